@@ -1,0 +1,125 @@
+"""The simulator: pure functions on pytrees, for one product; batches come from ``jax.vmap``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.dynamics import act, observe, settle
+from simulator.types import (
+    DrainKernel,
+    Params,
+    Policy,
+    PyTree,
+    Scenario,
+    Series,
+    State,
+    Trajectory,
+    Transition,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Simulator:
+    """A network whose customers are a ``DrainKernel``.
+
+    Attributes:
+        kernel: Which node ships how much, and at what cost.
+        whole_units: Shipments between nodes are whole units (fulfilment worlds) rather than real
+            (classic problems defined on reals).
+    """
+
+    kernel: DrainKernel
+    whole_units: bool = True
+
+    def prepare(self, params: Params, scenario: Scenario) -> Scenario:
+        """Return the scenario with everything computed that no action can change.
+
+        A rollout does this by itself; prepare once where many rollouts share a scenario.
+        """
+        exogenous = self.kernel.prepare(params.kernel, scenario.series)
+        return replace(scenario, series=replace(scenario.series, exogenous=exogenous))
+
+    def reset(self, params: Params, scenario: Scenario) -> State:
+        """Return the state in which a trajectory starts."""
+        initial = scenario.initial
+        return State(
+            on_hand=initial.on_hand,
+            pipeline=initial.pipeline,
+            unmet=jnp.zeros_like(initial.on_hand),
+            memory=self.kernel.init(params.kernel, initial.history),
+        )
+
+    def step(
+        self, params: Params, state: State, action: Float[Array, " N"], series: Series
+    ) -> tuple[State, Transition]:
+        """Advance one period: act, arrivals, drain, costs (see ``simulator.dynamics``).
+
+        Args:
+            params: Costs, limits, structure and the kernel's parameters.
+            state: The state before the period.
+            action: [N] units each node requests from its parent.
+            series: The period's slice of a prepared ``scenario.series``.
+
+        Returns:
+            The next state, and the transition with every flow.
+
+        Gradients:
+            Exact almost everywhere for real units; through whole units and draws, see
+            ``simulator.draws``. Values are the same with gradients on or off.
+        """
+        observation = observe(params, state, series)
+        acted = act(params, state, action, series, whole_units=self.whole_units)
+        memory, drain = self.kernel.drain(
+            params.kernel, state.memory, acted.available, series.exogenous, series.drain_uniform
+        )
+        return settle(params, observation, action, acted, drain, memory, series)
+
+    def rollout(
+        self,
+        params: Params,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array | None = None,
+        *,
+        remat: bool = True,
+    ) -> Trajectory:
+        """Run a policy through a scenario with ``lax.scan``.
+
+        Args:
+            params: Costs, limits, structure and the kernel's parameters.
+            policy: What acts.
+            policy_params: Its parameters; the derivative with respect to them is the point.
+            scenario: Prepared or not; time axes must all have the same length.
+            key: For policies that draw at random; fixed when not given.
+            remat: Recompute a period's interior in the backward pass instead of storing it.
+
+        Returns:
+            Transitions with a leading time axis, and the final state.
+        """
+        if scenario.series.exogenous is None:
+            scenario = self.prepare(params, scenario)
+        keys = jax.random.split(
+            jax.random.key(0) if key is None else key, scenario.series.period.shape[0]
+        )
+
+        def period(state: State, now: tuple[Series, Array]) -> tuple[State, Transition]:
+            series, key_policy = now
+            action = policy.apply(policy_params, observe(params, state, series), key_policy)
+            return self.step(params, state, action, series)
+
+        body = jax.checkpoint(period, prevent_cse=False) if remat else period
+        final, transitions = jax.lax.scan(
+            body, self.reset(params, scenario), (scenario.series, keys)
+        )
+        return Trajectory(transitions=transitions, final=final)
+
+
+def discounted_return(params: Params, transitions: Transition) -> Float[Array, ""]:
+    """Return the sum over periods of ``discount**t * reward``; the time axis is the last."""
+    reward = transitions.reward
+    return jnp.sum(reward * params.discount ** jnp.arange(reward.shape[-1]), axis=-1)

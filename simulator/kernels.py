@@ -1,0 +1,65 @@
+"""Customers who buy at one node: the transition of the classic inventory problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.draws import lesser
+from simulator.types import Drain, History, Series
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalDemandParams:
+    """Which node serves a region, and the cost of a unit shipped."""
+
+    share: Float[Array, "N Z"]  # share of a region's views that is demand at the node
+    unit_ship_cost: Float[Array, " N"]  # currency per unit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LocalDemand:
+    """Demand arrives at a node and is served from that node's stock alone.
+
+    ``demand_n = sum_z share[n, z] * glance_views[z]``. What stock cannot serve is lost, or waits
+    (``backlog``) and is served first in later periods. No draw is made: demand is the scenario's.
+
+    Gradients: exact almost everywhere. At a tie of need and stock the derivative is the demand's
+    side, zero with respect to stock: one more unit would have stayed on the shelf.
+    """
+
+    backlog: bool = False
+
+    @property
+    def num_uniforms(self) -> int:
+        """Demand is drawn when the scenario is, so none."""
+        return 0
+
+    def prepare(self, params: LocalDemandParams, series: Series) -> Float[Array, "T N"]:
+        """Return the demand of every period at every node, units."""
+        return series.glance_views @ params.share.T
+
+    def init(self, params: LocalDemandParams, history: History) -> Float[Array, " N"]:
+        """Return the units of demand that wait: none at the start."""
+        del history
+        return jnp.zeros_like(params.unit_ship_cost)
+
+    def drain(
+        self,
+        params: LocalDemandParams,
+        memory: Float[Array, " N"],
+        available: Float[Array, " N"],
+        exogenous: Float[Array, " N"],
+        uniforms: Float[Array, " K"],
+    ) -> tuple[Float[Array, " N"], Drain]:
+        """Serve ``min(demand + waiting, available)`` at every node."""
+        del uniforms
+        need = exogenous + memory
+        outbound = lesser(need, available)
+        unmet = need - outbound
+        drain = Drain(outbound=outbound, ship_cost=params.unit_ship_cost * outbound, unmet=unmet)
+        return (unmet if self.backlog else memory), drain

@@ -1,0 +1,215 @@
+"""The simulator's pytrees and protocols: what flows between dynamics, kernels and policies.
+
+Shapes are for one product. Batches of products come from ``jax.vmap``.
+
+``N`` nodes, ``Z`` regions, ``L`` longest lead time in periods, ``T`` periods, ``H`` periods of
+history, ``E`` calendar features, ``F`` product attributes, ``K`` uniforms a kernel uses a period.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import jax
+from jaxtyping import Array, Bool, Float, Int
+
+PyTree = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Params:
+    """Costs, limits and structure of a network, plus the kernel's own parameters.
+
+    Every field is an array, so that it can be swept with ``jax.vmap`` and differentiated.
+    """
+
+    parent: Int[Array, " N"]  # index of the node that replenishes this one; -1 is the vendor
+    serves: Bool[Array, " N"]  # whether customers are served from the node
+    active_from: Int[Array, " N"]  # first period in which the node exists
+    holding_cost: Float[Array, " N"]  # currency per unit on hand at a period's end
+    holding_rate: Float[Array, " N"]  # share of the unit cost per unit on hand at a period's end
+    transfer_cost: Float[Array, " N"]  # currency per unit shipped from a parent node to this one
+    unmet_cost: Float[Array, " N"]  # currency per unit of unmet demand (lost, or waiting) a period
+    salvage_rate: Float[Array, ""]  # share of the unit cost credited for stock left at the end
+    discount: Float[Array, ""]  # per period
+    kernel: PyTree  # parameters of the drain kernel
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """The drain before a trajectory starts, oldest period first; zeros where nothing is known."""
+
+    outbound: Float[Array, "H N"]  # units
+    ship_cost: Float[Array, "H N"]  # currency
+    available: Float[Array, "H N"]  # units
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Initial:
+    """Where a trajectory starts."""
+
+    on_hand: Float[Array, " N"]  # units
+    pipeline: Float[Array, "L N"]  # units; row k arrives k periods after the first one
+    history: History
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    """The exogenous part of a trajectory. Every leaf has a leading time axis in a scenario.
+
+    Nothing in here depends on an action, the uniforms of every random draw included, so that the
+    simulator, its gradient and any two policies share one function and common random numbers.
+    """
+
+    period: Int[Array, " T"]  # calendar index of the period; nodes open by it
+    glance_views: Float[Array, "T Z"]  # page views
+    forecast: Float[Array, "T Z"]  # units a period expected by region, known before the period
+    price: Float[Array, " T"]  # currency a unit
+    unit_cost: Float[Array, " T"]  # currency a unit
+    attributes: Float[Array, "T F"]  # product attributes (``world.ATTRIBUTES``)
+    calendar: Float[Array, "T E"]  # calendar features of the period
+    lead_share: Float[Array, "T N lead"]  # share of an order placed now that arrives k periods on
+    last: Bool[Array, " T"]  # true in the period that ends the trajectory
+    round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by parent
+    drain_uniform: Float[Array, "T K"]  # uniforms of the kernel's draws
+    exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of all the above; None before
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scenario:
+    """One trajectory's start and everything exogenous that will happen to it."""
+
+    initial: Initial
+    series: Series
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """What an action can change."""
+
+    on_hand: Float[Array, " N"]  # units at the end of the last period
+    pipeline: Float[Array, "L N"]  # units in transit; row k arrives k periods from now
+    unmet: Float[Array, " N"]  # units of demand lost last period, or waiting since then
+    memory: PyTree  # the kernel's own memory
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """What a policy may see before it acts in a period. No field looks into the period itself."""
+
+    on_hand: Float[Array, " N"]  # units
+    pipeline: Float[Array, "L N"]  # units actually filled and in transit
+    unmet: Float[Array, " N"]  # units of demand lost last period, or waiting since then
+    active: Bool[Array, " N"]  # nodes that exist in this period
+    forecast: Float[Array, " Z"]  # units a period by region
+    price: Float[Array, ""]  # currency a unit
+    unit_cost: Float[Array, ""]  # currency a unit
+    attributes: Float[Array, " F"]
+    calendar: Float[Array, " E"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drain:
+    """What customers took out of the network in one period."""
+
+    outbound: Float[Array, " N"]  # units shipped to customers
+    ship_cost: Float[Array, " N"]  # currency
+    unmet: Float[Array, " N"]  # units of demand lost, or waiting; 0 where a kernel cannot know
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transition:
+    """Everything that happened in one period; flows are complete, so conservation can be checked.
+
+    ``on_hand' = on_hand + stowed - transferred - outbound`` holds to the unit at every node.
+    """
+
+    observation: Observation  # before the action
+    action: Float[Array, " N"]  # units requested
+    ordered: Float[Array, " N"]  # units requested by nodes that exist, at least 0
+    shipped: Float[Array, " N"]  # units the parent (or vendor) shipped towards the node
+    transferred: Float[Array, " N"]  # units that left the node for its children
+    stowed: Float[Array, " N"]  # units that arrived and were put on the shelf
+    available: Float[Array, " N"]  # units customers could buy: after arrivals, before the drain
+    outbound: Float[Array, " N"]  # units shipped to customers
+    unmet: Float[Array, " N"]  # units of demand lost, or waiting
+    on_hand: Float[Array, " N"]  # units at the end of the period
+    revenue: Float[Array, ""]  # currency, as are all that follow
+    ship_cost: Float[Array, " N"]
+    purchase_cost: Float[Array, ""]
+    transfer_cost: Float[Array, ""]
+    holding_cost: Float[Array, ""]
+    unmet_cost: Float[Array, ""]
+    salvage: Float[Array, ""]
+    reward: Float[Array, ""]  # revenue + salvage - every cost
+    terminated: Bool[Array, ""]
+    truncated: Bool[Array, ""]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trajectory:
+    """A rollout: one transition a period (leading axis T) and the state after the last."""
+
+    transitions: Transition
+    final: State
+
+
+class DrainKernel(Protocol):
+    """The pluggable transition: which node ships how much in a period, and at what cost.
+
+    Implementations are frozen, hashable objects that hold static sizes only; their parameters
+    travel in ``Params.kernel``. All methods are pure and written for one product.
+
+    Per period: ``prepare`` has seen the exogenous series of all periods; ``drain`` sees the
+    available units of this one.
+    """
+
+    @property
+    def num_uniforms(self) -> int:
+        """How many uniforms a period's draw uses, ``K``."""
+        ...
+
+    def prepare(self, params: PyTree, series: Series) -> PyTree:
+        """Compute, for all periods at once, everything that does not depend on actions.
+
+        Returns a pytree whose leaves have the leading axis ``T``.
+        """
+        ...
+
+    def init(self, params: PyTree, history: History) -> PyTree:
+        """Return the kernel's memory at the start of a trajectory."""
+        ...
+
+    def drain(
+        self,
+        params: PyTree,
+        memory: PyTree,
+        available: Float[Array, " N"],
+        exogenous: PyTree,
+        uniforms: Float[Array, " K"],
+    ) -> tuple[PyTree, Drain]:
+        """Draw one period's drain: ``0 <= outbound <= available``, node by node."""
+        ...
+
+
+class Policy(Protocol):
+    """A policy, the same in simulator, oracle and Gymnasium environments."""
+
+    def init(self, key: Array) -> PyTree:
+        """Return initial parameters."""
+        ...
+
+    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
+        """Return the units to request for every node from its parent, at least 0."""
+        ...

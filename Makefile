@@ -1,0 +1,98 @@
+# draingym: what a clone can do. Each target makes .venv and installs what it needs, once.
+#
+# PYTHON selects the interpreter (3.11 to 3.13), as in `make PYTHON=python3.12 test`; without it the
+# newest one found is used. ARGS is handed on to pytest, to the demo or to the benchmarks.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+ARGS ?=
+WORKERS ?= 2
+
+# JAX keeps compiled programs, small ones too, so that a second run compiles next to nothing.
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
+
+# A stamp is written when an install is whole; it is older than what it was made from after a change.
+# Naming an interpreter of another version than the environment's makes the environment again.
+version = $(shell $(1) -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)
+ifneq ($(PYTHON),)
+ifneq ($(call version,$(PYTHON)),$(call version,$(BIN)/python))
+STALE := stale
+endif
+endif
+DEV := $(VENV)/.installed-dev
+# What dev installs is enough for the demo.
+DEMO := $(if $(wildcard $(DEV)),$(DEV),$(VENV)/.installed-demo)
+BENCHMARKS := $(filter-out \_%,$(notdir $(basename $(wildcard benchmarks/*.py))))
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in runs/demo
+	$(BIN)/draingym demo --out runs/demo $(ARGS)
+
+.PHONY: test
+test: $(DEV) ## Run the tests (ARGS="-k words" chooses)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+.PHONY: lint
+lint: $(DEV) check-lock ## Check style, formatting, types and the lock
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(DEV) ## Rewrite the code in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: bench
+bench: $(addprefix bench-,$(BENCHMARKS)) ## Run every benchmark (bench-NAME: one of them)
+
+.PHONY: bench-%
+bench-%: $(DEV)
+	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+.PHONY: test-latest
+test-latest: ## Run the tests without the lock, on the newest version of everything
+	PYTHON="$(PYTHON)" sh tools/install.sh --newest dev .venv-latest
+	.venv-latest/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+
+# uv itself comes with the dev extra, so that every machine writes and checks the lock alike. The
+# index is named so that no mirror of a developer's own gets into it.
+UV := $(BIN)/uv --no-config
+INDEX := --default-index https://pypi.org/simple
+EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate
+
+.PHONY: lock
+lock: $(DEV) ## Write uv.lock and requirements/ after a change of pyproject.toml (ARGS=--upgrade)
+	$(UV) lock $(INDEX) $(ARGS)
+	$(EXPORT) --extra dev --output-file requirements/dev.txt
+	$(EXPORT) --extra demo --output-file requirements/demo.txt
+
+.PHONY: check-lock
+check-lock: $(DEV)
+	$(UV) lock --quiet --check $(INDEX)
+	$(EXPORT) --extra dev | diff requirements/dev.txt -
+	$(EXPORT) --extra demo | diff requirements/demo.txt -
+	@! grep -oE 'https?://[^/"]+' uv.lock | sort -u | \
+	  grep -vxE 'https://(pypi\.org|files\.pythonhosted\.org)' || \
+	  { echo 'uv.lock names the hosts above, not only PyPI: run "make lock" again' >&2; exit 1; }
+
+.PHONY: clean
+clean: ## Remove caches and environments (runs/ stays)
+	rm -rf .venv .venv-latest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/.installed-%: pyproject.toml uv.lock requirements/%.txt tools/install.sh $(STALE)
+	PYTHON="$(PYTHON)" sh tools/install.sh $* $(VENV)
+	@touch $@
+
+.PHONY: stale
+stale:

@@ -67,7 +67,7 @@ test-latest: ## Run the tests without the lock, on the newest version of everyth
 
 # uv itself comes with the dev extra, so that every machine writes and checks the lock alike. The
 # index is named so that no mirror of a developer's own gets into it.
-UV := $(BIN)/uv --no-config
+UV := $(BIN)/uv
 INDEX := --default-index https://pypi.org/simple
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate
 

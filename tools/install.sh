@@ -70,7 +70,7 @@ if [ ! -e "$venv" ]; then
         exit 1
     fi
     if [ $uv = yes ]; then
-        uv venv --quiet --no-config --python "$(command -v "$wanted")" "$venv"
+        uv venv --quiet --python "$(command -v "$wanted")" "$venv"
     else
         "$wanted" -m venv "$venv"
     fi

@@ -1,0 +1,1 @@
+"""Tables shipped with the package; see ``README.md`` here for their sources."""

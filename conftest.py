@@ -1,0 +1,69 @@
+"""What holds in every test: strict JAX, repeatable Hypothesis, and no files left behind.
+
+The filter that turns warnings into errors is in pyproject.toml.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).parent
+
+# JAX reads these when it is imported, which nothing has done yet. `make` sets the same cache; a
+# bare `pytest`, and every process that a test starts, gets it here.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+# What tools make in the root by themselves; git ignores all of it.
+_MADE_BY_TOOLS = frozenset(
+    {".cache", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
+)
+
+# A first example that compiles is slow, and that says nothing about the strategy it came from.
+_COMMON = hypothesis.settings(
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+# On CI the same examples every time; at home new ones, and failures are remembered.
+hypothesis.settings.register_profile("ci", _COMMON, derandomize=True, database=None)
+hypothesis.settings.register_profile("home", _COMMON)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options that are off by default."""
+    parser.addoption(
+        "--debug-nans",
+        action="store_true",
+        help="raise where a NaN first appears (slow: JAX runs jitted functions again, op by op)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make JAX refuse what is legal but seldom meant."""
+    import jax
+
+    # Arrays of different rank must be lined up by hand: [P, N] + [N] raises.
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    # Keys are typed: jax.random.key, not PRNGKey.
+    jax.config.update("jax_legacy_prng_key", "error")
+    jax.config.update("jax_debug_nans", config.getoption("--debug-nans"))
+
+
+@pytest.fixture(autouse=True)
+def _root_stays_clean() -> Iterator[None]:
+    """Fail a test that leaves a file or folder in the root of the repository."""
+    before = set(os.listdir(ROOT))
+    yield
+    left = set(os.listdir(ROOT)) - before - _MADE_BY_TOOLS
+    if left:
+        pytest.fail(
+            f"left in {ROOT}: {', '.join(sorted(left))}; write to tmp_path instead "
+            "(with several workers it may be a test that ran at the same time)"
+        )

@@ -1,9 +1,20 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
+from simulator.classic import single_store
 from simulator.core import Simulator, discounted_return
 from simulator.draws import hard_draw, lesser, round_shipments, straight_through
 from simulator.dynamics import Acted, act, observe, settle
+from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
 from simulator.kernels import LocalDemand, LocalDemandParams
+from simulator.params import Economics, make_params, params_from_network
+from simulator.scenarios import (
+    HISTORY_LENGTH,
+    initial_from_panel,
+    sample_noise,
+    scenario_from_views,
+    series_from_panel,
+    window,
+)
 from simulator.types import (
     Drain,
     DrainKernel,
@@ -21,11 +32,14 @@ from simulator.types import (
 )
 
 __all__ = [
+    "HISTORY_LENGTH",
     "Acted",
     "Drain",
     "DrainKernel",
+    "Economics",
     "History",
     "Initial",
+    "InventoryEnv",
     "LocalDemand",
     "LocalDemandParams",
     "Observation",
@@ -40,10 +54,20 @@ __all__ = [
     "Transition",
     "act",
     "discounted_return",
+    "flatten_observation",
     "hard_draw",
+    "initial_from_panel",
     "lesser",
+    "make_params",
+    "observation_names",
     "observe",
+    "params_from_network",
     "round_shipments",
+    "sample_noise",
+    "scenario_from_views",
+    "series_from_panel",
     "settle",
+    "single_store",
     "straight_through",
+    "window",
 ]

@@ -49,7 +49,7 @@ class Simulator:
         return State(
             on_hand=initial.on_hand,
             pipeline=initial.pipeline,
-            unmet=jnp.zeros_like(initial.on_hand),
+            waiting=jnp.zeros_like(initial.on_hand),
             memory=self.kernel.init(params.kernel, initial.history),
         )
 

@@ -44,7 +44,7 @@ def observe(params: Params, state: State, series: Series) -> Observation:
     return Observation(
         on_hand=state.on_hand,
         pipeline=state.pipeline,
-        unmet=state.unmet,
+        waiting=state.waiting,
         active=exists(params, series),
         forecast=series.forecast,
         price=series.price,
@@ -143,11 +143,11 @@ def settle(
     purchase = series.unit_cost * jnp.sum(jnp.where(from_vendor, acted.stowed, 0.0))
     transfer = jnp.sum(jnp.where(from_vendor, 0.0, params.transfer_cost * acted.shipped))
     holding = jnp.sum((params.holding_cost + params.holding_rate * series.unit_cost) * on_hand)
-    unmet = jnp.sum(params.unmet_cost * drain.unmet)
+    unmet = jnp.sum(params.unmet_cost * (drain.lost + drain.waiting))
     owned = on_hand + jnp.where(from_vendor, 0.0, jnp.sum(acted.pipeline, axis=0))
     salvage = jnp.where(series.last, params.salvage_rate * series.unit_cost * jnp.sum(owned), 0.0)
     reward = revenue + salvage - jnp.sum(drain.ship_cost) - purchase - transfer - holding - unmet
-    state = State(on_hand=on_hand, pipeline=acted.pipeline, unmet=drain.unmet, memory=memory)
+    state = State(on_hand=on_hand, pipeline=acted.pipeline, waiting=drain.waiting, memory=memory)
     transition = Transition(
         observation=observation,
         action=action,
@@ -157,7 +157,8 @@ def settle(
         stowed=acted.stowed,
         available=acted.available,
         outbound=drain.outbound,
-        unmet=drain.unmet,
+        lost=drain.lost,
+        waiting=drain.waiting,
         on_hand=on_hand,
         revenue=revenue,
         ship_cost=drain.ship_cost,

@@ -61,5 +61,11 @@ class LocalDemand:
         need = exogenous + memory
         outbound = lesser(need, available)
         unmet = need - outbound
-        drain = Drain(outbound=outbound, ship_cost=params.unit_ship_cost * outbound, unmet=unmet)
-        return (unmet if self.backlog else memory), drain
+        none = jnp.zeros_like(unmet)
+        drain = Drain(
+            outbound=outbound,
+            ship_cost=params.unit_ship_cost * outbound,
+            lost=none if self.backlog else unmet,
+            waiting=unmet if self.backlog else none,
+        )
+        return drain.waiting, drain

@@ -31,7 +31,7 @@ class Params:
     holding_cost: Float[Array, " N"]  # currency per unit on hand at a period's end
     holding_rate: Float[Array, " N"]  # share of the unit cost per unit on hand at a period's end
     transfer_cost: Float[Array, " N"]  # currency per unit shipped from a parent node to this one
-    unmet_cost: Float[Array, " N"]  # currency per unit of unmet demand (lost, or waiting) a period
+    unmet_cost: Float[Array, " N"]  # currency per unit of demand lost, or waiting at its end
     salvage_rate: Float[Array, ""]  # share of the unit cost credited for stock left at the end
     discount: Float[Array, ""]  # per period
     kernel: PyTree  # parameters of the drain kernel
@@ -96,7 +96,7 @@ class State:
 
     on_hand: Float[Array, " N"]  # units at the end of the last period
     pipeline: Float[Array, "L N"]  # units in transit; row k arrives k periods from now
-    unmet: Float[Array, " N"]  # units of demand lost last period, or waiting since then
+    waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     memory: PyTree  # the kernel's own memory
 
 
@@ -107,7 +107,7 @@ class Observation:
 
     on_hand: Float[Array, " N"]  # units
     pipeline: Float[Array, "L N"]  # units actually filled and in transit
-    unmet: Float[Array, " N"]  # units of demand lost last period, or waiting since then
+    waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     active: Bool[Array, " N"]  # nodes that exist in this period
     forecast: Float[Array, " Z"]  # units a period by region
     price: Float[Array, ""]  # currency a unit
@@ -123,7 +123,8 @@ class Drain:
 
     outbound: Float[Array, " N"]  # units shipped to customers
     ship_cost: Float[Array, " N"]  # currency
-    unmet: Float[Array, " N"]  # units of demand lost, or waiting; 0 where a kernel cannot know
+    lost: Float[Array, " N"]  # units of demand lost; 0 where a kernel cannot know
+    waiting: Float[Array, " N"]  # units of demand that wait for stock after the period
 
 
 @jax.tree_util.register_dataclass
@@ -142,7 +143,8 @@ class Transition:
     stowed: Float[Array, " N"]  # units that arrived and were put on the shelf
     available: Float[Array, " N"]  # units customers could buy: after arrivals, before the drain
     outbound: Float[Array, " N"]  # units shipped to customers
-    unmet: Float[Array, " N"]  # units of demand lost, or waiting
+    lost: Float[Array, " N"]  # units of demand lost
+    waiting: Float[Array, " N"]  # units of demand that wait for stock
     on_hand: Float[Array, " N"]  # units at the end of the period
     revenue: Float[Array, ""]  # currency, as are all that follow
     ship_cost: Float[Array, " N"]

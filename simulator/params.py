@@ -1,0 +1,115 @@
+"""Checked construction of the simulator's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+
+from simulator.types import Params, PyTree
+from world.network import Network
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Economics:
+    """What stock costs a retailer. Not from the paper; shares are of a product's unit cost."""
+
+    holding_rate: float = 0.25 / 365  # a day: capital, space and obsolescence of 25% a year
+    holding_cost: float = 0.01  # currency a unit and day: space
+    transfer_cost: float = 0.25  # currency a unit moved between nodes, by the truckload
+    salvage_rate: float = 0.9  # of the unit cost, for stock left when a trajectory ends
+    discount: float = 1.0  # a period
+
+    def __post_init__(self) -> None:
+        """Refuse negative costs and shares above one."""
+        for name in ("holding_rate", "holding_cost", "transfer_cost"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 0")
+        if not 0 <= self.salvage_rate <= 1:
+            raise ValueError(f"salvage_rate is {self.salvage_rate}, must be in [0, 1]")
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"discount is {self.discount}, must be in (0, 1]")
+
+
+def make_params(
+    parent: Sequence[int] | np.ndarray,
+    kernel: PyTree,
+    *,
+    serves: ArrayLike | None = None,
+    active_from: ArrayLike | None = None,
+    holding_cost: ArrayLike = 0.0,
+    holding_rate: ArrayLike = 0.0,
+    transfer_cost: ArrayLike = 0.0,
+    unmet_cost: ArrayLike = 0.0,
+    salvage_rate: float = 0.0,
+    discount: float = 1.0,
+) -> Params:
+    """Build ``Params`` for a tree of any depth and width.
+
+    Args:
+        parent: [N] index of the node that replenishes each node, -1 for the vendor; a parent comes
+            before its children.
+        kernel: Parameters of the drain kernel.
+        serves: [N] whether customers are served; leaves alone when not given.
+        active_from: [N] first period in which a node exists; 0 when not given.
+        holding_cost: [N] or scalar, currency per unit on hand at a period's end.
+        holding_rate: [N] or scalar, share of the unit cost per unit on hand at a period's end.
+        transfer_cost: [N] or scalar, currency per unit shipped to the node by its parent node.
+        unmet_cost: [N] or scalar, currency per unit lost, or waiting at a period's end.
+        salvage_rate: Share of the unit cost credited for stock left at the end.
+        discount: Per period.
+
+    Returns:
+        Parameters of the simulator.
+
+    Raises:
+        ValueError: If a parent does not come before its child, or an array has a wrong shape or a
+            negative entry.
+    """
+    tree = np.asarray(parent, dtype=np.int32)
+    nodes = tree.shape[0]
+    for child, node in enumerate(tree):
+        if not -1 <= node < child:
+            raise ValueError(f"parent of node {child} is {node}, must be in [-1, {child})")
+
+    def per_node(name: str, value: ArrayLike) -> jnp.ndarray:
+        array = np.asarray(value, dtype=np.float32)
+        if array.shape not in ((), (nodes,)):
+            raise ValueError(f"{name} has shape {array.shape}, must be () or ({nodes},)")
+        if not (array >= 0).all():
+            raise ValueError(f"{name} is {array.min()} at its smallest, must be at least 0")
+        return jnp.broadcast_to(jnp.asarray(array), (nodes,))
+
+    leaves = ~np.isin(np.arange(nodes), tree)
+    return Params(
+        parent=jnp.asarray(tree),
+        serves=jnp.asarray(leaves if serves is None else np.asarray(serves, dtype=bool)),
+        active_from=jnp.zeros(nodes, jnp.int32)
+        if active_from is None
+        else jnp.asarray(active_from, jnp.int32),
+        holding_cost=per_node("holding_cost", holding_cost),
+        holding_rate=per_node("holding_rate", holding_rate),
+        transfer_cost=per_node("transfer_cost", transfer_cost),
+        unmet_cost=per_node("unmet_cost", unmet_cost),
+        salvage_rate=jnp.asarray(salvage_rate, jnp.float32),
+        discount=jnp.asarray(discount, jnp.float32),
+        kernel=kernel,
+    )
+
+
+def params_from_network(network: Network, economics: Economics, kernel: PyTree) -> Params:
+    """Build ``Params`` for a network of nodes with the same economics everywhere."""
+    return make_params(
+        network.parent,
+        kernel,
+        serves=network.serves_customers,
+        active_from=network.active_from,
+        holding_cost=economics.holding_cost,
+        holding_rate=economics.holding_rate,
+        transfer_cost=economics.transfer_cost,
+        salvage_rate=economics.salvage_rate,
+        discount=economics.discount,
+    )

@@ -1,0 +1,236 @@
+"""Scenarios: everything exogenous that will happen to a product, sampled before the rollout."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from simulator.types import History, Initial, Scenario, Series
+from world.views import attribute_matrix
+
+# Periods of drain a learned kernel may look back on; longer than its receptive field.
+HISTORY_LENGTH = 16
+
+
+def sample_lead_share(
+    key: Array, lead_time: Float[Array, "N lead"], shape: tuple[int, ...]
+) -> Float[Array, "*shape N lead"]:
+    """Draw whole-order lead times: one-hot shares, so that whole units stay whole.
+
+    Args:
+        key: Random key.
+        lead_time: [N, L+1] probability of k periods.
+        shape: Leading shape, such as (P, T).
+
+    Returns:
+        [*shape, N, L+1] of 0 and 1.
+    """
+    uniform = jax.random.uniform(key, (*shape, lead_time.shape[0]))
+    cumulated = jnp.cumsum(jnp.asarray(lead_time), axis=1)
+    periods = jnp.sum(uniform[..., None] >= cumulated[:, :-1], axis=-1)
+    return jax.nn.one_hot(periods, lead_time.shape[1])
+
+
+def sample_noise(series: Series, lead_time: Float[Array, "N lead"], key: Array) -> Series:
+    """Return the series with every random draw of the simulator drawn anew.
+
+    Glance views, prices and forecasts stay: two calls with one key give common random numbers.
+    """
+    key_lead, key_round, key_drain = jax.random.split(key, 3)
+    return replace(
+        series,
+        lead_share=sample_lead_share(key_lead, lead_time, series.price.shape),
+        round_uniform=jax.random.uniform(key_round, series.round_uniform.shape),
+        drain_uniform=jax.random.uniform(key_drain, series.drain_uniform.shape),
+    )
+
+
+def smooth_views(views: np.ndarray, half_life: float) -> np.ndarray:
+    """Return the exponentially weighted mean of all earlier periods along axis 1.
+
+    ``m_t = d * m_{t-1} + (1 - d) * x_{t-1}`` with ``d = 2**(-1 / half_life)``; the first period
+    has seen nothing and starts from its own product's first value.
+
+    Args:
+        views: [P, T, Z].
+        half_life: Periods after which a value counts half, above 0.
+
+    Returns:
+        [P, T, Z]; entry t depends on periods before t only (t = 0: on itself).
+
+    Raises:
+        ValueError: If ``half_life`` is not positive.
+    """
+    if not half_life > 0:
+        raise ValueError(f"half_life is {half_life}, must be above 0 periods")
+    decay = 2.0 ** (-1.0 / half_life)
+    smoothed = np.empty_like(views, dtype=np.float64)
+    level = views[:, 0].astype(np.float64)
+    for t in range(views.shape[1]):
+        smoothed[:, t] = level
+        level = decay * level + (1.0 - decay) * views[:, t]
+    return smoothed
+
+
+def units_per_view(panel: Any, periods: int) -> np.ndarray:
+    """Return [P] units sold per glance view over the first ``periods`` periods."""
+    sold = np.asarray(panel["outbound"])[:, :periods].sum(axis=(1, 2))
+    seen = np.asarray(panel["glance_views"])[:, :periods].sum(axis=(1, 2))
+    return np.asarray(sold / np.maximum(seen, 1.0), dtype=np.float64)
+
+
+def series_from_panel(
+    panel: Any,
+    lead_time: Float[Array, "N lead"],
+    num_uniforms: int,
+    key: Array,
+    *,
+    known_periods: int,
+    half_life: float = 7.0,
+) -> Series:
+    """Turn a panel's exogenous history into series: the backtest of an exogenous process.
+
+    Args:
+        panel: Labelled arrays as ``world.panel.build_panel`` makes them.
+        lead_time: [N, L+1] probability of k periods from the parent.
+        num_uniforms: What the kernel needs a period.
+        key: Draws every uniform and lead time.
+        known_periods: Periods from which the units a view is worth are estimated.
+        half_life: Of the forecast's exponential smoothing, periods.
+
+    Returns:
+        Series over all periods of all products, leaves [P, T, ...]. Slice it with ``window``
+        after ``Simulator.prepare``, so that encoders see the periods before the window too.
+    """
+    views = np.asarray(panel["glance_views"], dtype=np.float32)
+    products, periods, _ = views.shape
+    nodes = np.asarray(lead_time).shape[0]
+    rate = units_per_view(panel, known_periods)
+    forecast = smooth_views(views, half_life) * rate[:, None, None]
+
+    def over_time(values: Any) -> Array:
+        column = jnp.asarray(np.asarray(values), jnp.float32)
+        return jnp.broadcast_to(column[:, None], (products, periods, *column.shape[1:]))
+
+    attributes = attribute_matrix(panel)
+    calendar = jnp.asarray(np.asarray(panel["calendar"]), jnp.float32)
+    blank = Series(
+        period=jnp.broadcast_to(jnp.arange(periods, dtype=jnp.int32), (products, periods)),
+        glance_views=jnp.asarray(views),
+        forecast=jnp.asarray(forecast, jnp.float32),
+        price=over_time(panel["price"]),
+        unit_cost=over_time(panel["unit_cost"]),
+        attributes=over_time(attributes),
+        calendar=jnp.broadcast_to(calendar, (products, *calendar.shape)),
+        lead_share=jnp.zeros((products, periods, *np.asarray(lead_time).shape)),
+        last=jnp.zeros((products, periods), bool),
+        round_uniform=jnp.zeros((products, periods, nodes)),
+        drain_uniform=jnp.zeros((products, periods, num_uniforms)),
+    )
+    return sample_noise(blank, jnp.asarray(lead_time, jnp.float32), key)
+
+
+def window(series: Series, start: int, horizon: int) -> Series:
+    """Cut periods ``[start, start + horizon)`` out of batched series [P, T, ...].
+
+    Raises:
+        ValueError: If the window does not lie within the series.
+    """
+    periods = series.period.shape[1]
+    if not (start >= 0 and horizon >= 1 and start + horizon <= periods):
+        raise ValueError(
+            f"window [{start}, {start + horizon}) must be non-empty and within [0, {periods})"
+        )
+    cut: Series = jax.tree.map(lambda leaf: leaf[:, start : start + horizon], series)
+    return replace(cut, last=cut.last.at[:, -1].set(True))
+
+
+def initial_from_panel(panel: Any, start: int, pipeline: np.ndarray) -> Initial:
+    """Return where all products stood when period ``start`` began, leaves [P, ...].
+
+    Args:
+        panel: Labelled arrays as ``world.panel.build_panel`` makes them.
+        start: First period of the trajectory.
+        pipeline: [P, L, N] units in transit; row k arrives k periods after ``start``.
+
+    Raises:
+        ValueError: If ``start`` is not in [1, periods).
+    """
+    on_hand = np.asarray(panel["on_hand"])
+    if not 1 <= start < on_hand.shape[1]:
+        raise ValueError(f"start is {start}, must be in [1, {on_hand.shape[1]})")
+
+    def past(name: str) -> Array:
+        values = np.asarray(panel[name], dtype=np.float32)[
+            :, max(0, start - HISTORY_LENGTH) : start
+        ]
+        missing = HISTORY_LENGTH - values.shape[1]
+        return jnp.asarray(np.pad(values, ((0, 0), (missing, 0), (0, 0))))
+
+    return Initial(
+        on_hand=jnp.asarray(on_hand[:, start - 1], jnp.float32),
+        pipeline=jnp.asarray(pipeline, jnp.float32),
+        history=History(
+            outbound=past("outbound"), ship_cost=past("ship_cost"), available=past("available")
+        ),
+    )
+
+
+def scenario_from_views(
+    views: Float[Array, "T Z"],
+    lead_time: Float[Array, "N lead"],
+    key: Array,
+    *,
+    num_uniforms: int = 0,
+    on_hand: Float[Array, " N"] | None = None,
+    price: float = 0.0,
+    unit_cost: float = 0.0,
+) -> Scenario:
+    """Make one product's scenario from its glance views (or demand, for local demand).
+
+    Args:
+        views: [T, Z] glance views of every period.
+        lead_time: [N, L+1] probability of k periods from the parent.
+        key: Draws every uniform and lead time.
+        num_uniforms: What the kernel needs a period.
+        on_hand: [N] units at the start; empty shelves when not given.
+        price: Currency a unit.
+        unit_cost: Currency a unit.
+
+    Returns:
+        A scenario with nothing in transit and no history. Its forecast is the mean of the views.
+
+    Raises:
+        ValueError: If a probability is negative or a node's lead times do not sum to one.
+    """
+    pmf = np.asarray(lead_time, dtype=np.float64)
+    if (pmf < 0).any() or not np.allclose(pmf.sum(axis=1), 1.0, atol=1e-6):
+        raise ValueError(f"lead_time rows sum to {pmf.sum(axis=1)}, must be 1, without negatives")
+    views = jnp.asarray(views, jnp.float32)
+    periods, regions = views.shape
+    nodes, leads = pmf.shape
+    blank = Series(
+        period=jnp.arange(periods, dtype=jnp.int32),
+        glance_views=views,
+        forecast=jnp.broadcast_to(views.mean(axis=0), (periods, regions)),
+        price=jnp.full(periods, price),
+        unit_cost=jnp.full(periods, unit_cost),
+        attributes=jnp.zeros((periods, 0)),
+        calendar=jnp.zeros((periods, 0)),
+        lead_share=jnp.zeros((periods, nodes, leads)),
+        last=jnp.arange(periods) == periods - 1,
+        round_uniform=jnp.zeros((periods, nodes)),
+        drain_uniform=jnp.zeros((periods, num_uniforms)),
+    )
+    none = jnp.zeros((HISTORY_LENGTH, nodes))
+    initial = Initial(
+        on_hand=jnp.zeros(nodes) if on_hand is None else jnp.asarray(on_hand, jnp.float32),
+        pipeline=jnp.zeros((leads - 1, nodes)),
+        history=History(outbound=none, ship_cost=none, available=none),
+    )
+    return Scenario(initial=initial, series=sample_noise(blank, jnp.asarray(pmf, jnp.float32), key))

@@ -8,68 +8,21 @@ from datetime import date
 
 import numpy as np
 
-from world.arrays import (
-    FloatArray,
-    Int32Array,
-    IntArray,
-    require,
-    require_range,
-    require_shape,
+from world.arrays import BoolArray, FloatArray, Int32Array, IntArray, require_range
+from world.calendar import calendar_features
+from world.draws import (
+    daily_orders,
+    other_views,
+    random_hours,
+    streams,
+    unit_prices,
 )
-from world.network import Network, NetworkConfig
+from world.geography import great_circle_km, load_places, merge_regions
+from world.lines import OrderLines
+from world.network import Network, NetworkConfig, build_network
 from world.views import ConversionRates, Places, Products, Views
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OrderLines:
-    """Order lines of a retailer, real or synthetic, in order of day and customer.
-
-    The lines of one customer on one day are one basket.
-
-    Raises:
-        ValueError: If shapes disagree, or a value is out of its bounds.
-    """
-
-    source: str  # where they come from, for reports
-    first_date: date  # the date of day 0
-    num_customers: int
-    product_id: tuple[str, ...]
-    day: Int32Array  # [M] days since ``first_date``, ascending
-    customer: Int32Array  # [M] in [0, num_customers)
-    product: Int32Array  # [M] index into ``product_id``
-    quantity: Int32Array  # [M] units, >= 1
-    unit_price: FloatArray  # [M] currency a unit, > 0
-    unit_cost: FloatArray  # [M] currency a unit, >= 0
-
-    def __post_init__(self) -> None:
-        """Check the bounds; see the class."""
-        if self.day.ndim != 1 or not self.day.size:
-            raise ValueError(f"order_lines.day has shape {self.day.shape}: must be (M,), M >= 1")
-        for name in ("customer", "product", "quantity", "unit_price", "unit_cost"):
-            require_shape(f"order_lines.{name}", getattr(self, name), self.day.shape)
-        require(self.day >= 0, "order_lines.day", self.day, ">= 0")
-        later = np.diff(self.day, prepend=self.day[:1]) >= 0
-        require(later, "order_lines.day", self.day, "ascending")
-        bounds = (("customer", self.num_customers), ("product", len(self.product_id)))
-        for name, bound in bounds:
-            values = getattr(self, name)
-            inside = (values >= 0) & (values < bound)
-            require(inside, f"order_lines.{name}", values, f"in [0, {bound})")
-        require(self.quantity >= 1, "order_lines.quantity", self.quantity, ">= 1")
-        positive = np.isfinite(self.unit_price) & (self.unit_price > 0.0)
-        require(positive, "order_lines.unit_price", self.unit_price, "finite and > 0")
-        positive = np.isfinite(self.unit_cost) & (self.unit_cost >= 0.0)
-        require(positive, "order_lines.unit_cost", self.unit_cost, "finite and >= 0")
-
-    @property
-    def num_lines(self) -> int:
-        """How many order lines there are, ``M``."""
-        return int(self.day.size)
-
-    @property
-    def num_days(self) -> int:
-        """How many days they cover."""
-        return int(self.day[-1]) + 1
+__all__ = ["OrderLines", "World", "WorldConfig", "build_world"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,6 +151,148 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
 
     Source: issue of the whole loop; Outbound, section 3, for views and promises.
     """
-    from world.build import assemble
+    config = WorldConfig() if config is None else config
+    rng = streams(config.seed, _STREAMS)
+    retail = order_lines.quantity <= config.max_line_quantity
+    num_periods = order_lines.num_days // config.period_days
+    if num_periods < 1:
+        raise ValueError(
+            f"world.period_days = {config.period_days}: must be in [1, {order_lines.num_days}], "
+            "the days that the order lines cover"
+        )
+    num_days = num_periods * config.period_days
+    kept, product = _best_sellers(order_lines, retail & (order_lines.day < num_days), config)
+    lines = order_lines.select(kept)
+    products = _products(order_lines, lines, product, config, rng)
+    rates = ConversionRates.from_products(products)
+    shape = (config.num_products, num_days)
+    units = daily_orders(product, lines.day, shape, lines.quantity).sum(axis=1) / num_days
 
-    return assemble(order_lines, WorldConfig() if config is None else config)
+    network = build_network(config.network_config(float(units.sum())))
+    places = _places(config.num_regions)
+    buyers, customer = np.unique(lines.customer, return_inverse=True)
+    share = places.population / places.population.sum()
+    home = rng["place"].choice(share.size, size=buyers.size, p=share).astype(np.int32)
+
+    basket = np.cumsum((np.diff(lines.day, prepend=-1) != 0) | (np.diff(customer, prepend=-1) != 0))
+    hour = random_hours(rng["hour"], int(basket[-1]))[basket - 1]
+    best = rates.best
+    latent = best[product] * (1.0 - rng["latent"].random(product.size))
+
+    seen = other_views(
+        rng["other_views"],
+        daily_orders(product, lines.day, shape, None),
+        best,
+        places.region[home],
+        config.num_regions,
+        dispersion=config.view_dispersion,
+        smoothing_days=config.smoothing_days,
+    )
+    gap = np.clip(rng["other_latent"].random(seen.product.size), 1e-12, 1.0 - 1e-12)
+    time = np.concatenate([lines.day + hour, seen.day + random_hours(rng["hour"], gap.size)])
+    order = np.argsort(time, kind="stable")  # lines of a basket stay together
+    session = np.concatenate([basket, basket[-1] + 1 + np.arange(gap.size)])[order]
+    who = np.concatenate([customer, seen.customer]).astype(np.int32)[order]
+    what = np.concatenate([product, seen.product]).astype(np.int32)[order]
+    u = np.concatenate([latent, best[seen.product] + (1.0 - best[seen.product]) * gap])[order]
+    quantity = np.concatenate([lines.quantity, np.zeros(gap.size, dtype=np.int32)])[order]
+    time = time[order]
+    views = Views(
+        time=time,
+        product=what,
+        place=home[who],
+        region=places.region[home[who]].astype(np.int32),
+        customer=who,
+        quantity=quantity.astype(np.int32),
+        session=np.cumsum(np.diff(session, prepend=session[:1]) != 0).astype(np.int64),
+        latent=u,
+        offsets=np.searchsorted(
+            np.floor(time / config.period_days), np.arange(num_periods + 1)
+        ).astype(np.int64),
+    )
+    names, calendar = calendar_features(order_lines.first_date, num_periods, config.period_days)
+    return World(
+        source=order_lines.source,
+        first_date=order_lines.first_date,
+        config=config,
+        network=network,
+        products=products,
+        places=places,
+        place_distance_km=great_circle_km(
+            network.node_latitude[:, None],
+            network.node_longitude[:, None],
+            places.latitude,
+            places.longitude,
+        ),
+        customer_place=home,
+        rates=rates,
+        views=views,
+        calendar=calendar,
+        calendar_name=names,
+        num_periods=num_periods,
+        wholesale_lines=int((~retail).sum()),
+        mean_daily_demand=units,
+    )
+
+
+_STREAMS = ("conversion", "weight", "place", "hour", "latent", "other_views", "other_latent")
+
+
+def _best_sellers(
+    lines: OrderLines, usable: BoolArray, config: WorldConfig
+) -> tuple[BoolArray, IntArray]:
+    """Return which lines are of the best sellers, and their rank [kept lines], 0 the best."""
+    units = np.bincount(
+        lines.product[usable], weights=lines.quantity[usable], minlength=len(lines.product_id)
+    )
+    sold = int((units > 0.0).sum())
+    if sold < config.num_products:
+        raise ValueError(
+            f"world.num_products = {config.num_products}: must be in [1, {sold}], the products "
+            f"sold in {lines.source}"
+        )
+    rank = np.full(units.size, -1, dtype=np.int64)
+    rank[np.argsort(-units, kind="stable")[: config.num_products]] = np.arange(config.num_products)
+    kept = usable & (rank[lines.product] >= 0)
+    return kept, rank[lines.product[kept]]
+
+
+def _products(
+    order_lines: OrderLines,
+    lines: OrderLines,
+    product: IntArray,
+    config: WorldConfig,
+    rng: dict[str, np.random.Generator],
+) -> Products:
+    """Return the best sellers with rescaled prices, drawn conversion rates and weights."""
+    price, cost = unit_prices(
+        product,
+        lines.quantity,
+        lines.unit_price,
+        lines.unit_cost,
+        mean_unit_price=config.mean_unit_price,
+        min_margin=config.min_margin,
+    )
+    a = config.conversion_mean * config.conversion_concentration
+    b = config.conversion_concentration - a
+    conversion = np.clip(rng["conversion"].beta(a, b, size=price.size), 0.02, 0.8)
+    z = rng["weight"].standard_normal(price.size)
+    _, first = np.unique(product, return_index=True)
+    return Products(
+        id=tuple(order_lines.product_id[i] for i in lines.product[first]),
+        price=price,
+        unit_cost=cost,
+        weight_lb=config.weight_median_lb * np.exp(config.weight_sd * z),
+        conversion=conversion,
+    )
+
+
+def _places(num_regions: int) -> Places:
+    zips = load_places()
+    return Places(
+        name=zips.name,
+        latitude=zips.latitude,
+        longitude=zips.longitude,
+        region=merge_regions(num_regions)[zips.zip2],
+        population=zips.population,
+    )

@@ -1,0 +1,125 @@
+"""Calendar features of periods: the day of the week and the distance to yearly events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+
+from world.arrays import FloatArray
+
+MAX_MONTHS = 2.0  # distances to an event are clipped here, in months of 30 days
+
+# First day of the Chinese year, from 1990: the new moon it follows has no short formula.
+_CHINESE_NEW_YEAR = (  # month and day
+    (1, 27),
+    (2, 15),
+    (2, 4),
+    (1, 23),
+    (2, 10),
+    (1, 31),
+    (2, 19),
+    (2, 7),
+    (1, 28),
+    (2, 16),
+    (2, 5),
+    (1, 24),
+    (2, 12),
+    (2, 1),
+    (1, 22),
+    (2, 9),
+    (1, 29),
+    (2, 18),
+    (2, 7),
+    (1, 26),
+    (2, 14),
+    (2, 3),
+    (1, 23),
+    (2, 10),
+    (1, 31),
+    (2, 19),
+    (2, 8),
+    (1, 28),
+    (2, 16),
+    (2, 5),
+    (1, 25),
+    (2, 12),
+    (2, 1),
+    (1, 22),
+    (2, 10),
+    (1, 29),
+    (2, 17),
+    (2, 6),
+    (1, 26),
+    (2, 13),
+    (2, 3),
+)
+_FIRST_YEAR = 1990
+_LAST_YEAR = _FIRST_YEAR + len(_CHINESE_NEW_YEAR) - 1
+
+
+def thanksgiving(year: int) -> date:
+    """Return the fourth Thursday of November."""
+    first = date(year, 11, 1)
+    return first + timedelta(days=(3 - first.weekday()) % 7 + 21)
+
+
+def chinese_new_year(year: int) -> date:
+    """Return the first day of the Chinese year that begins in a Gregorian year.
+
+    Raises:
+        ValueError: If the year is outside the table, 1990 to 2030.
+    """
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise ValueError(f"year = {year}: must be in [{_FIRST_YEAR}, {_LAST_YEAR}]")
+    return date(year, *_CHINESE_NEW_YEAR[year - _FIRST_YEAR])
+
+
+_EVENTS: dict[str, Callable[[int], date]] = {
+    "event_thanksgiving": thanksgiving,
+    "event_christmas": lambda year: date(year, 12, 25),
+    "event_new_year": lambda year: date(year, 1, 1),
+    "event_chinese_new_year": chinese_new_year,
+}
+
+
+def calendar_features(
+    first_date: date, num_periods: int, period_days: int
+) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the calendar features of each period, taken at the period's middle day.
+
+    ``weekday_sin`` and ``weekday_cos`` place the day on the week's circle. ``event_*`` is the
+    distance to the nearest occurrence of a yearly event in months of 30 days, negative before
+    it, clipped to two months.
+
+    Args:
+        first_date: Date of the first day of period 0.
+        num_periods: How many periods, ``T``.
+        period_days: Length of a period in days.
+
+    Returns:
+        E names, and features [T, E].
+
+    Raises:
+        ValueError: If a date lies outside the years 1991 to 2029.
+    """
+    days = [
+        first_date + timedelta(days=t * period_days + (period_days - 1) // 2)
+        for t in range(num_periods)
+    ]
+    for day in (first_date, *days[-1:]):
+        if not _FIRST_YEAR < day.year < _LAST_YEAR:
+            raise ValueError(
+                f"calendar date {day.isoformat()}: must be in the years "
+                f"[{_FIRST_YEAR + 1}, {_LAST_YEAR - 1}]"
+            )
+    angle = 2.0 * np.pi * np.array([day.weekday() for day in days]) / 7.0
+    columns = [np.sin(angle), np.cos(angle)]
+    for when in _EVENTS.values():
+        signed = [
+            min(((day - when(year)).days for year in range(day.year - 1, day.year + 2)), key=abs)
+            for day in days
+        ]
+        columns.append(np.clip(np.array(signed) / 30.0, -MAX_MONTHS, MAX_MONTHS))
+    return ("weekday_sin", "weekday_cos", *_EVENTS), np.stack(columns, axis=1)

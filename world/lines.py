@@ -1,0 +1,77 @@
+"""Order lines of a retailer: the raw material of a world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+
+from world.arrays import BoolArray, FloatArray, Int32Array, require, require_shape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderLines:
+    """Order lines of a retailer, real or synthetic, in order of day and customer.
+
+    The lines of one customer on one day are one basket.
+
+    Raises:
+        ValueError: If shapes disagree, or a value is out of its bounds.
+    """
+
+    source: str  # where they come from, for reports
+    first_date: date  # the date of day 0
+    num_customers: int
+    product_id: tuple[str, ...]
+    day: Int32Array  # [M] days since ``first_date``, ascending
+    customer: Int32Array  # [M] in [0, num_customers)
+    product: Int32Array  # [M] index into ``product_id``
+    quantity: Int32Array  # [M] units, >= 1
+    unit_price: FloatArray  # [M] currency a unit, > 0
+    unit_cost: FloatArray  # [M] currency a unit, >= 0
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        if self.day.ndim != 1 or not self.day.size:
+            raise ValueError(f"order_lines.day has shape {self.day.shape}: must be (M,), M >= 1")
+        for name in ("customer", "product", "quantity", "unit_price", "unit_cost"):
+            require_shape(f"order_lines.{name}", getattr(self, name), self.day.shape)
+        require(self.day >= 0, "order_lines.day", self.day, ">= 0")
+        later = np.diff(self.day, prepend=self.day[:1]) >= 0
+        require(later, "order_lines.day", self.day, "ascending")
+        bounds = (("customer", self.num_customers), ("product", len(self.product_id)))
+        for name, bound in bounds:
+            values = getattr(self, name)
+            inside = (values >= 0) & (values < bound)
+            require(inside, f"order_lines.{name}", values, f"in [0, {bound})")
+        require(self.quantity >= 1, "order_lines.quantity", self.quantity, ">= 1")
+        positive = np.isfinite(self.unit_price) & (self.unit_price > 0.0)
+        require(positive, "order_lines.unit_price", self.unit_price, "finite and > 0")
+        positive = np.isfinite(self.unit_cost) & (self.unit_cost >= 0.0)
+        require(positive, "order_lines.unit_cost", self.unit_cost, "finite and >= 0")
+
+    @property
+    def num_lines(self) -> int:
+        """How many order lines there are, ``M``."""
+        return int(self.day.size)
+
+    @property
+    def num_days(self) -> int:
+        """How many days they cover."""
+        return int(self.day[-1]) + 1
+
+    def select(self, keep: BoolArray) -> OrderLines:
+        """Return the lines where ``keep`` [M] holds, in order of day and customer."""
+        require_shape("keep", keep, self.day.shape)
+        index = np.flatnonzero(keep)
+        index = index[np.lexsort((self.customer[index], self.day[index]))]
+        return replace(
+            self,
+            day=self.day[index],
+            customer=self.customer[index],
+            product=self.product[index],
+            quantity=self.quantity[index],
+            unit_price=self.unit_price[index],
+            unit_cost=self.unit_cost[index],
+        )

@@ -96,7 +96,7 @@ def act(
         # Rationed shipments add up to the stock only to rounding error: keep the stock a limit.
         shipped, transferred = amount, lesser(by_parent(amount), state.on_hand)
     transit = jnp.concatenate([state.pipeline, jnp.zeros((1, nodes), state.pipeline.dtype)])
-    transit = transit + series.lead_share.T * shipped
+    transit = transit + series.lead_share.T * shipped[None, :]
     return Acted(
         ordered=requested,
         shipped=shipped,

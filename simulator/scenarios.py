@@ -32,7 +32,11 @@ def sample_lead_share(
     """
     uniform = jax.random.uniform(key, (*shape, lead_time.shape[0]))
     cumulated = jnp.cumsum(jnp.asarray(lead_time), axis=1)
-    periods = jnp.sum(uniform[..., None] >= cumulated[:, :-1], axis=-1)
+    periods = jnp.sum(
+        uniform[..., None]
+        >= jnp.broadcast_to(cumulated[:, :-1], (*uniform.shape, cumulated.shape[1] - 1)),
+        axis=-1,
+    )
     return jax.nn.one_hot(periods, lead_time.shape[1])
 
 

@@ -1,0 +1,81 @@
+"""Order-up-to policies: textbook base stock, and buying with population-share placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from policies.tree import Tree, catchment_share, echelon_position
+from simulator import Observation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseStock:
+    """Raise every node's inventory position to its base-stock level; the level is the parameter.
+
+    ``request = max(level - (on hand + in transit - waiting), 0)``. Gradients are exact almost
+    everywhere; at a position equal to the level the derivative is the request's side, 1.
+    """
+
+    initial_level: float = 0.0  # units
+
+    def init(self, key: Array) -> Float[Array, ""]:
+        """Return the level to start from."""
+        del key
+        return jnp.asarray(self.initial_level)
+
+    def apply(
+        self, params: Float[Array, "*N"], observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the units to request; ``params`` is one level for all nodes, or [N] levels."""
+        del key
+        position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
+        gap = params - position
+        return jnp.where(gap >= 0, gap, 0.0)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderUpToParams:
+    """The few numbers of ``OrderUpTo``."""
+
+    buy_cover: Float[Array, ""]  # periods of forecast demand to own in the whole echelon
+    place_cover: Float[Array, ""]  # periods of forecast demand to hold near customers
+    safety: Float[Array, ""]  # standard deviations of Poisson demand on top
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderUpTo:
+    """Buy up to a cover of the national forecast, place in proportion to population.
+
+    The demand of a node is the national forecast times the population of the regions it is the
+    nearest open node of; an upstream node answers for the demand of all nodes below it. Each
+    node's echelon position is raised to ``cover * demand + safety * sqrt(cover * demand)``, with
+    ``buy_cover`` for what is bought from the vendor and ``place_cover`` for what is placed.
+    """
+
+    tree: Tree
+
+    def init(self, key: Array) -> OrderUpToParams:
+        """Return two weeks' buying cover and one week's placement cover, for daily periods."""
+        del key
+        return OrderUpToParams(
+            buy_cover=jnp.float32(14.0), place_cover=jnp.float32(7.0), safety=jnp.float32(1.0)
+        )
+
+    def apply(
+        self, params: OrderUpToParams, observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the units each node requests from its parent."""
+        del key
+        nearest = catchment_share(self.tree, observation.active, jnp.float32(1e-3))
+        local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
+        demand = self.tree.descends.astype(local.dtype) @ local
+        cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
+        mean = cover * demand
+        target = mean + params.safety * jnp.sqrt(mean + 1e-6)
+        gap = target - echelon_position(self.tree, observation)
+        return jnp.where(gap >= 0, gap, 0.0)

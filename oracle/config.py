@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,7 +57,7 @@ class OracleConfig:
                     raise ValueError(msg)
         for name in ("transit_bands_km", "zone_bands_miles"):
             bands = getattr(self, name)
-            if any(low >= high for low, high in zip(bands, bands[1:], strict=False)):
+            if any(low >= high for low, high in pairwise(bands)):
                 msg = f"{name} must increase, got {bands}"
                 raise ValueError(msg)
         if self.cutoff_hour > 24:

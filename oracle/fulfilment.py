@@ -18,7 +18,9 @@ Order of events for each view, in time order:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -61,7 +63,7 @@ class PeriodOutcome:
     box_shipped_at: FloatArray  # [B] days since the start
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _drain(  # type: ignore[no-untyped-def]
     open_nodes,
     transit,
@@ -117,7 +119,7 @@ def _drain(  # type: ignore[no-untyped-def]
     today = -1
     lines = boxes = first_line = first_box = 0
     for view in range(start, stop + 1):
-        if view == stop or view == start or session[view] != session[view - 1]:
+        if view in (start, stop) or session[view] != session[view - 1]:
             if view > start:
                 for box in range(first_box, boxes):
                     node = box_node[box]
@@ -144,7 +146,7 @@ def _drain(  # type: ignore[no-untyped-def]
                 first_line, first_box = lines, boxes
             if view == stop:
                 break
-        day = int(math.floor(time[view]))
+        day = math.floor(time[view])
         if day != today:
             today = day
             used[:] = 0
@@ -221,9 +223,64 @@ def _drain(  # type: ignore[no-untyped-def]
     return lines, boxes
 
 
+# Numba's types know a compiled function only by its decorator.
+drain_views = cast(Callable[..., tuple[int, int]], _drain)
+
+
 def shipments_at_most(quantity: NDArray[np.int32], num_open: int) -> int:
     """Return an upper bound of the shipments that views of these quantities can make."""
     return int(np.clip(quantity, 0, num_open).sum())
+
+
+def allocate(num_views: int, num_shipments: int) -> tuple[NDArray[Any], ...]:
+    """Return the arrays that the compiled loop writes, in the order of its arguments.
+
+    Promise, option and filled by view; view, node, units, box and cost by shipment; node, zone,
+    weight, units, cost and dispatch time by box.
+    """
+    by_view = (np.int8, np.int8, np.int32)
+    by_shipment = (np.int64, np.int64, np.int64, np.int64, np.float64)
+    by_box = (np.int64, np.int64, np.float64, np.int64, np.float64, np.float64)
+    return (
+        *(np.empty(num_views, kind) for kind in by_view),
+        *(np.empty(num_shipments, kind) for kind in (*by_shipment, *by_box)),
+    )
+
+
+def _plain(values: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
+    """Return an array of the one layout that the loop is compiled for."""
+    return np.require(values, kind, ["C", "W"])
+
+
+def view_columns(views: Views) -> tuple[NDArray[Any], ...]:
+    """Return the columns of views in the order of the compiled loop's arguments."""
+    return (
+        _plain(views.time, np.float64),
+        _plain(views.product, np.int32),
+        _plain(views.place, np.int32),
+        _plain(views.region, np.int32),
+        _plain(views.quantity, np.int32),
+        _plain(views.session, np.int64),
+        _plain(views.latent, np.float64),
+    )
+
+
+def static_tables(systems: Systems) -> tuple[object, ...]:
+    """Return the tables in the order of the compiled loop's arguments."""
+    return (
+        _plain(systems.transit_days, np.int64),
+        _plain(systems.zone, np.int64),
+        _plain(systems.lane_effect, np.float64),
+        _plain(systems.weight_lb, np.float64),
+        _plain(systems.cumulative, np.float64),
+        _plain(systems.scarcity_units, np.float64),
+        _plain(systems.daily_capacity, np.float64),
+        _plain(systems.rates, np.float64),
+        int(systems.processing_days),
+        float(systems.cutoff_hour),
+        float(systems.opportunity_cost),
+        float(systems.cost_noise_sd),
+    )
 
 
 def drain_period(
@@ -264,46 +321,27 @@ def drain_period(
     start, stop = int(views.offsets[period]), int(views.offsets[period + 1])
     here = slice(start, stop)
     open_nodes = systems.open_nodes(period)
-    size = shipments_at_most(views.quantity[here], len(open_nodes))
     left = stock.astype(np.int64)
     outbound = np.zeros(shape, np.int64)
     cost = np.zeros(shape)
-    promise, option = np.empty(stop - start, np.int8), np.empty(stop - start, np.int8)
-    filled = np.empty(stop - start, np.int32)
-    ints = [np.empty(size, np.int64) for _ in range(7)]
-    floats = [np.empty(size) for _ in range(4)]
-    line_view, line_node, line_units, line_box, box_node, box_zone, box_units = ints
-    line_cost, box_weight, box_cost, box_shipped = floats
-    lines, boxes = _drain(
+    columns = tuple(column[here] for column in view_columns(views))
+    buffers = allocate(stop - start, shipments_at_most(views.quantity[here], len(open_nodes)))
+    lines, boxes = drain_views(
         open_nodes,
         *static_tables(systems),
         seed,
         0,
         stop - start,
-        views.time[here],
-        views.product[here],
-        views.place[here],
-        views.region[here],
-        views.quantity[here],
-        views.session[here],
-        views.latent[here],
+        *columns,
         left,
         outbound,
         cost,
-        promise,
-        option,
-        filled,
-        line_view,
-        line_node,
-        line_units,
-        line_box,
-        line_cost,
-        box_node,
-        box_zone,
-        box_weight,
-        box_units,
-        box_cost,
-        box_shipped,
+        *buffers,
+    )
+    promise, option, filled = buffers[:3]
+    line_view, line_node, line_units, line_box, line_cost = (x[:lines] for x in buffers[3:8])
+    box_node, box_zone, box_weight, box_units, box_cost, box_shipped = (
+        x[:boxes] for x in buffers[8:]
     )
     wanting = (views.quantity[here] > 0) & ((promise == OUT_OF_STOCK) | (option != NO_ORDER))
     short = np.where(wanting, views.quantity[here] - filled, 0)
@@ -319,33 +357,15 @@ def drain_period(
         promise=promise,
         option=option,
         filled=filled,
-        shipment_view=line_view[:lines] + start,
-        shipment_node=line_node[:lines],
-        shipment_units=line_units[:lines],
-        shipment_box=line_box[:lines],
-        shipment_cost=line_cost[:lines],
-        box_node=box_node[:boxes],
-        box_zone=box_zone[:boxes],
-        box_weight_lb=box_weight[:boxes],
-        box_units=box_units[:boxes],
-        box_cost=box_cost[:boxes],
-        box_shipped_at=box_shipped[:boxes],
-    )
-
-
-def static_tables(systems: Systems) -> tuple[object, ...]:
-    """Return the tables in the order of the compiled loop's arguments."""
-    return (
-        systems.transit_days,
-        systems.zone,
-        systems.lane_effect,
-        systems.weight_lb,
-        systems.cumulative,
-        systems.scarcity_units,
-        systems.daily_capacity,
-        systems.rates,
-        systems.processing_days,
-        systems.cutoff_hour,
-        systems.opportunity_cost,
-        systems.cost_noise_sd,
+        shipment_view=line_view + start,
+        shipment_node=line_node,
+        shipment_units=line_units,
+        shipment_box=line_box,
+        shipment_cost=line_cost,
+        box_node=box_node,
+        box_zone=box_zone,
+        box_weight_lb=box_weight,
+        box_units=box_units,
+        box_cost=box_cost,
+        box_shipped_at=box_shipped,
     )

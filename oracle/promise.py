@@ -22,7 +22,8 @@ def transit_days(distance_km: ArrayLike, bands_km: tuple[float, ...]) -> NDArray
     >>> transit_days([100.0, 402.0, 500.0, 4000.0], (402.0, 966.0, 1609.0, 2897.0)).tolist()
     [1, 1, 2, 5]
     """
-    return 1 + np.searchsorted(np.asarray(bands_km), np.asarray(distance_km), side="left")
+    bands = np.searchsorted(np.asarray(bands_km), np.asarray(distance_km), side="left")
+    return np.asarray(bands + 1, np.int64)
 
 
 def promise_class(days: ArrayLike) -> NDArray[np.int64]:
@@ -31,4 +32,4 @@ def promise_class(days: ArrayLike) -> NDArray[np.int64]:
     >>> promise_class([0, 1, 2, 3, 9]).tolist()
     [0, 0, 1, 2, 2]
     """
-    return np.clip(np.asarray(days) - 1, ONE_DAY, THREE_DAYS)
+    return np.asarray(np.clip(np.asarray(days) - 1, ONE_DAY, THREE_DAYS), np.int64)

@@ -39,7 +39,7 @@ def rate_card(config: OracleConfig) -> FloatArray:
     return config.rate_scale * np.array(list_rates)
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def box_rate(rates, zone, weight_lb):  # type: ignore[no-untyped-def]
     """Return a box's price before lane and noise, USD: ``a + b lb + c zone + d lb zone``."""
     return rates[0] + rates[1] * weight_lb + (rates[2] + rates[3] * weight_lb) * zone
@@ -51,7 +51,7 @@ def lane_effects(config: OracleConfig, num_nodes: int, num_regions: int) -> Floa
     return np.exp(config.lane_effect_sd * normal - 0.5 * config.lane_effect_sd**2)
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def _mix(word):  # type: ignore[no-untyped-def]
     """Return the splitmix64 finaliser of a 64-bit word."""
     word = word + np.uint64(0x9E3779B97F4A7C15)
@@ -60,7 +60,7 @@ def _mix(word):  # type: ignore[no-untyped-def]
     return word ^ (word >> np.uint64(31))
 
 
-@numba.njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, inline="always")
 def box_noise(seed, session, node, sd):  # type: ignore[no-untyped-def]
     """Return the multiplicative cost noise of a basket's box from a node, mean one.
 
@@ -98,6 +98,6 @@ def box_regression(
     if len(bill) <= features.shape[1]:
         msg = f"cost must have more than {features.shape[1]} boxes, got {len(bill)}"
         raise ValueError(msg)
-    coefficients = np.linalg.lstsq(features, bill, rcond=None)[0]
+    coefficients = np.asarray(np.linalg.lstsq(features, bill, rcond=None)[0], np.float64)
     residual = bill - features @ coefficients
     return coefficients, float(1.0 - residual.var() / bill.var())

@@ -71,12 +71,12 @@ class Systems:
     @property
     def num_products(self) -> int:
         """How many products there are."""
-        return self.weight_lb.shape[0]
+        return int(self.weight_lb.shape[0])
 
     @property
     def num_nodes(self) -> int:
         """How many nodes there are, those that serve no customers included."""
-        return self.serves.shape[0]
+        return int(self.serves.shape[0])
 
     def open_nodes(self, period: int) -> NDArray[np.int64]:
         """Return the nodes that serve customers in a period."""
@@ -97,7 +97,7 @@ def market_share(
     """
     distance = np.where(serves[:, None], place_distance_km, np.inf)
     people = np.bincount(distance.argmin(axis=0), weights=population, minlength=len(serves))
-    return people / population.sum()
+    return np.asarray(people / population.sum(), np.float64)
 
 
 def build_systems(

@@ -17,6 +17,9 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES ?= -1
 
+# Installing compiles nothing, so imports must be free to keep what they compile.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A stamp is written when an install is whole; it is older than what it was made from after a change.
 # Naming an interpreter of another version than the environment's makes the environment again.
 version = $(shell $(1) -c 'import sys; print(sys.version_info[:2])' 2>/dev/null)

@@ -47,7 +47,7 @@ class OrderUpToParams:
     safety: Float[Array, ""]  # standard deviations of Poisson demand on top
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class OrderUpTo:
     """Buy up to a cover of the national forecast, place in proportion to population.
 
@@ -71,11 +71,17 @@ class OrderUpTo:
     ) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
+        return self.request(params, observation, jnp.ones_like(observation.on_hand))
+
+    def request(
+        self, params: OrderUpToParams, observation: Observation, factor: Float[Array, " N"]
+    ) -> Float[Array, " N"]:
+        """Return the requests with every node's target multiplied by ``factor``."""
         nearest = catchment_share(self.tree, observation.active, jnp.float32(1e-3))
         local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
         demand = self.tree.descends.astype(local.dtype) @ local
         cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
         mean = cover * demand
-        target = mean + params.safety * jnp.sqrt(mean + 1e-6)
+        target = factor * (mean + params.safety * jnp.sqrt(mean + 1e-6))
         gap = target - echelon_position(self.tree, observation)
         return jnp.where(gap >= 0, gap, 0.0)

@@ -39,7 +39,7 @@ class _TargetNetwork(nnx.Module):
         return LOG_RANGE * jnp.tanh(self.head(mixed)[:, 0])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class NeuralPlacement:
     """Order up to learned targets: ``max(target - echelon position, 0)`` at every node.
 

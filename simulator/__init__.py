@@ -10,10 +10,10 @@ from simulator.params import Economics, make_params, params_from_network
 from simulator.scenarios import (
     HISTORY_LENGTH,
     initial_from_panel,
+    make_series,
     sample_noise,
     scenario_from_views,
     series_from_panel,
-    window,
 )
 from simulator.types import (
     Drain,
@@ -30,6 +30,7 @@ from simulator.types import (
     Trajectory,
     Transition,
 )
+from simulator.windows import Windows, make_windows, window
 
 __all__ = [
     "HISTORY_LENGTH",
@@ -52,6 +53,7 @@ __all__ = [
     "State",
     "Trajectory",
     "Transition",
+    "Windows",
     "act",
     "discounted_return",
     "flatten_observation",
@@ -59,6 +61,8 @@ __all__ = [
     "initial_from_panel",
     "lesser",
     "make_params",
+    "make_series",
+    "make_windows",
     "observation_names",
     "observe",
     "params_from_network",

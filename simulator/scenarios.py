@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from simulator.types import History, Initial, Scenario, Series
@@ -81,16 +82,64 @@ def smooth_views(views: np.ndarray, half_life: float) -> np.ndarray:
     return smoothed
 
 
-def units_per_view(panel: Any, periods: int) -> np.ndarray:
-    """Return [P] units sold per glance view over the first ``periods`` periods."""
-    sold = np.asarray(panel["outbound"])[:, :periods].sum(axis=(1, 2))
-    seen = np.asarray(panel["glance_views"])[:, :periods].sum(axis=(1, 2))
-    return np.asarray(sold / np.maximum(seen, 1.0), dtype=np.float64)
+def make_series(
+    *,
+    glance_views: ArrayLike,
+    forecast: ArrayLike,
+    price: ArrayLike,
+    unit_cost: ArrayLike,
+    attributes: ArrayLike,
+    calendar: ArrayLike,
+    lead_time: ArrayLike,
+    num_uniforms: int,
+    key: Array,
+) -> Series:
+    """Build the series of a batch of products, every draw included.
+
+    Args:
+        glance_views: [P, T, Z] page views.
+        forecast: [P, T, Z] units expected, known before each period.
+        price: [P] currency a unit.
+        unit_cost: [P] currency a unit.
+        attributes: [P, F] product attributes.
+        calendar: [T, E] calendar features.
+        lead_time: [N, L+1] probability of k periods from the parent.
+        num_uniforms: What the kernel needs a period.
+        key: Draws every uniform and lead time.
+
+    Returns:
+        Series over all T periods, leaves [P, T, ...]. Cut it with ``Windows`` after
+        ``Simulator.prepare``, so that encoders see the periods before a window too.
+    """
+    views = jnp.asarray(glance_views, jnp.float32)
+    leads = jnp.asarray(lead_time, jnp.float32)
+    products, periods, _ = views.shape
+    nodes = leads.shape[0]
+
+    def over_time(values: ArrayLike) -> Array:
+        column = jnp.asarray(values, jnp.float32)
+        return jnp.broadcast_to(column[:, None], (products, periods, *column.shape[1:]))
+
+    dates = jnp.asarray(calendar, jnp.float32)
+    blank = Series(
+        period=jnp.broadcast_to(jnp.arange(periods, dtype=jnp.int32), (products, periods)),
+        glance_views=views,
+        forecast=jnp.asarray(forecast, jnp.float32),
+        price=over_time(price),
+        unit_cost=over_time(unit_cost),
+        attributes=over_time(attributes),
+        calendar=jnp.broadcast_to(dates, (products, *dates.shape)),
+        lead_share=jnp.zeros((products, periods, *leads.shape)),
+        last=jnp.zeros((products, periods), bool).at[:, -1].set(True),
+        round_uniform=jnp.zeros((products, periods, nodes)),
+        drain_uniform=jnp.zeros((products, periods, num_uniforms)),
+    )
+    return sample_noise(blank, leads, key)
 
 
 def series_from_panel(
     panel: Any,
-    lead_time: Float[Array, "N lead"],
+    lead_time: ArrayLike,
     num_uniforms: int,
     key: Array,
     *,
@@ -98,6 +147,9 @@ def series_from_panel(
     half_life: float = 7.0,
 ) -> Series:
     """Turn a panel's exogenous history into series: the backtest of an exogenous process.
+
+    The forecast is the exponentially smoothed views of each region times the units that a view of
+    the product was worth over the first ``known_periods``.
 
     Args:
         panel: Labelled arrays as ``world.panel.build_panel`` makes them.
@@ -108,50 +160,22 @@ def series_from_panel(
         half_life: Of the forecast's exponential smoothing, periods.
 
     Returns:
-        Series over all periods of all products, leaves [P, T, ...]. Slice it with ``window``
-        after ``Simulator.prepare``, so that encoders see the periods before the window too.
+        Series over all periods of all products, leaves [P, T, ...]; see ``make_series``.
     """
     views = np.asarray(panel["glance_views"], dtype=np.float32)
-    products, periods, _ = views.shape
-    nodes = np.asarray(lead_time).shape[0]
-    rate = units_per_view(panel, known_periods)
-    forecast = smooth_views(views, half_life) * rate[:, None, None]
-
-    def over_time(values: Any) -> Array:
-        column = jnp.asarray(np.asarray(values), jnp.float32)
-        return jnp.broadcast_to(column[:, None], (products, periods, *column.shape[1:]))
-
-    attributes = attribute_matrix(panel)
-    calendar = jnp.asarray(np.asarray(panel["calendar"]), jnp.float32)
-    blank = Series(
-        period=jnp.broadcast_to(jnp.arange(periods, dtype=jnp.int32), (products, periods)),
-        glance_views=jnp.asarray(views),
-        forecast=jnp.asarray(forecast, jnp.float32),
-        price=over_time(panel["price"]),
-        unit_cost=over_time(panel["unit_cost"]),
-        attributes=over_time(attributes),
-        calendar=jnp.broadcast_to(calendar, (products, *calendar.shape)),
-        lead_share=jnp.zeros((products, periods, *np.asarray(lead_time).shape)),
-        last=jnp.zeros((products, periods), bool),
-        round_uniform=jnp.zeros((products, periods, nodes)),
-        drain_uniform=jnp.zeros((products, periods, num_uniforms)),
+    sold = np.asarray(panel["outbound"])[:, :known_periods].sum(axis=(1, 2))
+    seen = np.maximum(views[:, :known_periods].sum(axis=(1, 2)), 1.0)
+    return make_series(
+        glance_views=views,
+        forecast=smooth_views(views, half_life) * (sold / seen)[:, None, None],
+        price=np.asarray(panel["price"]),
+        unit_cost=np.asarray(panel["unit_cost"]),
+        attributes=attribute_matrix(panel),
+        calendar=np.asarray(panel["calendar"]),
+        lead_time=lead_time,
+        num_uniforms=num_uniforms,
+        key=key,
     )
-    return sample_noise(blank, jnp.asarray(lead_time, jnp.float32), key)
-
-
-def window(series: Series, start: int, horizon: int) -> Series:
-    """Cut periods ``[start, start + horizon)`` out of batched series [P, T, ...].
-
-    Raises:
-        ValueError: If the window does not lie within the series.
-    """
-    periods = series.period.shape[1]
-    if not (start >= 0 and horizon >= 1 and start + horizon <= periods):
-        raise ValueError(
-            f"window [{start}, {start + horizon}) must be non-empty and within [0, {periods})"
-        )
-    cut: Series = jax.tree.map(lambda leaf: leaf[:, start : start + horizon], series)
-    return replace(cut, last=cut.last.at[:, -1].set(True))
 
 
 def initial_from_panel(panel: Any, start: int, pipeline: np.ndarray) -> Initial:

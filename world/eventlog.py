@@ -1,0 +1,170 @@
+"""The event log: what happened, as a folder of Parquet tables with one schema.
+
+The schema is in ``world.schema``, the checks are in ``world.log_checks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from world.atomic import atomic_folder
+from world.log_checks import check_log
+from world.orders import World
+from world.schema import OPTIONAL, SCHEMA, VOCABULARY, column, make_table
+
+__all__ = [
+    "SCHEMA",
+    "EventLog",
+    "make_table",
+    "read_log",
+    "static_tables",
+    "validate_log",
+    "write_log",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EventLog:
+    """Tables by name. Making one checks nothing; ``validate_log`` does."""
+
+    tables: Mapping[str, Any]  # name -> pyarrow.Table
+
+    @classmethod
+    def from_arrays(cls, tables: Mapping[str, Any]) -> EventLog:
+        """Return a log of tables given as ``pyarrow.Table`` or as arrays by column."""
+        return cls(
+            tables={
+                name: table if isinstance(table, pa.Table) else make_table(name, table)
+                for name, table in tables.items()
+            }
+        )
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a table."""
+        return self.tables[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether the log has a table."""
+        return name in self.tables
+
+    def array(self, table: str, name: str) -> NDArray[Any]:
+        """Return a column as a NumPy array: labels as codes, null as -1."""
+        return column(self.tables[table], name, VOCABULARY.get((table, name)))
+
+
+def validate_log(log: EventLog) -> None:
+    """Check a log: structure, keys, ranges, and that no unit appears from nowhere.
+
+    Raises:
+        ValueError: Naming table, column, first bad row, value and bound.
+    """
+    check_log(log.tables)
+
+
+def write_log(log: EventLog, folder: Path) -> None:
+    """Check a log and write it as one Parquet file for each table, or leave no trace.
+
+    Args:
+        log: The log.
+        folder: Created, or replaced as a whole once everything is written.
+
+    Raises:
+        ValueError: As ``validate_log`` does; nothing is written then.
+    """
+    validate_log(log)
+    with atomic_folder(folder) as fresh:
+        for name, table in log.tables.items():
+            pq.write_table(table, fresh / f"{name}.parquet", compression="zstd")
+
+
+def read_log(folder: Path) -> EventLog:
+    """Read and check a log.
+
+    Args:
+        folder: Written by ``write_log``, or by anyone in the same schema.
+
+    Returns:
+        The log.
+
+    Raises:
+        ValueError: If a table is missing or unreadable, and as ``validate_log`` does.
+    """
+    folder = Path(folder)
+    tables: dict[str, Any] = {}
+    for name in SCHEMA:
+        path = folder / f"{name}.parquet"
+        if not path.exists():
+            if name in OPTIONAL:
+                continue
+            raise ValueError(f"{folder} lacks the table {name!r}: must hold {path.name}")
+        try:
+            tables[name] = pq.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ValueError(f"{path}: must be a readable Parquet file ({error})") from error
+    log = EventLog(tables=tables)
+    validate_log(log)
+    return log
+
+
+def static_tables(world: World) -> dict[str, Any]:
+    """Return the tables of a world's log that no policy changes.
+
+    Args:
+        world: The world; its rates, latents and conversion stay out of the log.
+
+    Returns:
+        ``products``, ``nodes``, ``regions``, ``customers`` and ``calendar``.
+    """
+    network, places, days = world.network, world.places, world.period_days
+    period = np.arange(world.num_periods)
+    home = world.customer_place
+    tables: dict[str, dict[str, Any]] = {
+        "products": {
+            "product": np.arange(world.products.num_products),
+            "id": list(world.products.id),
+            "price": world.products.price,
+            "unit_cost": world.products.unit_cost,
+            "weight_lb": world.products.weight_lb,
+        },
+        "nodes": {
+            "node": np.arange(network.num_nodes),
+            "name": list(network.node_name),
+            "latitude": network.node_latitude,
+            "longitude": network.node_longitude,
+            "parent": network.parent,
+            "serves_customers": network.serves_customers,
+            "active_from": network.active_from,
+            "daily_capacity": network.daily_capacity,
+            "lead_time": network.lead_time.tolist(),
+        },
+        "regions": {
+            "region": np.arange(network.num_regions),
+            "name": list(network.region_name),
+            "latitude": network.region_latitude,
+            "longitude": network.region_longitude,
+            "population": network.population,
+        },
+        "customers": {
+            "customer": np.arange(home.size),
+            "latitude": places.latitude[home],
+            "longitude": places.longitude[home],
+            "region": places.region[home],
+        },
+        "calendar": {
+            "period": period,
+            "date": [world.first_date + timedelta(days=int(t) * days) for t in period],
+            "start": period * float(days),
+            "days": np.full(period.size, float(days)),
+            **{name: world.calendar[:, e] for e, name in enumerate(world.calendar_name)},
+        },
+    }
+    return {name: make_table(name, columns) for name, columns in tables.items()}

@@ -1,0 +1,330 @@
+"""The checks of an event log. Errors name table, column, first bad row, value and bound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from world.arrays import BoolArray, IntArray
+from world.schema import OPTIONAL, SCHEMA, VOCABULARY, column
+from world.views import PROMISES, SHIP_OPTIONS
+
+Tables = Mapping[str, Any]
+
+
+def check_log(tables: Tables) -> None:
+    """Check the tables of an event log; see ``world.eventlog.validate_log``.
+
+    In this order: tables, columns and types; nulls; keys and ranges; views, orders and boxes
+    against each other; stock.
+
+    Raises:
+        ValueError: At the first thing that is wrong.
+    """
+    for name in tables:
+        if name not in SCHEMA:
+            raise ValueError(f"log has the unknown table {name!r}: must be one of {list(SCHEMA)}")
+    for name in SCHEMA:
+        if name in tables:
+            _check_structure(name, tables[name])
+        elif name not in OPTIONAL:
+            raise ValueError(f"log lacks the table {name!r}")
+    data = {
+        name: {c: column(table, c, VOCABULARY.get((name, c))) for c in SCHEMA[name].names}
+        for name, table in tables.items()
+    }
+    checks = _Checks(data)
+    checks.keys_and_ranges()
+    checks.views()
+    checks.order_lines()
+    checks.boxes()
+    checks.inventory()
+    if "shipments" in data:
+        checks.shipments()
+
+
+def _check_structure(name: str, table: Any) -> None:
+    schema = SCHEMA[name]
+    for field in schema:
+        if field.name not in table.column_names:
+            raise ValueError(f"{name} lacks the column {field.name!r}")
+        found = table.schema.field(field.name).type
+        if found != field.type:
+            raise ValueError(f"{name}.{field.name} is of type {found}: must be {field.type}")
+    for extra in table.column_names:
+        if extra in schema.names:
+            continue
+        if name != "calendar":
+            raise ValueError(f"{name} has the unknown column {extra!r}: must be in {schema.names}")
+        if table.schema.field(extra).type != pa.float64():
+            raise ValueError(
+                f"calendar.{extra} is of type {table.schema.field(extra).type}: "
+                "must be double, as features are"
+            )
+    for field in table.schema:
+        nullable = field.name in schema.names and schema.field(field.name).nullable
+        values = table[field.name]
+        if values.null_count and not nullable:
+            row = pc.index(values.is_null(), True).as_py()
+            raise ValueError(f"{name}.{field.name}, row {row}: null, must be {field.type}")
+        if pa.types.is_float64(field.type) and (name, field.name) != ("nodes", "daily_capacity"):
+            array = np.asarray(values)
+            _require(name, field.name, array, np.isfinite(array), "finite")
+    if name in ("products", "nodes", "regions", "calendar") and not table.num_rows:
+        raise ValueError(f"{name} is empty: must have at least 1 row")
+
+
+def _require(table: str, name: str, values: NDArray[Any], ok: BoolArray, bound: str) -> None:
+    if not bool(ok.all()):
+        row = int(np.argmin(ok))
+        value = values[row].item() if isinstance(values[row], np.generic) else values[row]
+        raise ValueError(f"{table}.{name}, row {row}: {value!r} must be {bound}")
+
+
+class _Checks:
+    """The checks behind ``check_log``, on columns as arrays."""
+
+    def __init__(self, data: dict[str, dict[str, NDArray[Any]]]) -> None:
+        self.data = data
+        self.num = {
+            "product": data["products"]["product"].size,
+            "node": data["nodes"]["node"].size,
+            "region": data["regions"]["region"].size,
+            "customer": data["customers"]["customer"].size,
+            "period": data["calendar"]["period"].size,
+        }
+        self.start = float(data["calendar"]["start"][0])
+        self.days = float(data["calendar"]["days"][0])
+
+    def require(self, table: str, name: str, ok: BoolArray, bound: str) -> None:
+        """Raise for the first row of a column that is not ``ok``."""
+        _require(table, name, self.data[table][name], ok, bound)
+
+    def period_of(self, time: NDArray[np.float64]) -> IntArray:
+        """Return the period of each moment."""
+        return np.floor((time - self.start) / self.days).astype(np.int64)
+
+    def keys_and_ranges(self) -> None:
+        """Check own keys, foreign keys, signs and coordinates of all tables."""
+        for table, key in (
+            ("products", "product"),
+            ("nodes", "node"),
+            ("regions", "region"),
+            ("customers", "customer"),
+            ("calendar", "period"),
+        ):
+            values = self.data[table][key]
+            self.require(table, key, values == np.arange(values.size), "its row number")
+        for table, columns in self.data.items():
+            for name, values in columns.items():
+                if name in self.num and table not in ("shipments",):
+                    bound = self.num[name]
+                    self.require(table, name, (values >= 0) & (values < bound), f"in [0, {bound})")
+                elif name in ("latitude", "longitude"):
+                    limit = 90.0 if name == "latitude" else 180.0
+                    self.require(table, name, np.abs(values) <= limit, f"in [-{limit}, {limit}]")
+                elif name in _NOT_NEGATIVE:
+                    self.require(table, name, values >= 0, ">= 0")
+                elif name in _POSITIVE:
+                    self.require(table, name, values > 0, "> 0")
+        parent = self.data["nodes"]["parent"]
+        earlier = (parent >= -1) & (parent < np.arange(parent.size))
+        self.require("nodes", "parent", earlier, "-1 or an earlier node")
+        shares = [np.asarray(share, dtype=np.float64) for share in self.data["nodes"]["lead_time"]]
+        fine = np.array(
+            [s.size > 0 and bool((s >= 0).all()) and abs(s.sum() - 1.0) < 1e-9 for s in shares]
+        )
+        self.require("nodes", "lead_time", fine, "probabilities that sum to 1")
+        calendar = self.data["calendar"]
+        self.require("calendar", "days", calendar["days"] == self.days, f"{self.days} as in row 0")
+        start = self.start + self.days * np.arange(self.num["period"])
+        self.require("calendar", "start", calendar["start"] == start, "the end of the last period")
+
+    def views(self) -> None:
+        """Check that promises, options, quantities and orders of the views go together."""
+        views = self.data["glance_views"]
+        promise, option, order = views["promise"], views["ship_option"], views["order"]
+        self.ascending("glance_views", "view")
+        self.require("glance_views", "promise", promise >= 0, f"one of {PROMISES}")
+        self.require("glance_views", "ship_option", option >= 0, f"one of {SHIP_OPTIONS}")
+        self.require(
+            "glance_views", "ship_option", option >= promise, "no faster than the promise (codes)"
+        )
+        period = self.period_of(views["time"])
+        self.require("glance_views", "period", views["period"] == period, "the period of its time")
+        home = self.data["customers"]["region"][views["customer"]]
+        self.require("glance_views", "region", views["region"] == home, "its customer's region")
+        ordered = option < SHIP_OPTIONS.index("none")
+        self.require(
+            "glance_views",
+            "order",
+            (order >= 0) == ordered,
+            "an order when an option was chosen, and null (-1) when none was",
+        )
+        units = views["quantity"]
+        fine = np.where(ordered, units >= 1, units == 0)
+        self.require("glance_views", "quantity", fine, ">= 1 with an order, 0 without")
+
+    def order_lines(self) -> None:
+        """Check that order lines and the views with an order are the same, one to one."""
+        views, lines = self.data["glance_views"], self.data["order_lines"]
+        self.ascending("order_lines", "order_line")
+        row = self.find("order_lines", "view", views["view"], "a view of the log")
+        for name in ("order", "product", "quantity"):
+            same = lines[name] == views[name][row]
+            self.require("order_lines", name, same, f"the {name} of its view")
+        count = np.bincount(row, minlength=views["view"].size)
+        ordered = views["order"] >= 0
+        self.require("glance_views", "order", count == ordered, "in order_lines exactly once")
+        fine = lines["filled"] <= lines["quantity"]
+        self.require("order_lines", "filled", fine, "at most the quantity ordered")
+
+    def boxes(self) -> None:
+        """Check that what was filled is what the boxes hold, shipped by a node that may."""
+        views, lines, boxes = (self.data[t] for t in ("glance_views", "order_lines", "boxes"))
+        nodes = self.data["nodes"]
+        row = self.find("boxes", "order_line", lines["order_line"], "an order line of the log")
+        packed = np.bincount(row, weights=boxes["units"], minlength=lines["order_line"].size)
+        self.require("order_lines", "filled", lines["filled"] == packed, "the units in its boxes")
+        serves = nodes["serves_customers"][boxes["node"]]
+        self.require("boxes", "node", serves, "a node that serves customers")
+        time = views["time"][np.searchsorted(views["view"], lines["view"])][row]
+        self.require("boxes", "shipped_at", boxes["shipped_at"] >= time, "after its order")
+        period = self.period_of(boxes["shipped_at"])
+        inside = period < self.num["period"]
+        self.require("boxes", "shipped_at", inside, "before the end of the log")
+        exists = period >= nodes["active_from"][boxes["node"]]
+        self.require("boxes", "node", exists, "a node that exists when the box is shipped")
+        order = np.argsort(boxes["box"], kind="stable")
+        same_box = np.diff(boxes["box"][order]) == 0
+        other = np.flatnonzero(same_box & (np.diff(boxes["node"][order]) != 0))
+        fine = np.ones(order.size, dtype=np.bool_)
+        fine[order[other + 1]] = False
+        self.require("boxes", "node", fine, "one node for a box")
+
+    def inventory(self) -> None:
+        """Check that every unit on hand came from somewhere and went somewhere."""
+        table = self.data["inventory"]
+        shape = (self.num["period"], self.num["product"], self.num["node"])
+        flat = np.ravel_multi_index((table["period"], table["product"], table["node"]), shape)
+        count = np.bincount(flat, minlength=int(np.prod(shape)))
+        self.require("inventory", "period", count[flat] == 1, "one row a period, product and node")
+        if flat.size != count.size:
+            t, i, n = np.unravel_index(int(np.argmin(count)), shape)
+            raise ValueError(f"inventory lacks the row of period {t}, product {i}, node {n}")
+        rows = np.empty(flat.size, dtype=np.int64)
+        rows[flat] = np.arange(flat.size)
+        stock = {
+            name: table[name][rows].reshape(shape)
+            for name in ("on_hand", "stowed", "transferred", "available")
+        }
+        boxes, lines = self.data["boxes"], self.data["order_lines"]
+        product = lines["product"][np.searchsorted(lines["order_line"], boxes["order_line"])]
+        shipped = self.sum_units(
+            (self.period_of(boxes["shipped_at"]), product, boxes["node"]), boxes["units"], shape
+        )
+        self.balance(
+            "on_hand", stock["on_hand"], stock["available"] - shipped, "available - units in boxes"
+        )
+        before = stock["on_hand"][:-1] + stock["stowed"][1:] - stock["transferred"][1:]
+        self.balance(
+            "available",
+            stock["available"][1:],
+            before,
+            "on_hand of the period before + stowed - transferred",
+            first=1,
+        )
+        opening = stock["available"][0] - stock["stowed"][0] + stock["transferred"][0]
+        self.balance(
+            "available",
+            np.minimum(opening, 0)[None],
+            np.zeros_like(opening)[None],
+            "at least stowed - transferred, or the log began with less than nothing",
+        )
+
+    def shipments(self) -> None:
+        """Check that what was stowed was shipped, and what was shipped left its parent."""
+        table, inventory = self.data["shipments"], self.data["inventory"]
+        for name in ("product", "node"):
+            bound = self.num[name]
+            inside = (table[name] >= 0) & (table[name] < bound)
+            self.require("shipments", name, inside, f"in [0, {bound})")
+        self.require("shipments", "arrives_at", table["arrives_at"] >= 0, ">= 0")
+        fine = table["arrives_at"] >= table["ordered_at"]
+        self.require("shipments", "arrives_at", fine, "no earlier than ordered_at")
+        fine = table["ordered_at"] < self.num["period"]
+        self.require("shipments", "ordered_at", fine, f"< {self.num['period']}")
+        shape = (self.num["period"], self.num["product"], self.num["node"])
+        keys = (inventory["period"], inventory["product"], inventory["node"])
+        stowed = self.sum_units(keys, inventory["stowed"], shape)
+        here = table["arrives_at"] < shape[0]
+        arrived = self.sum_units(
+            tuple(table[c][here] for c in ("arrives_at", "product", "node")),
+            table["units"][here],
+            shape,
+        )
+        self.balance("stowed", stowed, arrived, "the units of the shipments that arrive")
+        transferred = self.sum_units(keys, inventory["transferred"], shape)
+        parent = self.data["nodes"]["parent"][table["node"]]
+        here = (table["ordered_at"] >= 0) & (parent >= 0)
+        left = self.sum_units(
+            (table["ordered_at"][here], table["product"][here], parent[here]),
+            table["units"][here],
+            shape,
+        )
+        self.balance("transferred", transferred, left, "the units of the shipments to its children")
+
+    def ascending(self, table: str, name: str) -> None:
+        """Require a key to rise from row to row."""
+        values = self.data[table][name]
+        rises = np.ones(values.size, dtype=np.bool_)
+        rises[1:] = values[1:] > values[:-1]
+        self.require(table, name, rises, "more than in the row before")
+
+    def find(self, table: str, name: str, keys: NDArray[Any], bound: str) -> IntArray:
+        """Return the row of each foreign key among ascending ``keys``."""
+        values = self.data[table][name]
+        row = np.minimum(np.searchsorted(keys, values), max(keys.size - 1, 0)).astype(np.int64)
+        known = keys[row] == values if keys.size else np.zeros(values.size, dtype=np.bool_)
+        self.require(table, name, known, bound)
+        return row
+
+    @staticmethod
+    def sum_units(
+        keys: tuple[NDArray[Any], ...], units: NDArray[Any], shape: tuple[int, int, int]
+    ) -> IntArray:
+        """Return units summed by period, product and node."""
+        flat = np.ravel_multi_index(keys, shape)
+        total = np.bincount(flat, weights=units, minlength=int(np.prod(shape)))
+        return total.astype(np.int64).reshape(shape)
+
+    def balance(
+        self, name: str, found: IntArray, due: IntArray, rule: str, *, first: int = 0
+    ) -> None:
+        """Raise where a column of ``inventory`` is not what the flows say."""
+        if np.array_equal(found, due):
+            return
+        t, i, n = (int(k) for k in np.argwhere(found != due)[0])
+        table = self.data["inventory"]
+        row = np.flatnonzero(
+            (table["period"] == t + first) & (table["product"] == i) & (table["node"] == n)
+        )[0]
+        value, excess = int(table[name][row]), int(found[t, i, n] - due[t, i, n])
+        raise ValueError(
+            f"inventory.{name}, row {row} (period {t + first}, product {i}, node {n}): "
+            f"{value} is off by {excess}, must be {rule}"
+        )
+
+
+_NOT_NEGATIVE = frozenset(
+    {
+        *("unit_cost", "active_from", "quantity", "filled", "cost_share"),
+        *("on_hand", "stowed", "transferred", "available"),
+    }
+)
+_POSITIVE = frozenset(["price", "weight_lb", "daily_capacity", "population", "days", "units"])

@@ -1,0 +1,31 @@
+"""The drain model: learned outbound and cost of every node, and the closest-node baseline."""
+
+from drain_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from drain_model.config import PRESETS, DrainConfig
+from drain_model.data import DrainData, Geography, Inputs, Statistics
+from drain_model.heads import Hybrid
+from drain_model.kernel import LearnedDrain, LearnedParams, censored_draw
+from drain_model.network import DrainNetwork
+from drain_model.sampling import sample_panel
+from drain_model.train import Progress, Trained, train
+
+__all__ = [
+    "PRESETS",
+    "Checkpoint",
+    "DrainConfig",
+    "DrainData",
+    "DrainNetwork",
+    "Geography",
+    "Hybrid",
+    "Inputs",
+    "LearnedDrain",
+    "LearnedParams",
+    "Progress",
+    "Statistics",
+    "Trained",
+    "censored_draw",
+    "load_checkpoint",
+    "sample_panel",
+    "save_checkpoint",
+    "train",
+]

@@ -1,0 +1,105 @@
+"""The drain model's sizes and training settings, in one frozen config."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from world.arrays import require_range
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrainConfig:
+    """Sizes of the Transformer variant and how it is trained.
+
+    Fields marked "not from the paper" are choices where the paper is silent, or additions.
+
+    Raises:
+        ValueError: If a value is out of its bounds.
+
+    Source: Outbound, section 4 and Appendix A.
+    """
+
+    width: int = 32  # channels of every embedding
+    heads: int = 4  # attention heads, a divisor of the width
+    kernel_size: int = 3  # taps of a causal convolution (not from the paper)
+    dilations: tuple[int, ...] = (1, 2, 4)  # periods, one entry a convolution
+    node_blocks: int = 1  # Transformer blocks across nodes
+    location_blocks: int = 1  # Transformer blocks across regions
+    mlp_ratio: int = 2  # hidden width of a block's MLP over the width (not from the paper)
+    num_atoms: int = 6  # K: outbound 0 .. K-1 units have probabilities of their own
+    lane_heads: int = 2  # routings of regional demand to nodes with stock (not from the paper)
+    pair_width: int = 64  # hidden width of the node-region pair network (not from the paper)
+    frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
+    conversion_column: int = 2  # attribute that is the log of units per view
+
+    batch_products: int = 8  # products an update sees, all their periods at once
+    epochs: int = 60  # at most
+    learning_rate: float = 4e-3  # peak
+    warmup_share: float = 0.1  # share of all updates
+    weight_decay: float = 1e-3
+    clip_norm: float = 1.0
+    validation_share: float = 0.15  # last share of the training periods
+    patience: int = 8  # validations without a better loss before training stops
+    validate_every: int = 2  # epochs
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        for name in (
+            *("width", "heads", "kernel_size", "mlp_ratio", "num_atoms", "lane_heads"),
+            *("pair_width", "frequencies", "batch_products", "epochs", "patience"),
+            "validate_every",
+        ):
+            require_range(f"config.{name}", getattr(self, name), low=1)
+        for name in ("node_blocks", "location_blocks", "conversion_column", "weight_decay"):
+            require_range(f"config.{name}", getattr(self, name), low=0)
+        if self.width % self.heads:
+            raise ValueError(f"config.heads = {self.heads}: must divide width = {self.width}")
+        if not self.dilations:
+            raise ValueError("config.dilations is empty: must hold at least 1 dilation")
+        for i, dilation in enumerate(self.dilations):
+            require_range(f"config.dilations[{i}]", dilation, low=1)
+        for name in ("learning_rate", "clip_norm"):
+            require_range(f"config.{name}", getattr(self, name), low=0.0, open_low=True)
+        for name in ("warmup_share", "validation_share"):
+            value = getattr(self, name)
+            require_range(f"config.{name}", value, low=0.0, high=1.0, open_low=True, open_high=True)
+
+    @property
+    def receptive_field(self) -> int:
+        """Periods before the current one that the convolutions look back on."""
+        return (self.kernel_size - 1) * sum(self.dilations)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DrainConfig:
+        """Return the config with the named fields.
+
+        Raises:
+            ValueError: Naming a field that does not exist, with its value.
+        """
+        known = {field.name for field in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise ValueError(
+                    f"config.{name} = {value!r}: must be one of {', '.join(sorted(known))}"
+                )
+        converted = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**converted)
+
+
+# ``small`` trains within a minute on two CPU cores; ``paper`` has the paper's sizes.
+PRESETS: dict[str, DrainConfig] = {
+    "small": DrainConfig(),
+    "paper": DrainConfig(
+        width=64,
+        heads=8,
+        node_blocks=2,
+        location_blocks=2,
+        mlp_ratio=4,
+        lane_heads=4,
+        pair_width=128,
+        batch_products=160,
+        learning_rate=1e-3,
+        epochs=200,
+    ),
+}

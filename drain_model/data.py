@@ -1,0 +1,251 @@
+"""What the drain model is trained on: a panel's arrays, the geography, and their statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from numpy.typing import NDArray
+
+from world.arrays import BoolArray, require, require_shape
+from world.views import attribute_matrix
+
+Float32Array = NDArray[np.float32]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Geography:
+    """Where nodes and regions are."""
+
+    node_coordinates: Float[Array, "N 2"]  # latitude, longitude, degrees
+    region_coordinates: Float[Array, "Z 2"]  # latitude, longitude, degrees
+    distance_km: Float[Array, "N Z"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """The arrays of some products, as the network takes them; any leading axes before ``T``."""
+
+    outbound: Float[Array, "*batch T N"]  # units
+    ship_cost: Float[Array, "*batch T N"]  # currency
+    available: Float[Array, "*batch T N"]  # units
+    active: Bool[Array, "*batch T N"]  # open in the period, and serves customers
+    glance_views: Float[Array, "*batch T Z"]  # page views
+    calendar: Float[Array, "*batch T E"]
+    attributes: Float[Array, "*batch T F"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrainData:
+    """A panel as dense float32 arrays.
+
+    Raises:
+        ValueError: If shapes disagree, a value is not finite or negative, or a node ships more
+            than it has, naming field, index, value and bound.
+    """
+
+    outbound: Float32Array  # [P, T, N] units
+    ship_cost: Float32Array  # [P, T, N] currency
+    available: Float32Array  # [P, T, N] units customers could buy in the period
+    active: BoolArray  # [T, N] open in the period, and serves customers
+    glance_views: Float32Array  # [P, T, Z] page views
+    calendar: Float32Array  # [T, E]
+    attributes: Float32Array  # [P, F], columns ``world.views.ATTRIBUTES``
+    geography: Geography
+
+    def __post_init__(self) -> None:
+        """Check shapes and bounds; see the class."""
+        if self.outbound.ndim != 3:
+            raise ValueError(f"data.outbound has shape {self.outbound.shape}: must be (P, T, N)")
+        products, periods, nodes = self.outbound.shape
+        regions = self.glance_views.shape[-1]
+        expected = {
+            "ship_cost": (products, periods, nodes),
+            "available": (products, periods, nodes),
+            "active": (periods, nodes),
+            "glance_views": (products, periods, regions),
+            "calendar": (periods, self.calendar.shape[-1]),
+            "attributes": (products, self.attributes.shape[-1]),
+        }
+        for name, shape in expected.items():
+            require_shape(f"data.{name}", getattr(self, name), shape)
+        places = {
+            "node_coordinates": (nodes, 2),
+            "region_coordinates": (regions, 2),
+            "distance_km": (nodes, regions),
+        }
+        for name, shape in places.items():
+            values = np.asarray(getattr(self.geography, name))
+            require_shape(f"data.geography.{name}", values, shape)
+            require(np.isfinite(values), f"data.geography.{name}", values, "finite")
+        for name in ("calendar", "attributes"):
+            values = getattr(self, name)
+            require(np.isfinite(values), f"data.{name}", values, "finite")
+        for name in ("outbound", "ship_cost", "available", "glance_views"):
+            values = getattr(self, name)
+            require(np.isfinite(values) & (values >= 0), f"data.{name}", values, "finite and >= 0")
+        require(
+            self.outbound <= self.available,
+            "data.outbound",
+            self.outbound,
+            "at most the units available",
+        )
+        serves = np.broadcast_to(self.active, self.outbound.shape)
+        require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
+
+    @property
+    def num_products(self) -> int:
+        """How many products there are, ``P``."""
+        return int(self.outbound.shape[0])
+
+    @property
+    def num_periods(self) -> int:
+        """How many periods there are, ``T``."""
+        return int(self.outbound.shape[1])
+
+    @property
+    def num_nodes(self) -> int:
+        """How many nodes there are, ``N``."""
+        return int(self.outbound.shape[2])
+
+    @classmethod
+    def from_panel(cls, panel: Any) -> DrainData:
+        """Take the arrays of a labelled panel.
+
+        Args:
+            panel: What ``world.panel.build_panel`` makes: ``panel[name]`` gives an array with
+                ``dims`` and ``values``.
+
+        Returns:
+            The data. Nodes that do not serve customers are inactive throughout.
+        """
+
+        def values(name: str, *dims: str) -> NDArray[Any]:
+            return np.asarray(panel[name].transpose(*dims).values)
+
+        def cube(name: str, space: str) -> Float32Array:
+            return values(name, "product", "period", space).astype(np.float32)
+
+        serves = values("serves_customers", "node").astype(bool)
+        is_open = values("active", *(d for d in _CUBE if d in panel["active"].dims)).astype(bool)
+        if is_open.ndim == 3:
+            is_open = is_open.any(axis=0)
+
+        def coordinates(space: str) -> Float32Array:
+            columns = [values(f"{space}_{axis}", space) for axis in ("latitude", "longitude")]
+            return np.stack(columns, axis=1).astype(np.float32)
+
+        return cls(
+            outbound=cube("outbound", "node"),
+            ship_cost=cube("ship_cost", "node"),
+            available=cube("available", "node"),
+            active=is_open & serves[None, :],
+            glance_views=cube("glance_views", "region"),
+            calendar=values("calendar", "period", "feature").astype(np.float32),
+            attributes=attribute_matrix(panel).astype(np.float32),
+            geography=Geography(
+                node_coordinates=coordinates("node"),
+                region_coordinates=coordinates("region"),
+                distance_km=values("distance_km", "node", "region").astype(np.float32),
+            ),
+        )
+
+    def periods(self, start: int, stop: int) -> DrainData:
+        """Return periods ``start`` to ``stop - 1``.
+
+        Raises:
+            ValueError: If they are not a non-empty part of the data's periods.
+        """
+        if not 0 <= start < stop <= self.num_periods:
+            raise ValueError(
+                f"periods [{start}, {stop}): must be a non-empty part of [0, {self.num_periods})"
+            )
+        cut = slice(start, stop)
+        cubes = ("outbound", "ship_cost", "available", "glance_views")
+        return replace(
+            self,
+            active=self.active[cut],
+            calendar=self.calendar[cut],
+            **{name: getattr(self, name)[:, cut] for name in cubes},
+        )
+
+    def products(self, index: NDArray[np.int64] | slice) -> DrainData:
+        """Return the data of some products."""
+        cubes = ("outbound", "ship_cost", "available", "glance_views", "attributes")
+        return replace(self, **{name: getattr(self, name)[index] for name in cubes})
+
+    def inputs(self) -> Inputs:
+        """Return the network's inputs, [P, T, ...]; what products share is broadcast."""
+        lead = (self.num_products, self.num_periods)
+        return Inputs(
+            outbound=self.outbound,
+            ship_cost=self.ship_cost,
+            available=self.available,
+            active=np.broadcast_to(self.active, (lead[0], *self.active.shape)),
+            glance_views=self.glance_views,
+            calendar=np.broadcast_to(self.calendar, (lead[0], *self.calendar.shape)),
+            attributes=np.broadcast_to(
+                self.attributes[:, None], (*lead, self.attributes.shape[-1])
+            ),
+        )
+
+
+_CUBE = ("product", "period", "node")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statistics:
+    """Means and scales of the training data; frozen with the parameters."""
+
+    calendar_mean: Float[Array, " E"]
+    calendar_scale: Float[Array, " E"]
+    attributes_mean: Float[Array, " F"]
+    attributes_scale: Float[Array, " F"]
+    coordinates_mean: Float[Array, " 2"]  # degrees, of the regions
+    coordinates_scale: Float[Array, ""]  # degrees
+    distance_scale: Float[Array, ""]  # km
+    log_cost_mean: Float[Array, ""]  # log currency a unit
+    log_cost_scale: Float[Array, ""]
+
+    @classmethod
+    def from_data(cls, data: DrainData) -> Statistics:
+        """Return the statistics of training data.
+
+        A feature that never changes gets the scale 1, so that it is shifted to zero.
+
+        Raises:
+            ValueError: If no unit was ever shipped, so that there is nothing to learn.
+        """
+        shipped = data.outbound > 0
+        if not bool(shipped.any()):
+            raise ValueError("data.outbound sums to 0: must be above 0 to train a drain model")
+        unit_cost = data.ship_cost[shipped] / data.outbound[shipped]
+        log_cost = np.log(np.maximum(unit_cost, 1e-3))
+        regions = np.asarray(data.geography.region_coordinates)
+
+        def scale(values: NDArray[Any]) -> NDArray[Any]:
+            deviation = np.std(values, axis=0)
+            return np.where(deviation > 1e-6, deviation, 1.0)
+
+        made = {
+            "calendar_mean": data.calendar.mean(axis=0),
+            "calendar_scale": scale(data.calendar),
+            "attributes_mean": data.attributes.mean(axis=0),
+            "attributes_scale": scale(data.attributes),
+            "coordinates_mean": regions.mean(axis=0),
+            "coordinates_scale": np.max(scale(regions)),
+            "distance_scale": np.mean(np.asarray(data.geography.distance_km)),
+            "log_cost_mean": log_cost.mean(),
+            "log_cost_scale": np.maximum(log_cost.std(), 0.05),
+        }
+        return cls(**{name: np.asarray(value, np.float32) for name, value in made.items()})
+
+    def to_dict(self) -> dict[str, NDArray[Any]]:
+        """Return the fields by name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}

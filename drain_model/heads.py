@@ -1,0 +1,270 @@
+"""The heads' distributions: hybrid for outbound units, quantiles for the cost of a unit.
+
+Pure functions on arrays. Nothing gathers: piecewise-linear curves are sums over their pieces,
+which differentiate and run faster than look-ups.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+# Levels of the tail's and of the cost's quantiles.
+LEVELS = tuple(round(0.1 * j, 1) for j in range(1, 10))
+NUM_LEVELS = len(LEVELS)
+_STEP = 0.1
+_LOG2 = math.log(2.0)
+# Knots are at least this far apart, in units (outbound) and in log currency (cost).
+_MIN_GAP = 1e-2
+_MIN_LOG_GAP = 1e-3
+# The log cost's upper tail decays at least this fast, so that cost has a mean and a variance.
+_MAX_LOG_SCALE = 0.45
+_TINY = 1e-12
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hybrid:
+    """A distribution on 0, 1, 2, ...: K atoms, and a tail known by its quantiles.
+
+    ``P(O = k) = p_k`` for k < K. Beyond, ``F(y) = 1 - p_tail + p_tail F_q(y)`` for real
+    y >= K - 1/2, with F_q linear between its knots and exponential beyond the last. An integer k
+    in the tail has the mass ``F(k + 1/2) - F(k - 1/2)``.
+
+    Source: Outbound, section 4.1, equation (1); METHODS section 2.
+    """
+
+    log_atoms: Float[Array, "*shape K"]  # log p_0 .. log p_{K-1}
+    log_tail: Float[Array, "*shape"]  # log p_tail
+    knots: Float[Array, "*shape Q"]  # quantiles of the tail at LEVELS, units; above K - 1/2
+
+    @property
+    def num_atoms(self) -> int:
+        """How many atoms there are, ``K``."""
+        return int(self.log_atoms.shape[-1])
+
+
+def hybrid(
+    logits: Float[Array, "*shape K"], raw: Float[Array, "*shape Q"], scale: Float[Array, "*shape"]
+) -> Hybrid:
+    """Map a network's outputs to the hybrid distribution.
+
+    ``q_1 = K - 1/2 + softplus(a_1) scale``, ``q_{j+1} = q_j + softplus(a_{j+1}) scale``; the
+    tail's logit is the reference, 0.
+
+    Args:
+        logits: [..., K] of the atoms.
+        raw: [..., 9] the a_j.
+        scale: [...] units, above 0.
+
+    Returns:
+        The distribution.
+    """
+    joint = jax.nn.log_softmax(
+        jnp.concatenate([logits, jnp.zeros_like(logits[..., :1])], axis=-1), axis=-1
+    )
+    gaps = jax.nn.softplus(raw) * scale[..., None] + _MIN_GAP
+    start = logits.shape[-1] - 0.5
+    return Hybrid(
+        log_atoms=joint[..., :-1],
+        log_tail=joint[..., -1],
+        knots=start + jnp.cumsum(gaps, axis=-1),
+    )
+
+
+def _pieces(dist: Hybrid) -> tuple[Array, Array, Array]:
+    """Return starts and lengths of the tail's nine linear pieces, and the exponential's scale."""
+    start = dist.num_atoms - 0.5
+    lower = jnp.concatenate(
+        [jnp.full_like(dist.knots[..., :1], start), dist.knots[..., :-1]], axis=-1
+    )
+    gaps = dist.knots - lower
+    return lower, gaps, gaps[..., -1] / _LOG2
+
+
+def _tail_mass(dist: Hybrid, a: Array, b: Array) -> Array:
+    """Return the conditional tail mass of (a, b], without cancellation far out."""
+    lower, gaps, scale = _pieces(dist)
+    linear = jnp.clip((b[..., None] - lower) / gaps, 0.0, 1.0) - jnp.clip(
+        (a[..., None] - lower) / gaps, 0.0, 1.0
+    )
+    last = dist.knots[..., -1]
+    beyond_a = jnp.exp(-jnp.maximum(a - last, 0.0) / scale)
+    beyond_b = jnp.exp(-jnp.maximum(b - last, 0.0) / scale)
+    return _STEP * (jnp.sum(linear, axis=-1) + beyond_a - beyond_b)
+
+
+def _tail_survival(dist: Hybrid, y: Array) -> Array:
+    """Return the conditional tail mass beyond y."""
+    lower, gaps, scale = _pieces(dist)
+    linear = jnp.clip((lower + gaps - y[..., None]) / gaps, 0.0, 1.0)
+    beyond = jnp.exp(-jnp.maximum(y - dist.knots[..., -1], 0.0) / scale)
+    return _STEP * (jnp.sum(linear, axis=-1) + beyond)
+
+
+def tail_ppf(dist: Hybrid, level: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return the tail's quantile, real units, at a level in [0, 1)."""
+    _, gaps, scale = _pieces(dist)
+    position = level[..., None] / _STEP - jnp.arange(NUM_LEVELS).reshape(
+        (1,) * level.ndim + (NUM_LEVELS,)
+    )
+    linear = jnp.sum(gaps * jnp.clip(position, 0.0, 1.0), axis=-1)
+    rest = jnp.maximum((1.0 - level) / _STEP, 1e-6)
+    beyond = jnp.where(level > LEVELS[-1], -scale * jnp.log(jnp.minimum(rest, 1.0)), 0.0)
+    return dist.num_atoms - 0.5 + linear + beyond
+
+
+def cdf(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``P(O <= k)`` for whole units k, any sign.
+
+    Args:
+        dist: Of shape [...].
+        units: [...] whole numbers.
+
+    Returns:
+        [...] in [0, 1]. Differentiable in the distribution's parameters.
+    """
+    atoms = jnp.arange(dist.num_atoms, dtype=units.dtype).reshape(
+        (1,) * units.ndim + (dist.num_atoms,)
+    )
+    below = jnp.sum(jnp.where(atoms <= units[..., None], jnp.exp(dist.log_atoms), 0.0), axis=-1)
+    survival = jnp.exp(dist.log_tail) * _tail_survival(dist, units + 0.5)
+    return jnp.where(units < dist.num_atoms, below, 1.0 - survival)
+
+
+def ppf(dist: Hybrid, uniform: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return the smallest whole k with ``u <= F(k)``.
+
+    The tail counts whole: k with ``F(k - 1/2) < u <= F(k + 1/2)``.
+
+    Args:
+        dist: Of shape [...].
+        uniform: [...] in [0, 1).
+
+    Returns:
+        [...] whole units. The derivative is zero: see ``kernel.censored_draw`` for one that is
+        of use.
+    """
+    cumulative = jnp.cumsum(jnp.exp(dist.log_atoms), axis=-1)
+    atom = jnp.sum(uniform[..., None] > cumulative, axis=-1).astype(uniform.dtype)
+    # From above, so that a rare tail keeps its digits.
+    level = 1.0 - (1.0 - uniform) * jnp.exp(-dist.log_tail)
+    tail = jnp.ceil(tail_ppf(dist, jnp.clip(level, 0.0, 1.0)) - 0.5)
+    tail = jnp.maximum(tail, float(dist.num_atoms))
+    return jax.lax.stop_gradient(jnp.where(atom < dist.num_atoms, atom, tail))
+
+
+def log_prob(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``log P(O = k)`` for whole k >= 0."""
+    return log_atom(dist, units) + jnp.where(
+        units < dist.num_atoms, 0.0, log_tail_prob(dist, units)
+    )
+
+
+def log_atom(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``log p_min(k, K)``: the cross entropy's part of the likelihood."""
+    atoms = jnp.arange(dist.num_atoms, dtype=units.dtype).reshape(
+        (1,) * units.ndim + (dist.num_atoms,)
+    )
+    inside = jnp.sum(jnp.where(atoms == units[..., None], dist.log_atoms, 0.0), axis=-1)
+    return jnp.where(units < dist.num_atoms, inside, dist.log_tail)
+
+
+def log_tail_prob(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``log P(O = k | tail)`` for whole k >= K."""
+    y = jnp.maximum(units, float(dist.num_atoms))
+    return jnp.log(_tail_mass(dist, y - 0.5, y + 0.5) + _TINY)
+
+
+def log_tail_at_least(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``log P(O >= k | tail)`` for whole k >= K."""
+    y = jnp.maximum(units, float(dist.num_atoms))
+    return jnp.log(_tail_survival(dist, y - 0.5) + _TINY)
+
+
+def log_atoms_at_least(dist: Hybrid, units: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``log P(O >= min(k, K))`` for whole k >= 0."""
+    atoms = jnp.arange(dist.num_atoms, dtype=units.dtype).reshape(
+        (1,) * units.ndim + (dist.num_atoms,)
+    )
+    kept = jnp.where(atoms >= units[..., None], dist.log_atoms, -jnp.inf)
+    joint = jnp.concatenate([kept, dist.log_tail[..., None]], axis=-1)
+    return jax.nn.logsumexp(joint, axis=-1)
+
+
+def cost_knots(
+    raw: Float[Array, "*shape Q"], mean: Float[Array, ""], scale: Float[Array, ""]
+) -> Float[Array, "*shape Q"]:
+    """Map a network's outputs to increasing quantiles of the log cost of a unit.
+
+    The middle quantile is ``mean + scale raw_5``; the others lie softplus gaps below and above.
+
+    Args:
+        raw: [..., 9].
+        mean: Log currency a unit, over the training data.
+        scale: Its standard deviation.
+
+    Returns:
+        [..., 9] quantiles of log cost a unit at LEVELS.
+    """
+    middle = NUM_LEVELS // 2
+    gaps = 0.3 * scale * jax.nn.softplus(raw) + _MIN_LOG_GAP
+    centre = mean + scale * raw[..., middle : middle + 1]
+    below = centre - jnp.flip(jnp.cumsum(jnp.flip(gaps[..., :middle], -1), axis=-1), -1)
+    above = centre + jnp.cumsum(gaps[..., middle + 1 :], axis=-1)
+    return jnp.concatenate([below, centre, above], axis=-1)
+
+
+def _cost_scales(knots: Array) -> tuple[Array, Array]:
+    lower = (knots[..., 1] - knots[..., 0]) / _LOG2
+    upper = jnp.minimum((knots[..., -1] - knots[..., -2]) / _LOG2, _MAX_LOG_SCALE)
+    return lower, upper
+
+
+def cost_ppf(
+    knots: Float[Array, "*shape Q"], level: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Return the quantile of the cost of a unit at a level in (0, 1), currency.
+
+    Linear in the log between knots, exponential beyond the first and last: never negative.
+    """
+    lower, upper = _cost_scales(knots)
+    position = (level[..., None] - _STEP) / _STEP - jnp.arange(NUM_LEVELS - 1).reshape(
+        (1,) * level.ndim + (NUM_LEVELS - 1,)
+    )
+    inside = jnp.sum(jnp.diff(knots, axis=-1) * jnp.clip(position, 0.0, 1.0), axis=-1)
+    low = jnp.minimum(jnp.log(jnp.maximum(level, 1e-6) / _STEP), 0.0)
+    high = jnp.minimum(jnp.log(jnp.maximum(1.0 - level, 1e-6) / _STEP), 0.0)
+    return jnp.exp(knots[..., 0] + inside + lower * low - upper * high)
+
+
+def cost_cdf(
+    knots: Float[Array, "*shape Q"], cost: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Return the probability that a unit costs at most ``cost`` > 0; the inverse of the ppf."""
+    lower, upper = _cost_scales(knots)
+    x = jnp.log(cost)
+    inside = jnp.clip((x[..., None] - knots[..., :-1]) / jnp.diff(knots, axis=-1), 0.0, 1.0)
+    low = jnp.exp(jnp.minimum(x - knots[..., 0], 0.0) / lower)
+    high = -jnp.expm1(-jnp.maximum(x - knots[..., -1], 0.0) / upper)
+    return _STEP * (jnp.sum(inside, axis=-1) + low + high)
+
+
+def cost_log_density(
+    knots: Float[Array, "*shape Q"], cost: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Return the log density of the *log* cost of a unit at ``cost`` > 0."""
+    lower, upper = _cost_scales(knots)
+    x = jnp.log(cost)
+    gaps = jnp.diff(knots, axis=-1)
+    inside = (x[..., None] >= knots[..., :-1]) & (x[..., None] < knots[..., 1:])
+    middle = jnp.sum(jnp.where(inside, -jnp.log(gaps), 0.0), axis=-1)
+    low = jnp.minimum(x - knots[..., 0], 0.0) / lower - jnp.log(lower)
+    high = -jnp.maximum(x - knots[..., -1], 0.0) / upper - jnp.log(upper)
+    tail = jnp.where(x < knots[..., 0], low, high)
+    between = (x >= knots[..., 0]) & (x < knots[..., -1])
+    return math.log(_STEP) + jnp.where(between, middle, tail)

@@ -1,0 +1,224 @@
+"""The learned drain as the simulator's transition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Int
+
+from drain_model import heads
+from drain_model.checkpoint import Checkpoint, Weights, graph_definition
+from drain_model.config import DrainConfig
+from drain_model.data import Geography
+from drain_model.heads import Hybrid
+from drain_model.network import DrainNetwork, Exogenous, Static
+from simulator import Drain, History, Series, hard_draw, straight_through
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearnedParams:
+    """What ``LearnedDrain`` is run with: the model, and the nodes it is run on."""
+
+    weights: Weights
+    static: Static
+    serves: Bool[Array, " N"]  # whether customers are served from the node
+    active_from: Int[Array, " N"]  # first period in which the node exists
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Memory:
+    """What a step needs of the past."""
+
+    outbound: Float[Array, " N"]  # units of the last period
+    ship_cost: Float[Array, " N"]  # currency of the last period
+    caches: tuple[Float[Array, "R N C"], ...]  # last inputs of every convolution
+
+
+def censored_draw(
+    dist: Hybrid, available: Float[Array, "*b"], uniform: Float[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """Return ``min(draw, available)`` for whole available units, with a useful derivative.
+
+    Below the stock the draw is the hybrid's own atom, the tail's whole numbers included. At the
+    stock all remaining mass is one atom: ``F_at = 1``, a constant.
+
+    Args:
+        dist: Of the draw.
+        available: [...] whole units, at least 0.
+        uniform: [...] in [0, 1).
+
+    Returns:
+        [...] whole units.
+
+    Gradients:
+        With respect to the distribution: ``simulator.hard_draw`` on the *censored* distribution,
+        exactly unbiased for linear functions of the result. With respect to the stock: 1 where
+        more was drawn than there is, 0 where less; at a tie of draw and stock the position v of
+        the uniform in the atom, so that the mean lies halfway between the value of the last unit,
+        ``P(O >= A)``, and of the next, ``P(O > A)``: right to first order under randomised
+        rounding of the stock. At zero stock a tie counts 0: there is only the next unit.
+    """
+    drawn = heads.ppf(dist, uniform)
+    limit = jax.lax.stop_gradient(available)
+    bound = drawn >= limit
+    value = jnp.where(bound, limit, drawn)
+    below = heads.cdf(dist, value - 1.0)
+    at = heads.cdf(dist, value)
+    floor = jnp.asarray(1e-6, uniform.dtype)
+    share = jnp.clip((uniform - below) / jnp.maximum(at - below, floor), 0.0, 1.0)
+    upto = jnp.where(bound, 1.0, at)
+    position = jnp.clip((uniform - below) / jnp.maximum(upto - below, floor), 0.0, 1.0)
+    units = hard_draw(value, position, below, upto)
+    tie = jnp.where(limit > 0, share, 0.0)
+    slope = jnp.where(drawn > limit, 1.0, jnp.where(drawn == limit, tie, 0.0))
+    slope = jax.lax.stop_gradient(slope)
+    # Adds the slope in the stock to the derivative, and nothing to the value.
+    return units + straight_through(jnp.zeros_like(available), slope * available)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LearnedDrain:
+    """The drain model as a ``DrainKernel``: location stream once a scenario, cached steps.
+
+    Uniforms: N for the units of every node, then N for the cost of a unit. Draws of the nodes are
+    independent given their inputs (the paper's heads as they are). Demand is not modelled apart
+    from drain, so ``lost`` and ``waiting`` are 0.
+
+    Stock that is not in whole units is drained up to its whole part.
+
+    Source: Outbound, section 4; METHODS sections 2 and 4.
+    """
+
+    config: DrainConfig
+    num_calendar: int
+    num_attributes: int
+    num_nodes: int
+
+    @classmethod
+    def bind(
+        cls,
+        checkpoint: Checkpoint,
+        geography: Geography,
+        serves: Bool[Array, " N"],
+        active_from: Int[Array, " N"],
+    ) -> tuple[LearnedDrain, LearnedParams]:
+        """Return the kernel and its parameters for a network of nodes.
+
+        Args:
+            checkpoint: A trained model.
+            geography: Of the nodes and regions to run on.
+            serves: [N] whether customers are served from the node.
+            active_from: [N] first period in which the node exists.
+
+        Returns:
+            The kernel, and what goes into ``Params.kernel``.
+
+        Raises:
+            ValueError: If the sizes disagree.
+        """
+        nodes = int(jnp.shape(geography.node_coordinates)[0])
+        for name, found in (("serves", serves), ("active_from", active_from)):
+            if jnp.shape(found) != (nodes,):
+                raise ValueError(f"{name} has shape {jnp.shape(found)}: must be {(nodes,)}")
+        weights = jax.tree.map(jnp.asarray, checkpoint.weights)
+        network = nnx.merge(checkpoint.definition, weights)
+        static = network.static(
+            jax.tree.map(jnp.asarray, checkpoint.statistics), jax.tree.map(jnp.asarray, geography)
+        )
+        kernel = cls(
+            config=checkpoint.config,
+            num_calendar=checkpoint.num_calendar,
+            num_attributes=checkpoint.num_attributes,
+            num_nodes=nodes,
+        )
+        params = LearnedParams(
+            weights=weights,
+            static=static,
+            serves=jnp.asarray(serves, bool),
+            active_from=jnp.asarray(active_from, jnp.int32),
+        )
+        return kernel, params
+
+    @property
+    def num_uniforms(self) -> int:
+        """How many uniforms a period's draw uses, ``2N``."""
+        return 2 * self.num_nodes
+
+    def _network(self, params: LearnedParams) -> DrainNetwork:
+        definition = graph_definition(self.config, self.num_calendar, self.num_attributes)
+        network: DrainNetwork = nnx.merge(definition, params.weights)
+        return network
+
+    def prepare(self, params: LearnedParams, series: Series) -> Exogenous:
+        """Encode the location stream of all periods: it knows no stock.
+
+        Raises:
+            ValueError: If calendar or attributes are not those of the checkpoint.
+        """
+        for name, bound in (("calendar", self.num_calendar), ("attributes", self.num_attributes)):
+            found = getattr(series, name).shape[-1]
+            if found != bound:
+                raise ValueError(f"series.{name} has {found} features: must be {bound}")
+        active = params.serves[None, :] & (series.period[:, None] >= params.active_from[None, :])
+        return self._network(params).locations(
+            params.static, series.glance_views, series.calendar, series.attributes, active
+        )
+
+    def init(self, params: LearnedParams, history: History) -> Memory:
+        """Fill the caches from the drain before the trajectory, oldest period first.
+
+        Exact from ``config.receptive_field + 1`` periods of history on; before the history
+        everything counts as zero, as before the first period in training.
+        """
+        network = self._network(params)
+        nodes = params.serves.shape[0]
+        zero = jnp.zeros((nodes,))
+        memory = Memory(outbound=zero, ship_cost=zero, caches=network.node_encoder.initial(nodes))
+
+        def body(memory: Memory, past: History) -> tuple[Memory, None]:
+            caches, _ = self._encode(network, params, memory, past.available)
+            kept = Memory(outbound=past.outbound, ship_cost=past.ship_cost, caches=caches)
+            return kept, None
+
+        memory, _ = jax.lax.scan(body, memory, history)
+        return memory
+
+    def _encode(
+        self, network: DrainNetwork, params: LearnedParams, memory: Memory, available: Array
+    ) -> tuple[tuple[Array, ...], Array]:
+        features = network.node_features(
+            params.static, memory.outbound, memory.ship_cost, available
+        )
+        return network.node_encoder.step(memory.caches, features)
+
+    def drain(
+        self,
+        params: LearnedParams,
+        memory: Memory,
+        available: Float[Array, " N"],
+        exogenous: Exogenous,
+        uniforms: Float[Array, " K"],
+    ) -> tuple[Memory, Drain]:
+        """Draw one period: units by inverse CDF, cut off by the stock; then their cost.
+
+        Gradients: of the units, see ``censored_draw``; the cost is differentiated as it is. Both
+        also flow through what the network makes of stock and of past drain.
+        """
+        network = self._network(params)
+        caches, past = self._encode(network, params, memory, available)
+        tokens, routed = network.embed(params.static, exogenous, past, available)
+        dist = network.outbound(exogenous, tokens, routed)
+        nodes = self.num_nodes
+        whole = straight_through(jnp.floor(available), available)
+        units = censored_draw(dist, whole, uniforms[:nodes])
+        units = jnp.where(exogenous.active, units, 0.0)
+        knots = network.cost(params.static, exogenous, tokens, routed, units)
+        cost = units * heads.cost_ppf(knots, uniforms[nodes:])
+        kept = Memory(outbound=units, ship_cost=cost, caches=caches)
+        none = jnp.zeros_like(units)
+        return kept, Drain(outbound=units, ship_cost=cost, lost=none, waiting=none)

@@ -1,0 +1,146 @@
+"""Lanes: which node serves a region, learnt from distance, place and stock.
+
+Attention of nodes to regions averages over regions. Drain is a sum: every region's orders go to
+some node that has stock. Lanes route the expected orders that way round, with preferences that
+are a learned function of distance and of both places, so that persistent lanes can be learnt
+and yet any nodes and regions can be put in. Not from the paper.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from drain_model.blocks import MLP
+from drain_model.config import DrainConfig
+
+
+def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C"]:
+    """Return coordinates with their sines and cosines at ``pi 2^k / 4``, k = 0 .. octaves - 1.
+
+    Args:
+        coordinates: [M, 2] normalised.
+        octaves: At least 1.
+
+    Returns:
+        [M, 2 + 4 octaves].
+    """
+    angle = [0.25 * jnp.pi * 2.0**k * coordinates for k in range(octaves)]
+    return jnp.concatenate(
+        [coordinates, *[jnp.sin(a) for a in angle], *[jnp.cos(a) for a in angle]], axis=-1
+    )
+
+
+class PairNetwork(nnx.Module):
+    """A function of a node's and a region's place and of their distance, for several uses."""
+
+    def __init__(self, config: DrainConfig, outputs: int, *, rngs: nnx.Rngs) -> None:
+        """Initialise the layers."""
+        self.octaves = config.frequencies
+        self.outputs = outputs
+        width, place = config.pair_width, 4 * config.frequencies + 2
+        self.node = nnx.Linear(place, width, rngs=rngs)
+        self.region = nnx.Linear(place, width, rngs=rngs)
+        self.distance = nnx.Linear(3, width, rngs=rngs)
+        self.mlp = MLP(width, width, outputs, 2, rngs=rngs)
+        self.left = nnx.Linear(place, width, rngs=rngs)
+        self.right = nnx.Linear(place, width, rngs=rngs)
+        self.join = nnx.Linear(width, outputs, rngs=rngs)
+
+    def __call__(
+        self,
+        nodes: Float[Array, "N 2"],
+        regions: Float[Array, "Z 2"],
+        distance: Float[Array, "N Z"],
+    ) -> Float[Array, "C N Z"]:
+        """Return the outputs of every pair."""
+        a, b = fourier(nodes, self.octaves), fourier(regions, self.octaves)
+        far = jnp.stack([distance, jnp.log1p(4.0 * distance), jnp.exp(-4.0 * distance)], axis=-1)
+        hidden = self.node(a)[:, None, :] + self.region(b)[None, :, :] + self.distance(far)
+        pair = self.mlp(jax.nn.silu(hidden))
+        pair = pair + self.join(self.left(a)[:, None, :] * jnp.sin(self.right(b))[None, :, :])
+        return jnp.moveaxis(pair, -1, 0)
+
+
+class Lanes(nnx.Module):
+    """Routes regional demand to nodes with stock, in two rounds.
+
+    Round 1: the share of region z that node n gets is ``g_n exp(s_nz) / sum_m g_m exp(s_mz)``
+    with ``g = A / (A + c)``, zero without stock. A node that gets ``m`` serves
+    ``A (1 - exp(-m / A))``. Round 2: what it cannot serve is routed again over stock that is left.
+    All of it is smooth in the stock, with zero share at zero stock.
+    """
+
+    def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
+        """Initialise the projections."""
+        self.heads, self.depth = config.lane_heads, config.width // config.heads
+        size = self.heads * self.depth
+        self.node = nnx.Linear(config.width, size, rngs=rngs)
+        self.region = nnx.Linear(config.width, size, rngs=rngs)
+        self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
+        self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
+
+    @staticmethod
+    def features(config: DrainConfig) -> int:
+        """How many features a node gets."""
+        return 5 * config.lane_heads
+
+    def regions(
+        self, tokens: Float[Array, "*b Z W"]
+    ) -> tuple[Float[Array, "*b Z B D"], Float[Array, "*b Z"]]:
+        """Return queries, and a factor on expected orders within (1/2, 2)."""
+        query = self.region(tokens).reshape((*tokens.shape[:-1], self.heads, self.depth))
+        return query, jnp.exp2(jnp.tanh(self.modulation(tokens)[..., 0]))
+
+    def __call__(
+        self,
+        tokens: Float[Array, "*b N W"],
+        query: Float[Array, "*b Z B D"],
+        demand: Float[Array, "*b Z"],
+        scale: Float[Array, "*b"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        lane: Float[Array, "B N Z"],
+        haul: Float[Array, "B N Z"],
+    ) -> Float[Array, "*b N G"]:
+        """Return every node's features: what is routed to it, served by it, and how far."""
+        lead = available.ndim - 1
+        keys = self.node(tokens).reshape((*tokens.shape[:-1], self.heads, self.depth))
+        score = jnp.einsum("...nbd,...zbd->...bnz", keys, query) * self.depth**-0.5
+        score = score + lane.reshape((1,) * lead + lane.shape)
+        score = jnp.where(active[..., None, :, None], score, -1e9)
+        score = score - jax.lax.stop_gradient(jnp.max(score, axis=-2, keepdims=True))
+        weight = jnp.where(active[..., None, :, None], jnp.exp(score), 0.0)
+
+        stock = available[..., None, :]  # [*b, 1, N]: every head routes all demand
+        half = jnp.exp(self.log_gate[...]).reshape((1,) * lead + (self.heads, 1))
+
+        def route(orders: Array, left: Array) -> Array:
+            gated = weight * (left / (left + half))[..., None]
+            total = jnp.sum(gated, axis=-2, keepdims=True)
+            return gated / (total + 1e-6) * orders[..., None, :]
+
+        first = route(demand[..., None, :], stock)  # [*b, B, N, Z]
+        wanted = jnp.sum(first, axis=-1)
+        pressure = wanted / (stock + 1e-3)
+        fill = jnp.where(pressure > 1e-4, -jnp.expm1(-pressure) / jnp.maximum(pressure, 1e-4), 1.0)
+        unserved = jnp.sum(first * (1.0 - fill)[..., None], axis=-2)
+        second = route(unserved, jnp.maximum(stock - wanted * fill, 0.0))
+        flow = first * fill[..., None] + second
+        served = jnp.sum(flow, axis=-1)
+        far = jnp.sum(flow * haul.reshape((1,) * lead + haul.shape), axis=-1) / (served + 1e-2)
+        per = scale[..., None, None]
+        features = jnp.stack(
+            [
+                jnp.log1p(wanted),
+                jnp.log(served + 0.05),
+                served / per,
+                jnp.log((stock + 0.5) / (wanted + 0.5)),
+                far,
+            ],
+            axis=-1,
+        )
+        features = jnp.moveaxis(features, -3, -2)
+        return features.reshape((*features.shape[:-2], -1))

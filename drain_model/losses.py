@@ -1,0 +1,123 @@
+"""The five losses of the drain model, with the likelihood of what stock cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from drain_model import heads
+from drain_model.heads import LEVELS, NUM_LEVELS, Hybrid
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Losses:
+    """Sums over entries, or means, or weights: one number for each part.
+
+    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2.
+    """
+
+    cost_nll: Float[Array, ""]  # of the log cost of a unit
+    cost_quantile: Float[Array, ""]  # currency
+    cross_entropy: Float[Array, ""]  # of min(outbound, K)
+    tail_nll: Float[Array, ""]  # of outbound given that it is at least K
+    tail_quantile: Float[Array, ""]  # units
+
+
+def pinball(
+    actual: Float[Array, "*b"], quantile: Float[Array, "*b"], level: Float[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """Return ``max(tau (y - q), (tau - 1)(y - q))``."""
+    error = actual - quantile
+    return jnp.maximum(level * error, (level - 1.0) * error)
+
+
+def loss_sums(
+    dist: Hybrid,
+    knots: Float[Array, "*b 9"],
+    outbound: Float[Array, "*b"],
+    ship_cost: Float[Array, "*b"],
+    available: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+) -> tuple[Losses, Losses]:
+    """Return every loss summed over its entries, and how many entries there are.
+
+    Outbound is ``min(draw, available)``: where it equals the stock, only ``draw >= available`` is
+    known, and the likelihood is that probability; a quantile beyond the stock counts as the
+    stock. Cost terms are of entries that shipped something; tail terms of entries with at least
+    K units.
+
+    Args:
+        dist: Of the draw, before stock cuts it off.
+        knots: Log quantiles of the cost of a unit.
+        outbound: Units.
+        ship_cost: Currency.
+        available: Units.
+        mask: Entries that count; entries without stock never do.
+
+    Returns:
+        Sums, and counts (at least 1).
+    """
+    mask = mask & (available > 0)
+    levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
+    bound = outbound >= available
+    atom = jnp.where(
+        bound, heads.log_atoms_at_least(dist, outbound), heads.log_atom(dist, outbound)
+    )
+    in_tail = mask & (outbound >= dist.num_atoms)
+    tail = jnp.where(
+        bound, heads.log_tail_at_least(dist, outbound), heads.log_tail_prob(dist, outbound)
+    )
+    cut = jnp.minimum(dist.knots, available[..., None])
+    tail_quantile = jnp.mean(pinball(outbound[..., None], cut, levels), axis=-1)
+
+    shipped = mask & (outbound > 0) & (ship_cost > 0)
+    unit_cost = jnp.where(shipped, ship_cost / jnp.maximum(outbound, 1.0), 1.0)
+    cost_nll = -heads.cost_log_density(knots, unit_cost)
+    cost_quantile = jnp.mean(
+        pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
+    )
+
+    def total(values: Array, where: Array) -> Array:
+        return jnp.sum(jnp.where(where, values, 0.0))
+
+    def count(where: Array) -> Array:
+        return jnp.maximum(jnp.sum(where.astype(outbound.dtype)), 1.0)
+
+    sums = Losses(
+        cost_nll=total(cost_nll, shipped),
+        cost_quantile=total(cost_quantile, shipped),
+        cross_entropy=total(-atom, mask),
+        tail_nll=total(-tail, in_tail),
+        tail_quantile=total(tail_quantile, in_tail),
+    )
+    counts = Losses(
+        cost_nll=count(shipped),
+        cost_quantile=count(shipped),
+        cross_entropy=count(mask),
+        tail_nll=count(in_tail),
+        tail_quantile=count(in_tail),
+    )
+    return sums, counts
+
+
+def means(sums: Losses, counts: Losses) -> Losses:
+    """Return the mean of every loss."""
+    result: Losses = jax.tree.map(jnp.divide, sums, counts)
+    return result
+
+
+def initial_weights(initial: Losses, floor: float = 0.05) -> Losses:
+    """Return ``1 / max(|loss at initialisation|, floor)``, to be kept from then on."""
+    result: Losses = jax.tree.map(lambda x: 1.0 / jnp.maximum(jnp.abs(x), floor), initial)
+    return result
+
+
+def weighted(losses: Losses, weights: Losses) -> Float[Array, ""]:
+    """Return the weighted sum of the losses."""
+    parts = jax.tree.map(jnp.multiply, losses, weights)
+    total: Array = sum(jax.tree.leaves(parts), start=jnp.zeros(()))
+    return total

@@ -1,0 +1,322 @@
+"""The network: causal encoders, attention within and across streams, lanes, heads.
+
+Every method takes any leading axes ``*b`` (products, periods), so the window that is trained on
+and the single step of a rollout run the same code; only the convolutions differ, and they agree.
+
+Order of a forward pass: ``locations`` (regions; knows no stock), ``encode`` (nodes' past),
+``embed`` (nodes meet nodes and regions), ``outbound``, then ``cost`` given the outbound units.
+
+Source: Outbound, section 4.4 and Appendix A.4. Additions: pair biases, lanes, attributes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from drain_model.blocks import MLP, Attention, CausalStack, TransformerBlock
+from drain_model.config import DrainConfig
+from drain_model.data import Geography, Inputs, Statistics
+from drain_model.heads import NUM_LEVELS, Hybrid, cost_knots, hybrid
+from drain_model.lanes import Lanes, PairNetwork, fourier
+
+_CLIP = 5.0  # normalised features are clipped here, so that no outlier leads far off
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Static:
+    """What a geography alone determines, computed once, and the data's statistics."""
+
+    statistics: Statistics
+    node: Float[Array, "N W"]  # embedding of the place
+    coordinates: Float[Array, "N 2"]  # of the nodes, normalised
+    region: Float[Array, "Z 2"]  # coordinates of the regions, normalised
+    bias_outbound: Float[Array, "A N Z"]  # attention bias by head
+    bias_cost: Float[Array, "A N Z"]
+    lane: Float[Array, "B N Z"]  # log preference by lane head
+    haul: Float[Array, "B N Z"]  # log cost feature of a lane
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Exogenous:
+    """What no action can change: the whole location stream, by period."""
+
+    active: Bool[Array, "*b N"]
+    scale: Float[Array, "*b"]  # units: 1 + expected orders per active node
+    context: Float[Array, "*b W"]
+    keys_outbound: Float[Array, "*b Z A D"]
+    values_outbound: Float[Array, "*b Z A D"]
+    keys_cost: Float[Array, "*b Z A D"]
+    values_cost: Float[Array, "*b Z A D"]
+    lane_query: Float[Array, "*b Z B D"]
+    demand: Float[Array, "*b Z"]  # units expected to be ordered
+
+
+class DrainNetwork(nnx.Module):
+    """The Transformer variant with lanes."""
+
+    def __init__(
+        self,
+        config: DrainConfig,
+        num_calendar: int,
+        num_attributes: int,
+        *,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Initialise parameters.
+
+        Args:
+            config: Sizes.
+            num_calendar: Calendar features, ``E``.
+            num_attributes: Product attributes, ``F``.
+            rngs: Initialises the parameters.
+
+        Raises:
+            ValueError: If the config's conversion column is not an attribute.
+        """
+        if config.conversion_column >= num_attributes:
+            raise ValueError(
+                f"config.conversion_column = {config.conversion_column}: must be below the "
+                f"number of attributes = {num_attributes}"
+            )
+        width, shared = config.width, num_calendar + num_attributes
+        self.config = config
+        self.node_encoder = CausalStack(config, 6, rngs=rngs)
+        self.location_encoder = CausalStack(config, shared + 6, rngs=rngs)
+        self.place = MLP(4 * config.frequencies + 2, width, width, 2, rngs=rngs)
+        self.context = nnx.Linear(shared + 1, width, rngs=rngs)
+        self.now = nnx.Linear(3, width, rngs=rngs)
+        self.node_blocks = nnx.List(
+            [TransformerBlock(config, rngs=rngs) for _ in range(config.node_blocks)]
+        )
+        self.location_blocks = nnx.List(
+            [TransformerBlock(config, rngs=rngs) for _ in range(config.location_blocks)]
+        )
+        self.pairs = PairNetwork(
+            config, outputs=2 * config.heads + 2 * config.lane_heads, rngs=rngs
+        )
+        self.cross_outbound = Attention(config, rngs=rngs)
+        self.lanes = Lanes(config, rngs=rngs)
+        lane_features = Lanes.features(config)
+        self.outbound_mlp = MLP(
+            width + lane_features, width, config.num_atoms + NUM_LEVELS, 3, rngs=rngs
+        )
+        self.cost_query = nnx.Linear(width + lane_features + 3, width, rngs=rngs)
+        self.cross_cost = Attention(config, rngs=rngs)
+        self.cost_mlp = MLP(width + lane_features, width, NUM_LEVELS, 3, rngs=rngs)
+
+    def static(self, statistics: Statistics, geography: Geography) -> Static:
+        """Return what the geography alone determines."""
+        heads, lanes = self.config.heads, self.config.lane_heads
+        mean = statistics.coordinates_mean[None, :]
+        nodes = (geography.node_coordinates - mean) / statistics.coordinates_scale
+        regions = (geography.region_coordinates - mean) / statistics.coordinates_scale
+        distance = geography.distance_km / statistics.distance_scale
+        pairs = self.pairs(nodes, regions, distance)
+        return Static(
+            statistics=statistics,
+            node=self.place(fourier(nodes, self.config.frequencies)),
+            coordinates=nodes,
+            region=regions,
+            bias_outbound=pairs[:heads],
+            bias_cost=pairs[heads : 2 * heads],
+            lane=pairs[2 * heads : 2 * heads + lanes] - 2.0 * distance[None],
+            haul=pairs[2 * heads + lanes :] + distance[None],
+        )
+
+    def locations(
+        self,
+        static: Static,
+        glance_views: Float[Array, "*b T Z"],
+        calendar: Float[Array, "*b T E"],
+        attributes: Float[Array, "*b T F"],
+        active: Bool[Array, "*b T N"],
+    ) -> Exogenous:
+        """Encode the location stream: views, places, calendar, attributes.
+
+        Args:
+            static: Of the geography.
+            glance_views: [*b, T, Z] page views.
+            calendar: [*b, T, E].
+            attributes: [*b, T, F].
+            active: [*b, T, N] nodes that are open and serve customers.
+
+        Returns:
+            Leaves [*b, T, ...]. Period t depends on periods up to t.
+        """
+        stats, regions = static.statistics, glance_views.shape[-1]
+        conversion = jnp.exp(attributes[..., self.config.conversion_column])
+        orders = glance_views * conversion[..., None]
+        total = jnp.sum(orders, axis=-1)
+        scale = 1.0 + total / jnp.maximum(jnp.sum(active, axis=-1), 1)
+        share = orders / (total[..., None] + 1e-6) * regions
+        own = jnp.stack(
+            [0.5 * jnp.log1p(glance_views), jnp.log1p(orders), jnp.log1p(share)], axis=-1
+        )
+        place = static.region.reshape((1,) * (own.ndim - 2) + static.region.shape)
+        shared = jnp.concatenate(
+            [
+                _normalise(calendar, stats.calendar_mean, stats.calendar_scale),
+                _normalise(attributes, stats.attributes_mean, stats.attributes_scale),
+                jnp.log(scale)[..., None],
+            ],
+            axis=-1,
+        )
+        spread = [
+            jnp.broadcast_to(place, (*own.shape[:-1], 2)),
+            jnp.broadcast_to(shared[..., None, :], (*own.shape[:-1], shared.shape[-1])),
+        ]
+        tokens = self.location_encoder.window(jnp.concatenate([own, *spread], axis=-1))
+        for block in self.location_blocks:
+            tokens = block(tokens, None)
+        keys_outbound, values_outbound = self.cross_outbound.memory(tokens)
+        keys_cost, values_cost = self.cross_cost.memory(tokens)
+        query, modulation = self.lanes.regions(tokens)
+        return Exogenous(
+            active=active,
+            scale=scale,
+            context=self.context(shared),
+            keys_outbound=keys_outbound,
+            values_outbound=values_outbound,
+            keys_cost=keys_cost,
+            values_cost=values_cost,
+            lane_query=query,
+            demand=orders * modulation,
+        )
+
+    def node_features(
+        self, static: Static, outbound: Array, ship_cost: Array, available: Array
+    ) -> Float[Array, "*b N 6"]:
+        """Return the node stream's inputs: last period's drain and this period's stock.
+
+        Args:
+            static: Of the geography.
+            outbound: [*b, N] units of the period before.
+            ship_cost: [*b, N] currency of the period before.
+            available: [*b, N] units of this period.
+
+        Returns:
+            [*b, N, 6].
+        """
+        lead = available.ndim - 1
+        columns = [
+            0.5 * jnp.log1p(outbound),
+            0.25 * jnp.log1p(ship_cost),
+            0.5 * jnp.log1p(available),
+            jnp.minimum(available, 1.0),
+        ]
+        place = jnp.broadcast_to(
+            static.coordinates.reshape((1,) * lead + static.coordinates.shape),
+            (*available.shape, 2),
+        )
+        return jnp.concatenate([jnp.stack(columns, axis=-1), place], axis=-1)
+
+    def encode(self, static: Static, inputs: Inputs) -> Float[Array, "*b T N W"]:
+        """Encode the nodes' past by causal convolutions over a window of teacher-forced drain."""
+        before = [(0, 0)] * (inputs.outbound.ndim - 2) + [(1, 0), (0, 0)]
+        lag = [jnp.pad(x, before)[..., :-1, :] for x in (inputs.outbound, inputs.ship_cost)]
+        return self.node_encoder.window(self.node_features(static, *lag, inputs.available))
+
+    def embed(
+        self, static: Static, exogenous: Exogenous, past: Array, available: Array
+    ) -> tuple[Float[Array, "*b N W"], Float[Array, "*b N G"]]:
+        """Let nodes meet each other and the regions.
+
+        Args:
+            static: Of the geography.
+            exogenous: Leaves [*b, ...].
+            past: [*b, N, W] encoded past and present of the nodes.
+            available: [*b, N] units.
+
+        Returns:
+            The nodes' embeddings, and the lanes' features for the heads.
+        """
+        lead = available.ndim - 1
+        active = exogenous.active
+        available = jnp.where(active, available, 0.0)
+        relative = available / exogenous.scale[..., None]
+        now = jnp.stack(
+            [jnp.log1p(available), jnp.log1p(relative), relative / (1.0 + relative)], axis=-1
+        )
+        place = static.node.reshape((1,) * lead + static.node.shape)
+        tokens = past + place + exogenous.context[..., None, :] + self.now(now)
+        for block in self.node_blocks:
+            tokens = block(tokens, active)
+        tokens = tokens + self.cross_outbound.attend(
+            tokens, exogenous.keys_outbound, exogenous.values_outbound, static.bias_outbound
+        )
+        routed = self.lanes(
+            tokens,
+            exogenous.lane_query,
+            exogenous.demand,
+            exogenous.scale,
+            available,
+            active,
+            static.lane,
+            static.haul,
+        )
+        return tokens, routed
+
+    def outbound(self, exogenous: Exogenous, tokens: Array, routed: Array) -> Hybrid:
+        """Return the distribution of the units every node ships, were stock no limit."""
+        raw = self.outbound_mlp(jnp.concatenate([tokens, routed], axis=-1))
+        atoms = self.config.num_atoms
+        scale = jnp.broadcast_to(exogenous.scale[..., None], raw.shape[:-1])
+        return hybrid(raw[..., :atoms], raw[..., atoms:], scale)
+
+    def cost(
+        self, static: Static, exogenous: Exogenous, tokens: Array, routed: Array, units: Array
+    ) -> Float[Array, "*b N 9"]:
+        """Return quantiles of the log cost of a unit, given the units shipped.
+
+        Args:
+            static: Of the geography.
+            exogenous: Leaves [*b, ...].
+            tokens: [*b, N, W] of ``embed``.
+            routed: [*b, N, G] of ``embed``.
+            units: [*b, N] shipped: actual ones in training, sampled ones in a rollout.
+
+        Returns:
+            [*b, N, 9] at ``heads.LEVELS``.
+        """
+        given = jnp.stack(
+            [jnp.log1p(units), units / exogenous.scale[..., None], 1.0 / (1.0 + units)], axis=-1
+        )
+        query = self.cost_query(jnp.concatenate([tokens, routed, given], axis=-1))
+        query = query + self.cross_cost.attend(
+            query, exogenous.keys_cost, exogenous.values_cost, static.bias_cost
+        )
+        raw = self.cost_mlp(jnp.concatenate([query, routed], axis=-1))
+        stats = static.statistics
+        return cost_knots(raw, stats.log_cost_mean, stats.log_cost_scale)
+
+    def __call__(self, static: Static, inputs: Inputs) -> tuple[Hybrid, Float[Array, "*b T N 9"]]:
+        """Run a teacher-forced window.
+
+        Args:
+            static: Of the geography.
+            inputs: Leaves [*b, T, ...].
+
+        Returns:
+            The outbound distribution [*b, T, N], and the cost's log quantiles given the actual
+            outbound. Period t depends on drain before t, and on stock and views up to t.
+        """
+        exogenous = self.locations(
+            static, inputs.glance_views, inputs.calendar, inputs.attributes, inputs.active
+        )
+        past = self.encode(static, inputs)
+        tokens, routed = self.embed(static, exogenous, past, inputs.available)
+        dist = self.outbound(exogenous, tokens, routed)
+        return dist, self.cost(static, exogenous, tokens, routed, inputs.outbound)
+
+
+def _normalise(values: Array, mean: Array, scale: Array) -> Array:
+    lead = (1,) * (values.ndim - 1)
+    z = (values - mean.reshape(lead + mean.shape)) / scale.reshape(lead + scale.shape)
+    return jnp.clip(z, -_CLIP, _CLIP)

@@ -1,0 +1,111 @@
+"""One-step-ahead samples of a panel's drain, on the stock and past that really were."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from drain_model import heads
+from drain_model.checkpoint import Checkpoint, Weights
+from drain_model.data import DrainData, Inputs
+from drain_model.network import DrainNetwork, Static
+
+
+def sample_panel(
+    checkpoint: Checkpoint,
+    data: DrainData,
+    periods: tuple[int, int],
+    num_samples: int,
+    key: Array,
+    *,
+    batch_products: int = 16,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw outbound and cost of every product, period and node.
+
+    Every period is drawn given the actual stock and the actual past, and cost given the units
+    drawn: ``O = min(draw, available)``, ``C = O`` times a quantile of the cost of a unit.
+
+    Args:
+        checkpoint: A trained model.
+        data: Panel from its first period on, so that the encoders see the past.
+        periods: First period and the one after the last.
+        num_samples: Joint samples, ``S``.
+        key: Random key.
+        batch_products: Products encoded at once.
+
+    Returns:
+        Outbound units and cost [S, P, T', N], T' the number of periods; zero where not active.
+
+    Raises:
+        ValueError: If the data does not match the checkpoint, or the periods are not in it.
+    """
+    checkpoint.require(data)
+    first, stop = periods
+    if not 0 <= first < stop <= data.num_periods:
+        raise ValueError(
+            f"periods [{first}, {stop}): must be a non-empty part of [0, {data.num_periods})"
+        )
+    if num_samples < 1:
+        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+    weights = jax.tree.map(jnp.asarray, checkpoint.weights)
+    geography = jax.tree.map(jnp.asarray, data.geography)
+    network = nnx.merge(checkpoint.definition, weights)
+    static = network.static(jax.tree.map(jnp.asarray, checkpoint.statistics), geography)
+    inputs = data.periods(0, stop).inputs()
+    batch = min(batch_products, data.num_products)
+    outbound, cost = [], []
+    for start in range(0, data.num_products, batch):
+        index = np.minimum(np.arange(start, start + batch), data.num_products - 1)
+        part: Inputs = jax.tree.map(lambda x, i=index: jnp.asarray(x[i]), inputs)
+        drawn = _sample(
+            checkpoint.definition,
+            first,
+            num_samples,
+            weights,
+            static,
+            part,
+            jax.random.fold_in(key, start),
+        )
+        kept = min(batch, data.num_products - start)
+        outbound.append(np.asarray(drawn[0])[:, :kept])
+        cost.append(np.asarray(drawn[1])[:, :kept])
+    return np.concatenate(outbound, axis=1), np.concatenate(cost, axis=1)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _sample(
+    definition: nnx.GraphDef[DrainNetwork],
+    first: int,
+    num_samples: int,
+    weights: Weights,
+    static: Static,
+    inputs: Inputs,
+    key: Array,
+) -> tuple[Array, Array]:
+    network = nnx.merge(definition, weights)
+    exogenous = network.locations(
+        static, inputs.glance_views, inputs.calendar, inputs.attributes, inputs.active
+    )
+    past = network.encode(static, inputs)
+    late, past, available = jax.tree.map(
+        lambda x: x[:, first:], (exogenous, past, inputs.available)
+    )
+    tokens, routed = network.embed(static, late, past, available)
+    dist = network.outbound(late, tokens, routed)
+
+    def one(key: Array) -> tuple[Array, Array]:
+        key_units, key_cost = jax.random.split(key)
+        units = heads.ppf(dist, jax.random.uniform(key_units, available.shape))
+        units = jnp.where(late.active, jnp.minimum(units, available), 0.0)
+        knots = network.cost(static, late, tokens, routed, units)
+        level = jax.random.uniform(key_cost, available.shape)
+        return units, units * heads.cost_ppf(knots, level)
+
+    drawn: tuple[Array, Array] = jax.lax.map(one, jax.random.split(key, num_samples))
+    return drawn

@@ -1,14 +1,18 @@
-"""A small log made by the plainest possible replay, for the tests of log and panel."""
+"""A small world, and a log of it made by the plainest possible replay."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+import xarray as xr
 
 from world.eventlog import EventLog, static_tables
 from world.orders import World, WorldConfig, build_world
+from world.panel import build_panel
 from world.synthetic import SyntheticConfig, synthetic_order_lines
 from world.views import SHIP_OPTIONS
 
@@ -138,3 +142,28 @@ def simple_log(world: World, seed: int = 0) -> EventLog:
         for table, columns in rows.items()
     }
     return EventLog.from_arrays({**static_tables(world), **arrays})
+
+
+@pytest.fixture(scope="session")
+def make_world() -> Callable[..., World]:
+    return small_world
+
+
+@pytest.fixture(scope="session")
+def make_log() -> Callable[..., EventLog]:
+    return simple_log
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    return small_world()
+
+
+@pytest.fixture(scope="session")
+def log(world: World) -> EventLog:
+    return simple_log(world)
+
+
+@pytest.fixture(scope="session")
+def panel(log: EventLog) -> xr.Dataset:
+    return build_panel(log)

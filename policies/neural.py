@@ -34,7 +34,7 @@ class _TargetNetwork(nnx.Module):
         others = (weight @ own) / jnp.maximum(jnp.sum(weight), 1.0)
         has_parent = (tree.parent >= 0)[:, None]
         feeder = jnp.where(has_parent, own[tree.parent], 0.0)
-        everyone = jnp.broadcast_to(others, own.shape)
+        everyone = jnp.broadcast_to(others[None, :], own.shape)
         mixed = jax.nn.silu(self.mix(jnp.concatenate([own, everyone, feeder], axis=1)))
         return LOG_RANGE * jnp.tanh(self.head(mixed)[:, 0])
 
@@ -81,13 +81,14 @@ class NeuralPlacement:
         transit = jnp.sum(observation.pipeline, axis=0)
         bought = self.tree.parent < 0
         scale = demand + 0.1
+        margin = observation.price / jnp.maximum(observation.unit_cost, 1e-6) - 1.0
         own = jnp.stack(
             [
                 jnp.log1p(jnp.maximum(position, 0.0) / scale),
                 jnp.log1p(observation.on_hand / scale),
                 jnp.log1p(transit / scale),
                 jnp.log(scale),
-                (observation.price - observation.unit_cost) / (observation.unit_cost + 1e-6) - 1.0,
+                jnp.full_like(demand, margin),
                 bought.astype(jnp.float32),
                 observation.active.astype(jnp.float32),
             ],
@@ -95,7 +96,7 @@ class NeuralPlacement:
         )
         shared = jnp.concatenate([observation.attributes, observation.calendar])
         features = jnp.concatenate(
-            [own, jnp.broadcast_to(shared, (own.shape[0], shared.shape[0]))], axis=1
+            [own, jnp.broadcast_to(shared[None, :], (own.shape[0], shared.shape[0]))], axis=1
         )
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
         adjust = network(features, weight, self.tree)

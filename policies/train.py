@@ -132,7 +132,7 @@ def train_by_gradient(
         return (
             optax.apply_updates(policy_params, step),
             optimiser_state,
-            optax.global_norm(gradient),
+            optax.tree.norm(gradient),
         )
 
     best, best_value = policy_params, float(evaluate(policy_params, windows, params))

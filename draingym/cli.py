@@ -1,0 +1,64 @@
+"""The command line: ``draingym demo``, ``draingym data``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+
+def demo(
+    out: Path = Path("runs/demo"),
+    config: Path | None = None,
+    data: Literal["ta-feng", "synthetic"] | None = None,
+) -> None:
+    """Run the whole loop: orders, world, log, drain model, policies, validation, report.
+
+    A run that was interrupted goes on after its last finished stage.
+
+    Args:
+        out: Folder of the run; report.html is what to open.
+        config: JSON file with fields of the configuration that differ from the defaults.
+        data: Real orders or synthetic ones; the configuration's when not given.
+    """
+    from dataclasses import replace
+
+    from draingym.config import LoopConfig, load_config
+    from draingym.loop import run_loop
+
+    chosen = LoopConfig() if config is None else load_config(config)
+    if data is not None:
+        chosen = replace(chosen, data=data)
+    run_loop(chosen, out, Console())
+
+
+def data(name: Annotated[Literal["ta-feng"], tyro.conf.Positional]) -> None:
+    """Download a data set, check it, and say where it is.
+
+    Args:
+        name: Which data set.
+    """
+    from world.ta_feng import download
+
+    del name
+    print(download())
+
+
+def main() -> None:
+    """Run the command line; bad input ends with its message and exit code 2."""
+    try:
+        tyro.extras.subcommand_cli_from_dict(
+            {"demo": demo, "data": data},
+            prog="draingym",
+            description="A differentiable inventory gym with a learned drain model.",
+        )
+    except ValueError as error:
+        print(f"draingym: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+if __name__ == "__main__":
+    main()

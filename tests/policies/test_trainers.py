@@ -1,0 +1,101 @@
+"""Trainers find optima that are known."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from policies import (
+    BaseStock,
+    NonFiniteGradientError,
+    TrainConfig,
+    TuneConfig,
+    train_by_gradient,
+    tune,
+)
+from tests.policies.problems import store_windows
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Level:
+    level: jax.Array
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Base stock as a policy with a dataclass of scalars."""
+
+    def init(self, key):
+        return Level(level=jnp.float32(5.0))
+
+    def apply(self, params, observation, key):
+        return BaseStock().apply(params.level, observation, key)
+
+
+def test_gradient_training_finds_the_optimal_level():
+    simulator, params, windows = store_windows()
+    config = TrainConfig(updates=150, batch_products=32, learning_rate=0.3, evaluate_every=50)
+    result = train_by_gradient(simulator, params, Store(), windows, 60, config)
+    # The optimum over an infinite horizon is 12.90; the first orders of a window arrive late for
+    # every level, and 32 stores of 60 periods leave sampling error.
+    assert float(result.params.level) == pytest.approx(12.9, abs=0.3)
+    assert list(result.updates) == [0, 50, 100, 150]
+    assert result.curve[-1] > result.curve[0]
+    assert result.value == result.curve.max()
+
+
+def test_search_finds_the_optimal_level_and_counts_its_rollouts():
+    simulator, params, windows = store_windows()
+    result = tune(
+        simulator, params, Store(), {"level": (3.0, 40.0)}, windows, 60,
+        TuneConfig(population=8, generations=6),
+    )  # fmt: skip
+    assert float(result.params.level) == pytest.approx(12.9, abs=0.5)
+    assert (np.diff(result.curve) >= 0).all()
+    assert result.rollouts % windows.num_products == 0
+    assert result.rollouts >= 8 * 6 * windows.num_products
+
+
+def test_both_trainers_repeat_by_seed():
+    simulator, params, windows = store_windows(products=4, periods=20)
+    config = TrainConfig(updates=5, batch_products=2, evaluate_every=5)
+    first, second = (
+        train_by_gradient(simulator, params, Store(), windows, 20, config) for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.curve, second.curve)
+
+
+def test_a_gradient_that_is_not_finite_stops_training():
+    simulator, params, windows = store_windows(products=4, periods=20)
+
+    class Broken(Store):
+        def apply(self, params, observation, key):
+            return jnp.sqrt(params.level - params.level) + super().apply(params, observation, key)
+
+    with pytest.raises(NonFiniteGradientError, match="at update 1 of 3"):
+        train_by_gradient(
+            simulator, params, Broken(), windows, 20, TrainConfig(updates=3, evaluate_every=1)
+        )
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [({"cover": (1.0, 2.0)}, r"must name \['level'\]"), ({"level": (2.0, 1.0)}, "0 < low < high")],
+    ids=["name", "order"],
+)
+def test_bad_bounds_are_refused(bounds, message):
+    simulator, params, windows = store_windows(products=2, periods=10)
+    with pytest.raises(ValueError, match=message):
+        tune(simulator, params, Store(), bounds, windows, 10)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"updates": 0}, {"learning_rate": 0.0}, {"batch_products": -1}], ids=str
+)
+def test_bad_training_config_is_refused(arguments):
+    name = next(iter(arguments))
+    with pytest.raises(ValueError, match=f"{name} is"):
+        TrainConfig(**arguments)

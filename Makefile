@@ -41,9 +41,10 @@ help: ## List the targets
 demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in runs/demo
 	$(BIN)/draingym demo --out runs/demo $(ARGS)
 
+# A file's tests stay on one worker, so that its fixtures are made and its programs compiled once.
 .PHONY: test
 test: $(DEV) ## Run the tests (ARGS="-k words" chooses)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) check-lock ## Check style, formatting, types and the lock
@@ -66,7 +67,7 @@ bench-%: $(DEV)
 .PHONY: test-latest
 test-latest: ## Run the tests without the lock, on the newest version of everything
 	PYTHON="$(PYTHON)" sh tools/install.sh --newest dev .venv-latest
-	.venv-latest/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)
+	.venv-latest/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGS)
 
 # uv itself comes with the dev extra, so that every machine writes and checks the lock alike. The
 # index is named so that no mirror of a developer's own gets into it.

@@ -39,11 +39,13 @@ class OracleConfig:
     box_cost_per_lb_zone: float = 0.270
     zone_bands_miles: tuple[float, ...] = (50.0, 150.0, 300.0, 600.0, 1000.0, 1400.0, 1800.0)
     rate_scale: float = 0.5  # contract price over list price; large shippers get 30 to 60% off
-    # Carrier contracts, line hauls and hubs make a lane (node to region) dear or cheap for years.
+    # Carrier contracts and line hauls make a lane (node to region) dear or cheap for years; labour
+    # and the balance of freight in a node's market do so for all of its lanes.
     lane_effect_sd: float = 0.25  # sd of the logarithm (ours)
+    lane_node_share: float = 0.3  # share of its variance that a node's lanes have in common (ours)
     # Dimensional weight, surcharges and returns: so that the regression of a box's cost on its
     # shipment has an R2 of about .51, as in the paper's Table 11.
-    cost_noise_sd: float = 0.24  # sd of the logarithm
+    cost_noise_sd: float = 0.33  # sd of the logarithm
 
     seed: int = 0  # of the lanes
 
@@ -60,9 +62,10 @@ class OracleConfig:
             if any(low >= high for low, high in pairwise(bands)):
                 msg = f"{name} must increase, got {bands}"
                 raise ValueError(msg)
-        if self.cutoff_hour > 24:
-            msg = f"cutoff_hour must be at most 24, got {self.cutoff_hour}"
-            raise ValueError(msg)
+        for name, bound in (("cutoff_hour", 24), ("lane_node_share", 1)):
+            if getattr(self, name) > bound:
+                msg = f"{name} must be at most {bound}, got {getattr(self, name)}"
+                raise ValueError(msg)
         for name in ("capacity_factor", "scarcity_days", "box_cost", "rate_scale"):
             if getattr(self, name) <= 0:
                 msg = f"{name} must be above 0, got {getattr(self, name)}"

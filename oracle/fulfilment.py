@@ -60,7 +60,7 @@ class PeriodOutcome:
     box_weight_lb: FloatArray  # [B]
     box_units: IntArray  # [B]
     box_cost: FloatArray  # [B] USD
-    box_shipped_at: FloatArray  # [B] days since the start
+    box_session: IntArray  # [B] the basket
 
 
 @numba.njit(cache=True, nogil=True)
@@ -104,7 +104,6 @@ def _drain(  # type: ignore[no-untyped-def]
     box_weight,
     box_units,
     box_cost,
-    box_shipped,
 ):
     """Run the views ``start`` to ``stop``; return the numbers of shipments and boxes.
 
@@ -113,7 +112,6 @@ def _drain(  # type: ignore[no-untyped-def]
     """
     num_nodes = stock.shape[1]
     used = np.zeros(num_nodes, np.int64)  # units taken in today
-    dispatch = np.zeros(num_nodes, np.int64)  # days until dispatch, for this view
     delivery = np.zeros(num_nodes, np.int64)  # days until delivery, for this view
     open_box = np.full(num_nodes, -1, np.int64)  # this basket's box from each node
     today = -1
@@ -157,8 +155,7 @@ def _drain(  # type: ignore[no-untyped-def]
         offer = OUT_OF_STOCK
         for node in open_nodes:
             if stock[item, node] > 0:
-                dispatch[node] = ready + int(used[node] / capacity[node])
-                delivery[node] = dispatch[node] + transit[node, here]
+                delivery[node] = ready + int(used[node] / capacity[node]) + transit[node, here]
                 speed = min(max(delivery[node] - 1, ONE_DAY), THREE_DAYS)
                 offer = min(offer, speed)
         promise[view] = offer
@@ -204,11 +201,8 @@ def _drain(  # type: ignore[no-untyped-def]
                 box_zone[box] = zones[chosen, here]
                 box_weight[box] = 0.0
                 box_units[box] = 0
-                box_shipped[box] = 0.0
             box_weight[box] += take * weights[item]
             box_units[box] += take
-            leaves = day + dispatch[chosen] + cutoff_hour / 24.0
-            box_shipped[box] = max(box_shipped[box], leaves)
             line_view[lines] = view
             line_node[lines] = chosen
             line_units[lines] = take
@@ -236,11 +230,11 @@ def allocate(num_views: int, num_shipments: int) -> tuple[NDArray[Any], ...]:
     """Return the arrays that the compiled loop writes, in the order of its arguments.
 
     Promise, option and filled by view; view, node, units, box and cost by shipment; node, zone,
-    weight, units, cost and dispatch time by box.
+    weight, units and cost by box.
     """
     by_view = (np.int8, np.int8, np.int32)
     by_shipment = (np.int64, np.int64, np.int64, np.int64, np.float64)
-    by_box = (np.int64, np.int64, np.float64, np.int64, np.float64, np.float64)
+    by_box = (np.int64, np.int64, np.float64, np.int64, np.float64)
     return (
         *(np.empty(num_views, kind) for kind in by_view),
         *(np.empty(num_shipments, kind) for kind in (*by_shipment, *by_box)),
@@ -340,9 +334,9 @@ def drain_period(
     )
     promise, option, filled = buffers[:3]
     line_view, line_node, line_units, line_box, line_cost = (x[:lines] for x in buffers[3:8])
-    box_node, box_zone, box_weight, box_units, box_cost, box_shipped = (
-        x[:boxes] for x in buffers[8:]
-    )
+    box_node, box_zone, box_weight, box_units, box_cost = (x[:boxes] for x in buffers[8:])
+    box_session = np.empty(boxes, np.int64)
+    box_session[line_box] = views.session[here][line_view]
     wanting = (views.quantity[here] > 0) & ((promise == OUT_OF_STOCK) | (option != NO_ORDER))
     short = np.where(wanting, views.quantity[here] - filled, 0)
     rows = views.product[here], systems.nearest_node[views.place[here]]
@@ -367,5 +361,5 @@ def drain_period(
         box_weight_lb=box_weight,
         box_units=box_units,
         box_cost=box_cost,
-        box_shipped_at=box_shipped,
+        box_session=box_session,
     )

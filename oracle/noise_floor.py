@@ -148,7 +148,8 @@ def resample_drain(
         rng = np.random.default_rng([seed, m])
         columns, offsets = _draw_views(systems, profile, cells, start, period_days, rng)
         buffers = allocate(
-            int(offsets[-1]), shipments_at_most(columns[4], int(systems.serves.sum()))
+            int(offsets[-1]),
+            shipments_at_most(columns[4].astype(np.int32), int(systems.serves.sum())),
         )
         left, drained = stock.copy(), np.zeros_like(stock)
         cost = np.zeros(stock.shape)

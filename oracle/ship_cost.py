@@ -46,9 +46,18 @@ def box_rate(rates, zone, weight_lb):  # type: ignore[no-untyped-def]
 
 
 def lane_effects(config: OracleConfig, num_nodes: int, num_regions: int) -> FloatArray:
-    """Return [N, Z] the persistent price level of every lane, log-normal with mean one."""
-    normal = np.random.default_rng([config.seed, 1]).standard_normal((num_nodes, num_regions))
-    return np.exp(config.lane_effect_sd * normal - 0.5 * config.lane_effect_sd**2)
+    """Return [N, Z] the persistent price level of every lane, log-normal with mean one.
+
+    A share ``lane_node_share`` of the logarithm's variance is common to all lanes of a node.
+    """
+    rng = np.random.default_rng([config.seed, 1])
+    node = rng.standard_normal((num_nodes, 1))
+    lane = rng.standard_normal((num_nodes, num_regions))
+    share = config.lane_node_share
+    normal = np.sqrt(share) * node + np.sqrt(1.0 - share) * lane
+    return np.asarray(
+        np.exp(config.lane_effect_sd * normal - 0.5 * config.lane_effect_sd**2), np.float64
+    )
 
 
 @numba.njit(cache=True, inline="always")

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class EventLog:
     """Tables by name. Making one checks nothing; ``validate_log`` does."""
 
@@ -47,6 +47,11 @@ class EventLog:
                 for name, table in tables.items()
             }
         )
+
+    def __repr__(self) -> str:
+        """Return the number of rows of each table."""
+        rows = ", ".join(f"{name}: {table.num_rows}" for name, table in self.tables.items())
+        return f"EventLog({rows})"
 
     def __getitem__(self, name: str) -> Any:
         """Return a table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -38,7 +38,7 @@ def check_log(tables: Tables) -> None:
         name: {c: column(table, c, VOCABULARY.get((name, c))) for c in SCHEMA[name].names}
         for name, table in tables.items()
     }
-    checks = _Checks(data)
+    checks = _Checks(tables, data)
     checks.keys_and_ranges()
     checks.views()
     checks.order_lines()
@@ -73,23 +73,24 @@ def _check_structure(name: str, table: Any) -> None:
             row = pc.index(values.is_null(), True).as_py()
             raise ValueError(f"{name}.{field.name}, row {row}: null, must be {field.type}")
         if pa.types.is_float64(field.type) and (name, field.name) != ("nodes", "daily_capacity"):
-            array = np.asarray(values)
-            _require(name, field.name, array, np.isfinite(array), "finite")
+            finite = np.isfinite(np.asarray(values))
+            if not finite.all():
+                _refuse(name, field.name, table, finite, "finite")
     if name in ("products", "nodes", "regions", "calendar") and not table.num_rows:
         raise ValueError(f"{name} is empty: must have at least 1 row")
 
 
-def _require(table: str, name: str, values: NDArray[Any], ok: BoolArray, bound: str) -> None:
-    if not bool(ok.all()):
-        row = int(np.argmin(ok))
-        value = values[row].item() if isinstance(values[row], np.generic) else values[row]
-        raise ValueError(f"{table}.{name}, row {row}: {value!r} must be {bound}")
+def _refuse(name: str, column_name: str, table: Any, ok: BoolArray, bound: str) -> NoReturn:
+    row = int(np.argmin(ok))
+    value = table[column_name][row].as_py()
+    raise ValueError(f"{name}.{column_name}, row {row}: {value!r} must be {bound}")
 
 
 class _Checks:
     """The checks behind ``check_log``, on columns as arrays."""
 
-    def __init__(self, data: dict[str, dict[str, NDArray[Any]]]) -> None:
+    def __init__(self, tables: Tables, data: dict[str, dict[str, NDArray[Any]]]) -> None:
+        self.tables = tables
         self.data = data
         self.num = {
             "product": data["products"]["product"].size,
@@ -103,7 +104,8 @@ class _Checks:
 
     def require(self, table: str, name: str, ok: BoolArray, bound: str) -> None:
         """Raise for the first row of a column that is not ``ok``."""
-        _require(table, name, self.data[table][name], ok, bound)
+        if not bool(ok.all()):
+            _refuse(table, name, self.tables[table], ok, bound)
 
     def period_of(self, time: NDArray[np.float64]) -> IntArray:
         """Return the period of each moment."""
@@ -152,9 +154,7 @@ class _Checks:
         self.ascending("glance_views", "view")
         self.require("glance_views", "promise", promise >= 0, f"one of {PROMISES}")
         self.require("glance_views", "ship_option", option >= 0, f"one of {SHIP_OPTIONS}")
-        self.require(
-            "glance_views", "ship_option", option >= promise, "no faster than the promise (codes)"
-        )
+        self.require("glance_views", "ship_option", option >= promise, "no faster than the promise")
         period = self.period_of(views["time"])
         self.require("glance_views", "period", views["period"] == period, "the period of its time")
         home = self.data["customers"]["region"][views["customer"]]
@@ -164,7 +164,7 @@ class _Checks:
             "glance_views",
             "order",
             (order >= 0) == ordered,
-            "an order when an option was chosen, and null (-1) when none was",
+            "an order when an option was chosen, and null when none was",
         )
         units = views["quantity"]
         fine = np.where(ordered, units >= 1, units == 0)

@@ -149,7 +149,7 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
     Raises:
         ValueError: If there are too few products or no whole period.
 
-    Source: issue of the whole loop; Outbound, section 3, for views and promises.
+    Source: Outbound, section 3, for views and promises; the rest is a choice of ours.
     """
     config = WorldConfig() if config is None else config
     rng = streams(config.seed, _STREAMS)

@@ -122,7 +122,7 @@ def _with(network: Network, name: str, index: Any, value: float) -> dict[str, An
         ("parent", 0, 3, r"network.parent\[0\] = 3: must be -1"),
         ("parent", 2, 2, r"network.parent\[2\] = 2: .*cycle"),
         ("parent", 4, -2, r"network.parent\[4\] = -2"),
-        ("lead_time", (1, 0), 0.5, r"network.lead_time.sum\(axis=1\)\[1\] = 1.5: must be 1"),
+        ("lead_time", (1, 0), 1.0, r"network.lead_time.sum\(axis=1\)\[1\] = 2.0\d*: must be 1"),
         ("lead_time", (1, 0), -0.5, r"network.lead_time\[1, 0\] = -0.5"),
         ("node_latitude", 3, 91.0, r"network.node_latitude\[3\] = 91.0: .*\[-90, 90\]"),
         ("region_longitude", 3, np.nan, r"network.region_longitude\[3\] = nan"),

@@ -1,0 +1,99 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from world.atomic import atomic_file, atomic_folder
+
+
+class Interrupted(BaseException):
+    """Like KeyboardInterrupt: not an Exception."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Interrupted])
+@pytest.mark.parametrize("existing", [False, True])
+def test_folder_that_fails_leaves_what_was(
+    tmp_path: Path, existing: bool, error: type[BaseException]
+) -> None:
+    target = tmp_path / "log"
+    if existing:
+        target.mkdir()
+        (target / "old").write_text("whole")
+
+    def fail() -> None:
+        with atomic_folder(target) as fresh:
+            (fresh / "new").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert os.listdir(tmp_path) == (["log"] if existing else [])
+    if existing:
+        assert (target / "old").read_text() == "whole"
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "log"
+    for name in ("a", "b"):
+        with atomic_folder(target) as fresh:
+            (fresh / name).write_text(name)
+            assert not (target / name).exists()
+    assert os.listdir(target) == ["b"]
+    assert os.listdir(target.parent) == ["log"]
+
+
+def test_folder_comes_back_when_the_swap_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "log"
+    target.mkdir()
+    (target / "old").write_text("whole")
+    rename = os.rename
+
+    def fails(source: Path, to: Path) -> None:
+        if Path(source).name == "new":
+            raise OSError("disk is gone")
+        rename(source, to)
+
+    monkeypatch.setattr(os, "rename", fails)
+
+    def swap() -> None:
+        with atomic_folder(target) as fresh:
+            (fresh / "new").write_text("x")
+
+    with pytest.raises(OSError, match="disk is gone"):
+        swap()
+    assert (target / "old").read_text() == "whole"
+    assert os.listdir(tmp_path) == ["log"]
+
+
+def test_folder_refuses_a_file(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("x")
+    with (
+        pytest.raises(ValueError, match="is a file: must be a folder"),
+        atomic_folder(tmp_path / "log"),
+    ):
+        pass
+    assert (tmp_path / "log").read_text() == "x"
+
+
+def test_file_that_fails_leaves_what_was(tmp_path: Path) -> None:
+    target = tmp_path / "x.json"
+    with atomic_file(target) as work:
+        work.write_text("whole")
+
+    def fail() -> None:
+        with atomic_file(target) as work:
+            work.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert target.read_text() == "whole"
+    assert os.listdir(tmp_path) == ["x.json"]
+
+
+def test_file_must_be_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing was written"), atomic_file(tmp_path / "x"):
+        pass
+    assert os.listdir(tmp_path) == []

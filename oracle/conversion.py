@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
 
-from world.views import ConversionRates
+from oracle.promise import NO_ORDER
+from world.arrays import require
+from world.eventlog import EventLog
+from world.views import PROMISES, SHIP_OPTIONS, ConversionRates, Places, Views
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 def conditional(historical: ArrayLike, counterfactual: ArrayLike, option: ArrayLike) -> FloatArray:
@@ -196,3 +201,119 @@ def decreasing(values: FloatArray, weights: FloatArray) -> FloatArray:
         for k in range(size)
     ]
     return np.stack(fit, axis=1)
+
+
+def estimate_rates(log: EventLog, smoothing: SmoothingConfig | None = None) -> ConversionRates:
+    """Estimate conversion rates from the views of an event log.
+
+    Args:
+        log: Any log in the project's schema.
+        smoothing: Weights of the priors of ``rates_from_counts``.
+
+    Returns:
+        Rates of the log's products.
+
+    Raises:
+        ValueError: As ``rates_from_counts`` does.
+    """
+    shape = (log["products"].num_rows, len(PROMISES), len(SHIP_OPTIONS))
+    keys = tuple(log.array("glance_views", name) for name in ("product", "promise", "ship_option"))
+    counts = np.bincount(np.ravel_multi_index(keys, shape), minlength=int(np.prod(shape)))
+    return rates_from_counts(counts.reshape(shape), smoothing)
+
+
+def sample_latent(log: EventLog, rates: ConversionRates, places: Places, *, seed: int = 0) -> Views:
+    """Draw the latent of every view of a log given what happened, for a replay.
+
+    ``U ~ Uniform(C_p(s-), C_p(s)]`` given the promise p shown and the option s chosen. Conversion
+    is then a deterministic function of the promise, and a promise that is no slower never loses
+    an order. Views that convert under no promise, U > C_1d(any order), are dropped: exact. A view
+    without an order wants a size that its product was ordered in; views of one customer at one
+    time are a basket.
+
+    Args:
+        log: What happened. It holds no latent.
+        rates: Conversion rates, usually ``estimate_rates(log)``.
+        places: Places of the systems that will serve the views; a customer lives in the nearest.
+        seed: Of the latents and sizes.
+
+    Returns:
+        Candidate views by period of the log's calendar.
+
+    Raises:
+        ValueError: If an option has no probability under the promise shown, or a customer's
+            nearest place lies in another region.
+    """
+    rng_latent, rng_size = (np.random.default_rng([seed, stream]) for stream in range(2))
+    names = ("time", "period", "product", "region", "customer", "quantity")
+    column = {name: log.array("glance_views", name) for name in names}
+    promise, option = log.array("glance_views", "promise"), log.array("glance_views", "ship_option")
+    product = column["product"]
+    cumulative = rates.cumulative[product, promise]
+    latent = draw_latent(cumulative, option, rng_latent.random(len(product)))
+    size = _sizes(product, column["quantity"], len(rates.best), rng_size)
+    home = nearest_place(
+        places, log.array("customers", "latitude"), log.array("customers", "longitude")
+    )
+    place = home[column["customer"]]
+    require(
+        places.region[place] == column["region"],
+        "glance_views.region",
+        column["region"],
+        "the region of the place nearest to the customer",
+    )
+    # Baskets: a stable order by time, then customer; a new session where either changes.
+    order = np.lexsort((column["customer"], column["time"]))
+    time, customer = column["time"][order], column["customer"][order]
+    change = np.ones(len(order), np.bool_)
+    change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
+    periods = np.bincount(column["period"], minlength=log["calendar"].num_rows)
+    views = Views(
+        time=time,
+        product=product[order],
+        place=place[order].astype(np.int32),
+        region=column["region"][order],
+        customer=customer,
+        quantity=np.where(option < NO_ORDER, column["quantity"], size)[order].astype(np.int32),
+        session=np.cumsum(change) - 1,
+        latent=latent[order],
+        offsets=np.concatenate([[0], np.cumsum(periods)]),
+    )
+    return views.candidates(rates)
+
+
+def _sizes(
+    product: IntArray, quantity: IntArray, num_products: int, rng: np.random.Generator
+) -> IntArray:
+    """Draw an order size for every view among its product's own, or among all if it has none."""
+    ordered = quantity > 0
+    pool = quantity[ordered][np.argsort(product[ordered], kind="stable")]
+    if not len(pool):
+        msg = "glance_views.quantity must be above 0 for at least one view, got none"
+        raise ValueError(msg)
+    count = np.bincount(product[ordered], minlength=num_products)
+    first = np.where(count > 0, np.cumsum(count) - count, 0)
+    count = np.where(count > 0, count, len(pool))
+    pick = first[product] + (rng.random(len(product)) * count[product]).astype(np.int64)
+    return np.asarray(pool[pick], np.int64)
+
+
+def nearest_place(places: Places, latitude: ArrayLike, longitude: ArrayLike) -> IntArray:
+    """Return the index of the place nearest to each point.
+
+    Args:
+        places: The places.
+        latitude: [C] degrees.
+        longitude: [C] degrees.
+
+    Returns:
+        [C] indices.
+    """
+
+    def on_sphere(north: ArrayLike, east: ArrayLike) -> FloatArray:
+        phi, theta = np.radians(np.asarray(north)), np.radians(np.asarray(east))
+        flat = np.cos(phi)
+        return np.stack([flat * np.cos(theta), flat * np.sin(theta), np.sin(phi)], axis=-1)
+
+    tree = cKDTree(on_sphere(places.latitude, places.longitude))
+    return np.asarray(tree.query(on_sphere(latitude, longitude))[1], np.int64)

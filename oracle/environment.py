@@ -41,6 +41,7 @@ class OracleRun:
     trajectory: Trajectory  # leaves [P, T, ...]; final state [P, ...]
     initial_on_hand: NDArray[np.int64]  # [P, N] units before the first period
     initial_pipeline: NDArray[np.int64]  # [P, L, N] units in transit before the first period
+    lead_share: NDArray[np.float32]  # [P, T, N, L+1] share of an order that arrives k periods on
     outcomes: tuple[PeriodOutcome, ...]  # one for each period; empty unless recorded
     start: int  # calendar index of the first period
     views: Views  # all views, those of other periods too
@@ -185,6 +186,7 @@ def run(
         trajectory=Trajectory(transitions=stacked, final=state),
         initial_on_hand=whole("initial.on_hand", initial.on_hand),
         initial_pipeline=whole("initial.pipeline", initial.pipeline),
+        lead_share=np.asarray(series.lead_share),
         outcomes=tuple(outcomes),
         start=start,
         views=views,

@@ -49,8 +49,10 @@ class WorldConfig:
     min_margin: float = 0.30  # * 1 - unit cost / price is at least this
     weight_median_lb: float = 2.5  # * of the log-normal weight of a unit
     weight_sd: float = 0.6  # * of the log of the weight
-    view_dispersion: float = 4.0  # * size parameter of the negative binomial of other views
-    smoothing_days: int = 7  # * window over which other views follow a product's orders
+    view_dispersion: float = 20.0  # * size parameter of the negative binomial of other views
+    # * window over which other views follow orders: with one day, views are as bursty as orders, so
+    # that a view of a product is worth as much on a busy day as on a quiet one
+    smoothing_days: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,12 @@
 """The drain model: learned outbound and cost of every node, and the closest-node baseline."""
 
 from drain_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from drain_model.closest_node import ClosestNode, ClosestNodeParams
+from drain_model.closest_node_fit import (
+    fit_closest_node,
+    max_orders_for,
+    sample_closest_node,
+)
 from drain_model.config import PRESETS, DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.heads import Hybrid
@@ -12,6 +18,8 @@ from drain_model.train import Progress, Trained, train
 __all__ = [
     "PRESETS",
     "Checkpoint",
+    "ClosestNode",
+    "ClosestNodeParams",
     "DrainConfig",
     "DrainData",
     "DrainNetwork",
@@ -24,7 +32,10 @@ __all__ = [
     "Statistics",
     "Trained",
     "censored_draw",
+    "fit_closest_node",
     "load_checkpoint",
+    "max_orders_for",
+    "sample_closest_node",
     "sample_panel",
     "save_checkpoint",
     "train",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -20,9 +22,7 @@ class MLP(nnx.Module):
     ) -> None:
         """Initialise ``depth`` layers."""
         sizes = [inputs, *[hidden] * (depth - 1), outputs]
-        self.layers = nnx.List(
-            [nnx.Linear(a, b, rngs=rngs) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
-        )
+        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes)])
 
     def __call__(self, x: Float[Array, "*b I"]) -> Float[Array, "*b O"]:
         """Apply the layers."""

@@ -37,7 +37,13 @@ def graph_definition(
 
 # Kernels start from N(0, gain^2 / fan in), with the gain 1 where none is given: lanes begin as a
 # plain function of distance, and learn what stock and place change.
-_GAIN = {"pairs/join": 0.0, "lanes/node": 0.1, "lanes/region": 0.1, "lanes/modulation": 0.1}
+_GAIN = {
+    "pairs/join": 0.0,
+    "lanes/node": 0.1,
+    "lanes/region": 0.1,
+    "lanes/modulation": 0.1,
+    "outbound_mlp/layers/2": 0.1,
+}
 
 
 def initial_weights(

@@ -48,18 +48,49 @@ class Hybrid:
         return int(self.log_atoms.shape[-1])
 
 
-def hybrid(
-    logits: Float[Array, "*shape K"], raw: Float[Array, "*shape Q"], scale: Float[Array, "*shape"]
-) -> Hybrid:
-    """Map a network's outputs to the hybrid distribution.
+def count_base(
+    mean: Float[Array, "*shape"], dispersion: Float[Array, "*shape"], num_atoms: int
+) -> tuple[Float[Array, "*shape K"], Float[Array, "*shape Q"]]:
+    """Return logits and tail gaps of about a negative binomial: what a head starts from.
 
-    ``q_1 = K - 1/2 + softplus(a_1) scale``, ``q_{j+1} = q_j + softplus(a_{j+1}) scale``; the
-    tail's logit is the reference, 0.
+    Variance ``mean + dispersion mean^2``. Atoms by their recursion; the tail's quantiles are
+    those of the normal with the same mean and variance, beyond K - 1/2. Not from the paper.
+
+    Args:
+        mean: [...] units, above 0.
+        dispersion: [...] above 0.
+        num_atoms: K.
+
+    Returns:
+        Logits [..., K] relative to the tail, and gaps [..., 9] between the tail's quantiles.
+    """
+    grow = jnp.log(mean) - jnp.log1p(dispersion * mean)
+    log_p = [-jnp.log1p(dispersion * mean) / dispersion]
+    for k in range(1, num_atoms):
+        log_p.append(log_p[-1] + grow + jnp.log((1.0 + dispersion * (k - 1)) / k))
+    atoms = jnp.stack(log_p, axis=-1)
+    tail = jnp.maximum(1.0 - jnp.sum(jnp.exp(atoms), axis=-1, keepdims=True), 1e-4)
+    deviation = jnp.sqrt(mean + dispersion * jnp.square(mean))
+    start = jnp.clip((num_atoms - 0.5 - mean) / deviation, -4.0, 4.0)[..., None]
+    beyond = jax.scipy.special.ndtr(-start)
+    levels = jnp.asarray((0.0, *LEVELS), mean.dtype).reshape((1,) * mean.ndim + (-1,))
+    knots = -jax.scipy.special.ndtri(beyond * (1.0 - levels))
+    gaps = jnp.diff(knots, axis=-1) * deviation[..., None]
+    # Means far beyond the atoms: the first gap leads from K - 1/2 to the first quantile.
+    shift = jnp.maximum(mean + deviation * start[..., 0] - (num_atoms - 0.5), 0.0)
+    gaps = jnp.concatenate([gaps[..., :1] + shift[..., None], gaps[..., 1:]], axis=-1)
+    return jnp.clip(atoms - jnp.log(tail), -20.0, 20.0), gaps
+
+
+def hybrid(logits: Float[Array, "*shape K"], gaps: Float[Array, "*shape Q"]) -> Hybrid:
+    """Map logits and gaps to the hybrid distribution.
+
+    ``q_1 = K - 1/2 + gap_1``, ``q_{j+1} = q_j + gap_{j+1}``; the tail's logit is the reference,
+    0.
 
     Args:
         logits: [..., K] of the atoms.
-        raw: [..., 9] the a_j.
-        scale: [...] units, above 0.
+        gaps: [..., 9] units, at least 0.
 
     Returns:
         The distribution.
@@ -67,12 +98,11 @@ def hybrid(
     joint = jax.nn.log_softmax(
         jnp.concatenate([logits, jnp.zeros_like(logits[..., :1])], axis=-1), axis=-1
     )
-    gaps = jax.nn.softplus(raw) * scale[..., None] + _MIN_GAP
     start = logits.shape[-1] - 0.5
     return Hybrid(
         log_atoms=joint[..., :-1],
         log_tail=joint[..., -1],
-        knots=start + jnp.cumsum(gaps, axis=-1),
+        knots=start + jnp.cumsum(gaps + _MIN_GAP, axis=-1),
     )
 
 

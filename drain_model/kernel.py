@@ -211,14 +211,12 @@ class LearnedDrain:
         """
         network = self._network(params)
         caches, past = self._encode(network, params, memory, available)
-        tokens, routed = network.embed(params.static, exogenous, past, available)
-        dist = network.outbound(exogenous, tokens, routed)
-        nodes = self.num_nodes
+        nodes = network.embed(params.static, exogenous, past, available)
         whole = straight_through(jnp.floor(available), available)
-        units = censored_draw(dist, whole, uniforms[:nodes])
+        units = censored_draw(network.outbound(nodes), whole, uniforms[: self.num_nodes])
         units = jnp.where(exogenous.active, units, 0.0)
-        knots = network.cost(params.static, exogenous, tokens, routed, units)
-        cost = units * heads.cost_ppf(knots, uniforms[nodes:])
+        knots = network.cost(params.static, exogenous, nodes, units)
+        cost = units * heads.cost_ppf(knots, uniforms[self.num_nodes :])
         kept = Memory(outbound=units, ship_cost=cost, caches=caches)
         none = jnp.zeros_like(units)
         return kept, Drain(outbound=units, ship_cost=cost, lost=none, waiting=none)

@@ -81,6 +81,7 @@ class Lanes(nnx.Module):
         self.region = nnx.Linear(config.width, size, rngs=rngs)
         self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
+        self.mixture = nnx.Param(jnp.zeros((self.heads,)))
 
     @staticmethod
     def features(config: DrainConfig) -> int:
@@ -104,8 +105,8 @@ class Lanes(nnx.Module):
         active: Bool[Array, "*b N"],
         lane: Float[Array, "B N Z"],
         haul: Float[Array, "B N Z"],
-    ) -> Float[Array, "*b N G"]:
-        """Return every node's features: what is routed to it, served by it, and how far."""
+    ) -> tuple[Float[Array, "*b N G"], Float[Array, "*b N"]]:
+        """Return every node's features, and the units it would ship were its stock no limit."""
         lead = available.ndim - 1
         keys = self.node(tokens).reshape((*tokens.shape[:-1], self.heads, self.depth))
         score = jnp.einsum("...nbd,...zbd->...bnz", keys, query) * self.depth**-0.5
@@ -129,6 +130,8 @@ class Lanes(nnx.Module):
         unserved = jnp.sum(first * (1.0 - fill)[..., None], axis=-2)
         second = route(unserved, jnp.maximum(stock - wanted * fill, 0.0))
         flow = first * fill[..., None] + second
+        mixture = jax.nn.softmax(self.mixture[...]).reshape((1,) * lead + (self.heads, 1))
+        mean = jnp.sum((wanted + jnp.sum(second, axis=-1)) * mixture, axis=-2)
         served = jnp.sum(flow, axis=-1)
         far = jnp.sum(flow * haul.reshape((1,) * lead + haul.shape), axis=-1) / (served + 1e-2)
         per = scale[..., None, None]
@@ -143,4 +146,4 @@ class Lanes(nnx.Module):
             axis=-1,
         )
         features = jnp.moveaxis(features, -3, -2)
-        return features.reshape((*features.shape[:-2], -1))
+        return features.reshape((*features.shape[:-2], -1)), mean

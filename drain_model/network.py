@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float
 from drain_model.blocks import MLP, Attention, CausalStack, TransformerBlock
 from drain_model.config import DrainConfig
 from drain_model.data import Geography, Inputs, Statistics
-from drain_model.heads import NUM_LEVELS, Hybrid, cost_knots, hybrid
+from drain_model.heads import NUM_LEVELS, Hybrid, cost_knots, count_base, hybrid
 from drain_model.lanes import Lanes, PairNetwork, fourier
 
 _CLIP = 5.0  # normalised features are clipped here, so that no outlier leads far off
@@ -56,6 +56,16 @@ class Exogenous:
     values_cost: Float[Array, "*b Z A D"]
     lane_query: Float[Array, "*b Z B D"]
     demand: Float[Array, "*b Z"]  # units expected to be ordered
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Nodes:
+    """The nodes of a period, once they have met each other and the regions."""
+
+    tokens: Float[Array, "*b N W"]
+    routed: Float[Array, "*b N G"]  # features of the lanes
+    mean: Float[Array, "*b N"]  # units routed to the node, were its stock no limit
 
 
 class DrainNetwork(nnx.Module):
@@ -105,7 +115,7 @@ class DrainNetwork(nnx.Module):
         self.lanes = Lanes(config, rngs=rngs)
         lane_features = Lanes.features(config)
         self.outbound_mlp = MLP(
-            width + lane_features, width, config.num_atoms + NUM_LEVELS, 3, rngs=rngs
+            width + lane_features, width, config.num_atoms + NUM_LEVELS + 2, 3, rngs=rngs
         )
         self.cost_query = nnx.Linear(width + lane_features + 3, width, rngs=rngs)
         self.cross_cost = Attention(config, rngs=rngs)
@@ -223,9 +233,7 @@ class DrainNetwork(nnx.Module):
         lag = [jnp.pad(x, before)[..., :-1, :] for x in (inputs.outbound, inputs.ship_cost)]
         return self.node_encoder.window(self.node_features(static, *lag, inputs.available))
 
-    def embed(
-        self, static: Static, exogenous: Exogenous, past: Array, available: Array
-    ) -> tuple[Float[Array, "*b N W"], Float[Array, "*b N G"]]:
+    def embed(self, static: Static, exogenous: Exogenous, past: Array, available: Array) -> Nodes:
         """Let nodes meet each other and the regions.
 
         Args:
@@ -235,7 +243,7 @@ class DrainNetwork(nnx.Module):
             available: [*b, N] units.
 
         Returns:
-            The nodes' embeddings, and the lanes' features for the heads.
+            What the heads need of the nodes.
         """
         lead = available.ndim - 1
         active = exogenous.active
@@ -251,7 +259,7 @@ class DrainNetwork(nnx.Module):
         tokens = tokens + self.cross_outbound.attend(
             tokens, exogenous.keys_outbound, exogenous.values_outbound, static.bias_outbound
         )
-        routed = self.lanes(
+        routed, mean = self.lanes(
             tokens,
             exogenous.lane_query,
             exogenous.demand,
@@ -261,25 +269,30 @@ class DrainNetwork(nnx.Module):
             static.lane,
             static.haul,
         )
-        return tokens, routed
+        return Nodes(tokens=tokens, routed=routed, mean=mean)
 
-    def outbound(self, exogenous: Exogenous, tokens: Array, routed: Array) -> Hybrid:
-        """Return the distribution of the units every node ships, were stock no limit."""
-        raw = self.outbound_mlp(jnp.concatenate([tokens, routed], axis=-1))
+    def outbound(self, nodes: Nodes) -> Hybrid:
+        """Return the distribution of the units every node ships, were stock no limit.
+
+        The head corrects a count distribution around the mean that the lanes route to the node.
+        """
+        raw = self.outbound_mlp(jnp.concatenate([nodes.tokens, nodes.routed], axis=-1))
         atoms = self.config.num_atoms
-        scale = jnp.broadcast_to(exogenous.scale[..., None], raw.shape[:-1])
-        return hybrid(raw[..., :atoms], raw[..., atoms:], scale)
+        mean = (nodes.mean + 1e-2) * jnp.exp(2.0 * jnp.tanh(0.5 * raw[..., -1]))
+        dispersion = jax.nn.softplus(raw[..., -2] - 3.0) + 1e-3
+        logits, gaps = count_base(mean, dispersion, atoms)
+        factor = jnp.exp(2.0 * jnp.tanh(0.5 * raw[..., atoms:-2]))
+        return hybrid(logits + raw[..., :atoms], gaps * factor)
 
     def cost(
-        self, static: Static, exogenous: Exogenous, tokens: Array, routed: Array, units: Array
+        self, static: Static, exogenous: Exogenous, nodes: Nodes, units: Array
     ) -> Float[Array, "*b N 9"]:
         """Return quantiles of the log cost of a unit, given the units shipped.
 
         Args:
             static: Of the geography.
             exogenous: Leaves [*b, ...].
-            tokens: [*b, N, W] of ``embed``.
-            routed: [*b, N, G] of ``embed``.
+            nodes: Of ``embed``.
             units: [*b, N] shipped: actual ones in training, sampled ones in a rollout.
 
         Returns:
@@ -288,11 +301,11 @@ class DrainNetwork(nnx.Module):
         given = jnp.stack(
             [jnp.log1p(units), units / exogenous.scale[..., None], 1.0 / (1.0 + units)], axis=-1
         )
-        query = self.cost_query(jnp.concatenate([tokens, routed, given], axis=-1))
+        query = self.cost_query(jnp.concatenate([nodes.tokens, nodes.routed, given], axis=-1))
         query = query + self.cross_cost.attend(
             query, exogenous.keys_cost, exogenous.values_cost, static.bias_cost
         )
-        raw = self.cost_mlp(jnp.concatenate([query, routed], axis=-1))
+        raw = self.cost_mlp(jnp.concatenate([query, nodes.routed], axis=-1))
         stats = static.statistics
         return cost_knots(raw, stats.log_cost_mean, stats.log_cost_scale)
 
@@ -311,9 +324,8 @@ class DrainNetwork(nnx.Module):
             static, inputs.glance_views, inputs.calendar, inputs.attributes, inputs.active
         )
         past = self.encode(static, inputs)
-        tokens, routed = self.embed(static, exogenous, past, inputs.available)
-        dist = self.outbound(exogenous, tokens, routed)
-        return dist, self.cost(static, exogenous, tokens, routed, inputs.outbound)
+        nodes = self.embed(static, exogenous, past, inputs.available)
+        return self.outbound(nodes), self.cost(static, exogenous, nodes, inputs.outbound)
 
 
 def _normalise(values: Array, mean: Array, scale: Array) -> Array:

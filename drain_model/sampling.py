@@ -96,14 +96,14 @@ def _sample(
     late, past, available = jax.tree.map(
         lambda x: x[:, first:], (exogenous, past, inputs.available)
     )
-    tokens, routed = network.embed(static, late, past, available)
-    dist = network.outbound(late, tokens, routed)
+    nodes = network.embed(static, late, past, available)
+    dist = network.outbound(nodes)
 
     def one(key: Array) -> tuple[Array, Array]:
         key_units, key_cost = jax.random.split(key)
         units = heads.ppf(dist, jax.random.uniform(key_units, available.shape))
         units = jnp.where(late.active, jnp.minimum(units, available), 0.0)
-        knots = network.cost(static, late, tokens, routed, units)
+        knots = network.cost(static, late, nodes, units)
         level = jax.random.uniform(key_cost, available.shape)
         return units, units * heads.cost_ppf(knots, level)
 

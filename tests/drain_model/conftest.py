@@ -36,7 +36,7 @@ def route(
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Orders in random order; each takes a node with stock with softmax probability."""
-    products, periods, regions = orders.shape
+    regions = orders.shape[-1]
     flat = orders.reshape(-1, regions)
     cells = flat.shape[0]
     longest = int(flat.sum(axis=1).max())

@@ -194,7 +194,9 @@ class _Checks:
         serves = nodes["serves_customers"][boxes["node"]]
         self.require("boxes", "node", serves, "a node that serves customers")
         time = views["time"][np.searchsorted(views["view"], lines["view"])][row]
-        self.require("boxes", "shipped_at", boxes["shipped_at"] >= time, "after its order")
+        self.require(
+            "boxes", "shipped_at", boxes["shipped_at"] >= time, "no earlier than its order"
+        )
         period = self.period_of(boxes["shipped_at"])
         inside = period < self.num["period"]
         self.require("boxes", "shipped_at", inside, "before the end of the log")

@@ -205,7 +205,7 @@ def test_unknown_table(log: EventLog) -> None:
         ("boxes", "node", 4, 7, r"boxes.node, row 4: 7 must be in \[0, 3\)"),
         ("boxes", "units", 4, 0, r"boxes.units, row 4: 0 must be > 0"),
         ("boxes", "cost_share", 4, -0.5, r"boxes.cost_share, row 4: -0.5 must be >= 0"),
-        ("boxes", "shipped_at", 4, -1.0, r"boxes.shipped_at, row 4: -1.0 must be after its"),
+        ("boxes", "shipped_at", 4, -1.0, r"boxes.shipped_at, row 4: -1.0 must be no earl"),
         ("boxes", "shipped_at", 4, 12.0, r"boxes.shipped_at, row 4: 12.0 must be before the end"),
         ("inventory", "on_hand", 7, -3, r"inventory.on_hand, row 7: -3 must be >= 0"),
         ("inventory", "node", 7, 2, r"inventory.period, row 7: 0 must be one row a period"),
@@ -325,3 +325,30 @@ def test_static_tables_tell_the_network(world: World) -> None:
     customer = tables["customers"].slice(4, 1).to_pylist()[0]
     assert customer["latitude"] == world.places.latitude[home]
     assert customer["region"] == world.places.region[home]
+
+
+@given(st.data())
+def test_stock_does_not_rise_by_itself(log: EventLog, data: st.DataObject) -> None:
+    # A unit more at hand and for sale from one period on agrees with the boxes of every period.
+    tables = {name: table for name, table in log.tables.items() if name != "shipments"}
+    columns = {name: log.array("inventory", name).copy() for name in SCHEMA["inventory"].names}
+    product, node = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))
+    first = data.draw(st.integers(1, log["calendar"].num_rows - 1))
+    here = (columns["product"] == product) & (columns["node"] == node)
+    for name in ("on_hand", "available"):
+        columns[name][here & (columns["period"] >= first)] += 1
+    bad = EventLog(tables={**tables, "inventory": make_table("inventory", columns)})
+    message = rf"inventory.available, row \d+ \(period {first}, product {product}, node {node}\)"
+    with pytest.raises(ValueError, match=message + r": \d+ is off by 1, must be on_hand of"):
+        validate_log(bad)
+
+
+def test_box_is_shipped_after_its_order(log: EventLog) -> None:
+    line = log["boxes"]["order_line"][4].as_py()
+    view = log["order_lines"]["view"][line].as_py()
+    time = log["glance_views"]["time"][view].as_py()
+    validate_log(_set(log, "boxes", "shipped_at", 4, time))
+    with pytest.raises(
+        ValueError, match=r"boxes.shipped_at, row 4: .* must be no earlier than its order"
+    ):
+        validate_log(_set(log, "boxes", "shipped_at", 4, np.nextafter(time, 0.0)))

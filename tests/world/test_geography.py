@@ -159,3 +159,27 @@ def test_derive_refuses(tmp_path: Path, rows: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         derive(_write(tmp_path / "in.csv", rows), tmp_path)
     assert not (tmp_path / "places.csv").exists()
+
+
+@pytest.mark.parametrize("num", [95, 60, 31, 12])
+def test_merging_adds_the_least_spread(num: int) -> None:
+    regions = load_regions()
+    lat, lon = np.radians(regions.latitude), np.radians(regions.longitude)
+    x = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+
+    def spread(members: np.ndarray) -> float:
+        weight = regions.population[members]
+        centre = weight @ x[members] / weight.sum()
+        return float(weight @ ((x[members] - centre) ** 2).sum(axis=1))
+
+    label = merge_regions(num)
+    group = [np.flatnonzero(label == k) for k in range(num)]
+    alone = [spread(members) for members in group]
+    added = {
+        (a, b): spread(np.concatenate([group[a], group[b]])) - alone[a] - alone[b]
+        for a in range(num)
+        for b in range(a + 1, num)
+    }
+    a, b = min(added, key=lambda pair: added[pair])
+    coarse = merge_regions(num - 1)
+    assert coarse[group[a][0]] == coarse[group[b][0]]

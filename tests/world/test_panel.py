@@ -239,3 +239,14 @@ def test_damaged_panel_is_refused(panel: xr.Dataset, tmp_path: Path) -> None:
     chunk.unlink()  # Zarr reads a chunk that is not there as zeros
     with pytest.raises(ValueError, match=r"panel\.on_hand"):
         load_panel(tmp_path / "panel")
+
+
+@given(st.data())
+def test_stock_does_not_rise_by_itself(panel: xr.Dataset, data: st.DataObject) -> None:
+    product, node = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))
+    first = data.draw(st.integers(1, panel.sizes["period"] - 1))
+    changed = panel.copy(deep=True)
+    for name in ("on_hand", "available"):
+        changed[name].to_numpy()[product, first:, node] += 1
+    with pytest.raises(ValueError, match=rf"panel.available of product {product} .* node {node} "):
+        check_conservation(changed)

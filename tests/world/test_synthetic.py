@@ -83,3 +83,24 @@ def test_prices_belong_to_products(lines: OrderLines) -> None:
 def test_config_names_field_value_and_bound(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SyntheticConfig(**change)
+
+
+@pytest.mark.parametrize("dispersion", [1.5, 4.0, 1e6])
+def test_lines_are_negative_binomial(dispersion: float) -> None:
+    config = SyntheticConfig(
+        num_products=40,
+        num_customers=100_000,
+        num_days=350,
+        lines_per_day=400.0,
+        lines_per_basket=1.0,
+        first_date=date(2001, 4, 1),
+        popularity_exponent=0.0,
+        dispersion=dispersion,
+        drift_sd=0.0,
+    )
+    lines = synthetic_order_lines(config, seed=3)
+    key = lines.product.astype(np.int64) * 350 + lines.day
+    # Wednesdays before the events of autumn have one mean, 9, less a few lines of one basket.
+    count = np.bincount(key, minlength=14_000).reshape(40, 350)[:, 3:190:7]
+    assert count.mean() == pytest.approx(9.0, rel=0.1)
+    assert count.var() == pytest.approx(count.mean() + count.mean() ** 2 / dispersion, rel=0.15)

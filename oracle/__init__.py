@@ -1,15 +1,38 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
 from oracle.config import OracleConfig
+from oracle.conversion import (
+    SmoothingConfig,
+    conditional,
+    draw_latent,
+    estimate_rates,
+    rates_from_counts,
+    sample_latent,
+)
+from oracle.environment import OracleRun, run
 from oracle.fulfilment import PeriodOutcome, drain_period
+from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain
+from oracle.recorder import to_event_log
 from oracle.ship_cost import box_regression
 from oracle.systems import Systems, build_systems
 
 __all__ = [
+    "DrainSamples",
     "OracleConfig",
+    "OracleRun",
     "PeriodOutcome",
+    "SmoothingConfig",
     "Systems",
+    "ViewProfile",
     "box_regression",
     "build_systems",
+    "conditional",
     "drain_period",
+    "draw_latent",
+    "estimate_rates",
+    "rates_from_counts",
+    "resample_drain",
+    "run",
+    "sample_latent",
+    "to_event_log",
 ]

@@ -234,15 +234,16 @@ def sample_latent(log: EventLog, rates: ConversionRates, places: Places, *, seed
     Args:
         log: What happened. It holds no latent.
         rates: Conversion rates, usually ``estimate_rates(log)``.
-        places: Places of the systems that will serve the views; a customer lives in the nearest.
+        places: Places of the systems that will serve the views; a customer lives in the
+            nearest one of the same region.
         seed: Of the latents and sizes.
 
     Returns:
         Candidate views by period of the log's calendar.
 
     Raises:
-        ValueError: If an option has no probability under the promise shown, or a customer's
-            nearest place lies in another region.
+        ValueError: If an option has no probability under the promise shown, or a view's region is
+            not its customer's, or has no place.
     """
     rng_latent, rng_size = (np.random.default_rng([seed, stream]) for stream in range(2))
     names = ("time", "period", "product", "region", "customer", "quantity")
@@ -252,15 +253,14 @@ def sample_latent(log: EventLog, rates: ConversionRates, places: Places, *, seed
     cumulative = rates.cumulative[product, promise]
     latent = draw_latent(cumulative, option, rng_latent.random(len(product)))
     size = _sizes(product, column["quantity"], len(rates.best), rng_size)
-    home = nearest_place(
-        places, log.array("customers", "latitude"), log.array("customers", "longitude")
-    )
+    where = (log.array("customers", name) for name in ("latitude", "longitude", "region"))
+    home = nearest_place(places, *where)
     place = home[column["customer"]]
     require(
         places.region[place] == column["region"],
         "glance_views.region",
         column["region"],
-        "the region of the place nearest to the customer",
+        "the region of a place near its customer",
     )
     # Baskets: a stable order by time, then customer; a new session where either changes.
     order = np.lexsort((column["customer"], column["time"]))
@@ -298,22 +298,27 @@ def _sizes(
     return np.asarray(pool[pick], np.int64)
 
 
-def nearest_place(places: Places, latitude: ArrayLike, longitude: ArrayLike) -> IntArray:
-    """Return the index of the place nearest to each point.
+def nearest_place(
+    places: Places, latitude: ArrayLike, longitude: ArrayLike, region: ArrayLike
+) -> IntArray:
+    """Return the index of the place nearest to each point, in its own region if that has one.
 
     Args:
         places: The places.
         latitude: [C] degrees.
         longitude: [C] degrees.
+        region: [C] index of the point's region.
 
     Returns:
         [C] indices.
     """
 
-    def on_sphere(north: ArrayLike, east: ArrayLike) -> FloatArray:
+    def embed(north: ArrayLike, east: ArrayLike, part: ArrayLike) -> FloatArray:
         phi, theta = np.radians(np.asarray(north)), np.radians(np.asarray(east))
         flat = np.cos(phi)
-        return np.stack([flat * np.cos(theta), flat * np.sin(theta), np.sin(phi)], axis=-1)
+        # Regions are further apart than any two points of the unit sphere.
+        axes = (flat * np.cos(theta), flat * np.sin(theta), np.sin(phi), 10.0 * np.asarray(part))
+        return np.stack(axes, axis=-1)
 
-    tree = cKDTree(on_sphere(places.latitude, places.longitude))
-    return np.asarray(tree.query(on_sphere(latitude, longitude))[1], np.int64)
+    tree = cKDTree(embed(places.latitude, places.longitude, places.region))
+    return np.asarray(tree.query(embed(latitude, longitude, region))[1], np.int64)

@@ -1,0 +1,145 @@
+"""The oracle as an environment, and the log it writes."""
+
+from dataclasses import fields, replace
+
+import jax
+import numpy as np
+import pytest
+
+from oracle import run, to_event_log
+from tests.oracle.policies import Refill
+from world.eventlog import validate_log
+from world.panel import build_panel, check_conservation
+
+LEVEL = np.full(4, 12.0, np.float32)
+
+
+def test_units_are_conserved_at_every_node(history, scenario):
+    moves = history.trajectory.transitions
+    before = np.concatenate(
+        [np.asarray(scenario.initial.on_hand)[:, None], moves.on_hand[:, :-1]], axis=1
+    )
+    np.testing.assert_array_equal(
+        moves.on_hand, before + moves.stowed - moves.transferred - moves.outbound
+    )
+    np.testing.assert_array_equal(moves.on_hand, moves.available - moves.outbound)
+    assert (moves.on_hand >= 0).all()
+    assert moves.outbound.sum() > 100
+
+
+def test_drain_and_cost_are_those_of_the_recorded_outcomes(history):
+    moves = history.trajectory.transitions
+    outbound = np.stack([o.outbound for o in history.outcomes], axis=1)
+    cost = np.stack([o.ship_cost for o in history.outcomes], axis=1)
+    np.testing.assert_array_equal(moves.outbound, outbound)
+    np.testing.assert_allclose(moves.ship_cost, cost, rtol=1e-6)
+    expected = moves.observation.price * outbound.sum(axis=2)
+    np.testing.assert_allclose(moves.revenue, expected, rtol=1e-5)
+
+
+def test_views_that_never_convert_can_be_left_out(
+    small_world, true_systems, params, scenario, history
+):
+    views = small_world.views.candidates(small_world.rates)
+    again = run(true_systems, views, params, Refill(), LEVEL, scenario, seed=5)
+    assert again.outcomes == ()
+    for one, other in zip(
+        jax.tree.leaves(again.trajectory), jax.tree.leaves(history.trajectory), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_the_seed_moves_costs_and_nothing_else(
+    small_world, true_systems, params, scenario, history
+):
+    other = run(true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=6)
+    one, two = history.trajectory.transitions, other.trajectory.transitions
+    np.testing.assert_array_equal(one.outbound, two.outbound)
+    assert not np.array_equal(one.ship_cost, two.ship_cost)
+
+
+def test_a_run_may_start_late(small_world, true_systems, params, scenario):
+    late = replace(scenario, series=jax.tree.map(lambda leaf: leaf[:, 4:9], scenario.series))
+    seen = []
+    result = run(
+        true_systems,
+        small_world.views,
+        params,
+        Refill(),
+        LEVEL,
+        late,
+        progress=lambda done, total: seen.append((done, total)),
+        record=True,
+    )
+    assert result.start == 4
+    assert seen == [(k, 5) for k in range(1, 6)]
+    assert result.outcomes[0].first_view == small_world.views.offsets[4]
+    with pytest.raises(ValueError, match="run must be recorded over the 12 periods"):
+        to_event_log(small_world, result)
+
+
+def test_periods_without_views_are_refused(small_world, true_systems, params, scenario):
+    series = replace(scenario.series, period=scenario.series.period + 1)
+    with pytest.raises(ValueError, match=r"covers \[1, 13\), must be within the views' \[0, 12\)"):
+        run(
+            true_systems,
+            small_world.views,
+            params,
+            Refill(),
+            LEVEL,
+            replace(scenario, series=series),
+        )
+
+
+def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, scenario):
+    initial = replace(scenario.initial, on_hand=scenario.initial.on_hand + 0.5)
+    with pytest.raises(ValueError, match=r"available\[0, 0\] must be whole"):
+        run(
+            true_systems,
+            small_world.views,
+            params,
+            Refill(),
+            LEVEL,
+            replace(scenario, initial=initial),
+        )
+
+
+def test_the_log_is_valid_and_aggregates_to_the_run(small_world, history):
+    log = to_event_log(small_world, history)
+    validate_log(log)
+    panel = build_panel(log)
+    check_conservation(panel)
+    moves = history.trajectory.transitions
+    for name in ("outbound", "on_hand", "stowed", "transferred", "available"):
+        found = panel[name].transpose("product", "period", "node").to_numpy()
+        np.testing.assert_array_equal(found, getattr(moves, name), err_msg=name)
+    cost = panel["ship_cost"].transpose("product", "period", "node").to_numpy()
+    exact = np.stack([o.ship_cost for o in history.outcomes], axis=1)
+    np.testing.assert_array_equal(cost, exact)
+    views = panel["glance_views"].transpose("product", "period", "region").to_numpy()
+    np.testing.assert_array_equal(views, small_world.glance_views())
+
+
+def test_the_log_holds_no_latent(small_world, history):
+    log = to_event_log(small_world, history)
+    hidden = np.sort(small_world.views.latent)
+    for name, table in log.tables.items():
+        for column in table.column_names:
+            assert "latent" not in column
+            values = log.array(name, column)
+            if values.dtype.kind == "f":
+                assert not np.isin(values[values > 0], hidden).any(), (name, column)
+
+
+def test_equal_runs_write_equal_logs(small_world, true_systems, params, scenario, history):
+    again = run(
+        true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=5, record=True
+    )
+    one, two = to_event_log(small_world, history), to_event_log(small_world, again)
+    assert set(one.tables) == set(two.tables)
+    for name in one.tables:
+        assert one[name].equals(two[name]), name
+
+
+def test_outcomes_hold_no_latent(history):
+    assert "latent" not in {field.name for field in fields(history.outcomes[0])}

@@ -3,6 +3,8 @@
 Start with ``single_store`` or ``Simulator``, a policy such as ``BaseStock``, and ``jax.grad``.
 """
 
+from importlib.metadata import version
+
 from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
 from simulator import (
     InventoryEnv,
@@ -14,6 +16,8 @@ from simulator import (
     scenario_from_views,
     single_store,
 )
+
+__version__ = version("draingym")
 
 __all__ = [
     "BaseStock",

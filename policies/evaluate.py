@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator import Params, Policy, PyTree, Scenario, Simulator, discounted_return
+from simulator import (
+    Params,
+    Policy,
+    PyTree,
+    Scenario,
+    Simulator,
+    Windows,
+    discounted_return,
+    window,
+)
 
 
 def simulated_values(
@@ -43,3 +53,35 @@ def simulated_values(
 
     values: Float[Array, " B"] = jax.vmap(one)(scenario, keys)
     return values
+
+
+def mean_value(
+    simulator: Simulator,
+    params: Params,
+    policy: Policy,
+    policy_params: PyTree,
+    windows: Windows,
+    horizon: int,
+    key: Array,
+) -> Float[Array, ""]:
+    """Return the mean discounted return of a product and window, over all of both.
+
+    Args:
+        simulator: Dynamics and drain kernel.
+        params: Their parameters.
+        policy: What acts.
+        policy_params: Its parameters.
+        windows: Where to roll out, one window after the other.
+        horizon: Periods; static.
+        key: Of every draw; one key gives common random numbers.
+
+    Returns:
+        Currency.
+    """
+
+    def one(which: Array) -> Float[Array, ""]:
+        scenario = window(windows, which, horizon, jax.random.fold_in(key, which))
+        return simulated_values(simulator, params, policy, policy_params, scenario).mean()
+
+    values: Float[Array, " S"] = jax.lax.map(one, jnp.arange(windows.num_starts))
+    return jnp.mean(values)

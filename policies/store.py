@@ -23,7 +23,7 @@ def save_parameters(path: Path, params: PyTree) -> None:
         if not np.isfinite(leaf).all():
             raise ValueError(f"policy parameter {name} has an entry that is not finite")
     with atomic_file(path) as fresh, fresh.open("wb") as file:
-        np.savez(file, **leaves)
+        np.savez(file, allow_pickle=False, **leaves)
 
 
 def load_parameters(path: Path, policy: Policy) -> PyTree:

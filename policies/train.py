@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from policies.evaluate import simulated_values
+from policies.evaluate import mean_value, simulated_values
 from simulator import Params, Policy, PyTree, Simulator, Windows, window
 
 
@@ -95,17 +95,7 @@ def train_by_gradient(
 
     @jax.jit
     def evaluate(policy_params: PyTree, windows: Windows, params: Params) -> Array:
-        values = [
-            simulated_values(
-                simulator,
-                params,
-                policy,
-                policy_params,
-                window(windows, which, horizon, jax.random.fold_in(key_evaluate, which)),
-            ).mean()
-            for which in range(windows.num_starts)
-        ]
-        return jnp.stack(values).mean()
+        return mean_value(simulator, params, policy, policy_params, windows, horizon, key_evaluate)
 
     @partial(jax.jit, donate_argnums=(0, 1))
     def update(

@@ -13,8 +13,8 @@ from jax.flatten_util import ravel_pytree
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 
-from policies.evaluate import simulated_values
-from simulator import Params, Policy, PyTree, Simulator, Windows, window
+from policies.evaluate import mean_value
+from simulator import Params, Policy, PyTree, Simulator, Windows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,18 +89,9 @@ def tune(
 
     @jax.jit
     def costs(candidates: jax.Array, windows: Windows, params: Params) -> jax.Array:
-        scenarios = [
-            window(windows, which, horizon, jax.random.fold_in(key, which))
-            for which in range(windows.num_starts)
-        ]
-
         def one(candidate: jax.Array) -> jax.Array:
             policy_params = unravel(jnp.exp(candidate))
-            values = [
-                simulated_values(simulator, params, policy, policy_params, s).mean()
-                for s in scenarios
-            ]
-            return -jnp.stack(values).mean()
+            return -mean_value(simulator, params, policy, policy_params, windows, horizon, key)
 
         result: jax.Array = jax.lax.map(one, candidates)
         return result

@@ -1,0 +1,209 @@
+"""Check the results of a run before anything is drawn from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+MODELS = ("closest node", "learned", "noise floor")
+COLUMNS = ("simulator", "oracle", "truth")
+BASELINE = "order up to"
+
+
+@dataclass(frozen=True)
+class Many:
+    """A list that is not empty, all of whose items are alike."""
+
+    item: Any
+
+
+@dataclass(frozen=True)
+class Each:
+    """A mapping that is not empty, all of whose values are alike."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One plain value."""
+
+    must: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_date(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
+
+
+NUMBER = Leaf("a finite number", _is_number)
+COUNT = Leaf("a whole number of at least 0", lambda x: _is_number(x) and x == int(x) and x >= 0)
+DATE = Leaf("a date such as 2000-11-01", lambda x: isinstance(x, str) and _is_date(x))
+TEXT = Leaf("text", lambda value: isinstance(value, str))
+TEXT_OR_NONE = Leaf("text or null", lambda value: value is None or isinstance(value, str))
+FLAG = Leaf("true or false", lambda value: isinstance(value, bool))
+ANYTHING = Leaf("a value", lambda value: True)
+
+ESTIMATE = {"mean": NUMBER, "low": NUMBER, "high": NUMBER}
+SLOPES = dict.fromkeys(("p10", "p50", "p90", "ols"), NUMBER)
+CURVE = Many(NUMBER)
+
+SCORES = {
+    "crps_node": ESTIMATE,
+    "crps_total": ESTIMATE,
+    "cost_crps_node": ESTIMATE,
+    "quantile_loss": dict.fromkeys(("p10", "p50", "p90"), ESTIMATE),
+    "slopes_node": SLOPES,
+    "slopes_total": SLOPES,
+    "pit": CURVE,
+    "coverage": {"nominal": CURVE, "node": CURVE, "total": CURVE},
+}
+
+SCHEMA = {
+    "data": {
+        "source": TEXT,
+        "fallback": TEXT_OR_NONE,
+        "first_date": DATE,
+        **dict.fromkeys(("days", "periods", "period_days", "products", "order_lines"), COUNT),
+        **dict.fromkeys(("wholesale_lines", "customers", "views", "candidates"), COUNT),
+        "nodes": Many({"name": TEXT, "latitude": NUMBER, "longitude": NUMBER, "upstream": FLAG}),
+        "regions": Many(
+            {"name": TEXT, "latitude": NUMBER, "longitude": NUMBER, "population": NUMBER}
+        ),
+    },
+    "history": {
+        "orders": COUNT,
+        "units": COUNT,
+        "lost_share": NUMBER,
+        "flows": Many(CURVE),
+        "outbound_quantiles": Each(NUMBER),
+    },
+    "drain": {
+        "epochs": COUNT,
+        "parameters": COUNT,
+        "train_curve": CURVE,
+        "validation_curve": CURVE,
+    },
+    "accuracy": {
+        "periods": Many(COUNT),
+        "samples": COUNT,
+        "models": dict.fromkeys(MODELS, SCORES),
+        "gap_closed": ESTIMATE,
+    },
+    "policies": {
+        "horizon": COUNT,
+        "order_up_to": {
+            **dict.fromkeys(("buy_cover", "place_cover", "safety", "value"), NUMBER),
+            "rollouts": COUNT,
+            "curve": CURVE,
+        },
+        "neural": {"value": NUMBER, "rollouts": COUNT, "updates": CURVE, "curve": CURVE},
+    },
+    "validation": {
+        "policies": Many(TEXT),
+        "columns": Many(TEXT),
+        **dict.fromkeys(("horizon", "replications", "products", "start"), COUNT),
+        "value": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
+        "difference": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
+        "value_error": Each(NUMBER),
+    },
+    "trace": {
+        "product": TEXT,
+        "start": COUNT,
+        "policies": Each({"on_hand": Many(CURVE), "outbound": Many(CURVE), "lost": CURVE}),
+    },
+    "seconds": Each(NUMBER),
+    "versions": Each(TEXT),
+    "machine": {"cpu": TEXT, "cores": COUNT, "gpu": TEXT_OR_NONE},
+    "config": ANYTHING,
+}
+
+
+def check(results: Mapping[str, Any]) -> None:
+    """Refuse results that a report cannot be made of. More keys than needed do no harm.
+
+    Args:
+        results: What ``results.json`` of a run holds.
+
+    Raises:
+        ValueError: If a key is missing, a value is of a wrong kind, or lengths do not match; the
+            message has the key's path.
+    """
+    _walk(results, SCHEMA, "results")
+    _check_lengths(results)
+
+
+def _walk(value: Any, spec: Any, path: str) -> None:
+    if isinstance(spec, Leaf):
+        if not spec.holds(value):
+            raise ValueError(f"{path} is {value!r}, must be {spec.must}")
+    elif isinstance(spec, Many):
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+            raise ValueError(f"{path} is {_short(value)}, must be a list that is not empty")
+        for index, item in enumerate(value):
+            _walk(item, spec.item, f"{path}[{index}]")
+    elif not isinstance(value, Mapping) or not (value or isinstance(spec, dict)):
+        raise ValueError(f"{path} is {_short(value)}, must be a mapping that is not empty")
+    elif isinstance(spec, Each):
+        for key, item in value.items():
+            _walk(item, spec.value, f"{path}.{key}")
+    else:
+        for key, inner in spec.items():
+            if key not in value:
+                raise ValueError(f"{path}.{key} is missing")
+            _walk(value[key], inner, f"{path}.{key}")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _check_lengths(results: Mapping[str, Any]) -> None:
+    nodes, regions = len(results["data"]["nodes"]), len(results["data"]["regions"])
+    _length(results["history"]["flows"], nodes, "history.flows")
+    for n, row in enumerate(results["history"]["flows"]):
+        _length(row, regions, f"history.flows[{n}]")
+    _length(results["accuracy"]["periods"], 2, "accuracy.periods")
+    for name, scores in results["accuracy"]["models"].items():
+        coverage = scores.get("coverage", {})
+        for level in ("node", "total"):
+            _length(
+                coverage[level],
+                len(coverage["nominal"]),
+                f"accuracy.models.{name}.coverage.{level}",
+            )
+    neural = results["policies"]["neural"]
+    _length(neural["curve"], len(neural["updates"]), "policies.neural.curve")
+    validation = results["validation"]
+    names = validation["policies"]
+    if BASELINE not in names:
+        raise ValueError(f"results.validation.policies is {names}, must hold {BASELINE!r}")
+    for name in names:
+        needed = [("value", name), ("value_error", name)]
+        for key, policy in needed + ([("difference", name)] if name != BASELINE else []):
+            if policy not in validation[key]:
+                raise ValueError(f"results.validation.{key}.{policy} is missing")
+    periods = len(next(iter(results["trace"]["policies"].values()))["lost"])
+    for name, moves in results["trace"]["policies"].items():
+        for key in ("on_hand", "outbound", "lost"):
+            _length(moves[key], periods, f"trace.policies.{name}.{key}")
+        for key in ("on_hand", "outbound"):
+            for t, row in enumerate(moves[key]):
+                _length(row, nodes, f"trace.policies.{name}.{key}[{t}]")
+
+
+def _length(value: Sequence[Any], expected: int, path: str) -> None:
+    if len(value) != expected:
+        raise ValueError(f"results.{path} has {len(value)} entries, must have {expected}")

@@ -66,8 +66,9 @@ def calibration_figure(results: Mapping[str, Any]) -> Figure:
         name="calibration",
         title="Is the drain model's uncertainty right?",
         caption=(
-            "Held-out periods. A calibrated forecast lies on the dashed diagonal, and its PIT "
-            "histogram is flat at the dashed line."
+            "Held-out periods. Actual coverage is the share of outcomes up to the forecast's "
+            "quantile of the nominal level. A calibrated forecast lies on the dashed diagonal, and "
+            "its PIT histogram is flat at the dashed line."
         ),
         panels=(
             coverage("node", "Units per node"),

@@ -74,7 +74,7 @@ def accuracy_rows(results: Mapping[str, Any]) -> list[Row]:
         score("Per node, units", "crps_node"),
         score("Network total, units", "crps_total"),
         score("Ship cost per node, USD", "cost_crps_node"),
-        Row(label="Quantile loss per node, units"),
+        Row(label="Quantile loss per node, per unit shipped"),
         *(score(f"p{p}", "quantile_loss", f"p{p}") for p in (10, 50, 90)),
         Row(label="Calibration slope per node, 1 is right"),
         *slopes("slopes_node"),

@@ -39,6 +39,8 @@ def graph_definition(
 # plain function of distance, and learn what stock and place change.
 _GAIN = {
     "pairs/join": 0.0,
+    "pairs/left": 3.0,
+    "pairs/right": 3.0,
     "lanes/node": 0.1,
     "lanes/region": 0.1,
     "lanes/modulation": 0.1,

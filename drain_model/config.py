@@ -29,13 +29,14 @@ class DrainConfig:
     mlp_ratio: int = 2  # hidden width of a block's MLP over the width (not from the paper)
     num_atoms: int = 6  # K: outbound 0 .. K-1 units have probabilities of their own
     lane_heads: int = 2  # routings of regional demand to nodes with stock (not from the paper)
-    pair_width: int = 64  # hidden width of the node-region pair network (not from the paper)
+    pair_width: int = 128  # hidden width of the node-region pair network (not from the paper)
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
     batch_products: int = 8  # products an update sees, all their periods at once
     epochs: int = 60  # at most
     learning_rate: float = 4e-3  # peak
+    pair_rate: float = 5.0  # learning rate of the pair network over that (not from the paper)
     warmup_share: float = 0.1  # share of all updates
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
@@ -59,7 +60,7 @@ class DrainConfig:
             raise ValueError("config.dilations is empty: must hold at least 1 dilation")
         for i, dilation in enumerate(self.dilations):
             require_range(f"config.dilations[{i}]", dilation, low=1)
-        for name in ("learning_rate", "clip_norm"):
+        for name in ("learning_rate", "pair_rate", "clip_norm"):
             require_range(f"config.{name}", getattr(self, name), low=0.0, open_low=True)
         for name in ("warmup_share", "validation_share"):
             value = getattr(self, name)
@@ -83,7 +84,9 @@ class DrainConfig:
                 raise ValueError(
                     f"config.{name} = {value!r}: must be one of {', '.join(sorted(known))}"
                 )
-        converted = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        converted: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
         return cls(**converted)
 
 
@@ -97,7 +100,6 @@ PRESETS: dict[str, DrainConfig] = {
         location_blocks=2,
         mlp_ratio=4,
         lane_heads=4,
-        pair_width=128,
         batch_products=160,
         learning_rate=1e-3,
         epochs=200,

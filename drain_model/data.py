@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 from numpy.typing import NDArray
@@ -132,9 +133,10 @@ class DrainData:
             return values(name, "product", "period", space).astype(np.float32)
 
         serves = values("serves_customers", "node").astype(bool)
-        is_open = values("active", *(d for d in _CUBE if d in panel["active"].dims)).astype(bool)
+        dims = [d for d in ("product", "period", "node") if d in panel["active"].dims]
+        is_open: BoolArray = values("active", *dims).astype(bool)
         if is_open.ndim == 3:
-            is_open = is_open.any(axis=0)
+            is_open = np.max(is_open, axis=0)
 
         def coordinates(space: str) -> Float32Array:
             columns = [values(f"{space}_{axis}", space) for axis in ("latitude", "longitude")]
@@ -149,9 +151,9 @@ class DrainData:
             calendar=values("calendar", "period", "feature").astype(np.float32),
             attributes=attribute_matrix(panel).astype(np.float32),
             geography=Geography(
-                node_coordinates=coordinates("node"),
-                region_coordinates=coordinates("region"),
-                distance_km=values("distance_km", "node", "region").astype(np.float32),
+                node_coordinates=jnp.asarray(coordinates("node")),
+                region_coordinates=jnp.asarray(coordinates("region")),
+                distance_km=jnp.asarray(values("distance_km", "node", "region"), jnp.float32),
             ),
         )
 
@@ -182,20 +184,16 @@ class DrainData:
     def inputs(self) -> Inputs:
         """Return the network's inputs, [P, T, ...]; what products share is broadcast."""
         lead = (self.num_products, self.num_periods)
+        shared = jnp.asarray(self.attributes)[:, None]
         return Inputs(
-            outbound=self.outbound,
-            ship_cost=self.ship_cost,
-            available=self.available,
-            active=np.broadcast_to(self.active, (lead[0], *self.active.shape)),
-            glance_views=self.glance_views,
-            calendar=np.broadcast_to(self.calendar, (lead[0], *self.calendar.shape)),
-            attributes=np.broadcast_to(
-                self.attributes[:, None], (*lead, self.attributes.shape[-1])
-            ),
+            outbound=jnp.asarray(self.outbound),
+            ship_cost=jnp.asarray(self.ship_cost),
+            available=jnp.asarray(self.available),
+            active=jnp.broadcast_to(self.active, (lead[0], *self.active.shape)),
+            glance_views=jnp.asarray(self.glance_views),
+            calendar=jnp.broadcast_to(self.calendar, (lead[0], *self.calendar.shape)),
+            attributes=jnp.broadcast_to(shared, (*lead, self.attributes.shape[-1])),
         )
-
-
-_CUBE = ("product", "period", "node")
 
 
 @jax.tree_util.register_dataclass
@@ -233,18 +231,17 @@ class Statistics:
             deviation = np.std(values, axis=0)
             return np.where(deviation > 1e-6, deviation, 1.0)
 
-        made = {
-            "calendar_mean": data.calendar.mean(axis=0),
-            "calendar_scale": scale(data.calendar),
-            "attributes_mean": data.attributes.mean(axis=0),
-            "attributes_scale": scale(data.attributes),
-            "coordinates_mean": regions.mean(axis=0),
-            "coordinates_scale": np.max(scale(regions)),
-            "distance_scale": np.mean(np.asarray(data.geography.distance_km)),
-            "log_cost_mean": log_cost.mean(),
-            "log_cost_scale": np.maximum(log_cost.std(), 0.05),
-        }
-        return cls(**{name: np.asarray(value, np.float32) for name, value in made.items()})
+        return cls(
+            calendar_mean=jnp.asarray(data.calendar.mean(axis=0)),
+            calendar_scale=jnp.asarray(scale(data.calendar)),
+            attributes_mean=jnp.asarray(data.attributes.mean(axis=0)),
+            attributes_scale=jnp.asarray(scale(data.attributes)),
+            coordinates_mean=jnp.asarray(regions.mean(axis=0)),
+            coordinates_scale=jnp.asarray(np.max(scale(regions))),
+            distance_scale=jnp.asarray(np.mean(np.asarray(data.geography.distance_km))),
+            log_cost_mean=jnp.asarray(log_cost.mean()),
+            log_cost_scale=jnp.asarray(max(float(log_cost.std()), 0.05), jnp.float32),
+        )
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
         """Return the fields by name."""

@@ -60,7 +60,9 @@ class PairNetwork(nnx.Module):
         far = jnp.stack([distance, jnp.log1p(4.0 * distance), jnp.exp(-4.0 * distance)], axis=-1)
         hidden = self.node(a)[:, None, :] + self.region(b)[None, :, :] + self.distance(far)
         pair = self.mlp(jax.nn.silu(hidden))
-        pair = pair + self.join(self.left(a)[:, None, :] * jnp.sin(self.right(b))[None, :, :])
+        # Products of waves over both places: enough of them tell any pair from any other.
+        waves = jnp.sin(self.left(a))[:, None, :] * jnp.sin(self.right(b))[None, :, :]
+        pair = pair + self.join(waves * (4.0 * waves.shape[-1] ** -0.5))
         return jnp.moveaxis(pair, -1, 0)
 
 

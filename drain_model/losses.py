@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,11 @@ class Losses:
     cross_entropy: Float[Array, ""]  # of min(outbound, K)
     tail_nll: Float[Array, ""]  # of outbound given that it is at least K
     tail_quantile: Float[Array, ""]  # units
+
+    @classmethod
+    def zeros(cls) -> Losses:
+        """Return 0 for every part."""
+        return cls(**{field.name: jnp.zeros(()) for field in fields(cls)})
 
 
 def pinball(
@@ -59,7 +64,7 @@ def loss_sums(
         mask: Entries that count; entries without stock never do.
 
     Returns:
-        Sums, and counts (at least 1).
+        Sums, and counts.
     """
     mask = mask & (available > 0)
     levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
@@ -85,7 +90,7 @@ def loss_sums(
         return jnp.sum(jnp.where(where, values, 0.0))
 
     def count(where: Array) -> Array:
-        return jnp.maximum(jnp.sum(where.astype(outbound.dtype)), 1.0)
+        return jnp.sum(where.astype(outbound.dtype))
 
     sums = Losses(
         cost_nll=total(cost_nll, shipped),
@@ -105,8 +110,8 @@ def loss_sums(
 
 
 def means(sums: Losses, counts: Losses) -> Losses:
-    """Return the mean of every loss."""
-    result: Losses = jax.tree.map(jnp.divide, sums, counts)
+    """Return the mean of every loss; 0 where nothing counts."""
+    result: Losses = jax.tree.map(lambda s, c: s / jnp.maximum(c, 1.0), sums, counts)
     return result
 
 

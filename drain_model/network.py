@@ -230,8 +230,10 @@ class DrainNetwork(nnx.Module):
     def encode(self, static: Static, inputs: Inputs) -> Float[Array, "*b T N W"]:
         """Encode the nodes' past by causal convolutions over a window of teacher-forced drain."""
         before = [(0, 0)] * (inputs.outbound.ndim - 2) + [(1, 0), (0, 0)]
-        lag = [jnp.pad(x, before)[..., :-1, :] for x in (inputs.outbound, inputs.ship_cost)]
-        return self.node_encoder.window(self.node_features(static, *lag, inputs.available))
+        outbound = jnp.pad(inputs.outbound, before)[..., :-1, :]
+        ship_cost = jnp.pad(inputs.ship_cost, before)[..., :-1, :]
+        features = self.node_features(static, outbound, ship_cost, inputs.available)
+        return self.node_encoder.window(features)
 
     def embed(self, static: Static, exogenous: Exogenous, past: Array, available: Array) -> Nodes:
         """Let nodes meet each other and the regions.

@@ -1,0 +1,159 @@
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from drain_model import DrainConfig, DrainData, DrainNetwork, Geography, Inputs, Statistics
+from drain_model.blocks import CausalStack
+from drain_model.checkpoint import graph_definition, initial_weights
+
+TINY = DrainConfig(
+    width=8, heads=2, dilations=(1, 2), pair_width=8, frequencies=2, lane_heads=2, batch_products=2
+)
+
+
+def untrained(data: DrainData, config: DrainConfig = TINY) -> DrainNetwork:
+    """A network whose every parameter is random, so that nothing is switched off."""
+    sizes = (data.calendar.shape[-1], data.attributes.shape[-1])
+    weights = initial_weights(config, *sizes, seed=0)
+    random = np.random.default_rng(1)
+    weights = jax.tree.map(
+        lambda x: x + jnp.asarray(0.1 * random.standard_normal(x.shape), jnp.float32), weights
+    )
+    return nnx.merge(graph_definition(config, *sizes), weights)
+
+
+@pytest.fixture(scope="module")
+def data(process) -> DrainData:
+    return process.data.products(slice(0, 2))
+
+
+@pytest.fixture(scope="module")
+def forward(data: DrainData):
+    network = untrained(data)
+    statistics = Statistics.from_data(data)
+    definition, weights = nnx.split(network)
+
+    @jax.jit
+    def run(inputs: Inputs, geography: Geography) -> list[jax.Array]:
+        network = nnx.merge(definition, weights)
+        out = network(network.static(statistics, geography), inputs)
+        return jax.tree.leaves(out)
+
+    return run
+
+
+def moved(a: list[jax.Array], b: list[jax.Array]) -> np.ndarray:
+    """Largest change of any output, by product, period and node."""
+    changes = [
+        np.abs(np.asarray(x) - np.asarray(y)).reshape(*x.shape[:3], -1).max(axis=-1)
+        for x, y in zip(a, b, strict=True)
+    ]
+    return np.max(changes, axis=0)
+
+
+@pytest.mark.parametrize("field", ["outbound", "ship_cost", "available", "glance_views"])
+def test_a_period_knows_nothing_of_what_comes_later(forward, data: DrainData, field: str) -> None:
+    inputs, at = data.inputs(), 9
+    changed = replace(inputs, **{field: getattr(inputs, field).at[:, at].add(5.0)})
+    change = moved(forward(inputs, data.geography), forward(changed, data.geography))
+    assert change[:, :at].max() == 0.0
+    if field in ("outbound", "ship_cost"):
+        # Only the cost head sees this period's outbound; nobody sees this period's cost.
+        seen_at_once = {"outbound": -1, "ship_cost": None}[field]
+        outputs = forward(inputs, data.geography), forward(changed, data.geography)
+        same = [np.array_equal(a[:, at], b[:, at]) for a, b in zip(*outputs, strict=True)]
+        assert same[:-1] == [True] * (len(same) - 1)
+        assert same[-1] == (seen_at_once is None)
+        assert change[:, at + 1, 1:].max() > 0.0
+    else:
+        assert change[:, at, 1:].max() > 0.0
+
+
+def test_an_inactive_node_changes_nothing(forward, data: DrainData) -> None:
+    inputs = data.inputs()
+    assert not bool(inputs.active[..., 0].any())
+    for field in ("outbound", "ship_cost", "available"):
+        inputs_changed = replace(inputs, **{field: getattr(inputs, field).at[..., 0].set(1000.0)})
+        change = moved(forward(inputs, data.geography), forward(inputs_changed, data.geography))
+        assert change[..., 1:].max() == 0.0
+    # Nor does a node more, wherever it lies.
+    geography = data.geography
+    wide = replace(
+        geography,
+        node_coordinates=jnp.concatenate([geography.node_coordinates, jnp.array([[40.0, -90.0]])]),
+        distance_km=jnp.concatenate([geography.distance_km, geography.distance_km[:1] * 0.5]),
+    )
+
+    def more(x: jax.Array, value: float) -> jax.Array:
+        return jnp.concatenate([x, jnp.full_like(x[..., :1], value)], axis=-1)
+
+    larger = replace(
+        inputs,
+        outbound=more(inputs.outbound, 3.0),
+        ship_cost=more(inputs.ship_cost, 9.0),
+        available=more(inputs.available, 50.0),
+        active=more(inputs.active, False),
+    )
+    found = [x[:, :, :-1] for x in forward(larger, wide)]
+    change = moved(forward(inputs, geography), found)
+    assert change[..., 1:].max() < 1e-4
+
+
+def test_permuting_nodes_and_regions_permutes_the_outputs(forward, data: DrainData) -> None:
+    nodes, regions = np.array([2, 0, 3, 1]), np.array([4, 2, 0, 1, 3])
+    inputs, geography = data.inputs(), data.geography
+    permuted = replace(
+        inputs,
+        glance_views=inputs.glance_views[..., regions],
+        **{
+            name: getattr(inputs, name)[..., nodes]
+            for name in ("outbound", "ship_cost", "available", "active")
+        },
+    )
+    turned = Geography(
+        node_coordinates=geography.node_coordinates[nodes],
+        region_coordinates=geography.region_coordinates[regions],
+        distance_km=geography.distance_km[nodes][:, regions],
+    )
+    plain = [x[:, :, nodes] for x in forward(inputs, geography)]
+    # Sums in another order; logits up to 20 carry the error.
+    assert moved(plain, forward(permuted, turned)).max() < 2e-4
+
+
+def test_a_convolution_step_is_its_window() -> None:
+    stack = CausalStack(DrainConfig(width=8, heads=2), 3, rngs=nnx.Rngs(0))
+    x = jax.random.normal(jax.random.key(0), (20, 2, 3))
+    whole = stack.window(x)
+    caches, rows = stack.initial(2), []
+    for row in x:
+        caches, y = stack.step(caches, row)
+        rows.append(y)
+    np.testing.assert_allclose(jnp.stack(rows), whole, atol=1e-5)
+
+
+def test_the_conversion_column_must_be_an_attribute() -> None:
+    with pytest.raises(ValueError, match=r"config\.conversion_column = 2: must be below .* = 2"):
+        DrainNetwork(TINY, 1, 2, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("heads", 5, r"config\.heads = 5: must divide width = 32"),
+        ("width", 0, r"config\.width = 0"),
+        ("dilations", (), r"config\.dilations is empty"),
+        ("validation_share", 1.0, r"config\.validation_share = 1\.0"),
+    ],
+)
+def test_bad_sizes_are_named(field: str, value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DrainConfig(**{field: value})
+
+
+def test_unknown_config_keys_are_named() -> None:
+    with pytest.raises(ValueError, match=r"config\.widht = 3: must be one of"):
+        DrainConfig.from_dict({"widht": 3})

@@ -183,7 +183,7 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
             the field, the value and the bound.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file.items())
         meta = json.loads(str(arrays.pop("meta")))
         node_coordinates = arrays.pop("node_coordinates")

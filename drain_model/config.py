@@ -28,18 +28,21 @@ class DrainConfig:
     location_blocks: int = 1  # Transformer blocks across regions
     mlp_ratio: int = 2  # hidden width of a block's MLP over the width (not from the paper)
     num_atoms: int = 6  # K: outbound 0 .. K-1 units have probabilities of their own
-    lane_heads: int = 2  # routings of regional demand to nodes with stock (not from the paper)
+    lane_heads: int = 1  # routings of regional demand to nodes with stock (not from the paper)
     pair_width: int = 128  # hidden width of the node-region pair network (not from the paper)
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
-    batch_products: int = 8  # products an update sees, all their periods at once
-    epochs: int = 60  # at most
+    batch_products: int = 4  # products an update sees, all their periods at once
+    epochs: int = 24  # at most
     learning_rate: float = 4e-3  # peak
-    pair_rate: float = 5.0  # learning rate of the pair network over that (not from the paper)
+    pair_rate: float = 20.0  # learning rate of the pair network over that (not from the paper)
     warmup_share: float = 0.1  # share of all updates
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
+    average_decay: float = (
+        0.95  # of the moving average of parameters; 0 is none (not from the paper)
+    )
     validation_share: float = 0.15  # last share of the training periods
     patience: int = 8  # validations without a better loss before training stops
     validate_every: int = 2  # epochs
@@ -62,6 +65,7 @@ class DrainConfig:
             require_range(f"config.dilations[{i}]", dilation, low=1)
         for name in ("learning_rate", "pair_rate", "clip_norm"):
             require_range(f"config.{name}", getattr(self, name), low=0.0, open_low=True)
+        require_range("config.average_decay", self.average_decay, low=0.0, high=1.0, open_high=True)
         for name in ("warmup_share", "validation_share"):
             value = getattr(self, name)
             require_range(f"config.{name}", value, low=0.0, high=1.0, open_low=True, open_high=True)
@@ -100,6 +104,7 @@ PRESETS: dict[str, DrainConfig] = {
         location_blocks=2,
         mlp_ratio=4,
         lane_heads=4,
+        pair_rate=5.0,
         batch_products=160,
         learning_rate=1e-3,
         epochs=200,

@@ -83,6 +83,7 @@ class Lanes(nnx.Module):
         self.region = nnx.Linear(config.width, size, rngs=rngs)
         self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
+        self.sharpness = nnx.Param(jnp.full((self.heads,), 3.0))
         self.mixture = nnx.Param(jnp.zeros((self.heads,)))
 
     @staticmethod
@@ -120,27 +121,37 @@ class Lanes(nnx.Module):
         stock = available[..., None, :]  # [*b, 1, N]: every head routes all demand
         half = jnp.exp(self.log_gate[...]).reshape((1,) * lead + (self.heads, 1))
 
-        def route(orders: Array, left: Array) -> Array:
-            gated = weight * (left / (left + half))[..., None]
-            total = jnp.sum(gated, axis=-2, keepdims=True)
-            return gated / (total + 1e-6) * orders[..., None, :]
+        power = jax.nn.softplus(self.sharpness[...]).reshape((1,) * lead + (self.heads, 1)) + 1.0
 
-        first = route(demand[..., None, :], stock)  # [*b, B, N, Z]
+        def serve(wanted: Array, left: Array) -> Array:
+            # A soft minimum: (left^-k + wanted^-k)^(-1/k); its slope in either is at most 1.
+            ratio = jnp.log(left + 1e-2) - jnp.log(wanted + 1e-2)
+            return left * jnp.exp(-jax.nn.softplus(power * ratio) / power)
+
+        first = weight / (jnp.sum(weight, axis=-2, keepdims=True) + 1e-6)
+        first = first * demand[..., None, None, :]  # [*b, B, N, Z]
         wanted = jnp.sum(first, axis=-1)
-        pressure = wanted / (stock + 1e-3)
-        fill = jnp.where(pressure > 1e-4, -jnp.expm1(-pressure) / jnp.maximum(pressure, 1e-4), 1.0)
+        served_first = serve(wanted, stock)
+        fill = served_first / (wanted + 1e-6)
         unserved = jnp.sum(first * (1.0 - fill)[..., None], axis=-2)
-        second = route(unserved, jnp.maximum(stock - wanted * fill, 0.0))
-        flow = first * fill[..., None] + second
+        left = jnp.maximum(stock - served_first, 0.0)
+        per_unit = weight / (left + half)[..., None]
+        total = jnp.sum(per_unit * left[..., None], axis=-2, keepdims=True)
+        again = per_unit / (total + 1e-2) * unserved[..., None, :]  # orders per unit left
+        pressure = jnp.sum(again, axis=-1)
+        served_second = serve(pressure * left, left)
+        share = again / (pressure[..., None] + 1e-6)
+        flow = first * fill[..., None] + share * served_second[..., None]
+        second = pressure * left
         mixture = jax.nn.softmax(self.mixture[...]).reshape((1,) * lead + (self.heads, 1))
-        mean = jnp.sum((wanted + jnp.sum(second, axis=-1)) * mixture, axis=-2)
-        served = jnp.sum(flow, axis=-1)
+        mean = jnp.sum((wanted + second) * mixture, axis=-2)
+        served = served_first + served_second
         far = jnp.sum(flow * haul.reshape((1,) * lead + haul.shape), axis=-1) / (served + 1e-2)
         per = scale[..., None, None]
         features = jnp.stack(
             [
                 jnp.log1p(wanted),
-                jnp.log(served + 0.05),
+                jnp.log1p(served),
                 served / per,
                 jnp.log((stock + 0.5) / (wanted + 0.5)),
                 far,

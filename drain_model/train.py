@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -44,79 +45,114 @@ class Trained:
     stopped: str  # "epochs", "patience", or where the loss was not finite
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Problem:
-    """What is fixed while parameters change."""
+class _Panel:
+    """The arrays that stay while parameters change."""
 
-    definition: nnx.GraphDef[DrainNetwork]
     statistics: Statistics
     geography: Geography
     inputs: Inputs  # [P, T, ...]
 
-    def losses(
-        self, weights: Weights, index: Int[Array, " B"], mask: Bool[Array, "B T"]
-    ) -> tuple[Losses, Losses]:
-        """Return sums and counts over some products; ``mask`` says which periods count."""
-        periods = mask.shape[1]
-        part: Inputs = jax.tree.map(lambda x: x[index, :periods], self.inputs)
-        network = nnx.merge(self.definition, weights)
-        dist, knots = network(network.static(self.statistics, self.geography), part)
-        counted = part.active & mask[..., None]
-        return loss_sums(dist, knots, part.outbound, part.ship_cost, part.available, counted)
+
+def _losses(
+    definition: nnx.GraphDef[DrainNetwork],
+    weights: Weights,
+    panel: _Panel,
+    index: Int[Array, " B"],
+    mask: Bool[Array, "B T"],
+) -> tuple[Losses, Losses]:
+    """Return sums and counts over some products; ``mask`` says which periods count."""
+    periods = mask.shape[1]
+    part: Inputs = jax.tree.map(lambda x: x[index, :periods], panel.inputs)
+    network = nnx.merge(definition, weights)
+    dist, knots = network(network.static(panel.statistics, panel.geography), part)
+    counted = part.active & mask[..., None]
+    return loss_sums(dist, knots, part.outbound, part.ship_cost, part.available, counted)
 
 
-def _make_update(
-    problem: _Problem, optimizer: optax.GradientTransformation, fit: int, pair_rate: float
-) -> Callable[..., tuple[Weights, optax.OptState, Float[Array, " S"]]]:
-    """Return a function that makes one update for each row of indices, in one dispatch."""
+@lru_cache(maxsize=16)
+def _optimizer(config: DrainConfig, updates: int) -> optax.GradientTransformation:
+    """Return AdamW with clipping, warm-up and cosine over that many updates."""
+    schedule = optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.learning_rate,
+        warmup_steps=max(1, round(config.warmup_share * updates)),
+        decay_steps=max(2, updates),
+        end_value=0.01 * config.learning_rate,
+    )
+    return optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(schedule, weight_decay=config.weight_decay),
+    )
 
-    def objective(weights: Weights, index: Array, balance: Losses) -> Array:
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _update(
+    definition: nnx.GraphDef[DrainNetwork],
+    config: DrainConfig,
+    updates: int,
+    fit: int,
+    weights: Weights,
+    average: Weights,
+    state: optax.OptState,
+    rows: Int[Array, "S B"],
+    balance: Losses,
+    panel: _Panel,
+) -> tuple[Weights, Weights, optax.OptState, Float[Array, " S"]]:
+    """Make one update for each row of product indices, all in one dispatch.
+
+    Returns:
+        Parameters, their moving average, the optimiser's state, and every update's loss.
+    """
+    optimizer = _optimizer(config, updates)
+
+    def objective(weights: Weights, index: Array) -> Array:
         mask = jnp.ones((index.shape[0], fit), bool)
-        return weighted(means(*problem.losses(weights, index, mask)), balance)
+        return weighted(means(*_losses(definition, weights, panel, index, mask)), balance)
 
-    @jax.jit
-    def update(
-        weights: Weights, state: optax.OptState, rows: Int[Array, "S B"], balance: Losses
-    ) -> tuple[Weights, optax.OptState, Array]:
-        def body(
-            carry: tuple[Weights, optax.OptState], index: Array
-        ) -> tuple[tuple[Weights, optax.OptState], Array]:
-            weights, state = carry
-            loss, gradient = jax.value_and_grad(objective)(weights, index, balance)
-            change, state = optimizer.update(gradient, state, weights)
-            # Few numbers decide the lanes, and every product shares them: they may move faster.
-            change["pairs"] = jax.tree.map(lambda x: pair_rate * x, change["pairs"])
-            return (optax.apply_updates(weights, change), state), loss
+    def body(
+        carry: tuple[Weights, Weights, optax.OptState], index: Array
+    ) -> tuple[tuple[Weights, Weights, optax.OptState], Array]:
+        weights, average, state = carry
+        loss, gradient = jax.value_and_grad(objective)(weights, index)
+        change, state = optimizer.update(gradient, state, weights)
+        # Few numbers decide the lanes, and every product shares them: they may move faster.
+        change["pairs"] = jax.tree.map(lambda x: config.pair_rate * x, change["pairs"])
+        weights = optax.apply_updates(weights, change)
+        average = optax.incremental_update(weights, average, 1.0 - config.average_decay)
+        return (weights, average, state), loss
 
-        (weights, state), losses = jax.lax.scan(body, (weights, state), rows)
-        return weights, state, losses
-
-    return update
+    (weights, average, state), losses = jax.lax.scan(body, (weights, average, state), rows)
+    return weights, average, state, losses
 
 
-def _make_evaluate(problem: _Problem, batch: int) -> Callable[[Weights, int, int], Losses]:
-    """Return a function that averages the losses of all products over periods [first, stop)."""
-    products, periods = problem.inputs.outbound.shape[:2]
+@partial(jax.jit, static_argnums=(0, 1))
+def _evaluate(
+    definition: nnx.GraphDef[DrainNetwork],
+    batch: int,
+    weights: Weights,
+    first: Int[Array, ""],
+    stop: Int[Array, ""],
+    panel: _Panel,
+) -> Losses:
+    """Return the mean losses of all products over periods [first, stop)."""
+    products, periods = panel.inputs.outbound.shape[:2]
     slots = np.arange(-(-products // batch) * batch)
     rows = jnp.asarray(np.minimum(slots, products - 1).reshape(-1, batch))
     once = jnp.asarray((slots < products).reshape(-1, batch))  # the last batch is filled up
+    time_index = jnp.arange(periods)
+    inside = (time_index >= first) & (time_index < stop)
 
-    @jax.jit
-    def evaluate(weights: Weights, first: Array, stop: Array) -> Losses:
-        time_index = jnp.arange(periods)
-        inside = (time_index >= first) & (time_index < stop)
+    def body(
+        carry: tuple[Losses, Losses], row: tuple[Array, Array]
+    ) -> tuple[tuple[Losses, Losses], None]:
+        mask = row[1][:, None] & inside[None, :]
+        found = _losses(definition, weights, panel, row[0], mask)
+        return jax.tree.map(jnp.add, carry, found), None
 
-        def body(
-            carry: tuple[Losses, Losses], row: tuple[Array, Array]
-        ) -> tuple[tuple[Losses, Losses], None]:
-            mask = row[1][:, None] & inside[None, :]
-            return jax.tree.map(jnp.add, carry, problem.losses(weights, row[0], mask)), None
-
-        start = (Losses.zeros(), Losses.zeros())
-        total, _ = jax.lax.scan(body, start, (rows, once))
-        return means(*total)
-
-    return evaluate
+    total, _ = jax.lax.scan(body, (Losses.zeros(), Losses.zeros()), (rows, once))
+    return means(*total)
 
 
 def train(
@@ -151,34 +187,27 @@ def train(
         raise ValueError(f"data.num_periods = {periods}: must be at least 2, one to validate on")
     features = (data.calendar.shape[-1], data.attributes.shape[-1])
     statistics = Statistics.from_data(data.periods(0, fit))
-    problem = _Problem(
-        definition=graph_definition(config, *features),
-        statistics=jax.tree.map(jnp.asarray, statistics),
+    definition = graph_definition(config, *features)
+    panel = _Panel(
+        statistics=statistics,
         geography=jax.tree.map(jnp.asarray, data.geography),
-        inputs=jax.tree.map(jnp.asarray, data.inputs()),
+        inputs=data.inputs(),
     )
     batch = min(config.batch_products, products)
     updates = max(1, config.validate_every * products // batch)
     rounds = -(-config.epochs // config.validate_every)
-    schedule = optax.warmup_cosine_decay_schedule(
-        init_value=0.0,
-        peak_value=config.learning_rate,
-        warmup_steps=max(1, round(config.warmup_share * rounds * updates)),
-        decay_steps=max(2, rounds * updates),
-        end_value=0.01 * config.learning_rate,
-    )
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
-    )
-    update = _make_update(problem, optimizer, fit, config.pair_rate)
-    evaluate = _make_evaluate(problem, batch)
+
+    def evaluate(weights: Weights, first: int, stop: int) -> Losses:
+        found: Losses = _evaluate(
+            definition, batch, weights, jnp.asarray(first), jnp.asarray(stop), panel
+        )
+        return found
 
     weights = initial_weights(config, *features, seed=seed)
     balance = loss_weights(evaluate(weights, 0, fit))
-    state = optimizer.init(weights)
+    state = _optimizer(config, rounds * updates).init(weights)
     random = np.random.default_rng(seed)
-    best, best_loss, since = weights, math.inf, 0
+    average, best, best_loss, since = weights, weights, math.inf, 0
     history: list[Progress] = []
     stopped = "epochs"
     for done in range(1, rounds + 1):
@@ -186,15 +215,26 @@ def train(
             [random.permutation(products) for _ in range(config.validate_every + 1)]
         )
         rows = rows[: updates * batch].reshape(updates, batch)
-        weights, state, losses = update(weights, state, jnp.asarray(rows), balance)
+        weights, average, state, losses = _update(
+            definition,
+            config,
+            rounds * updates,
+            fit,
+            weights,
+            average,
+            state,
+            jnp.asarray(rows),
+            balance,
+            panel,
+        )
         finite = np.isfinite(np.asarray(losses))
         if not finite.all():
             bad = (done - 1) * updates + int(np.argmin(finite))
             stopped = f"update {bad}: loss = {float(losses[bad - (done - 1) * updates])!r}"
             break
-        validation = float(weighted(evaluate(weights, fit, periods), balance))
+        validation = float(weighted(evaluate(average, fit, periods), balance))
         if validation < best_loss:
-            best, best_loss, since = weights, validation, 0
+            best, best_loss, since = average, validation, 0
         else:
             since += 1
         history.append(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from drain_model import Checkpoint, DrainConfig, DrainData, LearnedDrain, Statistics, heads
+from drain_model import Checkpoint, DrainConfig, DrainData, LearnedDrain, Statistics
 from drain_model.checkpoint import initial_weights
 from simulator import History, Series
 
@@ -99,11 +99,9 @@ def test_cached_steps_equal_the_teacher_forced_window(
         outbound=jnp.asarray(data.outbound).at[0, start:].set(drain.outbound),
         ship_cost=jnp.asarray(data.ship_cost).at[0, start:].set(drain.ship_cost),
     )
-    network = nnx.merge(checkpoint.definition, checkpoint.weights)
     expected_dist, expected_knots = jax.jit(
         lambda weights, inputs: nnx.merge(checkpoint.definition, weights)(params.static, inputs)
     )(params.weights, whole)
-    del network
     active = data.active[start:]
     for name in ("log_atoms", "log_tail", "knots"):
         a, b = getattr(dist, name), getattr(expected_dist, name)[0, start:]
@@ -130,7 +128,8 @@ def test_a_drain_is_whole_feasible_and_costs_what_its_units_cost(bound, data: Dr
     assert bool(jnp.all((drain.outbound >= 0) & (drain.outbound <= stock)))
     assert bool(jnp.all(jnp.where(data.active, 0.0, drain.outbound) == 0))
     assert bool(jnp.all((drain.ship_cost > 0) == (drain.outbound > 0)))
-    assert bool(jnp.all(drain.lost == 0)) and bool(jnp.all(drain.waiting == 0))
+    assert bool(jnp.all(drain.lost == 0))
+    assert bool(jnp.all(drain.waiting == 0))
 
 
 def test_gradients_reach_stock_and_are_finite_at_empty_shelves(bound, data: DrainData) -> None:
@@ -162,7 +161,3 @@ def test_other_features_than_the_checkpoints_are_named(bound, data: DrainData) -
 def test_shapes_of_the_node_set_are_checked(checkpoint: Checkpoint, data: DrainData) -> None:
     with pytest.raises(ValueError, match=r"serves has shape \(3,\): must be \(4,\)"):
         LearnedDrain.bind(checkpoint, data.geography, np.ones(3, bool), np.zeros(4, int))
-
-
-def test_heads_levels_are_the_papers() -> None:
-    assert heads.LEVELS == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

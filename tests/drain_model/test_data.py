@@ -1,0 +1,91 @@
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from drain_model import DrainData, Statistics
+
+
+@pytest.fixture(scope="module")
+def data(process) -> DrainData:
+    return process.data
+
+
+@dataclass
+class Labelled:
+    """As much of a labelled array as the adapter uses."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+
+    def transpose(self, *dims: str) -> "Labelled":
+        axes = [self.dims.index(d) for d in dims]
+        return Labelled(dims, self.values.transpose(axes))
+
+
+class Panel(dict):
+    """Arrays by name, and the product columns as attributes."""
+
+    price = property(lambda self: self["price"].values)
+    weight_lb = property(lambda self: self["weight_lb"].values)
+    conversion = property(lambda self: self["conversion"].values)
+
+
+def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData) -> None:
+    nodes, regions = data.geography.node_coordinates, data.geography.region_coordinates
+    cube = ("node", "product", "period")
+    panel = Panel(
+        {
+            name: Labelled(cube, getattr(data, name).transpose(2, 0, 1).astype(float))
+            for name in ("outbound", "ship_cost", "available")
+        }
+    )
+    panel |= {
+        "active": Labelled(
+            ("product", "period", "node"),
+            np.broadcast_to(np.ones_like(data.active), data.outbound.shape),
+        ),
+        "serves_customers": Labelled(("node",), np.array([False, True, True, True])),
+        "glance_views": Labelled(("product", "period", "region"), data.glance_views),
+        "calendar": Labelled(("period", "feature"), data.calendar),
+        "node_latitude": Labelled(("node",), np.asarray(nodes)[:, 0]),
+        "node_longitude": Labelled(("node",), np.asarray(nodes)[:, 1]),
+        "region_latitude": Labelled(("region",), np.asarray(regions)[:, 0]),
+        "region_longitude": Labelled(("region",), np.asarray(regions)[:, 1]),
+        "distance_km": Labelled(("region", "node"), np.asarray(data.geography.distance_km).T),
+        **{
+            name: Labelled(("product",), np.exp(data.attributes[:, i].astype(float)))
+            for i, name in enumerate(("price", "weight_lb", "conversion"))
+        },
+    }
+    found = DrainData.from_panel(panel)
+    for name in ("outbound", "ship_cost", "available", "glance_views", "calendar"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(data, name))
+    np.testing.assert_allclose(found.attributes, data.attributes, rtol=1e-6)
+    assert not found.active[:, 0].any()
+    assert found.active[:, 1:].all()
+    np.testing.assert_array_equal(found.geography.distance_km, data.geography.distance_km)
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("outbound", lambda x: x + 0.0 * np.inf, r"data\.outbound\[0, 0, 0\] = nan"),
+        ("ship_cost", lambda x: x - 1e6, r"data\.ship_cost\[0, 0, 0\] = -.*: must be finite and"),
+        ("available", lambda x: 0.0 * x, r"data\.outbound\[.*at most the units available"),
+        ("active", np.zeros_like, r"data\.outbound\[.*must be 0 where not active"),
+        ("calendar", lambda x: x[:3], r"data\.calendar has shape \(3, 2\): must be \(20, 2\)"),
+        ("glance_views", lambda x: x[:, :, :2], r"region_coordinates has shape \(5, 2\)"),
+    ],
+)
+def test_bad_arrays_are_named(data: DrainData, field: str, change, message: str) -> None:
+    with pytest.raises(ValueError, match=message), np.errstate(invalid="ignore"):
+        replace(data, **{field: change(getattr(data, field))})
+
+
+def test_statistics_shift_a_constant_feature_to_zero(data: DrainData) -> None:
+    constant = replace(data, attributes=np.ones_like(data.attributes))
+    found = Statistics.from_data(constant)
+    np.testing.assert_array_equal(found.attributes_mean, 1.0)
+    np.testing.assert_array_equal(found.attributes_scale, 1.0)
+    assert 1.0 < float(found.log_cost_mean) < 4.0

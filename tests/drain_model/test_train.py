@@ -1,0 +1,112 @@
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from drain_model import DrainConfig, DrainData, Trained, metrics, sample_panel, train
+from drain_model.losses import Losses, initial_weights, weighted
+
+TINY = DrainConfig(
+    width=8,
+    heads=2,
+    pair_width=16,
+    frequencies=3,
+    lane_heads=1,
+    batch_products=2,
+    epochs=16,
+    learning_rate=1e-2,
+    patience=100,
+)
+
+
+@pytest.fixture(scope="module")
+def data(process) -> DrainData:
+    return process.data
+
+
+@pytest.fixture(scope="module")
+def trained(data: DrainData) -> Trained:
+    return train(data, TINY, seed=0)
+
+
+def test_training_lowers_the_loss_and_keeps_the_best(trained: Trained) -> None:
+    history = trained.history
+    assert [p.epoch for p in history] == list(range(2, 17, 2))
+    assert history[-1].train_loss < 0.9 * history[0].train_loss
+    assert history[-1].best_loss == min(p.validation_loss for p in history)
+    assert trained.stopped == "epochs"
+
+
+def test_training_is_repeatable_and_stops_when_it_gets_no_better(
+    trained: Trained, data: DrainData
+) -> None:
+    seen = []
+    again = train(data, replace(TINY, patience=1), seed=0, progress=seen.append)
+    losses = [p.validation_loss for p in again.history]
+    assert losses == [p.validation_loss for p in trained.history][: len(losses)]
+    assert list(again.history) == seen
+    worse = [i for i, p in enumerate(trained.history) if p.validation_loss > p.best_loss]
+    if worse:
+        assert (again.stopped, len(losses)) == ("patience", worse[0] + 1)
+    else:
+        assert again.stopped == "epochs"
+
+
+def test_a_loss_that_is_not_finite_ends_training_with_the_best_so_far(data: DrainData) -> None:
+    huge = replace(data, ship_cost=np.where(data.ship_cost > 0, 3e38, 0).astype(np.float32))
+    found = train(huge, TINY, seed=0)
+    assert found.stopped.startswith("update ")
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(found.checkpoint.weights))
+    assert found.history == ()
+
+
+def test_samples_are_feasible_and_better_than_no_model(trained: Trained, data: DrainData) -> None:
+    outbound, cost = sample_panel(trained.checkpoint, data, (16, 20), 40, jax.random.key(0))
+    assert outbound.shape == cost.shape == (40, 6, 4, 4)
+    actual, stock = data.outbound[:, 16:20], data.available[:, 16:20]
+    assert np.all((outbound >= 0) & (outbound <= stock))
+    assert np.all(outbound == np.floor(outbound))
+    assert np.all((cost > 0) == (outbound > 0))
+    active = np.broadcast_to(data.active[16:20], actual.shape)
+    assert np.all(outbound[:, ~active] == 0)
+    model = metrics.score(outbound, actual, active).crps
+    # What the same product and node did in the periods before.
+    past = np.minimum(np.moveaxis(data.outbound[:, 6:16], 1, 0)[:, :, None], stock[None])
+    assert model < 0.8 * metrics.score(past, actual, active).crps
+    # Batches of products are independent.
+    part = data.products(np.arange(2))
+    one, _ = sample_panel(
+        trained.checkpoint, part, (16, 20), 40, jax.random.key(0), batch_products=2
+    )
+    two, _ = sample_panel(
+        trained.checkpoint, data, (16, 20), 40, jax.random.key(0), batch_products=2
+    )
+    np.testing.assert_array_equal(one, two[:, :2])
+
+
+def test_weights_are_one_over_the_initial_loss() -> None:
+    losses = Losses.zeros()
+    losses = replace(losses, cost_nll=losses.cost_nll - 2.0, tail_nll=losses.tail_nll + 4.0)
+    weights = initial_weights(losses)
+    assert float(weights.cost_nll) == 0.5
+    assert float(weights.cross_entropy) == 20.0  # a loss of 0 must not weigh without bound
+    assert float(weighted(losses, weights)) == 0.0  # -2 / 2 + 4 / 4
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda d: train(d.periods(0, 1), TINY), r"data\.num_periods = 1: must be at least 2"),
+        (lambda d: d.periods(3, 99), r"periods \[3, 99\): must be a non-empty part of \[0, 20\)"),
+    ],
+)
+def test_too_few_periods_are_named(call, message: str, data: DrainData) -> None:
+    with pytest.raises(ValueError, match=message):
+        call(data)
+
+
+def test_nothing_shipped_is_named(data: DrainData) -> None:
+    empty = replace(data, outbound=np.zeros_like(data.outbound))
+    with pytest.raises(ValueError, match=r"data\.outbound sums to 0"):
+        train(empty, TINY)

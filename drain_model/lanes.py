@@ -69,10 +69,13 @@ class PairNetwork(nnx.Module):
 class Lanes(nnx.Module):
     """Routes regional demand to nodes with stock, in two rounds.
 
-    Round 1: the share of region z that node n gets is ``g_n exp(s_nz) / sum_m g_m exp(s_mz)``
-    with ``g = A / (A + c)``, zero without stock. A node that gets ``m`` serves
-    ``A (1 - exp(-m / A))``. Round 2: what it cannot serve is routed again over stock that is left.
-    All of it is smooth in the stock, with zero share at zero stock.
+    Round 1: region z prefers node n in proportion to ``exp(s_nz)``, stock or not. A node that
+    ``m`` orders want serves the soft minimum ``(A^-k + m^-k)^(-1/k)`` of stock and orders.
+    Round 2: what was not served is routed again, in proportion to ``exp(s_nz) B / (B + c)`` with
+    ``B`` the stock left, and served from it.
+
+    Served units have a slope of at most 1 in the stock, at empty shelves too: one more unit is at
+    most one more unit shipped. Without that bound gradients through a rollout explode.
     """
 
     def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
@@ -83,7 +86,7 @@ class Lanes(nnx.Module):
         self.region = nnx.Linear(config.width, size, rngs=rngs)
         self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
-        self.sharpness = nnx.Param(jnp.full((self.heads,), 3.0))
+        self.sharpness = nnx.Param(jnp.zeros((self.heads,)))
         self.mixture = nnx.Param(jnp.zeros((self.heads,)))
 
     @staticmethod
@@ -121,18 +124,20 @@ class Lanes(nnx.Module):
         stock = available[..., None, :]  # [*b, 1, N]: every head routes all demand
         half = jnp.exp(self.log_gate[...]).reshape((1,) * lead + (self.heads, 1))
 
-        power = jax.nn.softplus(self.sharpness[...]).reshape((1,) * lead + (self.heads, 1)) + 1.0
+        power = (
+            jax.nn.softplus(self.sharpness[...] + 3.0).reshape((1,) * lead + (self.heads, 1)) + 1.0
+        )
 
         def serve(wanted: Array, left: Array) -> Array:
             # A soft minimum: (left^-k + wanted^-k)^(-1/k); its slope in either is at most 1.
-            ratio = jnp.log(left + 1e-2) - jnp.log(wanted + 1e-2)
+            ratio = jnp.log(left + 1e-6) - jnp.log(wanted + 1e-6)
             return left * jnp.exp(-jax.nn.softplus(power * ratio) / power)
 
         first = weight / (jnp.sum(weight, axis=-2, keepdims=True) + 1e-6)
         first = first * demand[..., None, None, :]  # [*b, B, N, Z]
         wanted = jnp.sum(first, axis=-1)
         served_first = serve(wanted, stock)
-        fill = served_first / (wanted + 1e-6)
+        fill = jnp.minimum(served_first / (wanted + 1e-6), 1.0)
         unserved = jnp.sum(first * (1.0 - fill)[..., None], axis=-2)
         left = jnp.maximum(stock - served_first, 0.0)
         per_unit = weight / (left + half)[..., None]

@@ -347,7 +347,6 @@ class Loop:
             "neural": NeuralPlacement(
                 tree=tree,
                 num_attributes=self.drain_data.attributes.shape[-1],
-                num_calendar=self.drain_data.calendar.shape[-1],
             ),
         }
 
@@ -363,7 +362,7 @@ class Loop:
             {
                 "buy_cover": (4 / days, 60 / days),
                 "place_cover": (1 / days, 30 / days),
-                "safety": (0.02, 4.0),
+                "safety": (0.02, 10.0),
             },
             setting.train,
             config.training_horizon,

@@ -45,19 +45,19 @@ class NeuralPlacement:
 
     A node's target is its demand forecast (regions shared out to nodes by distance, the reach
     learned) times a cover that a network predicts from the node's stock, transit and demand, its
-    feeder's, and the mean over all open nodes. Nodes share all weights, so the policy runs
-    unchanged when a node opens, and permuting nodes permutes its actions.
+    feeder's, and the mean over all open nodes. The calendar reaches it through the forecast
+    alone: dates of a log that covers no full year would be extrapolated. Nodes share all weights,
+    so the policy runs unchanged when a node opens, and permuting nodes permutes its actions.
     """
 
     tree: Tree
     num_attributes: int
-    num_calendar: int
     width: int = 32
 
     @property
     def num_features(self) -> int:
-        """Features of a node: seven of its own, then attributes and calendar."""
-        return 7 + self.num_attributes + self.num_calendar
+        """Features of a node: seven of its own, then the product's attributes."""
+        return 7 + self.num_attributes
 
     def _network(self, key: Array) -> _TargetNetwork:
         return _TargetNetwork(self.num_features, self.width, nnx.Rngs(key))
@@ -94,7 +94,7 @@ class NeuralPlacement:
             ],
             axis=1,
         )
-        shared = jnp.concatenate([observation.attributes, observation.calendar])
+        shared = observation.attributes
         features = jnp.concatenate(
             [own, jnp.broadcast_to(shared[None, :], (own.shape[0], shared.shape[0]))], axis=1
         )

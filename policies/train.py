@@ -22,8 +22,8 @@ class TrainConfig:
     """How a policy is trained."""
 
     updates: int = 120
-    batch_products: int = 16  # products of an update; each is rolled out through one window
-    learning_rate: float = 2e-2  # peak, then cosine to zero
+    batch_products: int = 25  # products of an update; each is rolled out through one window
+    learning_rate: float = 5e-3  # peak, then cosine to zero
     clip_norm: float = 1.0
     evaluate_every: int = 20  # updates between evaluations on all products and windows
     seed: int = 0

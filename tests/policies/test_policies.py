@@ -74,7 +74,7 @@ def test_permuting_fulfilment_nodes_permutes_the_neural_policy():
     )
     seen = observation([20, 4, 30, 0], pipeline=[[1, 2, 0, 5], [0, 0, 3, 0]])
     mixed = replace(seen, on_hand=seen.on_hand[order], pipeline=seen.pipeline[:, order])
-    policy = NeuralPlacement(tree=tree, num_attributes=2, num_calendar=1)
+    policy = NeuralPlacement(tree=tree, num_attributes=2)
     params = policy.init(KEY)
     # Away from the zero head of a new policy, so that features matter.
     params = jax.tree.map(
@@ -84,13 +84,13 @@ def test_permuting_fulfilment_nodes_permutes_the_neural_policy():
         params,
     )
     plain = policy.apply(params, seen, KEY)
-    other = NeuralPlacement(tree=shuffled, num_attributes=2, num_calendar=1)
+    other = NeuralPlacement(tree=shuffled, num_attributes=2)
     np.testing.assert_allclose(other.apply(params, mixed, KEY), plain[order], rtol=1e-5)
     assert len({float(x) for x in plain}) == 4
 
 
 def test_a_new_neural_policy_is_a_plain_order_up_to_policy():
-    policy = NeuralPlacement(tree=small_tree(), num_attributes=2, num_calendar=1)
+    policy = NeuralPlacement(tree=small_tree(), num_attributes=2)
     request = policy.apply(policy.init(KEY), observation([0, 0, 0, 0]), KEY)
     assert float(request[0]) == pytest.approx(14 * 4.0, rel=1e-5)
     assert float(request[1:].sum()) == pytest.approx(7 * 4.0, rel=1e-5)
@@ -114,7 +114,7 @@ def test_historical_policy_favours_nodes_for_good_and_explores():
 
 
 def test_parameters_survive_a_file(tmp_path):
-    policy = NeuralPlacement(tree=small_tree(), num_attributes=2, num_calendar=1)
+    policy = NeuralPlacement(tree=small_tree(), num_attributes=2)
     params = policy.init(jax.random.key(3))
     save_parameters(tmp_path / "policy.npz", params)
     loaded = load_parameters(tmp_path / "policy.npz", policy)
@@ -125,10 +125,10 @@ def test_parameters_survive_a_file(tmp_path):
 def test_a_file_of_another_policy_is_refused(tmp_path, wrong):
     tree = small_tree()
     path = tmp_path / "policy.npz"
-    policy = NeuralPlacement(tree=tree, num_attributes=2, num_calendar=1)
+    policy = NeuralPlacement(tree=tree, num_attributes=2)
     if wrong == "shape":
         save_parameters(
-            path, NeuralPlacement(tree=tree, num_attributes=3, num_calendar=1).init(KEY)
+            path, NeuralPlacement(tree=tree, num_attributes=3).init(KEY)
         )
         message = "must be"
     elif wrong == "names":

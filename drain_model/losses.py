@@ -11,6 +11,9 @@ from jaxtyping import Array, Bool, Float
 from drain_model import heads
 from drain_model.heads import LEVELS, NUM_LEVELS, Hybrid
 
+# The likelihood of a cost is that of the cost within about this share (not from the paper).
+COST_HALF_WIDTH = 0.05
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,7 +84,7 @@ def loss_sums(
 
     shipped = mask & (outbound > 0) & (ship_cost > 0)
     unit_cost = jnp.where(shipped, ship_cost / jnp.maximum(outbound, 1.0), 1.0)
-    cost_nll = -heads.cost_log_density(knots, unit_cost)
+    cost_nll = -heads.cost_log_mass(knots, unit_cost, COST_HALF_WIDTH)
     cost_quantile = jnp.mean(
         pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
     )

@@ -194,7 +194,7 @@ class Loop:
         advance(1, 3)
         write_log(to_event_log(self.world, ran), self.out / "log")
         advance(2, 3)
-        panel = build_panel(self.log)
+        panel = build_panel(self.log, known_periods=self.split)
         save_panel(panel, self.out / "panel.zarr")
         advance(3, 3)
         moves = ran.trajectory.transitions
@@ -296,8 +296,8 @@ class Loop:
         kernel, kernel_params = LearnedDrain.bind(
             self.checkpoint,
             self.drain_data.geography,
-            network.serves_customers,
-            network.active_from,
+            jnp.asarray(network.serves_customers),
+            jnp.asarray(network.active_from),
         )
         simulator = Simulator(kernel=kernel)
         params = params_from_network(network, config.economics, kernel_params)

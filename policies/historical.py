@@ -39,8 +39,8 @@ class Historical:
         key_forecast, key_explore, key_size = jax.random.split(key, 3)
         nodes = observation.on_hand.shape
         noise = jnp.exp(self.forecast_sd * jax.random.normal(key_forecast))
-        # A product's own favourites: a key made of what identifies it.
-        mark = jax.lax.bitcast_convert_type(jnp.sum(observation.attributes), jnp.uint32)
+        # A product's own favourites: a key made of its price and weight, which identify it.
+        mark = jax.lax.bitcast_convert_type(jnp.sum(observation.attributes[:2]), jnp.uint32)
         key_product = jax.random.fold_in(jax.random.key(0), mark)
         favour = self.placement_sd * jax.random.normal(key_product, nodes)
         explore = jax.random.uniform(key_explore, nodes) < self.explore_share

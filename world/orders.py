@@ -286,6 +286,7 @@ def _products(
         unit_cost=cost,
         weight_lb=config.weight_median_lb * np.exp(config.weight_sd * z),
         conversion=conversion,
+        units_per_order=np.bincount(product, weights=lines.quantity) / np.bincount(product),
     )
 
 

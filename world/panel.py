@@ -26,7 +26,7 @@ _FLOW = ("product", "period", "node")
 _DEMAND = ("product", "period", "region")
 
 
-def build_panel(log: EventLog) -> xr.Dataset:
+def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Dataset:
     """Aggregate a log to periods and check that units are conserved.
 
     The sums are Ibis expressions, run here by DuckDB in the process on one thread, so that sums
@@ -34,6 +34,8 @@ def build_panel(log: EventLog) -> xr.Dataset:
 
     Args:
         log: A valid log; ``validate_log`` or ``read_log`` says whether it is.
+        known_periods: Products' attributes are estimated from the views before this period, so
+            that later periods can be held out; from all views when not given.
 
     Returns:
         A dataset with
@@ -47,22 +49,26 @@ def build_panel(log: EventLog) -> xr.Dataset:
           arrive ``lead`` periods on; [product, ahead, node]: ``initial_pipeline``, units on their
           way when the log began that arrive in period ``ahead``; both and ``in_transit`` only
           where the log has shipments;
-        - [product]: ``price``, ``unit_cost``, ``weight_lb``, and ``conversion``, orders over
-          views under the fastest promise, smoothed towards the rate of all products;
+        - [product]: ``price``, ``unit_cost``, ``weight_lb``, ``conversion``, orders over views
+          under the fastest promise, and ``units_per_order``, both smoothed towards all products';
         - [period, feature]: ``calendar``; [period]: ``date``; [node, region]: ``distance_km``;
           [node, lead]: ``lead_time``;
         - coordinates and structure of nodes and regions; ``period_days`` as an attribute.
 
     Raises:
-        ValueError: If units are not conserved.
+        ValueError: If units are not conserved, or ``known_periods`` is not in [1, T].
     """
+    num_periods = log["calendar"].num_rows
+    known = num_periods if known_periods is None else known_periods
+    if not 1 <= known <= num_periods:
+        raise ValueError(f"known_periods = {known}: must be in [1, {num_periods}]")
     with closing(_Sums(log)) as sums:
-        panel = _assemble(log, sums)
+        panel = _assemble(log, sums, known)
     check_conservation(panel)
     return panel
 
 
-def _assemble(log: EventLog, sums: _Sums) -> xr.Dataset:
+def _assemble(log: EventLog, sums: _Sums, known_periods: int) -> xr.Dataset:
     nodes, regions, products = log["nodes"], log["regions"], log["products"]
     size = sums.size
     active = np.arange(size["period"])[:, None] >= log.array("nodes", "active_from")
@@ -91,7 +97,8 @@ def _assemble(log: EventLog, sums: _Sums) -> xr.Dataset:
 
     for name in ("price", "unit_cost", "weight_lb"):
         data[name] = (("product",), log.array("products", name))
-    data["conversion"] = (("product",), sums.conversion())
+    for name, values in sums.attributes(known_periods).items():
+        data[name] = (("product",), values)
     calendar = log["calendar"]
     features = [c for c in calendar.column_names if c not in ("period", "date", "start", "days")]
     columns = [np.asarray(calendar[name], dtype=np.float64) for name in features]
@@ -187,14 +194,22 @@ class _Sums:
         )
         return self.dense(sums, _DEMAND)
 
-    def conversion(self) -> FloatArray:
-        """Return orders over views under the fastest promise, smoothed, [P]."""
-        views = self.table["glance_views"]
+    def attributes(self, known_periods: int) -> dict[str, FloatArray]:
+        """Return what the views before a period say of the products, [P] each.
+
+        ``conversion``: orders over views under the fastest promise. ``units_per_order``: units
+        over order lines. Both are smoothed towards the mean of all products.
+        """
+        views = self.table["glance_views"].filter(lambda t: t.period < known_periods)
         by = {
             best: self.dense(
                 (views.filter(views.promise == "1d") if best else views)
                 .group_by("product")
-                .agg(views=lambda t: t.count(), orders=lambda t: t.order.count()),
+                .agg(
+                    views=lambda t: t.count(),
+                    orders=lambda t: t.order.count(),
+                    units=lambda t: t.quantity.sum(),
+                ),
                 ("product",),
             )
             for best in (True, False)
@@ -202,8 +217,13 @@ class _Sums:
         counts = by[bool(by[True]["orders"].sum() > 0)]
         orders, seen = counts["orders"], counts["views"]
         mean = (orders.sum() + 0.5) / (seen.sum() + 1.0)
-        rate: FloatArray = (orders + CONVERSION_PRIOR * mean) / (seen + CONVERSION_PRIOR)
-        return rate
+        ordered, units = by[False]["orders"], by[False]["units"]
+        size = (units.sum() + 1.0) / (ordered.sum() + 1.0)
+        prior = CONVERSION_PRIOR * mean  # as many orders as the prior's views are worth
+        return {
+            "conversion": (orders + CONVERSION_PRIOR * mean) / (seen + CONVERSION_PRIOR),
+            "units_per_order": (units + prior * size) / (ordered + prior),
+        }
 
     def longest_lead(self) -> int:
         """Return the longest time between order and arrival, in periods."""

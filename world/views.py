@@ -11,7 +11,7 @@ from world.arrays import BoolArray, FloatArray, Int32Array, IntArray, require, r
 
 PROMISES = ("1d", "2d", "3d+", "oos")
 SHIP_OPTIONS = ("1d", "2d", "3d+", "none")
-ATTRIBUTES = ("log_price", "log_weight", "log_conversion")
+ATTRIBUTES = ("log_price", "log_weight", "log_units_per_view")
 
 # Share of the conversion rate by promise and chosen option; rows need not sum to one, the rest
 # of the views buys nothing. Not from the papers: a slower promise loses customers.
@@ -43,6 +43,11 @@ class HasAttributes(Protocol):
         """[P] probability of any order given a view under the best promise."""
         ...
 
+    @property
+    def units_per_order(self) -> FloatArray:
+        """[P] mean units of an order line."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Products:
@@ -57,6 +62,7 @@ class Products:
     unit_cost: FloatArray  # [P] currency a unit, >= 0
     weight_lb: FloatArray  # [P] pounds a unit, > 0
     conversion: FloatArray  # [P] probability of any order | view under the 1d promise, in (0, 1)
+    units_per_order: FloatArray  # [P] mean units of an order line, at least 1
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
@@ -65,7 +71,7 @@ class Products:
         if len(set(self.id)) != len(self.id):
             twice = next(i for i, x in enumerate(self.id) if x in self.id[:i])
             raise ValueError(f"products.id[{twice}] = {self.id[twice]!r}: must be unique")
-        for name in ("price", "unit_cost", "weight_lb", "conversion"):
+        for name in ("price", "unit_cost", "weight_lb", "conversion", "units_per_order"):
             values = getattr(self, name)
             require_shape(f"products.{name}", values, (len(self.id),))
             require(np.isfinite(values), f"products.{name}", values, "finite")
@@ -74,6 +80,8 @@ class Products:
         require(self.weight_lb > 0.0, "products.weight_lb", self.weight_lb, "> 0")
         inside = (self.conversion > 0.0) & (self.conversion < 1.0)
         require(inside, "products.conversion", self.conversion, "in (0, 1)")
+        enough = self.units_per_order >= 1.0
+        require(enough, "products.units_per_order", self.units_per_order, ">= 1")
 
     @property
     def num_products(self) -> int:
@@ -84,7 +92,8 @@ class Products:
 def attribute_matrix(products: HasAttributes) -> FloatArray:
     """Return the products' attributes as a model sees them.
 
-    Column ``f`` is ``ATTRIBUTES[f]``: natural logarithms of price, weight and conversion rate.
+    Column ``f`` is ``ATTRIBUTES[f]``: natural logarithms of price, weight, and the
+    units that a view under the best promise is worth, conversion times units per order.
 
     Args:
         products: ``Products`` of a world, or anything with the same columns.
@@ -92,8 +101,16 @@ def attribute_matrix(products: HasAttributes) -> FloatArray:
     Returns:
         [P, F] float64.
     """
-    columns = (products.price, products.weight_lb, products.conversion)
-    return np.stack([np.log(np.asarray(c, dtype=np.float64)) for c in columns], axis=1)
+    price, weight, conversion, units = (
+        np.asarray(values, dtype=np.float64)
+        for values in (
+            products.price,
+            products.weight_lb,
+            products.conversion,
+            products.units_per_order,
+        )
+    )
+    return np.log(np.stack([price, weight, conversion * units], axis=1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,6 +29,7 @@ class Panel(dict):
     price = property(lambda self: self["price"].values)
     weight_lb = property(lambda self: self["weight_lb"].values)
     conversion = property(lambda self: self["conversion"].values)
+    units_per_order = property(lambda self: np.ones_like(self.conversion))
 
 
 def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData) -> None:

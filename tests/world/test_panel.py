@@ -106,6 +106,29 @@ def test_conversion_is_smoothed_under_the_best_promise(pair: tuple[EventLog, xr.
     np.testing.assert_allclose(panel["conversion"], (orders + 50 * mean) / (seen + 50))
 
 
+def test_units_per_order_and_conversion_know_the_first_periods_alone(log: EventLog) -> None:
+    early = build_panel(log, known_periods=1)
+    units, lines = np.zeros(3), np.zeros(3)
+    seen, orders = np.zeros(3), np.zeros(3)
+    for row in log["glance_views"].to_pylist():
+        if row["period"] == 0:
+            units[row["product"]] += row["quantity"]
+            lines[row["product"]] += row["order"] is not None
+            if row["promise"] == "1d":
+                seen[row["product"]] += 1
+                orders[row["product"]] += row["order"] is not None
+    rate = (orders.sum() + 0.5) / (seen.sum() + 1)
+    size, prior = (units.sum() + 1) / (lines.sum() + 1), 50 * rate
+    np.testing.assert_allclose(early["conversion"], (orders + 50 * rate) / (seen + 50))
+    np.testing.assert_allclose(early["units_per_order"], (units + prior * size) / (lines + prior))
+
+
+@pytest.mark.parametrize("known", [0, 10**6])
+def test_known_periods_out_of_bounds_are_refused(log: EventLog, known: int) -> None:
+    with pytest.raises(ValueError, match=rf"known_periods = {known}: must be in \[1, "):
+        build_panel(log, known_periods=known)
+
+
 def test_same_log_same_bits(log: EventLog, panel: xr.Dataset) -> None:
     assert build_panel(log).identical(panel)
 

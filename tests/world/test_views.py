@@ -86,12 +86,13 @@ def _products(**change: Any) -> Products:
         "unit_cost": np.array([1.0, 0.0]),
         "weight_lb": np.array([1.0, np.e**2]),
         "conversion": np.array([0.5, 0.25]),
+        "units_per_order": np.array([1.0, 2.0]),
     }
     return Products(**(values | change))
 
 
 def test_attribute_matrix() -> None:
-    expected = [[1.0, 0.0, np.log(0.5)], [0.0, 2.0, np.log(0.25)]]
+    expected = [[1.0, 0.0, np.log(0.5)], [0.0, 2.0, np.log(0.5)]]
     np.testing.assert_allclose(attribute_matrix(_products()), expected)
 
 
@@ -105,8 +106,9 @@ def test_attribute_matrix() -> None:
         ({"unit_cost": np.array([-1.0, 1.0])}, r"products.unit_cost\[0\] = -1.0: must be >= 0"),
         ({"weight_lb": np.array([1.0, np.nan])}, r"products.weight_lb\[1\] = nan: must be finite"),
         ({"conversion": np.array([1.0, 0.1])}, r"products.conversion\[0\] = 1.0: .*\(0, 1\)"),
+        ({"units_per_order": np.array([1.0, 0.5])}, r"products.units_per_order\[1\] = 0.5"),
     ],
-    ids=["unique", "empty", "price", "shape", "cost", "weight", "conversion"],
+    ids=["unique", "empty", "price", "shape", "cost", "weight", "conversion", "units"],
 )
 def test_products_name_field_value_and_bound(change: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):

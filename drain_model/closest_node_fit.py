@@ -18,7 +18,7 @@ from drain_model.metrics import crps
 
 # Temperatures tried first, in units of 1 / mean distance; the last is the closest node itself.
 _GRID = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1e3)
-_CELLS = 512  # product-periods used for tuning, at most
+_CELLS = 256  # product-periods used for tuning, at most
 
 
 def expected_units(views: NDArray[np.floating], rate: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -82,7 +82,7 @@ def sample_closest_node(
     cost = np.empty_like(outbound)
     # Cells of like size together, so that a slow product does not wait for a fast one.
     need = np.array([_bound(m) for m in expected_units(views, rate)])
-    size = np.power(2, np.ceil(np.log2(np.maximum(need, 8)))).astype(int)
+    size = np.power(4, np.ceil(np.log2(np.maximum(need, 16)) / 2)).astype(int)
     for i, most in enumerate(np.unique(size)):
         index = np.flatnonzero(size == most)
         drawn = sample_cells(
@@ -104,14 +104,14 @@ def fit_closest_node(
     data: DrainData,
     *,
     conversion_column: int = 2,
-    num_samples: int = 16,
+    num_samples: int = 8,
     seed: int = 0,
 ) -> ClosestNodeParams:
     """Fit the closest node to training periods.
 
     1. ``rate_scale``: units shipped over expected orders, then tuned with the temperature.
     2. ``temperature``: by node-level CRPS, on a grid and then around the best; the same random
-       numbers for all candidates, on at most 512 product-periods.
+       numbers for all candidates, on at most 256 product-periods.
     3. Cost of a unit: affine in distance, least squares of cost on units and on units times the
        mean distance of the orders a node is expected to get.
 

@@ -32,15 +32,19 @@ def exact_mean(theta: jax.Array, stock: int) -> jax.Array:
 UNIFORM = (jnp.arange(NUMBER) + jax.random.uniform(jax.random.key(0), (NUMBER,))) / NUMBER
 
 
+@jax.jit
+def sampled(theta: jax.Array, stock: jax.Array) -> jax.Array:
+    available = jnp.broadcast_to(stock, (NUMBER,))
+    return jnp.mean(censored_draw(spread(dist_at(theta), NUMBER), available, UNIFORM))
+
+
+SLOPES = jax.jit(jax.value_and_grad(sampled, argnums=(0, 1)))
+
+
 @pytest.mark.parametrize("stock", [1, 3, 6, 9, 400])
 def test_derivative_in_the_distribution_is_unbiased_for_the_mean(stock: int) -> None:
-    available = jnp.full(NUMBER, float(stock))
-
-    def sampled(theta: jax.Array) -> jax.Array:
-        return jnp.mean(censored_draw(spread(dist_at(theta), NUMBER), available, UNIFORM))
-
     theta = jnp.asarray(0.2)
-    value, slope = jax.value_and_grad(sampled)(theta)
+    value, (slope, _) = SLOPES(theta, jnp.asarray(float(stock)))
     np.testing.assert_allclose(value, exact_mean(theta, stock), rtol=2e-3)
     enumerated = jax.grad(exact_mean)(theta, stock)
     np.testing.assert_allclose(slope, enumerated, rtol=5e-3, atol=2e-3)
@@ -48,29 +52,26 @@ def test_derivative_in_the_distribution_is_unbiased_for_the_mean(stock: int) -> 
 
 @pytest.mark.parametrize("stock", [1, 4, 6, 8])
 def test_derivative_in_the_stock_lies_halfway_between_last_and_next_unit(stock: int) -> None:
-    dist = dist_at(jnp.asarray(-0.4))
-
-    def sampled(available: jax.Array) -> jax.Array:
-        full = jnp.broadcast_to(available, (NUMBER,))
-        return jnp.mean(censored_draw(spread(dist, NUMBER), full, UNIFORM))
-
-    found = jax.grad(sampled)(jnp.asarray(float(stock)))
-    last = 1.0 - heads.cdf(dist, jnp.asarray(stock - 1.0))
-    following = 1.0 - heads.cdf(dist, jnp.asarray(float(stock)))
+    theta = jnp.asarray(-0.4)
+    _, (_, found) = SLOPES(theta, jnp.asarray(float(stock)))
+    last = 1.0 - heads.cdf(dist_at(theta), jnp.asarray(stock - 1.0))
+    following = 1.0 - heads.cdf(dist_at(theta), jnp.asarray(float(stock)))
     assert last - following > 0.015
     np.testing.assert_allclose(found, 0.5 * (last + following), atol=2e-3)
 
 
 def test_at_zero_stock_only_the_next_unit_counts() -> None:
-    dist = dist_at(jnp.asarray(0.2))
-
-    def sampled(available: jax.Array) -> jax.Array:
-        full = jnp.broadcast_to(available, (NUMBER,))
-        return jnp.mean(censored_draw(spread(dist, NUMBER), full, UNIFORM))
-
-    value, slope = jax.value_and_grad(sampled)(jnp.asarray(0.0))
+    theta = jnp.asarray(0.2)
+    value, (_, slope) = SLOPES(theta, jnp.asarray(0.0))
     assert value == 0.0
-    np.testing.assert_allclose(slope, 1.0 - heads.cdf(dist, jnp.asarray(0.0)), atol=2e-3)
+    np.testing.assert_allclose(slope, 1.0 - heads.cdf(dist_at(theta), jnp.asarray(0.0)), atol=2e-3)
+
+
+@jax.jit
+def draw_with_tangent(theta: jax.Array, stock: jax.Array, u: jax.Array) -> tuple:
+    one = jnp.ones(())
+    found = jax.jvp(lambda t, a: censored_draw(dist_at(t), a, u), (theta, stock), (one, one))
+    return *found, heads.ppf(dist_at(theta), u)
 
 
 @given(
@@ -79,16 +80,9 @@ def test_at_zero_stock_only_the_next_unit_counts() -> None:
     theta=st.floats(-2.0, 2.0, width=32),
 )
 def test_a_draw_is_whole_feasible_and_the_plain_inverse(u: float, stock: int, theta: float) -> None:
-    dist, available, uniform = (
-        dist_at(jnp.asarray(theta)),
-        jnp.asarray(float(stock)),
-        jnp.asarray(u),
+    found, tangent, drawn = draw_with_tangent(
+        jnp.asarray(theta), jnp.asarray(float(stock)), jnp.asarray(u)
     )
-    found, tangent = jax.jvp(
-        lambda t, a: censored_draw(dist_at(t), a, uniform),
-        (jnp.asarray(theta), available),
-        (jnp.asarray(1.0), jnp.asarray(1.0)),
-    )
-    assert found == min(float(heads.ppf(dist, uniform)), stock)
+    assert found == min(float(drawn), stock)
     assert found == jnp.floor(found)
     assert bool(jnp.isfinite(tangent))

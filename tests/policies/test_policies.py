@@ -127,9 +127,7 @@ def test_a_file_of_another_policy_is_refused(tmp_path, wrong):
     path = tmp_path / "policy.npz"
     policy = NeuralPlacement(tree=tree, num_attributes=2)
     if wrong == "shape":
-        save_parameters(
-            path, NeuralPlacement(tree=tree, num_attributes=3).init(KEY)
-        )
+        save_parameters(path, NeuralPlacement(tree=tree, num_attributes=3).init(KEY))
         message = "must be"
     elif wrong == "names":
         save_parameters(path, OrderUpTo(tree=tree).init(KEY))

@@ -5,6 +5,8 @@ Start with ``single_store`` or ``Simulator``, a policy such as ``BaseStock``, an
 
 from importlib.metadata import version
 
+import gymnasium
+
 from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
 from simulator import (
     InventoryEnv,
@@ -34,3 +36,6 @@ __all__ = [
     "train_by_gradient",
     "tune",
 ]
+
+gymnasium.register(id="draingym/Placement-v0", entry_point="draingym.envs:placement_env")
+gymnasium.register(id="draingym/SingleStore-v0", entry_point="draingym.envs:single_store_env")

@@ -122,4 +122,5 @@ class Simulator:
 def discounted_return(params: Params, transitions: Transition) -> Float[Array, ""]:
     """Return the sum over periods of ``discount**t * reward``; the time axis is the last."""
     reward = transitions.reward
-    return jnp.sum(reward * params.discount ** jnp.arange(reward.shape[-1]), axis=-1)
+    weight = params.discount ** jnp.arange(reward.shape[-1])
+    return jnp.sum(reward * jnp.broadcast_to(weight, reward.shape), axis=-1)

@@ -210,12 +210,12 @@ def initial_from_panel(panel: Any, start: int, pipeline: np.ndarray) -> Initial:
 
 
 def scenario_from_views(
-    views: Float[Array, "T Z"],
-    lead_time: Float[Array, "N lead"],
+    views: ArrayLike,
+    lead_time: ArrayLike,
     key: Array,
     *,
     num_uniforms: int = 0,
-    on_hand: Float[Array, " N"] | None = None,
+    on_hand: ArrayLike | None = None,
     price: float = 0.0,
     unit_cost: float = 0.0,
 ) -> Scenario:
@@ -234,7 +234,8 @@ def scenario_from_views(
         A scenario with nothing in transit and no history. Its forecast is the mean of the views.
 
     Raises:
-        ValueError: If a probability is negative or a node's lead times do not sum to one.
+        ValueError: If a probability or stock is negative, or a node's lead times do not sum to
+            one.
     """
     pmf = np.asarray(lead_time, dtype=np.float64)
     if (pmf < 0).any() or not np.allclose(pmf.sum(axis=1), 1.0, atol=1e-6):
@@ -255,9 +256,12 @@ def scenario_from_views(
         round_uniform=jnp.zeros((periods, nodes)),
         drain_uniform=jnp.zeros((periods, num_uniforms)),
     )
+    start = np.zeros(nodes) if on_hand is None else np.asarray(on_hand, dtype=np.float32)
+    if start.shape != (nodes,) or not (start >= 0).all():
+        raise ValueError(f"on_hand is {start}, must hold {nodes} entries of at least 0 units")
     none = jnp.zeros((HISTORY_LENGTH, nodes))
     initial = Initial(
-        on_hand=jnp.zeros(nodes) if on_hand is None else jnp.asarray(on_hand, jnp.float32),
+        on_hand=jnp.asarray(start, jnp.float32),
         pipeline=jnp.zeros((leads - 1, nodes)),
         history=History(outbound=none, ship_cost=none, available=none),
     )

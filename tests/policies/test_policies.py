@@ -72,7 +72,9 @@ def test_permuting_fulfilment_nodes_permutes_the_neural_policy():
         serves=tree.serves[order],
         distance=tree.distance[order],
     )
-    seen = observation([20, 4, 30, 0], pipeline=[[1, 2, 0, 5], [0, 0, 3, 0]])
+    seen = observation(
+        [2, 4, 3, 0], pipeline=[[1, 2, 0, 5], [0, 0, 3, 0]], forecast=(40.0, 30.0, 20.0, 10.0)
+    )
     mixed = replace(seen, on_hand=seen.on_hand[order], pipeline=seen.pipeline[:, order])
     policy = NeuralPlacement(tree=tree, num_attributes=2)
     params = policy.init(KEY)

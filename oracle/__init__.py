@@ -1,17 +1,17 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
 from oracle.config import OracleConfig
-from oracle.conversion import (
-    SmoothingConfig,
-    conditional,
-    draw_latent,
-    estimate_rates,
-    rates_from_counts,
-    sample_latent,
-)
+from oracle.conversion import conditional, draw_latent, independent, sample_latent
 from oracle.environment import OracleRun, run
 from oracle.fulfilment import PeriodOutcome, drain_period
 from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain
+from oracle.rates import (
+    PeriodRates,
+    SmoothingConfig,
+    estimate_period_rates,
+    estimate_rates,
+    rates_from_counts,
+)
 from oracle.recorder import to_event_log
 from oracle.ship_cost import box_regression
 from oracle.systems import Systems, build_systems
@@ -21,6 +21,7 @@ __all__ = [
     "OracleConfig",
     "OracleRun",
     "PeriodOutcome",
+    "PeriodRates",
     "SmoothingConfig",
     "Systems",
     "ViewProfile",
@@ -29,7 +30,9 @@ __all__ = [
     "conditional",
     "drain_period",
     "draw_latent",
+    "estimate_period_rates",
     "estimate_rates",
+    "independent",
     "rates_from_counts",
     "resample_drain",
     "run",

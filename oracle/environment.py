@@ -14,6 +14,7 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from oracle.fulfilment import PeriodOutcome, drain_period
+from oracle.rates import PeriodRates
 from oracle.systems import Systems
 from simulator.dynamics import Acted, act, observe, settle
 from simulator.types import (
@@ -102,6 +103,7 @@ def run(
     *,
     key: Array | None = None,
     seed: int = 0,
+    rates: PeriodRates | None = None,
     record: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OracleRun:
@@ -122,6 +124,7 @@ def run(
         scenario: Leaves with a leading product axis [P, ...] and [P, T, ...].
         key: For policies that draw at random; fixed when not given.
         seed: Seed of the cost noise.
+        rates: Rates that change over time, by absolute period, in place of the systems' own.
         record: Keep the outcome of every period, for an event log.
         progress: Called with (periods done, periods) after every period.
 
@@ -166,8 +169,9 @@ def run(
         observation, action, acted = _before(
             policy, True, params, policy_params, state, series, t, keys[:, step]
         )
+        serving = systems if rates is None else systems.with_rates(rates.at(start + step))
         outcome = drain_period(
-            systems, views, start + step, whole("available", acted.available), seed=seed
+            serving, views, start + step, whole("available", acted.available), seed=seed
         )
         drain = Drain(
             outbound=jnp.asarray(outcome.outbound, jnp.float32),

@@ -5,6 +5,7 @@ from oracle.conversion import conditional, draw_latent, independent, sample_late
 from oracle.environment import OracleRun, run
 from oracle.fulfilment import PeriodOutcome, drain_period
 from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain
+from oracle.promise import promise_places, promise_regions
 from oracle.rates import (
     PeriodRates,
     SmoothingConfig,
@@ -33,6 +34,8 @@ __all__ = [
     "estimate_period_rates",
     "estimate_rates",
     "independent",
+    "promise_places",
+    "promise_regions",
     "rates_from_counts",
     "resample_drain",
     "run",

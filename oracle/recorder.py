@@ -84,7 +84,7 @@ def _customer_tables(run: OracleRun) -> dict[str, dict[str, NDArray[Any]]]:
             "box": np.concatenate([o.shipment_box + before for o, before in pairs]),
             "order_line": line[box_view],
             "node": np.concatenate([o.shipment_node for o in outcomes]),
-            "shipped_at": views.time[box_view],
+            "shipped_at": np.concatenate([o.shipment_time for o in outcomes]),
             "units": np.concatenate([o.shipment_units for o in outcomes]),
             "cost_share": np.concatenate([o.shipment_cost for o in outcomes]),
         },

@@ -1,5 +1,6 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
+from oracle.attribution import attribute, attribute_outcome, draw_volumes
 from oracle.config import OracleConfig
 from oracle.conversion import conditional, draw_latent, independent, sample_latent
 from oracle.environment import OracleRun, run
@@ -15,24 +16,32 @@ from oracle.rates import (
 )
 from oracle.recorder import to_event_log
 from oracle.ship_cost import box_regression
+from oracle.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
 from oracle.systems import Systems, build_systems
 
 __all__ = [
+    "BoxTable",
     "DrainSamples",
     "OracleConfig",
     "OracleRun",
     "PeriodOutcome",
     "PeriodRates",
+    "ShipCostFit",
     "SmoothingConfig",
     "Systems",
     "ViewProfile",
+    "attribute",
+    "attribute_outcome",
     "box_regression",
+    "box_table",
     "build_systems",
     "conditional",
     "drain_period",
     "draw_latent",
+    "draw_volumes",
     "estimate_period_rates",
     "estimate_rates",
+    "fit_ship_cost",
     "independent",
     "promise_places",
     "promise_regions",

@@ -40,7 +40,13 @@ class Engine:
     """Runs periods one after the other; reservations live on from one to the next."""
 
     def __init__(
-        self, production: ProductionSystems, systems: Systems, views: Views, *, period_days: float
+        self,
+        production: ProductionSystems,
+        systems: Systems,
+        views: Views,
+        *,
+        period_days: float,
+        origin: float = 0.0,
     ) -> None:
         """Start with empty shelves.
 
@@ -49,13 +55,22 @@ class Engine:
             systems: Tables: which nodes are open when, weights and zones for the boxes' record.
             views: All views.
             period_days: Length of a period.
+            origin: When period 0 begins, days.
         """
         self.production, self.systems, self.views = production, systems, views
-        self.period_days = period_days
+        self.period_days, self.origin = period_days, origin
         self.shelves = Shelves(systems.num_products, systems.num_nodes)
         self.filled = np.zeros(views.num_views, np.int32)  # units shipped so far, by view
         self.owed: dict[int, int] = {}  # units reserved and not shipped yet, by view
         production.fulfilment.start(self.shelves)
+
+    def state(self) -> tuple[object, ...]:
+        """Return all that changes from view to view, to be pickled whole."""
+        return self.production, self.shelves, self.filled, self.owed
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Go on from a state of an engine with the same systems and views."""
+        self.production, self.shelves, self.filled, self.owed = state
 
     def run_period(self, period: int, available: IntArray, *, last: bool = False) -> PeriodOutcome:
         """Run one period's views.
@@ -106,7 +121,7 @@ class Engine:
                 self._submit(OrderLine(view, option), ledger)
             elif promise == OUT_OF_STOCK:
                 self._lose(view.product, view.place, view.quantity, ledger)
-        end = (period + 1) * self.period_days
+        end = self.origin + (period + 1) * self.period_days
         self._settle(production.fulfilment.pop_shipped(end), ledger)
         if last:
             self._settle(production.fulfilment.flush(end), ledger)

@@ -31,6 +31,8 @@ from simulator.types import (
 )
 from world.views import Views
 
+Serve = Callable[[int, NDArray[np.int64]], PeriodOutcome]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OracleRun:
@@ -104,6 +106,7 @@ def run(
     key: Array | None = None,
     seed: int = 0,
     rates: PeriodRates | None = None,
+    serve: Serve | None = None,
     record: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OracleRun:
@@ -125,6 +128,8 @@ def run(
         key: For policies that draw at random; fixed when not given.
         seed: Seed of the cost noise.
         rates: Rates that change over time, by absolute period, in place of the systems' own.
+        serve: Runs a period's views in place of the emulated systems: takes its absolute index
+            and [P, N] whole units available, returns the outcome.
         record: Keep the outcome of every period, for an event log.
         progress: Called with (periods done, periods) after every period.
 
@@ -169,10 +174,12 @@ def run(
         observation, action, acted = _before(
             policy, True, params, policy_params, state, series, t, keys[:, step]
         )
-        serving = systems if rates is None else systems.with_rates(rates.at(start + step))
-        outcome = drain_period(
-            serving, views, start + step, whole("available", acted.available), seed=seed
-        )
+        available = whole("available", acted.available)
+        if serve is not None:
+            outcome = serve(start + step, available)
+        else:
+            serving = systems if rates is None else systems.with_rates(rates.at(start + step))
+            outcome = drain_period(serving, views, start + step, available, seed=seed)
         drain = Drain(
             outbound=jnp.asarray(outcome.outbound, jnp.float32),
             ship_cost=jnp.asarray(outcome.ship_cost, jnp.float32),

@@ -4,7 +4,7 @@
 2. Orders wait for the next wave. Waves end every ``wave_hours``, counted from the cut-off, so that
    nothing misses the dispatch that its promise relied on.
 3. At a wave's end its orders are planned anew, ``batch_orders`` at a time, with the stock they hold
-   and what is free: one customer's lines with the same deadline can share boxes now.
+   and what is free: one customer's lines, of several orders, can share boxes now.
 4. The wave leaves just before its end, and is accounted for then.
 """
 
@@ -36,6 +36,10 @@ class WaveConfig:
 
     wave_hours: float = 4.0  # orders wait at most this long; Xu et al. report 6 to 18 hours
     batch_orders: int = 200  # baskets planned together; HiGHS takes about 0.3 s
+    # A customer's lines of a wave have one deadline, its dispatch, and merge whatever the day they
+    # are due: a line may arrive early beside a faster one, as in a basket of the greedy rule.
+    # Otherwise only lines that are due on the same day merge.
+    merge_due_days: bool = True
     # What a unit of scarce stock is worth in the plan: nothing, an exponential in its cover as in
     # the greedy rule, or the dual values of each product's transport problem.
     opportunity: Opportunity = "cover"
@@ -129,9 +133,14 @@ class WaveFulfilment(GreedyFulfilment):
             parcels += self._wave(self.waiting.pop(end), leaves)
         return parcels
 
+    def group_key(self, piece: _Piece) -> tuple[int, int, float]:
+        """Return what pieces that may share a box have in common: customer, place, deadline."""
+        due = 0.0 if self.config.merge_due_days else piece.due
+        return piece.view.customer, piece.view.place, due
+
     def _wave(self, pieces: list[_Piece], leaves: float) -> list[Parcel]:
         # Orders of one customer stay together, so that their boxes can merge.
-        pieces = sorted(pieces, key=lambda p: (p.view.customer, p.view.place, p.due))
+        pieces = sorted(pieces, key=self.group_key)
         parcels: list[Parcel] = []
         batch: list[_Piece] = []
         orders: set[int] = set()
@@ -146,7 +155,7 @@ class WaveFulfilment(GreedyFulfilment):
     def _plan(self, pieces: list[_Piece], leaves: float) -> list[Parcel]:
         """Plan a batch anew, move what it reserved, and pack its boxes."""
         shelves = self.shelves
-        keys = [(p.view.customer, p.view.place, p.due) for p in pieces]
+        keys = [self.group_key(piece) for piece in pieces]
         group_of = {key: g for g, key in enumerate(dict.fromkeys(keys))}
         batch = self.batch(pieces, np.array([group_of[key] for key in keys]))
         plan = self.planner.plan(batch)

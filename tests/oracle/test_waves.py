@@ -49,12 +49,15 @@ def test_two_orders_of_a_customer_share_a_box_and_leave_with_their_wave():
     assert outcome.box_cost.tolist() == [5.0]
     assert outcome.shipment_cost.tolist() == [2.5, 2.5]
     assert outcome.shipment_time.tolist() == [np.nextafter(4 / 24, 0)] * 2
-    # Of two customers they do not; nor do orders of one that are due on different days.
+    # Of two customers they do not.
     apart, _, _ = waves(systems, replace(views, customer=np.arange(2, dtype=np.int32)), [[5], [5]])
     assert apart.box_cost.tolist() == [4.0, 4.0]
     patient = replace(views, latent=np.array([0.01, 0.29]))
-    due, _, _ = waves(systems, patient, [[5], [5]])
-    assert due.option.tolist() == [0, 2]
+    early, _, _ = waves(systems, patient, [[5], [5]])
+    assert early.option.tolist() == [0, 2]
+    assert early.box_cost.tolist() == [5.0]
+    config = replace(NO_PRICE, merge_due_days=False)
+    due, _, _ = waves(systems, patient, [[5], [5]], config=config)
     assert due.box_cost.tolist() == [4.0, 4.0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from simulator import (
     series_from_panel,
 )
 from simulator.scenarios import initial_from_panel, sample_noise
-from world.eventlog import EventLog
+from world.eventlog import EventLog, read_log
 from world.network import Network
 from world.panel import build_panel, pipeline_at
 from world.views import ConversionRates, Places, Products, Views
@@ -50,6 +51,12 @@ class Setting:
     def num_periods(self) -> int:
         """How many periods the log covers, ``T``."""
         return int(self.panel.sizes["period"])
+
+    @property
+    def stock(self) -> NDArray[np.int64]:
+        """[P, T, N] units that customers could buy in each period of the log."""
+        available: NDArray[np.int64] = self.panel["available"].to_numpy()
+        return available
 
     @property
     def period_days(self) -> float:
@@ -164,6 +171,11 @@ def setting_from_log(
         params=params_from_network(network, economics or Economics(), None),
         known_periods=panel.sizes["period"] if known_periods is None else known_periods,
     )
+
+
+def read_setting(folder: str | Path, config: OracleConfig | None = None) -> Setting:
+    """Read and check a log, and derive a setting from it; see ``setting_from_log``."""
+    return setting_from_log(read_log(Path(folder)), config)
 
 
 def _network(log: EventLog, panel: xr.Dataset) -> Network:

@@ -6,6 +6,7 @@ from oracle.conversion import conditional, draw_latent, independent, sample_late
 from oracle.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
 from oracle.engine import Engine
 from oracle.environment import OracleRun, run
+from oracle.fitted_cost import FittedShipCost
 from oracle.fulfilment import PeriodOutcome, drain_period
 from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain
 from oracle.planner import Batch, ClosestPlanner, GreedyPlanner, Plan
@@ -43,6 +44,7 @@ __all__ = [
     "Decision",
     "DrainSamples",
     "Engine",
+    "FittedShipCost",
     "FulfilmentSystem",
     "GreedyFulfilment",
     "GreedyPlanner",

@@ -1,5 +1,7 @@
 """Logs, rates and stock that cannot be: each is refused with table and row, value and bound."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -162,6 +164,10 @@ def test_rates_of_other_products_or_periods(log, small_world):
     fewer = ConversionRates(pmf=small_world.rates.pmf[:4])
     with pytest.raises(ValueError, match="rates are of 4 products: must be the 6 of products"):
         sample_latent(log, fewer, small_world.places)
+    rates = estimate_period_rates(log, 3)
+    longer = replace(rates, block=np.append(rates.block, 0))
+    with pytest.raises(ValueError, match="rates are of 13 periods: must be the 12 of calendar"):
+        sample_latent(log, longer, small_world.places)
     calendar = log["calendar"].slice(0, 9)
     shorter = EventLog(tables={**log.tables, "calendar": calendar})
     with pytest.raises(ValueError, match=r"glance_views\.period, row \d+: 9 must be in \[0, 9\)"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from oracle.promise import NO_ORDER, ONE_DAY, OUT_OF_STOCK, THREE_DAYS
 from oracle.protocols import GlanceView, Item, OrderLine, Parcel, ProductionSystems
+from oracle.rates import PeriodRates
 from oracle.shelves import Shelves
 from oracle.ship_cost import COST_QUANTUM, box_noise, box_rate
 from oracle.systems import Systems
@@ -64,13 +65,26 @@ class EmulatedPromise:
 class EmulatedConversion:
     """The option s with C_p(s-1) < U <= C_p(s): a function of promise and latent."""
 
-    def __init__(self, systems: Systems) -> None:
-        """Take the rates."""
-        self.cumulative = systems.cumulative.tolist()
+    def __init__(
+        self,
+        systems: Systems,
+        rates: PeriodRates | None = None,
+        *,
+        period_days: float = 1.0,
+        origin: float = 0.0,
+    ) -> None:
+        """Take the systems' rates, or rates that change from period to period."""
+        self.period_days, self.origin = period_days, origin
+        self.blocks = (systems.cumulative if rates is None else rates.cumulative).tolist()
+        self.block_of = None if rates is None else rates.block.tolist()
 
     def convert(self, view: GlanceView, promise: int) -> int:
         """Return the option chosen."""
-        rates = self.cumulative[view.product][promise]
+        blocks = self.blocks
+        if self.block_of is not None:
+            period = math.floor((view.time - self.origin) / self.period_days)
+            blocks = blocks[self.block_of[period]]
+        rates = blocks[view.product][promise]
         option = 0
         while option < NO_ORDER and view.latent > rates[option]:
             option += 1

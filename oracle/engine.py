@@ -129,9 +129,9 @@ class Engine:
         return self._outcome(period, available, ledger, promises, options)
 
     def _submit(self, line: OrderLine, ledger: _Ledger) -> None:
-        view, before = line.view, int(self.shelves.reserved.sum())
+        view, before = line.view, self.shelves.held
         self.production.fulfilment.submit(line)
-        units = int(self.shelves.reserved.sum()) - before
+        units = self.shelves.held - before
         if not 0 <= units <= view.quantity:
             msg = f"submit reserved {units} units for view {view.number}, must be in [0, "
             raise ValueError(f"{msg}{view.quantity}]")

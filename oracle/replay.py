@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,6 +33,7 @@ from oracle.engine import Engine
 from oracle.environment import run, whole
 from oracle.fulfilment import PeriodOutcome, drain_period
 from oracle.protocols import FulfilmentSystem, ProductionSystems
+from oracle.rates import PeriodRates
 from oracle.recorder import customer_tables, stock_tables
 from oracle.setting import Setting, setting_from_log
 from oracle.systems import Systems
@@ -40,7 +41,7 @@ from oracle.waves import WaveFulfilment
 from simulator import Policy, PyTree
 from world.eventlog import EventLog
 from world.panel import build_panel
-from world.views import Views
+from world.views import ConversionRates, Views
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -157,7 +158,7 @@ def replay(
         if store is not None and step < done:
             return store.read(step, available, engine)
         if engine is None:
-            outcome = drain_period(setting.systems, views, period, available, seed=seed)
+            outcome = drain_period(setting.systems_in(period), views, period, available, seed=seed)
         else:
             last = trajectory or step == horizon - 1
             outcome = engine.run_period(period, available, last=last)
@@ -181,7 +182,12 @@ def _engine(setting: Setting, planner: str | MakeSystems, views: Views, seed: in
             raise ValueError(msg)
         production = ProductionSystems(
             promise=EmulatedPromise(systems),
-            conversion=EmulatedConversion(systems),
+            conversion=EmulatedConversion(
+                systems,
+                None if isinstance(setting.rates, ConversionRates) else setting.rates,
+                period_days=setting.period_days,
+                origin=setting.origin,
+            ),
             fulfilment=_FULFILMENT[planner](systems),
             ship_cost=EmulatedShipCost(systems, seed),
         )
@@ -207,10 +213,21 @@ def _parts(
     name = planner if isinstance(planner, str) else getattr(planner, "__qualname__", type(planner))
     if isinstance(decision, Decision):
         leaves = [np.asarray(x) for x in jax.tree.leaves((decision.params, setting.params))]
-        what: list[Any] = [type(decision.policy).__qualname__, *leaves]
+        what: list[Any] = [type(decision.policy).__qualname__, *_leaves(decision.policy), *leaves]
     else:
         what = [decision]
+    if isinstance(setting.rates, PeriodRates):
+        tables += [setting.rates.cumulative, setting.rates.block]
     return [seed, start, horizon, name, *what, *tables, *columns]
+
+
+def _leaves(policy: Any) -> list[Any]:
+    """Return what a policy is made of besides its parameters: numbers, text and arrays."""
+    parts: list[Any] = []
+    if is_dataclass(policy):
+        parts = [getattr(policy, f.name) for f in fields(policy)]
+    known = (bool, int, float, str)
+    return [x if isinstance(x, known) else np.asarray(x) for x in jax.tree.leaves(parts)]
 
 
 def _by_policy(

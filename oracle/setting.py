@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from oracle.config import OracleConfig
 from oracle.conversion import nearest_place, sample_latent
-from oracle.rates import estimate_rates
+from oracle.rates import PeriodRates, estimate_rates
 from oracle.systems import Systems, build_systems
 from simulator import (
     HISTORY_LENGTH,
@@ -42,7 +42,7 @@ class Setting:
     panel: xr.Dataset
     network: Network
     places: Places
-    rates: ConversionRates
+    rates: ConversionRates | PeriodRates
     systems: Systems
     params: Params  # costs and structure for the simulator's dynamics
     known_periods: int  # periods that forecasts and attributes are estimated from
@@ -67,6 +67,12 @@ class Setting:
     def origin(self) -> float:
         """When period 0 begins, days."""
         return float(self.log.array("calendar", "start")[0])
+
+    def systems_in(self, period: int) -> Systems:
+        """Return the systems with the rates of a period."""
+        if isinstance(self.rates, ConversionRates):
+            return self.systems
+        return self.systems.with_rates(self.rates.at(period))
 
     def views(self, seed: int, *, conditional: bool = True, complete: bool = False) -> Views:
         """Draw views with a latent given what happened.
@@ -131,17 +137,19 @@ def setting_from_log(
     config: OracleConfig | None = None,
     economics: Economics | None = None,
     *,
+    rates: ConversionRates | PeriodRates | None = None,
     known_periods: int | None = None,
 ) -> Setting:
     """Derive a setting from a log alone.
 
-    Conversion rates are estimated; places are the distinct homes of customers; the scale of
-    scarcity and capacity is the mean daily demand of the log.
+    Conversion rates are estimated unless given; places are the distinct homes of customers; the
+    scale of scarcity and capacity is the mean daily demand of the log.
 
     Args:
         log: A valid log.
         config: Numbers of the emulated systems.
         economics: Costs of the simulator's dynamics.
+        rates: Of conversion; ``estimate_rates(log)`` when not given.
         known_periods: Periods that forecasts and attributes are estimated from; all of them when
             not given.
 
@@ -151,7 +159,8 @@ def setting_from_log(
     panel = build_panel(log, known_periods=known_periods)
     network = _network(log, panel)
     places = _places(log)
-    rates = estimate_rates(log)
+    rates = estimate_rates(log) if rates is None else rates
+    first = rates if isinstance(rates, ConversionRates) else rates.at(0)
     products = Products(
         id=tuple(log["products"]["id"].to_pylist()),
         **{
@@ -167,7 +176,7 @@ def setting_from_log(
         network=network,
         places=places,
         rates=rates,
-        systems=build_systems(network, places, products, rates, demand, config),
+        systems=build_systems(network, places, products, first, demand, config),
         params=params_from_network(network, economics or Economics(), None),
         known_periods=panel.sizes["period"] if known_periods is None else known_periods,
     )

@@ -19,6 +19,7 @@ class Shelves:
         self.free: IntArray = np.zeros((num_products, num_nodes), np.int64)
         self.reserved: IntArray = np.zeros((num_products, num_nodes), np.int64)
         self.taken: IntArray = np.zeros(num_nodes, np.int64)  # units reserved today, by node
+        self.held = 0  # units reserved, over all products and nodes
         self.open_nodes: list[int] = []  # nodes that serve customers in this period
         self.version: list[int] = [0] * num_products  # rises when a product's free stock changes
         self.period = -1
@@ -73,6 +74,7 @@ class Shelves:
             raise ValueError(msg)
         self.free[product, node] -= units
         self.reserved[product, node] += units
+        self.held += units
         self.taken[node] += units
         self.version[product] += 1
 
@@ -103,3 +105,4 @@ class Shelves:
             )
             raise ValueError(msg)
         self.reserved[product, node] -= units
+        self.held -= units

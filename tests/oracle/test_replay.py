@@ -6,12 +6,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from oracle import to_event_log
+from oracle import PeriodRates, to_event_log
 from oracle.replay import PLANNERS, Decision, replay, replay_many
 from oracle.setting import setting_from_log
 from tests.oracle.policies import Refill
 from world.eventlog import validate_log
 from world.panel import check_conservation
+from world.views import ConversionRates
 
 REFILL = Decision(policy=Refill(), params=np.full(4, 8.0, np.float32))
 
@@ -93,6 +94,26 @@ def test_a_replay_on_given_stock_is_a_log_again(setting, available, planner):
 def test_the_engine_and_the_compiled_loop_give_the_same_replay(setting):
     fast = replay(setting, REFILL, seed=3, record=False)
     same(fast, replay(setting, REFILL, planner="greedy_reference", seed=3, record=False))
+
+
+def test_rates_that_change_over_time_serve_both(log, setting):
+    low = ConversionRates(pmf=0.5 * setting.rates.pmf + 0.5 * np.eye(4)[3])
+    blocks = PeriodRates(blocks=(setting.rates, low), block=np.repeat([0, 1], 6))
+    changing = setting_from_log(log, rates=blocks)
+    stock = setting.stock + 50
+    stock[:, :, 0] = setting.stock[:, :, 0]
+    fast, slow, constant = (
+        replay(of, stock, planner=planner, seed=3, record=False, conditional=False)
+        for of, planner in (
+            (changing, "greedy"),
+            (changing, "greedy_reference"),
+            (setting, "greedy"),
+        )
+    )
+    same(fast, slow)
+    units = [x.outbound.sum(axis=(0, 2)) for x in (fast, constant)]
+    np.testing.assert_array_equal(units[0][:6], units[1][:6])
+    assert units[0][6:].sum() < 0.7 * units[1][6:].sum()
 
 
 def test_views_that_never_convert_change_the_log_alone(setting):

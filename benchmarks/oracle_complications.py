@@ -42,6 +42,7 @@ TUNING, SCORED = 5, 5  # periods: independent stock configurations
 SAMPLES = 64
 VOLUMES = (1.35, 4.0, 13.5)  # units wanted by node, product and period: about 1, 3, 10 shipped
 LARGE = 40.0  # about 30 shipped, for all complications on alone
+DEFAULTS = OracleConfig()
 LANES = (0, 1, 2)  # seeds of the lanes; a figure with lanes is a mean over them
 
 # Orders of the demo's data, Ta-Feng: candidate views a basket, and units a line from one on.
@@ -208,17 +209,23 @@ def make_systems(
 
 
 def measure(
-    setting: Setting, on: Switches, *, lanes: tuple[int, ...] = (0,), seed: int = SEED
+    setting: Setting,
+    on: Switches,
+    config: OracleConfig,
+    *,
+    lanes: tuple[int, ...] = (0,),
+    seed: int = SEED,
 ) -> dict[str, Any]:
     """Return units, both CRPS and their ratio with its interval over products.
 
     Args:
         setting: Products, views and stock.
         on: Which complications are on.
+        config: Numbers of the systems.
         lanes: Seeds of lanes; scores are summed over them.
         seed: Of the draws.
     """
-    parts = [_scores(setting, on, OracleConfig(seed=lane), seed) for lane in lanes]
+    parts = [_scores(setting, on, replace(config, seed=lane), seed) for lane in lanes]
     near = np.sum([part[0] for part in parts], axis=0)
     floor = np.sum([part[1] for part in parts], axis=0)
     entries = len(lanes) * PRODUCTS * SCORED * NODES
@@ -277,9 +284,10 @@ def run() -> list[dict[str, Any]]:
     """Measure every step at every volume; print as it goes."""
     rows: list[dict[str, Any]] = []
 
-    def add(label: str, volume: float, on: Switches) -> None:
+    def add(label: str, volume: float, on: Switches, config: OracleConfig = DEFAULTS) -> None:
         setting = make_setting(volume, single_units=not on.sizes)
-        found = measure(setting, on, lanes=LANES if on.lanes else LANES[:1])
+        lanes = LANES if on.lanes else LANES[:1]
+        found = measure(setting, on, config, lanes=lanes)
         rows.append({"systems": label, "wanted": volume, **found})
 
     for volume in VOLUMES:
@@ -288,6 +296,10 @@ def run() -> list[dict[str, Any]]:
             on = replace(on, **{name: True}) if name else on
             add(label, volume, on)
     add(STEPS[-1][0], LARGE, ALL)
+    # The upper end of what is plausible, and no node that is dear on all of its lanes.
+    for volume in (VOLUMES[0], VOLUMES[-1]):
+        add("all on, opportunity cost 3 USD", volume, ALL, OracleConfig(opportunity_cost=3.0))
+        add("all on, lanes independent", volume, ALL, OracleConfig(lane_node_share=0.0))
     # Where the rest of the distance went: what order sizes and promises hide.
     add("all on, lines of one unit", VOLUMES[-1], replace(ALL, sizes=False))
     add("all on, conversion blind to promises", VOLUMES[-1], replace(ALL, promise=False))
@@ -309,7 +321,7 @@ def draw(rows: list[dict[str, Any]]) -> Callable[[Any], None]:
         axis.set_yticks(range(len(labels)), labels, fontsize=7)
         axis.invert_yaxis()
         axis.axvline(1.0, color="0.6", lw=1)
-        axis.set_xlabel("node-level CRPS of the tuned closest node / noise floor")
+        axis.set_xlabel("CRPS of the tuned closest node / noise floor")
         axis.legend(title="per node and period", frameon=False, fontsize=8)
 
     return on_axis

@@ -1,4 +1,4 @@
-"""The command line: ``draingym demo``, ``draingym data``."""
+"""The command line: ``draingym demo``, ``draingym data``, ``draingym replay``."""
 
 from __future__ import annotations
 
@@ -47,11 +47,37 @@ def data(name: Annotated[Literal["ta-feng"], tyro.conf.Positional]) -> None:
     print(download())
 
 
+def replay(
+    log: Annotated[Path, tyro.conf.Positional],
+    policy: str = "order-up-to",
+    out: Path = Path("runs/replay"),
+    planner: Literal["greedy", "greedy_reference", "closest", "batch_milp"] = "greedy",
+    seed: int = 0,
+    start: int = 0,
+) -> None:
+    """Replay an event log under another policy: what would have happened, as a log.
+
+    A replay that was interrupted goes on after its last finished period.
+
+    Args:
+        log: Folder of the event log, such as runs/demo/log.
+        policy: log (its own stock), order-up-to, historical, or a .npz file of parameters, such as
+            runs/demo/neural.npz.
+        out: Folder of the replay: log, panel.zarr, values.json.
+        planner: How orders are fulfilled.
+        seed: Of customers, lead times and costs.
+        start: First period.
+    """
+    from draingym.replay import replay_folder
+
+    replay_folder(log, policy, out, planner, seed, start, Console())
+
+
 def main() -> None:
     """Run the command line; bad input ends with its message and exit code 2."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo, "data": data},
+            {"demo": demo, "data": data, "replay": replay},
             prog="draingym",
             description="A differentiable inventory gym with a learned drain model.",
         )

@@ -1,17 +1,40 @@
-"""How views convert: rates estimated from a log, and conversion given what happened."""
+"""How views convert under another promise: given what happened, or independently of it."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from oracle.promise import NO_ORDER
+from oracle.rates import (
+    PeriodRates,
+    SmoothingConfig,
+    check_views,
+    cumulative_of,
+    decreasing,
+    estimate_period_rates,
+    estimate_rates,
+    rates_from_counts,
+)
 from world.arrays import require
 from world.eventlog import EventLog
-from world.views import PROMISES, SHIP_OPTIONS, ConversionRates, Places, Views
+from world.views import ConversionRates, Places, Views
+
+__all__ = [
+    "PeriodRates",
+    "SmoothingConfig",
+    "conditional",
+    "decreasing",
+    "draw_latent",
+    "estimate_period_rates",
+    "estimate_rates",
+    "independent",
+    "latent_interval",
+    "nearest_place",
+    "rates_from_counts",
+    "sample_latent",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -83,6 +106,34 @@ def latent_interval(cumulative: ArrayLike, option: ArrayLike) -> tuple[FloatArra
     return low, high
 
 
+def independent(historical: ArrayLike, counterfactual: ArrayLike, option: ArrayLike) -> FloatArray:
+    """Return how a view converts under another promise, whatever it did in history.
+
+    ``P(s' | p', p, s) = pi_p'(s')``: the latent is drawn anew. The signature is that of
+    ``conditional``, which it is compared with; the law of total probability holds for both.
+
+    Args:
+        historical: [..., 4] probability of each option under the promise p shown in history.
+        counterfactual: [..., 4] the same under the new promise p'.
+        option: [...] the option s chosen in history, as an index.
+
+    Returns:
+        [..., 4] probability of each option under the new promise.
+
+    Raises:
+        ValueError: If an option has no probability under the historical promise.
+
+    Source:
+        The paper's appendix F.
+
+    >>> independent([0, 0.2, 0.1, 0.7], [0.15, 0.15, 0.1, 0.6], 1).tolist()
+    [0.15, 0.15, 0.1, 0.6]
+    """
+    low, _ = latent_interval(_cumulate(historical), option)
+    new = np.asarray(counterfactual, np.float64)
+    return np.array(np.broadcast_to(new, np.broadcast_shapes(new.shape, (*low.shape, 4))))
+
+
 def draw_latent(cumulative: ArrayLike, option: ArrayLike, uniform: ArrayLike) -> FloatArray:
     """Draw the latent of views uniformly from the intervals in which history puts them.
 
@@ -100,159 +151,60 @@ def draw_latent(cumulative: ArrayLike, option: ArrayLike, uniform: ArrayLike) ->
     return np.asarray(np.minimum(latent, np.nextafter(1.0, 0.0)), np.float64)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SmoothingConfig:
-    """How strongly rates of thin cells lean on products' and national rates (ours)."""
+def sample_latent(
+    log: EventLog,
+    rates: ConversionRates | PeriodRates,
+    places: Places,
+    *,
+    seed: int = 0,
+    conditional: bool = True,
+) -> Views:
+    """Draw the latent of every view of a log, for a replay.
 
-    views: float = 200.0  # weight of a product's prior, in views under a promise
-    orders: float = 5.0  # weight of the national conversion level, in orders of a product
-    national_views: float = 50.0  # weight of the default response to a promise, in views
+    Conditional: ``U ~ Uniform(C_p(s-), C_p(s)]`` given the promise p shown and the option s
+    chosen, so that a promise that is no slower never loses an order. Independent: U and the size
+    of every order anew, whatever happened; for comparison.
 
-    def __post_init__(self) -> None:
-        """Check the bounds."""
-        for name in ("views", "orders", "national_views"):
-            if not getattr(self, name) > 0:
-                msg = f"{name} must be above 0, got {getattr(self, name)}"
-                raise ValueError(msg)
-
-
-def rates_from_counts(
-    counts: ArrayLike, smoothing: SmoothingConfig | None = None
-) -> ConversionRates:
-    """Estimate conversion rates from how often each option was chosen under each promise.
-
-    1. National rates: counts over products, with a default response to a promise as pseudo-views.
-    2. A product's level: its orders over those that national rates predict for its promises.
-    3. A product's rates: its counts and pseudo-views at its level times the national rates.
-    4. Isotonic in the promise: C_p'(s) >= C_p(s) for p' faster than p (weighted, option by
-       option; the same weights for all options keep C increasing in s).
-
-    Args:
-        counts: [P, 4, 4] views by product, promise shown and option chosen.
-        smoothing: Weights of the priors.
-
-    Returns:
-        Rates; OOS converts to nothing.
-
-    Raises:
-        ValueError: If a count is negative, there are no orders, or an option is chosen that is
-            faster than its promise.
-
-    Source:
-        The matrix of the paper's appendix F; smoothing is ours.
-    """
-    smoothing = SmoothingConfig() if smoothing is None else smoothing
-    n = np.asarray(counts, np.float64)
-    if n.ndim != 3 or n.shape[1:] != (4, 4):
-        msg = f"counts must have shape (P, 4, 4), got {n.shape}"
-        raise ValueError(msg)
-    faster = np.tri(4, k=-1, dtype=bool)  # options that the promise rules out; all of them if OOS
-    bad = (n < 0) | (faster & (n > 0))
-    if bad.any():
-        i, p, s = (int(k) for k in np.argwhere(bad)[0])
-        msg = f"counts[{i}, {p}, {s}] must be at least 0, and 0 if ruled out, got {n[i, p, s]}"
-        raise ValueError(msg)
-    seen, bought = n[:, :3], n[:, :3, :3]
-    orders, views = bought.sum(), seen.sum()
-    if orders == 0 or orders == views:
-        msg = f"counts must hold orders and views without one, got {orders} orders, {views} views"
-        raise ValueError(msg)
-    default = ConversionRates.from_conversion(np.array([orders / views])).pmf[0, :3, :3]
-    by_promise = seen.sum(axis=(0, 2))[:, None]
-    weight = smoothing.national_views
-    national = (bought.sum(axis=0) + weight * default) / (by_promise + weight)
-    predicted = (seen.sum(axis=2) @ national.sum(axis=1))[:, None, None]
-    sold = bought.sum(axis=(1, 2))[:, None, None]
-    level = (sold + smoothing.orders) / (predicted + smoothing.orders)
-    level = np.minimum(level, 0.95 / national.sum(axis=1).max())
-    shown = seen.sum(axis=2)[:, :, None]
-    rates = (bought + smoothing.views * level * national) / (shown + smoothing.views)
-    cumulative = decreasing(np.cumsum(rates, axis=2), shown + smoothing.views)
-    pmf = np.zeros_like(n)
-    pmf[:, :3, :3] = np.maximum(np.diff(cumulative, axis=2, prepend=0.0), 0.0)
-    pmf[:, :, 3] = 1.0 - pmf[:, :, :3].sum(axis=2)
-    return ConversionRates(pmf=pmf)
-
-
-def decreasing(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the weighted least-squares fit that does not increase along axis 1.
-
-    ``fit_k = min_{a <= k} max_{b >= k} mean(values[a..b])``.
-
-    Args:
-        values: [P, K, S].
-        weights: [P, K, 1], above 0.
-
-    Returns:
-        [P, K, S].
-
-    >>> decreasing(np.array([[[1.0], [3.0], [2.0]]]), np.ones((1, 3, 1))).ravel().tolist()
-    [2.0, 2.0, 2.0]
-    """
-    size = values.shape[1]
-
-    def mean(a: int, b: int) -> FloatArray:
-        block = slice(a, b + 1)
-        total = (weights[:, block] * values[:, block]).sum(axis=1)
-        return np.asarray(total / weights[:, block].sum(axis=1), np.float64)
-
-    fit = [
-        np.min([np.max([mean(a, b) for b in range(k, size)], axis=0) for a in range(k + 1)], axis=0)
-        for k in range(size)
-    ]
-    return np.stack(fit, axis=1)
-
-
-def estimate_rates(log: EventLog, smoothing: SmoothingConfig | None = None) -> ConversionRates:
-    """Estimate conversion rates from the views of an event log.
-
-    Args:
-        log: Any log in the project's schema.
-        smoothing: Weights of the priors of ``rates_from_counts``.
-
-    Returns:
-        Rates of the log's products.
-
-    Raises:
-        ValueError: As ``rates_from_counts`` does.
-    """
-    shape = (log["products"].num_rows, len(PROMISES), len(SHIP_OPTIONS))
-    keys = tuple(log.array("glance_views", name) for name in ("product", "promise", "ship_option"))
-    counts = np.bincount(np.ravel_multi_index(keys, shape), minlength=int(np.prod(shape)))
-    return rates_from_counts(counts.reshape(shape), smoothing)
-
-
-def sample_latent(log: EventLog, rates: ConversionRates, places: Places, *, seed: int = 0) -> Views:
-    """Draw the latent of every view of a log given what happened, for a replay.
-
-    ``U ~ Uniform(C_p(s-), C_p(s)]`` given the promise p shown and the option s chosen. Conversion
-    is then a deterministic function of the promise, and a promise that is no slower never loses
-    an order. Views that convert under no promise, U > C_1d(any order), are dropped: exact. A view
-    without an order wants a size that its product was ordered in; views of one customer at one
-    time are a basket.
+    Conversion is then a deterministic function of the promise. Views that convert under no
+    promise, U > C_1d(any order), are dropped: exact. A view without an order wants a size that
+    its product was ordered in; views of one customer at one time are a basket.
 
     Args:
         log: What happened. It holds no latent.
-        rates: Conversion rates, usually ``estimate_rates(log)``.
+        rates: Conversion rates, usually ``estimate_rates(log)``. The systems must convert at the
+            same rates; those by period come with ``PeriodRates.at``.
         places: Places of the systems that will serve the views; a customer lives in the
             nearest one of the same region.
         seed: Of the latents and sizes.
+        conditional: Given history, or independent of it.
 
     Returns:
         Candidate views by period of the log's calendar.
 
     Raises:
-        ValueError: If an option has no probability under the promise shown, or a view's region is
-            not its customer's, or has no place.
+        ValueError: Naming table and row, if a view's product, customer, promise or option does not
+            exist, its option is faster than its promise or has no probability under it, or its
+            region is not its customer's, or has no place; if the rates are of other products or
+            periods.
     """
+    check_views(log)
+    _require_extent(log, rates)
     rng_latent, rng_size = (np.random.default_rng([seed, stream]) for stream in range(2))
     names = ("time", "period", "product", "region", "customer", "quantity")
     column = {name: log.array("glance_views", name) for name in names}
     promise, option = log.array("glance_views", "promise"), log.array("glance_views", "ship_option")
     product = column["product"]
-    cumulative = rates.cumulative[product, promise]
-    latent = draw_latent(cumulative, option, rng_latent.random(len(product)))
-    size = _sizes(product, column["quantity"], len(rates.best), rng_size)
+    cumulative = cumulative_of(rates, product, column["period"])
+    uniform = rng_latent.random(len(product))
+    size = _sizes(product, column["quantity"], len(log["products"]), rng_size)
+    if conditional:
+        shown = cumulative[np.arange(len(product)), promise]
+        _require_probable(log, shown, option)
+        latent = draw_latent(shown, option, uniform)
+        quantity = np.where(option < NO_ORDER, column["quantity"], size)
+    else:
+        latent = np.clip(1.0 - uniform, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0))
+        quantity = size
     where = (log.array("customers", name) for name in ("latitude", "longitude", "region"))
     home = nearest_place(places, *where)
     place = home[column["customer"]]
@@ -274,12 +226,42 @@ def sample_latent(log: EventLog, rates: ConversionRates, places: Places, *, seed
         place=place[order].astype(np.int32),
         region=column["region"][order],
         customer=customer,
-        quantity=np.where(option < NO_ORDER, column["quantity"], size)[order].astype(np.int32),
+        quantity=quantity[order].astype(np.int32),
         session=np.cumsum(change) - 1,
         latent=latent[order],
         offsets=np.concatenate([[0], np.cumsum(periods)]),
     )
-    return views.candidates(rates)
+    return views.select(views.latent <= cumulative[order, 0, NO_ORDER - 1])
+
+
+def _require_extent(log: EventLog, rates: ConversionRates | PeriodRates) -> None:
+    """Raise unless the rates are of the log's products and periods."""
+    products = rates.num_products if isinstance(rates, PeriodRates) else len(rates.pmf)
+    if products != len(log["products"]):
+        msg = f"rates are of {products} products: must be the {len(log['products'])} of products"
+        raise ValueError(msg)
+    if isinstance(rates, PeriodRates) and rates.num_periods != len(log["calendar"]):
+        msg = (
+            f"rates are of {rates.num_periods} periods: must be the {len(log['calendar'])} of "
+            "calendar"
+        )
+        raise ValueError(msg)
+
+
+def _require_probable(log: EventLog, shown: FloatArray, option: IntArray) -> None:
+    """Raise for the first view whose option cannot happen at the rates of its promise."""
+    before = np.concatenate([np.zeros((len(shown), 1)), shown], axis=1)
+    rows = np.arange(len(shown))
+    likely = shown[rows, option] > before[rows, option]
+    if not likely.all():
+        row = int(np.argmin(likely))
+        chosen, promise = (
+            log["glance_views"][name][row].as_py() for name in ("ship_option", "promise")
+        )
+        raise ValueError(
+            f"glance_views.ship_option, row {row}: {chosen!r} has no probability in the rates "
+            f"under the promise {promise!r}, must be above 0"
+        )
 
 
 def _sizes(

@@ -14,6 +14,7 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from oracle.fulfilment import PeriodOutcome, drain_period
+from oracle.rates import PeriodRates
 from oracle.systems import Systems
 from simulator.dynamics import Acted, act, observe, settle
 from simulator.types import (
@@ -29,6 +30,8 @@ from simulator.types import (
     Transition,
 )
 from world.views import Views
+
+Serve = Callable[[int, NDArray[np.int64]], PeriodOutcome]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,8 @@ def run(
     *,
     key: Array | None = None,
     seed: int = 0,
+    rates: PeriodRates | None = None,
+    serve: Serve | None = None,
     record: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> OracleRun:
@@ -122,6 +127,9 @@ def run(
         scenario: Leaves with a leading product axis [P, ...] and [P, T, ...].
         key: For policies that draw at random; fixed when not given.
         seed: Seed of the cost noise.
+        rates: Rates that change over time, by absolute period, in place of the systems' own.
+        serve: Runs a period's views in place of the emulated systems: takes its absolute index
+            and [P, N] whole units available, returns the outcome.
         record: Keep the outcome of every period, for an event log.
         progress: Called with (periods done, periods) after every period.
 
@@ -166,9 +174,12 @@ def run(
         observation, action, acted = _before(
             policy, True, params, policy_params, state, series, t, keys[:, step]
         )
-        outcome = drain_period(
-            systems, views, start + step, whole("available", acted.available), seed=seed
-        )
+        available = whole("available", acted.available)
+        if serve is not None:
+            outcome = serve(start + step, available)
+        else:
+            serving = systems if rates is None else systems.with_rates(rates.at(start + step))
+            outcome = drain_period(serving, views, start + step, available, seed=seed)
         drain = Drain(
             outbound=jnp.asarray(outcome.outbound, jnp.float32),
             ship_cost=jnp.asarray(outcome.ship_cost, jnp.float32),

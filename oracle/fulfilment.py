@@ -55,6 +55,7 @@ class PeriodOutcome:
     shipment_units: IntArray  # [S]
     shipment_box: IntArray  # [S] index into the period's boxes
     shipment_cost: FloatArray  # [S] USD, the line's share of its box
+    shipment_time: FloatArray  # [S] when it left the node, days
     box_node: IntArray  # [B]
     box_zone: IntArray  # [B] carrier zone
     box_weight_lb: FloatArray  # [B]
@@ -356,6 +357,7 @@ def drain_period(
         shipment_units=line_units,
         shipment_box=line_box,
         shipment_cost=line_cost,
+        shipment_time=views.time[here][line_view],
         box_node=box_node,
         box_zone=box_zone,
         box_weight_lb=box_weight,

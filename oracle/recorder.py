@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oracle.environment import OracleRun, whole
+from oracle.fulfilment import PeriodOutcome
 from oracle.promise import NO_ORDER
 from world.eventlog import EventLog, static_tables
 from world.orders import World
+from world.views import Views
 
 IntArray = NDArray[np.int64]
 
@@ -39,13 +42,20 @@ def to_event_log(world: World, run: OracleRun) -> EventLog:
         raise ValueError(msg)
     tables = static_tables(world)
     return EventLog.from_arrays(
-        {**tables, **_customer_tables(run), **_stock_tables(run)},
+        {**tables, **customer_tables(run.views, run.outcomes), **stock_tables(run)},
     )
 
 
-def _customer_tables(run: OracleRun) -> dict[str, dict[str, NDArray[Any]]]:
-    """Return views, order lines and boxes."""
-    views, outcomes = run.views, run.outcomes
+def customer_tables(
+    views: Views, outcomes: Sequence[PeriodOutcome]
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Return views, order lines and boxes.
+
+    Args:
+        views: Those of the outcomes' periods, and no others.
+        outcomes: One for each period.
+    """
+    first = outcomes[0].first_view
     promise = np.concatenate([o.promise for o in outcomes])
     option = np.concatenate([o.option for o in outcomes])
     filled = np.concatenate([o.filled for o in outcomes])
@@ -57,7 +67,7 @@ def _customer_tables(run: OracleRun) -> dict[str, dict[str, NDArray[Any]]]:
     line = np.full(len(option), -1, np.int64)
     line[ordered] = np.arange(int(ordered.sum()))
     boxes_before = np.cumsum([0, *(len(o.box_node) for o in outcomes)])
-    box_view = np.concatenate([o.shipment_view for o in outcomes])
+    box_view = np.concatenate([o.shipment_view for o in outcomes]) - first
     pairs = zip(outcomes, boxes_before[:-1], strict=True)
     return {
         "glance_views": {
@@ -84,14 +94,14 @@ def _customer_tables(run: OracleRun) -> dict[str, dict[str, NDArray[Any]]]:
             "box": np.concatenate([o.shipment_box + before for o, before in pairs]),
             "order_line": line[box_view],
             "node": np.concatenate([o.shipment_node for o in outcomes]),
-            "shipped_at": views.time[box_view],
+            "shipped_at": np.concatenate([o.shipment_time for o in outcomes]),
             "units": np.concatenate([o.shipment_units for o in outcomes]),
             "cost_share": np.concatenate([o.shipment_cost for o in outcomes]),
         },
     }
 
 
-def _stock_tables(run: OracleRun) -> dict[str, dict[str, IntArray]]:
+def stock_tables(run: OracleRun) -> dict[str, dict[str, IntArray]]:
     """Return inventory by period, product and node, and the shipments between nodes."""
     moves = run.trajectory.transitions
 

@@ -40,6 +40,7 @@ class Systems:
     cutoff_hour: float
     opportunity_cost: float  # USD a unit where there is no cover
     cost_noise_sd: float
+    distance_km: FloatArray | None = None  # [N, K] for the closest planner
 
     def __post_init__(self) -> None:
         """Check shapes and bounds."""
@@ -161,4 +162,5 @@ def build_systems(
         cutoff_hour=config.cutoff_hour,
         opportunity_cost=config.opportunity_cost,
         cost_noise_sd=config.cost_noise_sd,
+        distance_km=distance,
     )

@@ -23,7 +23,10 @@ ALLOWED: dict[str, set[str]] = {
 NOT_SHIPPED = {"benchmarks", "conftest", "docs", "examples", "tests", "tools"}
 
 # They come with extras, so that a core install imports without them.
-HEAVY = {"duckdb", "ibis", "jinja2", "matplotlib", "numba", "pandas", "pyarrow", "xarray", "zarr"}
+HEAVY = {
+    *("duckdb", "ibis", "jinja2", "matplotlib", "numba", "pandas", "pyarrow"),
+    *("statsmodels", "xarray", "zarr"),
+}
 
 
 def imports_of(source: str) -> set[tuple[int, str]]:

@@ -1,0 +1,161 @@
+"""Figures in the pages, taken from ``results/NAME.json`` and put between markers.
+
+A page holds ``<!-- figures: KIND NAME -->`` and, further down, ``<!-- end -->``. What stands
+between them is written by ``python -m benchmarks._docs`` and never by hand; a test fails when it
+differs from the files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from world.atomic import atomic_file
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+MARKED = re.compile(
+    r"(<!-- figures: (?P<kind>[\w-]+) (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
+)
+Result = Mapping[str, Any]
+
+
+def number(value: Any) -> str:
+    """Return a figure as a page has it: three digits, thousands in full.
+
+    >>> number(15785.9), number(0.05071), number(-2.1), number(None)
+    ('15,786', '0.0507', '-2.1', '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if abs(value) >= 1000 or isinstance(value, int):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """Return a table in Markdown; all columns but the first are aligned to the right.
+
+    >>> print(table(["a", "b"], [["x", 1.25]]))
+    | a | b |
+    | --- | ---: |
+    | x | 1.25 |
+    """
+    names = list(header)
+    lines = ["| " + " | ".join(names) + " |"]
+    lines.append("| " + " | ".join(["---"] + ["---:"] * (len(names) - 1)) + " |")
+    lines.extend("| " + " | ".join(number(cell) for cell in row) + " |" for row in rows)
+    return "\n".join(lines)
+
+
+def claims(result: Result) -> str:
+    """Return all claims of a benchmark, those that do not pass too."""
+    verdict = {True: "yes", False: "**no**", None: ""}
+    rows = (
+        (c["what"], f"{number(c['value'])} {c['unit']}".strip(), c["needs"], verdict[c["passes"]])
+        for c in result["claims"]
+    )
+    return table(["figure", "value", "needs", "passes"], rows)
+
+
+def rows(result: Result) -> str:
+    """Return the rows of a benchmark as they are."""
+    found = result["rows"]
+    return table(found[0], (row.values() for row in found))
+
+
+def _pairs(result: Result, kind: str) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Return the rows of the two conversions side by side, in the order of the first."""
+    found = [row for row in result["rows"] if row["kind"] == kind]
+    keys = ("policy", "against", "measure")
+    other = {tuple(r[k] for k in keys): r for r in found if r["conversion"] == "independent"}
+    return [
+        (r, other[tuple(r[k] for k in keys)]) for r in found if r["conversion"] == "conditional"
+    ]
+
+
+def quality_policies(result: Result) -> str:
+    """Return bias and spread of values, units and ship costs, in per cent of the truth."""
+    body = []
+    for first, second in _pairs(result, "policy"):
+        percent = [
+            100.0 * row[what] / first["truth"] for row in (first, second) for what in ("bias", "sd")
+        ]
+        body.append([f"{first['policy']}, {first['measure']}", first["truth"], *percent])
+    header = ["policy, measure", "truth", "bias, %", "sd, %", "bias indep., %", "sd indep., %"]
+    return table(header, body)
+
+
+def quality_differences(result: Result) -> str:
+    """Return bias and spread of differences of two policies' values."""
+    body = []
+    for first, second in _pairs(result, "difference"):
+        factor = (second["sd"] / first["sd"]) ** 2
+        body.append(
+            [
+                f"{first['policy']} - {first['against']}",
+                first["truth"],
+                *(row[what] for row in (first, second) for what in ("bias", "sd")),
+                factor,
+            ]
+        )
+    header = ["difference", "truth", "bias", "sd", "bias indep.", "sd indep.", "variance, x"]
+    return table(header, body)
+
+
+KINDS: dict[str, Callable[[Result], str]] = {
+    "claims": claims,
+    "rows": rows,
+    "policies": quality_policies,
+    "differences": quality_differences,
+}
+
+
+def fill(text: str, results: Path = RESULTS) -> str:
+    """Return a page with its figures as the files have them.
+
+    Raises:
+        ValueError: If a marker names a kind or a file that does not exist, or is never ended.
+    """
+    opened = text.count("<!-- figures:")
+
+    def one(match: re.Match[str]) -> str:
+        kind, name = match["kind"], match["name"]
+        path = results / f"{name}.json"
+        if kind not in KINDS:
+            raise ValueError(f"figures: {kind} {name}: the kind must be one of {sorted(KINDS)}")
+        if not path.exists():
+            raise ValueError(f"figures: {kind} {name}: {path.name} must be in {results}")
+        result = json.loads(path.read_text(encoding="utf-8"))
+        source = f"*{result['preset']}; `make bench-{name}`.*"
+        return f"{match[1]}{KINDS[kind](result)}\n\n{source}\n{match[4]}"
+
+    filled, count = MARKED.subn(one, text)
+    if count != opened:
+        raise ValueError(f"{opened} markers of figures, {count} ended: each must have its end")
+    return filled
+
+
+def pages() -> list[Path]:
+    """Return the pages that may hold figures."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def main() -> None:
+    """Put the figures into all pages."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text)
+        if filled != text:
+            with atomic_file(page) as draft:
+                draft.write_text(filled, encoding="utf-8")
+            print(f"{page.relative_to(ROOT)}: figures renewed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""``draingym replay`` on the command line."""
+
+import json
+import sys
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from draingym.cli import main
+from draingym.config import LoopConfig
+from draingym.history import run_history
+from draingym.replay import choose
+from oracle.recorder import to_event_log
+from oracle.setting import read_setting
+from policies import Historical, NeuralPlacement, OrderUpTo, tree_of
+from policies.store import save_parameters
+from world.eventlog import read_log, write_log
+from world.orders import WorldConfig, build_world
+from world.panel import load_panel
+from world.synthetic import SyntheticConfig, synthetic_order_lines
+
+
+@pytest.fixture(scope="module")
+def network_and_log(tmp_path_factory):
+    lines = synthetic_order_lines(
+        SyntheticConfig(num_products=6, num_customers=300, num_days=8, lines_per_day=80.0), seed=3
+    )
+    config = LoopConfig(
+        data="synthetic", world=WorldConfig(num_products=4, num_nodes=3, num_regions=5)
+    )
+    world = build_world(lines, config.world)
+    folder = tmp_path_factory.mktemp("history") / "log"
+    write_log(to_event_log(world, run_history(world, config)), folder)
+    return world.network, folder
+
+
+def call(monkeypatch, *words):
+    monkeypatch.setattr(sys, "argv", ["draingym", "replay", *map(str, words)])
+    main()
+
+
+@pytest.mark.parametrize("policy", ["log", "file"])
+def test_a_replay_leaves_a_log_a_panel_and_values(network_and_log, policy, tmp_path, monkeypatch):
+    network, log = network_and_log
+    if policy == "file":
+        neural = NeuralPlacement(tree=tree_of(network), num_attributes=3)
+        policy = tmp_path / "policy.npz"
+        save_parameters(policy, neural.init(jax.random.key(1)))
+    out = tmp_path / "out"
+    call(monkeypatch, log, "--policy", policy, "--out", out, "--start", 2)
+    values = json.loads((out / "values.json").read_text())
+    panel = load_panel(out / "panel.zarr")
+    assert read_log(out / "log")["calendar"].num_rows == len(values["period_values"]) == 6
+    assert values["value"] == pytest.approx(sum(values["period_values"]))
+    assert values["units"] == int(panel["outbound"].sum()) > 0
+    assert values["ship_cost"] == pytest.approx(float(panel["ship_cost"].sum()))
+
+
+def test_a_policy_is_known_by_its_name_or_its_parameters(network_and_log, tmp_path):
+    network, log = network_and_log
+    setting = read_setting(log)
+    policies = {"order-up-to": OrderUpTo, "historical": Historical}
+    for name, kind in policies.items():
+        assert isinstance(choose(setting, name).policy, kind)
+    params = replace(OrderUpTo(tree=tree_of(network)).init(jax.random.key(0)), buy_cover=3.0)
+    save_parameters(tmp_path / "own.npz", params)
+    decision = choose(setting, str(tmp_path / "own.npz"))
+    assert isinstance(decision.policy, OrderUpTo)
+    assert float(decision.params.buy_cover) == 3.0
+    np.testing.assert_array_equal(choose(setting, "log"), setting.stock)
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        pytest.param("best", "policy must be one of", id="name"),
+        pytest.param("other.npz", "other.npz holds parameters of no known policy", id="file"),
+    ],
+)
+def test_an_unknown_policy_ends_with_a_message(
+    network_and_log, policy, message, tmp_path, monkeypatch, capsys
+):
+    np.savez(tmp_path / "other.npz", weight=np.zeros(3))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, network_and_log[1], "--policy", policy, "--out", tmp_path / "out")
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -108,7 +108,27 @@ def quality_differences(result: Result) -> str:
     return table(header, body)
 
 
+def validation(result: Result) -> str:
+    """Return what each policy is worth in simulator, oracle and truth, and against the baseline."""
+    columns = ("simulator", "oracle", "truth")
+    cells = {(row["table"], row.get("policy"), row.get("column")): row for row in result["rows"]}
+
+    def shown(kind: str, policy: str, column: str) -> str:
+        row = cells[kind, policy, column]
+        low, high = number(row["low"]), number(row["high"])
+        return f"{number(row['mean'])} [{low}, {high}]"
+
+    names = {"value": "{}", "difference": "{}, minus order up to"}
+    body = [
+        [names[kind].format(policy), *(shown(kind, policy, column) for column in columns)]
+        for kind, policy, column in cells
+        if kind in names and column == columns[0]
+    ]
+    return table(["USD per product", *columns], body)
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
+    "validation": validation,
     "claims": claims,
     "rows": rows,
     "policies": quality_policies,

@@ -1,10 +1,9 @@
 """A fulfilment rule of one's own in the oracle: always ship from the fullest node."""
-# ruff: noqa: D102
 
 import sys
 from dataclasses import replace
 
-from oracle import ProductionSystems, greedy_systems, read_setting, replay
+from oracle import greedy_systems, read_setting, replay
 from oracle.protocols import Item, Parcel
 
 
@@ -16,7 +15,7 @@ class FullestNode:
 
     def submit(self, line):
         view, stock = line.view, self.shelves.free[line.view.product]
-        node = max(self.shelves.open_nodes, key=lambda n: stock[n])
+        node = max(self.shelves.open_nodes, key=stock.__getitem__)
         if units := min(view.quantity, int(stock[node])):
             self.shelves.reserve(view.product, node, units)
             self.packed.append(Parcel(node, (Item(view, units),), view.time))
@@ -25,10 +24,10 @@ class FullestNode:
         shipped, self.packed = self.packed, []
         return shipped
 
-    flush = pop_shipped
+    flush = pop_shipped  # at the end of the replay
 
 
-def fullest(systems, seed) -> ProductionSystems:
+def fullest(systems, seed):
     """Return the emulated systems with the rule in the place of theirs."""
     return replace(greedy_systems(systems, seed), fulfilment=FullestNode())
 

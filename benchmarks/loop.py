@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from benchmarks._common import (
     Claim,
     at_most,
@@ -20,8 +22,6 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from rich.console import Console
-
 from draingym.config import LoopConfig
 from draingym.loop import run_loop
 

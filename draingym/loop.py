@@ -60,6 +60,7 @@ from world.lines import OrderLines
 from world.panel import build_panel, load_panel, pipeline_at, save_panel
 from world.synthetic import synthetic_order_lines
 from world.ta_feng import DataUnavailableError, load_order_lines
+from world.views import ConversionRates
 
 Figures = dict[str, Any]
 POLICIES = ("historical", "order up to", "neural")
@@ -413,6 +414,11 @@ class Loop:
     # Validation
 
     @cached_property
+    def estimated_rates(self) -> ConversionRates:
+        """Conversion rates as the log shows them."""
+        return estimate_rates(self.log)
+
+    @cached_property
     def oracle_systems(self) -> Systems:
         """The systems as they look to one who knows the log: rates are estimated."""
         world, panel = self.world, self.panel
@@ -422,7 +428,7 @@ class Loop:
             world.network,
             world.places,
             world.products,
-            estimate_rates(self.log),
+            self.estimated_rates,
             ordered / days,
             self.config.oracle,
         )
@@ -431,9 +437,8 @@ class Loop:
         """Run all policies in simulator, oracle and truth on the held-out periods."""
         config, setting, world = self.config, self.setting, self.world
         systems = self.oracle_systems
-        rates = estimate_rates(self.log)
         drawn = [
-            sample_latent(self.log, rates, world.places, seed=config.seed + r)
+            sample_latent(self.log, self.estimated_rates, world.places, seed=config.seed + r)
             for r in range(config.replications)
         ]
         truth = World(

@@ -1,4 +1,7 @@
-"""Building blocks: MLP, attention, Transformer block, and a causal stack with a cached step."""
+"""Building blocks: MLP, attention, what mixes tokens, and a causal stack with a cached step.
+
+Matrix products run in ``config.precision``; what is added up between blocks is float32.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,33 @@ from drain_model.config import DrainConfig
 _MASKED = -1e9
 
 
+def linear(config: DrainConfig, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> nnx.Linear:
+    """Return a layer with float32 parameters that computes in the config's precision."""
+    return nnx.Linear(inputs, outputs, dtype=jnp.dtype(config.precision), rngs=rngs)
+
+
 class MLP(nnx.Module):
-    """Fully connected layers with SiLU between them."""
+    """Fully connected layers with SiLU between them; float32 out."""
 
     def __init__(
-        self, inputs: int, hidden: int, outputs: int, depth: int, *, rngs: nnx.Rngs
+        self,
+        config: DrainConfig,
+        inputs: int,
+        hidden: int,
+        outputs: int,
+        depth: int,
+        *,
+        rngs: nnx.Rngs,
     ) -> None:
         """Initialise ``depth`` layers."""
         sizes = [inputs, *[hidden] * (depth - 1), outputs]
-        self.layers = nnx.List([nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(sizes)])
+        self.layers = nnx.List([linear(config, a, b, rngs=rngs) for a, b in pairwise(sizes)])
 
     def __call__(self, x: Float[Array, "*b I"]) -> Float[Array, "*b O"]:
         """Apply the layers."""
         for layer in self.layers[:-1]:
             x = jax.nn.silu(layer(x))
-        out: Array = self.layers[-1](x)
+        out: Array = self.layers[-1](x).astype(jnp.float32)
         return out
 
 
@@ -47,7 +62,9 @@ class CausalStack(nnx.Module):
         self.width = config.width
         self.layers = nnx.List(
             [
-                nnx.Linear((inputs if i == 0 else self.width) * self.taps, self.width, rngs=rngs)
+                linear(
+                    config, (inputs if i == 0 else self.width) * self.taps, self.width, rngs=rngs
+                )
                 for i in range(len(self.dilations))
             ]
         )
@@ -55,6 +72,7 @@ class CausalStack(nnx.Module):
 
     def _layer(self, i: int, taps: list[Array]) -> Array:
         y: Array = jax.nn.silu(self.layers[i](jnp.concatenate(taps, axis=-1)))
+        y = y.astype(jnp.float32)
         return y if i == 0 else taps[0] + y
 
     def window(self, x: Float[Array, "*b T M I"]) -> Float[Array, "*b T M W"]:
@@ -104,9 +122,9 @@ class Attention(nnx.Module):
         self.heads = config.heads
         self.norm_query = nnx.LayerNorm(width, rngs=rngs)
         self.norm_memory = nnx.LayerNorm(width, rngs=rngs)
-        self.query = nnx.Linear(width, width, rngs=rngs)
-        self.key_value = nnx.Linear(width, 2 * width, rngs=rngs)
-        self.out = nnx.Linear(width, width, rngs=rngs)
+        self.query = linear(config, width, width, rngs=rngs)
+        self.key_value = linear(config, width, 2 * width, rngs=rngs)
+        self.out = linear(config, width, width, rngs=rngs)
 
     def memory(
         self, tokens: Float[Array, "*b M W"]
@@ -127,14 +145,14 @@ class Attention(nnx.Module):
         """Let every token attend; ``mask`` is false where a key must not be seen."""
         query = self.query(self.norm_query(tokens))
         query = query.reshape((*query.shape[:-1], self.heads, -1)) * keys.shape[-1] ** -0.5
-        score = jnp.einsum("...nad,...mad->...anm", query, keys)
+        score = jnp.einsum("...nad,...mad->...anm", query, keys).astype(jnp.float32)
         if bias is not None:
             score = score + bias.reshape((1,) * (score.ndim - 3) + bias.shape)
         if mask is not None:
             score = jnp.where(mask[..., None, None, :], score, _MASKED)
-        weight = jax.nn.softmax(score, axis=-1)
+        weight = jax.nn.softmax(score, axis=-1).astype(values.dtype)
         mixed = jnp.einsum("...anm,...mad->...nad", weight, values)
-        out: Array = self.out(mixed.reshape((*mixed.shape[:-2], -1)))
+        out: Array = self.out(mixed.reshape((*mixed.shape[:-2], -1))).astype(jnp.float32)
         return out
 
 
@@ -146,7 +164,7 @@ class TransformerBlock(nnx.Module):
         width = config.width
         self.attention = Attention(config, rngs=rngs)
         self.norm = nnx.LayerNorm(width, rngs=rngs)
-        self.mlp = MLP(width, width * config.mlp_ratio, width, 2, rngs=rngs)
+        self.mlp = MLP(config, width, width * config.mlp_ratio, width, 2, rngs=rngs)
 
     def __call__(
         self, tokens: Float[Array, "*b M W"], mask: Bool[Array, "*b M"] | None
@@ -156,3 +174,56 @@ class TransformerBlock(nnx.Module):
         tokens = tokens + self.attention.attend(tokens, keys, values, None, mask)
         out: Array = tokens + self.mlp(self.norm(tokens))
         return out
+
+
+class RecurrentBlock(nnx.Module):
+    """A bidirectional GRU along the tokens, added to them; half of the width each way.
+
+    Tokens are read in the order of their index, forwards and backwards. A token where ``mask`` is
+    false is passed over: both states go on to the next one as they are.
+    """
+
+    def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
+        """Initialise both directions at once: kernels have a leading axis of 2."""
+        width, self.hidden = config.width, config.width // 2
+        self.norm = nnx.LayerNorm(width, rngs=rngs)
+        self.inputs = linear(config, width, 2 * 3 * self.hidden, rngs=rngs)
+        scale = self.hidden**-0.5
+        draw = jax.random.normal(rngs.params(), (2, self.hidden, 3 * self.hidden))
+        self.recurrent = nnx.Param(scale * draw)
+
+    def __call__(
+        self, tokens: Float[Array, "*b M W"], mask: Bool[Array, "*b M"] | None
+    ) -> Float[Array, "*b M W"]:
+        """Apply the block."""
+        lead, size = tokens.shape[:-2], self.hidden
+        given = self.inputs(self.norm(tokens)).astype(jnp.float32)
+        given = jnp.moveaxis(given.reshape((*lead, -1, 2, 3 * size)), (-3, -2), (0, 1))
+        both = jnp.stack([given[:, 0], jnp.flip(given[:, 1], axis=0)], axis=1)  # [M, 2, *b, 3H]
+        seen = jnp.ones(tokens.shape[:-1], bool) if mask is None else mask
+        seen = jnp.broadcast_to(seen, tokens.shape[:-1])
+        seen = jnp.moveaxis(seen, -1, 0)
+        seen = jnp.stack([seen, jnp.flip(seen, axis=0)], axis=1)[..., None]  # [M, 2, *b, 1]
+        kernel = self.recurrent[...]
+
+        def cell(state: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+            x, present = now
+            h = jnp.einsum("k...i,kij->k...j", state, kernel)
+            update, reset = (
+                jax.nn.sigmoid(x[..., i * size : (i + 1) * size] + h[..., i * size : (i + 1) * size])
+                for i in range(2)
+            )
+            candidate = jnp.tanh(x[..., 2 * size :] + reset * h[..., 2 * size :])
+            state = jnp.where(present, (1.0 - update) * state + update * candidate, state)
+            return state, state
+
+        start = jnp.zeros((2, *lead, size))
+        _, states = jax.lax.scan(cell, start, (both, seen))
+        out = jnp.concatenate([states[:, 0], jnp.flip(states[:, 1], axis=0)], axis=-1)
+        return tokens + jnp.moveaxis(out, 0, -2)
+
+
+def mixing_blocks(config: DrainConfig, count: int, *, rngs: nnx.Rngs) -> nnx.List:
+    """Return the blocks that let tokens of one stream see each other."""
+    kind = TransformerBlock if config.mixing == "transformer" else RecurrentBlock
+    return nnx.List([kind(config, rngs=rngs) for _ in range(count)])

@@ -44,6 +44,7 @@ _GAIN = {
     "lanes/node": 0.1,
     "lanes/region": 0.1,
     "lanes/modulation": 0.1,
+    "lanes/sensitivity": 0.1,
     "outbound_mlp/layers/2": 0.1,
 }
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from world.arrays import require_range
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrainConfig:
-    """Sizes of the Transformer variant and how it is trained.
+    """Which variant of the network, its sizes, and how it is trained.
 
     Fields marked "not from the paper" are choices where the paper is silent, or additions.
 
@@ -20,15 +20,26 @@ class DrainConfig:
     Source: Outbound, section 4 and Appendix A.
     """
 
+    mixing: Literal["transformer", "rnn"] = "transformer"  # across nodes and across regions
+    sales: bool = False  # regional orders of the period as an input: leaky, for diagnosis alone
+    # Dates as inputs. Off: a log shorter than a year shows each date once, and a network that
+    # sees dates fits them and extrapolates (benchmarks/drain_model.py measures it).
+    calendar: bool = False
+    pair_bias: bool = True  # attention knows distance and place of a pair (not from the paper)
+    precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products
     width: int = 32  # channels of every embedding
     heads: int = 4  # attention heads, a divisor of the width
     kernel_size: int = 3  # taps of a causal convolution (not from the paper)
     dilations: tuple[int, ...] = (1, 2, 4)  # periods, one entry a convolution
-    node_blocks: int = 1  # Transformer blocks across nodes
-    location_blocks: int = 1  # Transformer blocks across regions
+    node_blocks: int = 1  # blocks (or layers of the RNN) across nodes
+    location_blocks: int = 1  # blocks (or layers of the RNN) across regions
     mlp_ratio: int = 2  # hidden width of a block's MLP over the width (not from the paper)
     num_atoms: int = 6  # K: outbound 0 .. K-1 units have probabilities of their own
-    lane_heads: int = 1  # routings of regional demand to nodes with stock (not from the paper)
+    # Routings of regional demand to nodes with stock; 0 for the paper's plain head, which is given
+    # nothing but embeddings (not from the paper).
+    lane_heads: int = 1
+    lane_steps: int = 2  # parts of a period's orders that are dealt with in turn
+    usual_decay: float = 0.9  # per period, of the mean demand that stock is judged by
     pair_width: int = 128  # hidden width of the node-region pair network (not from the paper)
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
@@ -50,13 +61,26 @@ class DrainConfig:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         for name in (
-            *("width", "heads", "kernel_size", "mlp_ratio", "num_atoms", "lane_heads"),
+            *("width", "heads", "kernel_size", "mlp_ratio", "num_atoms", "lane_steps"),
             *("pair_width", "frequencies", "batch_products", "epochs", "patience"),
             "validate_every",
         ):
             require_range(f"config.{name}", getattr(self, name), low=1)
-        for name in ("node_blocks", "location_blocks", "conversion_column", "weight_decay"):
+        for name in (
+            *("node_blocks", "location_blocks", "conversion_column", "weight_decay"),
+            "lane_heads",
+        ):
             require_range(f"config.{name}", getattr(self, name), low=0)
+        for name, choices in (
+            ("mixing", ("transformer", "rnn")),
+            ("precision", ("float32", "bfloat16")),
+        ):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"config.{name} = {getattr(self, name)!r}: must be one of {', '.join(choices)}"
+                )
+        if self.mixing == "rnn" and self.width % 2:
+            raise ValueError(f"config.width = {self.width}: must be even for the two directions")
         if self.width % self.heads:
             raise ValueError(f"config.heads = {self.heads}: must divide width = {self.width}")
         if not self.dilations:
@@ -65,6 +89,9 @@ class DrainConfig:
             require_range(f"config.dilations[{i}]", dilation, low=1)
         for name in ("learning_rate", "pair_rate", "clip_norm"):
             require_range(f"config.{name}", getattr(self, name), low=0.0, open_low=True)
+        require_range(
+            *("config.usual_decay", self.usual_decay), low=0.0, high=1.0, open_low=True, open_high=True
+        )
         require_range("config.average_decay", self.average_decay, low=0.0, high=1.0, open_high=True)
         for name in ("warmup_share", "validation_share"):
             value = getattr(self, name)

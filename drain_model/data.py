@@ -39,6 +39,7 @@ class Inputs:
     glance_views: Float[Array, "*batch T Z"]  # page views
     calendar: Float[Array, "*batch T E"]
     attributes: Float[Array, "*batch T F"]
+    sales: Float[Array, "*batch T Z"] | None = None  # units ordered; leaky, see ``DrainConfig``
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +59,7 @@ class DrainData:
     calendar: Float32Array  # [T, E]
     attributes: Float32Array  # [P, F], columns ``world.views.ATTRIBUTES``
     geography: Geography
+    sales: Float32Array | None = None  # [P, T, Z] units ordered, filled or not
 
     def __post_init__(self) -> None:
         """Check shapes and bounds; see the class."""
@@ -75,6 +77,10 @@ class DrainData:
         }
         for name, shape in expected.items():
             require_shape(f"data.{name}", getattr(self, name), shape)
+        if self.sales is not None:
+            require_shape("data.sales", self.sales, (products, periods, regions))
+            valid = np.isfinite(self.sales) & (self.sales >= 0)
+            require(valid, "data.sales", self.sales, "finite and >= 0")
         places = {
             "node_coordinates": (nodes, 2),
             "region_coordinates": (regions, 2),
@@ -148,6 +154,7 @@ class DrainData:
             available=cube("available", "node"),
             active=is_open & serves[None, :],
             glance_views=cube("glance_views", "region"),
+            sales=cube("ordered_units", "region") if "ordered_units" in panel else None,
             calendar=values("calendar", "period", "feature").astype(np.float32),
             attributes=attribute_matrix(panel).astype(np.float32),
             geography=Geography(
@@ -174,12 +181,17 @@ class DrainData:
             active=self.active[cut],
             calendar=self.calendar[cut],
             **{name: getattr(self, name)[:, cut] for name in cubes},
+            sales=None if self.sales is None else self.sales[:, cut],
         )
 
     def products(self, index: NDArray[np.int64] | slice) -> DrainData:
         """Return the data of some products."""
         cubes = ("outbound", "ship_cost", "available", "glance_views", "attributes")
-        return replace(self, **{name: getattr(self, name)[index] for name in cubes})
+        return replace(
+            self,
+            **{name: getattr(self, name)[index] for name in cubes},
+            sales=None if self.sales is None else self.sales[index],
+        )
 
     def inputs(self) -> Inputs:
         """Return the network's inputs, [P, T, ...]; what products share is broadcast."""
@@ -193,6 +205,7 @@ class DrainData:
             glance_views=jnp.asarray(self.glance_views),
             calendar=jnp.broadcast_to(self.calendar, (lead[0], *self.calendar.shape)),
             attributes=jnp.broadcast_to(shared, (*lead, self.attributes.shape[-1])),
+            sales=None if self.sales is None else jnp.asarray(self.sales),
         )
 
 

@@ -213,7 +213,7 @@ class LearnedDrain:
         caches, past = self._encode(network, params, memory, available)
         nodes = network.embed(params.static, exogenous, past, available)
         whole = straight_through(jnp.floor(available), available)
-        units = censored_draw(network.outbound(nodes), whole, uniforms[: self.num_nodes])
+        units = censored_draw(network.outbound(exogenous, nodes), whole, uniforms[: self.num_nodes])
         units = jnp.where(exogenous.active, units, 0.0)
         knots = network.cost(params.static, exogenous, nodes, units)
         cost = units * heads.cost_ppf(knots, uniforms[self.num_nodes :])

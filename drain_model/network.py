@@ -18,11 +18,11 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from drain_model.blocks import MLP, Attention, CausalStack, TransformerBlock
+from drain_model.blocks import MLP, Attention, CausalStack, mixing_blocks
 from drain_model.config import DrainConfig
 from drain_model.data import Geography, Inputs, Statistics
 from drain_model.heads import NUM_LEVELS, Hybrid, cost_knots, count_base, hybrid
-from drain_model.lanes import Lanes, PairNetwork, fourier
+from drain_model.lanes import Lanes, PairNetwork, fourier, usual
 
 _CLIP = 5.0  # normalised features are clipped here, so that no outlier leads far off
 
@@ -36,10 +36,11 @@ class Static:
     node: Float[Array, "N W"]  # embedding of the place
     coordinates: Float[Array, "N 2"]  # of the nodes, normalised
     region: Float[Array, "Z 2"]  # coordinates of the regions, normalised
-    bias_outbound: Float[Array, "A N Z"]  # attention bias by head
-    bias_cost: Float[Array, "A N Z"]
+    bias_outbound: Float[Array, "A N Z"] | None  # attention bias by head
+    bias_cost: Float[Array, "A N Z"] | None
     lane: Float[Array, "B N Z"]  # log preference by lane head
     haul: Float[Array, "B N Z"]  # log cost feature of a lane
+    reach: Float[Array, "B N Z"]  # share of orders that are placed under the lane's promise
 
 
 @jax.tree_util.register_dataclass
@@ -55,7 +56,9 @@ class Exogenous:
     keys_cost: Float[Array, "*b Z A D"]
     values_cost: Float[Array, "*b Z A D"]
     lane_query: Float[Array, "*b Z B D"]
+    lane_range: Float[Array, "*b B"]
     demand: Float[Array, "*b Z"]  # units expected to be ordered
+    usual: Float[Array, "*b Z"]  # units a period, of late
 
 
 @jax.tree_util.register_dataclass
@@ -69,7 +72,7 @@ class Nodes:
 
 
 class DrainNetwork(nnx.Module):
-    """The Transformer variant with lanes."""
+    """The network in the variant that the config names; with ``lane_heads`` 0, the paper's."""
 
     def __init__(
         self,
@@ -82,7 +85,7 @@ class DrainNetwork(nnx.Module):
         """Initialise parameters.
 
         Args:
-            config: Sizes.
+            config: Variant and sizes.
             num_calendar: Calendar features, ``E``.
             num_attributes: Product attributes, ``F``.
             rngs: Initialises the parameters.
@@ -95,49 +98,49 @@ class DrainNetwork(nnx.Module):
                 f"config.conversion_column = {config.conversion_column}: must be below the "
                 f"number of attributes = {num_attributes}"
             )
-        width, shared = config.width, num_calendar + num_attributes
+        width, shared = config.width, num_attributes + num_calendar * config.calendar
         self.config = config
         self.node_encoder = CausalStack(config, 6, rngs=rngs)
-        self.location_encoder = CausalStack(config, shared + 6, rngs=rngs)
-        self.place = MLP(4 * config.frequencies + 2, width, width, 2, rngs=rngs)
+        self.location_encoder = CausalStack(config, shared + 6 + 2 * config.sales, rngs=rngs)
+        self.place = MLP(config, 4 * config.frequencies + 2, width, width, 2, rngs=rngs)
         self.context = nnx.Linear(shared + 1, width, rngs=rngs)
         self.now = nnx.Linear(3, width, rngs=rngs)
-        self.node_blocks = nnx.List(
-            [TransformerBlock(config, rngs=rngs) for _ in range(config.node_blocks)]
-        )
-        self.location_blocks = nnx.List(
-            [TransformerBlock(config, rngs=rngs) for _ in range(config.location_blocks)]
-        )
-        self.pairs = PairNetwork(
-            config, outputs=2 * config.heads + 2 * config.lane_heads, rngs=rngs
-        )
+        self.node_blocks = mixing_blocks(config, config.node_blocks, rngs=rngs)
+        self.location_blocks = mixing_blocks(config, config.location_blocks, rngs=rngs)
+        outputs = 2 * config.heads * config.pair_bias + 3 * config.lane_heads
+        self.pairs = PairNetwork(config, outputs, rngs=rngs) if outputs else None
         self.cross_outbound = Attention(config, rngs=rngs)
-        self.lanes = Lanes(config, rngs=rngs)
-        lane_features = Lanes.features(config)
+        self.lanes = Lanes(config, num_attributes, rngs=rngs) if config.lane_heads else None
+        known = width + Lanes.features(config)
         self.outbound_mlp = MLP(
-            width + lane_features, width, config.num_atoms + NUM_LEVELS + 2, 3, rngs=rngs
+            config, known, width, config.num_atoms + NUM_LEVELS + 2, 3, rngs=rngs
         )
-        self.cost_query = nnx.Linear(width + lane_features + 3, width, rngs=rngs)
+        self.cost_query = nnx.Linear(known + 3, width, rngs=rngs)
         self.cross_cost = Attention(config, rngs=rngs)
-        self.cost_mlp = MLP(width + lane_features, width, NUM_LEVELS, 3, rngs=rngs)
+        self.cost_mlp = MLP(config, known, width, NUM_LEVELS, 3, rngs=rngs)
 
     def static(self, statistics: Statistics, geography: Geography) -> Static:
         """Return what the geography alone determines."""
-        heads, lanes = self.config.heads, self.config.lane_heads
+        config = self.config
         mean = statistics.coordinates_mean[None, :]
         nodes = (geography.node_coordinates - mean) / statistics.coordinates_scale
         regions = (geography.region_coordinates - mean) / statistics.coordinates_scale
         distance = geography.distance_km / statistics.distance_scale
-        pairs = self.pairs(nodes, regions, distance)
+        pairs = jnp.zeros((0, *distance.shape))
+        if self.pairs is not None:
+            pairs = self.pairs(nodes, regions, distance)
+        biases = 2 * config.heads * config.pair_bias
+        lane, haul, reach = pairs[biases:].reshape((3, config.lane_heads, *distance.shape))
         return Static(
             statistics=statistics,
-            node=self.place(fourier(nodes, self.config.frequencies)),
+            node=self.place(fourier(nodes, config.frequencies)),
             coordinates=nodes,
             region=regions,
-            bias_outbound=pairs[:heads],
-            bias_cost=pairs[heads : 2 * heads],
-            lane=pairs[2 * heads : 2 * heads + lanes] - 2.0 * distance[None],
-            haul=pairs[2 * heads + lanes :] + distance[None],
+            bias_outbound=pairs[: config.heads] if config.pair_bias else None,
+            bias_cost=pairs[config.heads : biases] if config.pair_bias else None,
+            lane=lane - 2.0 * distance[None],
+            haul=haul + distance[None],
+            reach=jax.nn.sigmoid(reach + 2.0 - distance[None]),
         )
 
     def locations(
@@ -147,8 +150,9 @@ class DrainNetwork(nnx.Module):
         calendar: Float[Array, "*b T E"],
         attributes: Float[Array, "*b T F"],
         active: Bool[Array, "*b T N"],
+        sales: Float[Array, "*b T Z"] | None = None,
     ) -> Exogenous:
-        """Encode the location stream: views, places, calendar, attributes.
+        """Encode the location stream: views, places, attributes; dates and sales by config.
 
         Args:
             static: Of the geography.
@@ -156,28 +160,34 @@ class DrainNetwork(nnx.Module):
             calendar: [*b, T, E].
             attributes: [*b, T, F].
             active: [*b, T, N] nodes that are open and serve customers.
+            sales: [*b, T, Z] units ordered, for the variant that sees them.
 
         Returns:
             Leaves [*b, T, ...]. Period t depends on periods up to t.
+
+        Raises:
+            ValueError: If sales are given to a variant that does not see them, or missing.
         """
+        if (sales is not None) != self.config.sales:
+            raise ValueError(
+                f"sales given = {sales is not None}: must be config.sales = {self.config.sales}"
+            )
         stats, regions = static.statistics, glance_views.shape[-1]
         conversion = jnp.exp(attributes[..., self.config.conversion_column])
         orders = glance_views * conversion[..., None]
         total = jnp.sum(orders, axis=-1)
         scale = 1.0 + total / jnp.maximum(jnp.sum(active, axis=-1), 1)
         share = orders / (total[..., None] + 1e-6) * regions
-        own = jnp.stack(
-            [0.5 * jnp.log1p(glance_views), jnp.log1p(orders), jnp.log1p(share)], axis=-1
-        )
+        columns = [0.5 * jnp.log1p(glance_views), jnp.log1p(orders), jnp.log1p(share)]
+        if sales is not None:
+            columns += [jnp.log1p(sales), jnp.log((sales + 0.5) / (orders + 0.5))]
+        own = jnp.stack(columns, axis=-1)
         place = static.region.reshape((1,) * (own.ndim - 2) + static.region.shape)
-        shared = jnp.concatenate(
-            [
-                _normalise(calendar, stats.calendar_mean, stats.calendar_scale),
-                _normalise(attributes, stats.attributes_mean, stats.attributes_scale),
-                jnp.log(scale)[..., None],
-            ],
-            axis=-1,
-        )
+        product = _normalise(attributes, stats.attributes_mean, stats.attributes_scale)
+        known = [product, jnp.log(scale)[..., None]]
+        if self.config.calendar:
+            known.append(_normalise(calendar, stats.calendar_mean, stats.calendar_scale))
+        shared = jnp.concatenate(known, axis=-1)
         spread = [
             jnp.broadcast_to(place, (*own.shape[:-1], 2)),
             jnp.broadcast_to(shared[..., None, :], (*own.shape[:-1], shared.shape[-1])),
@@ -187,7 +197,11 @@ class DrainNetwork(nnx.Module):
             tokens = block(tokens, None)
         keys_outbound, values_outbound = self.cross_outbound.memory(tokens)
         keys_cost, values_cost = self.cross_cost.memory(tokens)
-        query, modulation = self.lanes.regions(tokens)
+        query, modulation = jnp.zeros((*tokens.shape[:-1], 0, 0)), jnp.ones(tokens.shape[:-1])
+        ranges = jnp.zeros((*scale.shape, 0))
+        if self.lanes is not None:
+            query, modulation = self.lanes.regions(tokens)
+            ranges = self.lanes.ranges(product)
         return Exogenous(
             active=active,
             scale=scale,
@@ -197,7 +211,20 @@ class DrainNetwork(nnx.Module):
             keys_cost=keys_cost,
             values_cost=values_cost,
             lane_query=query,
+            lane_range=ranges,
             demand=orders * modulation,
+            usual=usual(orders, self.config.usual_decay),
+        )
+
+    def exogenous(self, static: Static, inputs: Inputs) -> Exogenous:
+        """Encode the location stream of a window; see ``locations``."""
+        return self.locations(
+            static,
+            inputs.glance_views,
+            inputs.calendar,
+            inputs.attributes,
+            inputs.active,
+            inputs.sales if self.config.sales else None,
         )
 
     def node_features(
@@ -261,25 +288,35 @@ class DrainNetwork(nnx.Module):
         tokens = tokens + self.cross_outbound.attend(
             tokens, exogenous.keys_outbound, exogenous.values_outbound, static.bias_outbound
         )
-        routed, mean = self.lanes(
-            tokens,
-            exogenous.lane_query,
-            exogenous.demand,
-            exogenous.scale,
-            available,
-            active,
-            static.lane,
-            static.haul,
-        )
+        routed, mean = jnp.zeros((*available.shape, 0)), jnp.zeros_like(available)
+        if self.lanes is not None:
+            routed, mean = self.lanes(
+                tokens,
+                exogenous.lane_query,
+                exogenous.lane_range,
+                exogenous.demand,
+                exogenous.usual,
+                exogenous.scale,
+                available,
+                active,
+                static.lane,
+                static.haul,
+                static.reach,
+            )
         return Nodes(tokens=tokens, routed=routed, mean=mean)
 
-    def outbound(self, nodes: Nodes) -> Hybrid:
+    def outbound(self, exogenous: Exogenous, nodes: Nodes) -> Hybrid:
         """Return the distribution of the units every node ships, were stock no limit.
 
-        The head corrects a count distribution around the mean that the lanes route to the node.
+        Plain: logits, and softplus gaps between the tail's quantiles, in units of
+        ``exogenous.scale``. With lanes the head corrects a count distribution around the mean that
+        they route to the node.
         """
         raw = self.outbound_mlp(jnp.concatenate([nodes.tokens, nodes.routed], axis=-1))
         atoms = self.config.num_atoms
+        if self.lanes is None:
+            gaps = jax.nn.softplus(raw[..., atoms:-2] - 1.0) * exogenous.scale[..., None, None]
+            return hybrid(raw[..., :atoms], gaps)
         mean = (nodes.mean + 1e-2) * jnp.exp(2.0 * jnp.tanh(0.5 * raw[..., -1]))
         dispersion = jax.nn.softplus(raw[..., -2] - 3.0) + 1e-3
         logits, gaps = count_base(mean, dispersion, atoms)
@@ -322,12 +359,10 @@ class DrainNetwork(nnx.Module):
             The outbound distribution [*b, T, N], and the cost's log quantiles given the actual
             outbound. Period t depends on drain before t, and on stock and views up to t.
         """
-        exogenous = self.locations(
-            static, inputs.glance_views, inputs.calendar, inputs.attributes, inputs.active
-        )
+        exogenous = self.exogenous(static, inputs)
         past = self.encode(static, inputs)
         nodes = self.embed(static, exogenous, past, inputs.available)
-        return self.outbound(nodes), self.cost(static, exogenous, nodes, inputs.outbound)
+        return self.outbound(exogenous, nodes), self.cost(static, exogenous, nodes, inputs.outbound)
 
 
 def _normalise(values: Array, mean: Array, scale: Array) -> Array:

@@ -89,15 +89,13 @@ def _sample(
     key: Array,
 ) -> tuple[Array, Array]:
     network = nnx.merge(definition, weights)
-    exogenous = network.locations(
-        static, inputs.glance_views, inputs.calendar, inputs.attributes, inputs.active
-    )
+    exogenous = network.exogenous(static, inputs)
     past = network.encode(static, inputs)
     late, past, available = jax.tree.map(
         lambda x: x[:, first:], (exogenous, past, inputs.available)
     )
     nodes = network.embed(static, late, past, available)
-    dist = network.outbound(nodes)
+    dist = network.outbound(late, nodes)
 
     def one(key: Array) -> tuple[Array, Array]:
         key_units, key_cost = jax.random.split(key)

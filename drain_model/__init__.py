@@ -13,7 +13,9 @@ from drain_model.heads import Hybrid
 from drain_model.kernel import LearnedDrain, LearnedParams, censored_draw
 from drain_model.network import DrainNetwork
 from drain_model.sampling import sample_panel
-from drain_model.train import Progress, Trained, train
+from drain_model.streaming import PanelStream
+from drain_model.train import Trained, train
+from drain_model.training_state import Progress
 
 __all__ = [
     "PRESETS",
@@ -28,6 +30,7 @@ __all__ = [
     "Inputs",
     "LearnedDrain",
     "LearnedParams",
+    "PanelStream",
     "Progress",
     "Statistics",
     "Trained",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from drain_model.config import DrainConfig
 from drain_model.data import DrainData, Statistics
 from drain_model.network import DrainNetwork
+from world.atomic import atomic_file
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
@@ -94,6 +93,7 @@ class Checkpoint:
     weights: Weights
     statistics: Statistics
     node_coordinates: NDArray[np.float32]  # [N, 2] degrees, of the nodes trained on
+    train_periods: int = 0  # periods trained on, from the first; 0 where that is not known
 
     @property
     def num_calendar(self) -> int:
@@ -146,26 +146,42 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
 
     Args:
         checkpoint: What to write.
-        path: The file; its folder must exist.
+        path: The file.
     """
-    path = Path(path)
-    meta = {"version": _VERSION, "config": asdict(checkpoint.config)}
+    meta = {
+        "version": _VERSION,
+        "config": asdict(checkpoint.config),
+        "train_periods": checkpoint.train_periods,
+    }
     arrays = {f"weights/{name}": leaf for name, leaf in _flatten(checkpoint.weights).items()}
     arrays |= {f"statistics/{name}": leaf for name, leaf in checkpoint.statistics.to_dict().items()}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    arrays["node_coordinates"] = checkpoint.node_coordinates
+    save_arrays(path, meta, arrays)
+
+
+def save_arrays(path: str | Path, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    """Write plain values and named arrays to one ``.npz`` file, whole or not at all."""
+    with atomic_file(Path(path)) as fresh, open(fresh, "wb") as file:
+        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
+
+
+def load_arrays(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what ``save_arrays`` wrote.
+
+    Args:
+        path: The file.
+        what: What the file is called in errors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no such file, or not a whole one.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(
-                file,
-                allow_pickle=False,
-                meta=np.array(json.dumps(meta)),
-                node_coordinates=checkpoint.node_coordinates,
-                **arrays,
-            )
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = dict(file.items())
+        return json.loads(str(arrays.pop("meta"))), arrays
+    except (BadZipFile, EOFError, KeyError, json.JSONDecodeError, ValueError) as error:
+        raise ValueError(f"{what} {path}: must be a whole .npz file ({error})") from error
 
 
 def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> Checkpoint:
@@ -183,26 +199,18 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         ValueError: If it is no checkpoint, or was made with another config or version; names
             the field, the value and the bound.
     """
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = dict(file.items())
-        meta = json.loads(str(arrays.pop("meta")))
-        node_coordinates = arrays.pop("node_coordinates")
-    except (BadZipFile, EOFError, KeyError, json.JSONDecodeError, ValueError) as error:
-        raise ValueError(f"checkpoint {path}: must be a whole .npz file ({error})") from error
+    meta, arrays = load_arrays(path, "checkpoint")
+    if "node_coordinates" not in arrays:
+        raise ValueError(f"checkpoint {path}: node_coordinates is missing")
+    node_coordinates = arrays.pop("node_coordinates")
     if meta.get("version") != _VERSION:
         raise ValueError(
             f"checkpoint {path}: version = {meta.get('version')!r}: must be {_VERSION}"
         )
     saved = DrainConfig.from_dict(meta["config"])
     if config is not None:
-        for field in fields(DrainConfig):
-            found, bound = getattr(saved, field.name), getattr(config, field.name)
-            if found != bound:
-                raise ValueError(
-                    f"checkpoint {path}: config.{field.name} = {found!r}: must be {bound!r}"
-                )
-    statistics = {}
+        require_config(saved, config, f"checkpoint {path}")
+    statistics: dict[str, Any] = {}
     for field in fields(Statistics):
         if f"statistics/{field.name}" not in arrays:
             raise ValueError(f"checkpoint {path}: statistics.{field.name} is missing")
@@ -217,7 +225,16 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         weights=_fill(template, arrays, str(path)),
         statistics=made,
         node_coordinates=node_coordinates,
+        train_periods=int(meta.get("train_periods", 0)),
     )
+
+
+def require_config(found: DrainConfig, bound: DrainConfig, what: str) -> None:
+    """Raise ``ValueError`` naming the first field in which two configs differ, and both values."""
+    for field in fields(DrainConfig):
+        here, there = getattr(found, field.name), getattr(bound, field.name)
+        if here != there:
+            raise ValueError(f"{what}: config.{field.name} = {here!r}: must be {there!r}")
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -15,6 +17,8 @@ from world.arrays import BoolArray, require, require_shape
 from world.views import attribute_matrix
 
 Float32Array = NDArray[np.float32]
+
+CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
 
 
 @jax.tree_util.register_dataclass
@@ -60,6 +64,7 @@ class DrainData:
     attributes: Float32Array  # [P, F], columns ``world.views.ATTRIBUTES``
     geography: Geography
     sales: Float32Array | None = None  # [P, T, Z] units ordered, filled or not
+    product_id: tuple[str, ...] = ()  # P names for messages, or none
 
     def __post_init__(self) -> None:
         """Check shapes and bounds; see the class."""
@@ -93,7 +98,7 @@ class DrainData:
         for name in ("calendar", "attributes"):
             values = getattr(self, name)
             require(np.isfinite(values), f"data.{name}", values, "finite")
-        for name in ("outbound", "ship_cost", "available", "glance_views"):
+        for name in CUBES:
             values = getattr(self, name)
             require(np.isfinite(values) & (values >= 0), f"data.{name}", values, "finite and >= 0")
         require(
@@ -104,6 +109,10 @@ class DrainData:
         )
         serves = np.broadcast_to(self.active, self.outbound.shape)
         require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
+        if self.product_id and len(self.product_id) != products:
+            raise ValueError(
+                f"data.product_id has {len(self.product_id)} names: must be {products}"
+            )
 
     @property
     def num_products(self) -> int:
@@ -162,7 +171,13 @@ class DrainData:
                 region_coordinates=jnp.asarray(coordinates("region")),
                 distance_km=jnp.asarray(values("distance_km", "node", "region"), jnp.float32),
             ),
+            product_id=tuple(map(str, panel["product"].values)) if "product" in panel else (),
         )
+
+    @property
+    def cubes(self) -> tuple[str, ...]:
+        """The fields with axes products and periods that this data has."""
+        return CUBES if self.sales is None else (*CUBES, "sales")
 
     def periods(self, start: int, stop: int) -> DrainData:
         """Return periods ``start`` to ``stop - 1``.
@@ -175,37 +190,70 @@ class DrainData:
                 f"periods [{start}, {stop}): must be a non-empty part of [0, {self.num_periods})"
             )
         cut = slice(start, stop)
-        cubes = ("outbound", "ship_cost", "available", "glance_views")
         return replace(
             self,
             active=self.active[cut],
             calendar=self.calendar[cut],
-            **{name: getattr(self, name)[:, cut] for name in cubes},
-            sales=None if self.sales is None else self.sales[:, cut],
+            **{name: getattr(self, name)[:, cut] for name in self.cubes},
         )
 
     def products(self, index: NDArray[np.int64] | slice) -> DrainData:
         """Return the data of some products."""
-        cubes = ("outbound", "ship_cost", "available", "glance_views", "attributes")
+        names = np.asarray(self.product_id, dtype=object)[index] if self.product_id else ()
         return replace(
             self,
-            **{name: getattr(self, name)[index] for name in cubes},
-            sales=None if self.sales is None else self.sales[index],
+            product_id=tuple(names),
+            attributes=self.attributes[index],
+            **{name: getattr(self, name)[index] for name in self.cubes},
         )
 
-    def inputs(self) -> Inputs:
-        """Return the network's inputs, [P, T, ...]; what products share is broadcast."""
+    def name_of(self, product: int) -> str:
+        """Return what messages call a product: its id, or its index where it has none."""
+        return repr(self.product_id[product]) if self.product_id else str(product)
+
+    def arrays(self) -> Inputs:
+        """Return the network's inputs in the host's memory, [P, T, ...].
+
+        What products or periods share is a view of one copy.
+        """
         lead = (self.num_products, self.num_periods)
-        shared = jnp.asarray(self.attributes)[:, None]
-        return Inputs(
-            outbound=jnp.asarray(self.outbound),
-            ship_cost=jnp.asarray(self.ship_cost),
-            available=jnp.asarray(self.available),
-            active=jnp.broadcast_to(self.active, (lead[0], *self.active.shape)),
-            glance_views=jnp.asarray(self.glance_views),
-            calendar=jnp.broadcast_to(self.calendar, (lead[0], *self.calendar.shape)),
-            attributes=jnp.broadcast_to(shared, (*lead, self.attributes.shape[-1])),
-            sales=None if self.sales is None else jnp.asarray(self.sales),
+        shared: dict[str, Any] = {
+            "active": self.active,
+            "calendar": self.calendar,
+            "attributes": self.attributes[:, None],
+        }
+        cubes: dict[str, Any] = {name: getattr(self, name) for name in self.cubes}
+        spread: dict[str, Any] = {
+            name: np.broadcast_to(values, (*lead, values.shape[-1]))
+            for name, values in shared.items()
+        }
+        return Inputs(**cubes, **spread)
+
+    def inputs(self) -> Inputs:
+        """Return the network's inputs on the device, [P, T, ...]."""
+        inputs: Inputs = jax.tree.map(jnp.asarray, self.arrays())
+        return inputs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostSums:
+    """Sums over the entries of every product that shipped something."""
+
+    entries: NDArray[np.float64]  # [P]
+    total: NDArray[np.float64]  # [P] of the log cost of a unit
+    squares: NDArray[np.float64]  # [P] of its square
+
+    @classmethod
+    def of(cls, data: DrainData) -> CostSums:
+        """Return the sums of some products."""
+        shipped = data.outbound > 0
+        unit = data.ship_cost.astype(np.float64) / np.where(shipped, data.outbound, 1.0)
+        log_cost = np.where(shipped, np.log(np.maximum(unit, 1e-3)), 0.0)
+        entries = shipped.sum(axis=(1, 2)).astype(np.float64)
+        return cls(
+            entries=entries,
+            total=log_cost.sum(axis=(1, 2)),
+            squares=np.square(log_cost).sum(axis=(1, 2)),
         )
 
 
@@ -226,34 +274,55 @@ class Statistics:
 
     @classmethod
     def from_data(cls, data: DrainData) -> Statistics:
-        """Return the statistics of training data.
+        """Return the statistics of training data that is in memory; see ``from_costs``."""
+        costs = [CostSums.of(data)]
+        return cls.from_costs(data.calendar, data.attributes, data.geography, costs)
+
+    @classmethod
+    def from_costs(
+        cls,
+        calendar: Float32Array,
+        attributes: Float32Array,
+        geography: Geography,
+        costs: Iterable[CostSums],
+    ) -> Statistics:
+        """Return the statistics of training data, which may come in parts.
 
         A feature that never changes gets the scale 1, so that it is shifted to zero.
+
+        Args:
+            calendar: [T, E] of the training periods.
+            attributes: [P, F].
+            geography: Where nodes and regions are.
+            costs: Of all products, in any parts: sums are exact, so that the parts do not matter.
 
         Raises:
             ValueError: If no unit was ever shipped, so that there is nothing to learn.
         """
-        shipped = data.outbound > 0
-        if not bool(shipped.any()):
+        entries, total, squares = (
+            math.fsum(np.concatenate(column))
+            for column in zip(*[(c.entries, c.total, c.squares) for c in costs], strict=True)
+        )
+        if not entries:
             raise ValueError("data.outbound sums to 0: must be above 0 to train a drain model")
-        unit_cost = data.ship_cost[shipped] / data.outbound[shipped]
-        log_cost = np.log(np.maximum(unit_cost, 1e-3))
-        regions = np.asarray(data.geography.region_coordinates)
+        mean = total / entries
+        deviation = math.sqrt(max(squares / entries - mean**2, 0.0))
+        regions = np.asarray(geography.region_coordinates)
 
         def scale(values: NDArray[Any]) -> NDArray[Any]:
             deviation = np.std(values, axis=0)
             return np.where(deviation > 1e-6, deviation, 1.0)
 
         return cls(
-            calendar_mean=jnp.asarray(data.calendar.mean(axis=0)),
-            calendar_scale=jnp.asarray(scale(data.calendar)),
-            attributes_mean=jnp.asarray(data.attributes.mean(axis=0)),
-            attributes_scale=jnp.asarray(scale(data.attributes)),
+            calendar_mean=jnp.asarray(calendar.mean(axis=0)),
+            calendar_scale=jnp.asarray(scale(calendar)),
+            attributes_mean=jnp.asarray(attributes.mean(axis=0)),
+            attributes_scale=jnp.asarray(scale(attributes)),
             coordinates_mean=jnp.asarray(regions.mean(axis=0)),
             coordinates_scale=jnp.asarray(np.max(scale(regions))),
-            distance_scale=jnp.asarray(np.mean(np.asarray(data.geography.distance_km))),
-            log_cost_mean=jnp.asarray(log_cost.mean()),
-            log_cost_scale=jnp.asarray(max(float(log_cost.std()), 0.05), jnp.float32),
+            distance_scale=jnp.asarray(np.mean(np.asarray(geography.distance_km))),
+            log_cost_mean=jnp.asarray(mean, jnp.float32),
+            log_cost_scale=jnp.asarray(max(deviation, 0.05), jnp.float32),
         )
 
     def to_dict(self) -> dict[str, NDArray[Any]]:

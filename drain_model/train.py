@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
+from numpy.typing import NDArray
 
-from drain_model.checkpoint import Checkpoint, Weights, graph_definition, initial_weights
+from drain_model.checkpoint import (
+    Checkpoint,
+    Weights,
+    graph_definition,
+    initial_weights,
+    save_checkpoint,
+)
 from drain_model.config import DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.losses import Losses, loss_sums, means, weighted
 from drain_model.losses import initial_weights as loss_weights
 from drain_model.network import DrainNetwork
+from drain_model.source import Source, summarise
+from drain_model.training_state import Learned, Progress, TrainingState, load_state, save_state
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where training stands after a validation."""
-
-    epoch: int
-    epochs: int  # at most
-    train_loss: float  # mean over the updates since the last validation
-    validation_loss: float
-    best_loss: float
-    seconds: float  # since training started, compilation included
+STATE, BEST = "state.npz", "drain_model.npz"  # files of a training run's folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,6 +45,11 @@ class Trained:
     loss_weights: Losses  # 1 / loss at initialisation
     stopped: str  # "epochs", "patience", or where the loss was not finite
 
+    @property
+    def failed(self) -> bool:
+        """Whether a loss that was not finite ended training."""
+        return self.stopped not in ("epochs", "patience")
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,38 +58,56 @@ class _Panel:
 
     statistics: Statistics
     geography: Geography
-    inputs: Inputs  # [P, T, ...]
+    inputs: Inputs | None  # [P, T, ...], or none where batches come with their data
+
+
+# Products by index, or their data where the panel is not in memory: [B] or leaves [B, T, ...].
+Batch = Int[Array, " B"] | Inputs
 
 
 def _losses(
     definition: nnx.GraphDef[DrainNetwork],
     weights: Weights,
     panel: _Panel,
-    index: Int[Array, " B"],
+    batch: Batch,
     mask: Bool[Array, "B T"],
 ) -> tuple[Losses, Losses]:
     """Return sums and counts over some products; ``mask`` says which periods count."""
-    periods = mask.shape[1]
-    part: Inputs = jax.tree.map(lambda x: x[index, :periods], panel.inputs)
+    part = _pick(panel, batch, mask.shape[1])
     network = nnx.merge(definition, weights)
     dist, knots = network(network.static(panel.statistics, panel.geography), part)
     counted = part.active & mask[..., None]
     return loss_sums(dist, knots, part.outbound, part.ship_cost, part.available, counted)
 
 
+def _pick(panel: _Panel, batch: Batch, periods: int) -> Inputs:
+    """Return the first periods of a batch, [B, T', ...]."""
+    part: Inputs
+    if isinstance(batch, Inputs):
+        part = jax.tree.map(lambda x: x[:, :periods], batch)
+    else:
+        part = jax.tree.map(lambda x: x[batch, :periods], panel.inputs)
+    return part
+
+
 @lru_cache(maxsize=16)
-def _optimizer(config: DrainConfig, updates: int) -> optax.GradientTransformation:
-    """Return AdamW with clipping, warm-up and cosine over that many updates."""
-    schedule = optax.warmup_cosine_decay_schedule(
+def _schedule(config: DrainConfig, updates: int) -> optax.Schedule:
+    """Return the learning rate: warm-up and cosine over that many updates."""
+    return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
         peak_value=config.learning_rate,
         warmup_steps=max(1, round(config.warmup_share * updates)),
         decay_steps=max(2, updates),
         end_value=0.01 * config.learning_rate,
     )
+
+
+@lru_cache(maxsize=16)
+def _optimizer(config: DrainConfig, updates: int) -> optax.GradientTransformation:
+    """Return AdamW with clipping on the schedule of that many updates."""
     return optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(schedule, weight_decay=config.weight_decay),
+        optax.adamw(_schedule(config, updates), weight_decay=config.weight_decay),
     )
 
 
@@ -93,171 +117,323 @@ def _update(
     config: DrainConfig,
     updates: int,
     fit: int,
-    weights: Weights,
-    average: Weights,
-    state: optax.OptState,
-    rows: Int[Array, "S B"],
-    balance: Losses,
+    learned: Learned,
+    batches: Batch,
     panel: _Panel,
-) -> tuple[Weights, Weights, optax.OptState, Float[Array, " S"]]:
-    """Make one update for each row of product indices, all in one dispatch.
+) -> tuple[Learned, Float[Array, " S"], Float[Array, " S"]]:
+    """Make one update for each batch, all in one dispatch; leaves of ``batches`` are [S, B, ...].
 
     Returns:
-        Parameters, their moving average, the optimiser's state, and every update's loss.
+        What was learned, and every update's loss and norm of the gradient.
     """
     optimizer = _optimizer(config, updates)
 
-    def objective(weights: Weights, index: Array) -> Array:
-        mask = jnp.ones((index.shape[0], fit), bool)
-        return weighted(means(*_losses(definition, weights, panel, index, mask)), balance)
+    def objective(weights: Weights, batch: Any) -> Array:
+        mask = jnp.ones((jax.tree.leaves(batch)[0].shape[0], fit), bool)
+        return weighted(means(*_losses(definition, weights, panel, batch, mask)), learned.balance)
 
     def body(
-        carry: tuple[Weights, Weights, optax.OptState], index: Array
-    ) -> tuple[tuple[Weights, Weights, optax.OptState], Array]:
+        carry: tuple[Weights, Weights, optax.OptState], batch: Any
+    ) -> tuple[tuple[Weights, Weights, optax.OptState], tuple[Array, Array]]:
         weights, average, state = carry
-        loss, gradient = jax.value_and_grad(objective)(weights, index)
+        loss, gradient = jax.value_and_grad(objective)(weights, batch)
         change, state = optimizer.update(gradient, state, weights)
         # Few numbers decide the lanes, and every product shares them: they may move faster.
         change["pairs"] = jax.tree.map(lambda x: config.pair_rate * x, change["pairs"])
         weights = optax.apply_updates(weights, change)
         average = optax.incremental_update(weights, average, 1.0 - config.average_decay)
-        return (weights, average, state), loss
+        return (weights, average, state), (loss, optax.tree.norm(gradient))
 
-    (weights, average, state), losses = jax.lax.scan(body, (weights, average, state), rows)
-    return weights, average, state, losses
+    carry = (learned.weights, learned.average, learned.optimizer)
+    (weights, average, state), (losses, norms) = jax.lax.scan(body, carry, batches)
+    learned = replace(learned, weights=weights, average=average, optimizer=state)
+    return learned, losses, norms
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0,))
 def _evaluate(
     definition: nnx.GraphDef[DrainNetwork],
-    batch: int,
     weights: Weights,
-    first: Int[Array, ""],
-    stop: Int[Array, ""],
+    total: tuple[Losses, Losses],
+    batches: Batch,
+    once: Bool[Array, "S B"],
+    inside: Bool[Array, " T"],
     panel: _Panel,
-) -> Losses:
-    """Return the mean losses of all products over periods [first, stop)."""
-    products, periods = panel.inputs.outbound.shape[:2]
-    slots = np.arange(-(-products // batch) * batch)
-    rows = jnp.asarray(np.minimum(slots, products - 1).reshape(-1, batch))
-    once = jnp.asarray((slots < products).reshape(-1, batch))  # the last batch is filled up
-    time_index = jnp.arange(periods)
-    inside = (time_index >= first) & (time_index < stop)
+) -> tuple[Losses, Losses]:
+    """Add the losses' sums and counts over batches to a total.
+
+    Args:
+        definition: Of the network.
+        weights: Its parameters.
+        total: Sums and counts so far.
+        batches: Leaves [S, B, ...].
+        once: False for what only fills up the last batch.
+        inside: Which periods count.
+        panel: What stays.
+    """
 
     def body(
-        carry: tuple[Losses, Losses], row: tuple[Array, Array]
+        carry: tuple[Losses, Losses], row: tuple[Any, Array]
     ) -> tuple[tuple[Losses, Losses], None]:
         mask = row[1][:, None] & inside[None, :]
         found = _losses(definition, weights, panel, row[0], mask)
         return jax.tree.map(jnp.add, carry, found), None
 
-    total, _ = jax.lax.scan(body, (Losses.zeros(), Losses.zeros()), (rows, once))
-    return means(*total)
+    total, _ = jax.lax.scan(body, total, (batches, once))
+    return total
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """What stays during training, and what is done with it."""
+
+    source: Source
+    config: DrainConfig
+    definition: nnx.GraphDef[DrainNetwork]
+    panel: _Panel
+    fit: int  # periods that are fitted; the rest validates
+    batch: int  # products of an update
+    mesh: Mesh
+
+    @property
+    def updates(self) -> int:
+        """Updates between two validations."""
+        return self.config.validate_every * self.source.num_products // self.batch
+
+    @property
+    def rounds(self) -> int:
+        """Validations, at most."""
+        return -(-self.config.epochs // self.config.validate_every)
+
+    def feed(self, rows: NDArray[np.int64]) -> Iterator[Batch]:
+        """Yield the batches of rows of products [S, B], as many at once as memory holds.
+
+        Products are shared out over the devices. A panel in memory gives them all at once, as
+        indices; a stream gives one batch after the other, leaves [1, B, T, ...].
+        """
+        split = NamedSharding(self.mesh, PartitionSpec(None, "batch"))
+        if isinstance(self.source, DrainData):
+            yield jax.device_put(jnp.asarray(rows), split)
+            return
+        for part in self.source.batches(rows):
+            yield jax.device_put(jax.tree.map(lambda x: x[None], part), split)
+
+    def evaluate(self, weights: Weights, first: int, stop: int) -> Losses:
+        """Return the mean losses of all products over periods [first, stop)."""
+        products, time_index = self.source.num_products, np.arange(self.source.num_periods)
+        slots = np.arange(-(-products // self.batch) * self.batch).reshape(-1, self.batch)
+        inside = jnp.asarray((time_index >= first) & (time_index < stop))
+        total, done = (Losses.zeros(), Losses.zeros()), 0
+        for batches in self.feed(np.minimum(slots, products - 1)):
+            size = jax.tree.leaves(batches)[0].shape[0]
+            once = jnp.asarray(slots[done : done + size] < products)
+            total = _evaluate(self.definition, weights, total, batches, once, inside, self.panel)
+            done += size
+        return means(*total)
+
+    def update(
+        self, learned: Learned, rows: NDArray[np.int64]
+    ) -> tuple[Learned, NDArray[np.float32], NDArray[np.float32]]:
+        """Make one update for each row of products; return every loss and gradient norm."""
+        found: list[tuple[Array, Array]] = []
+        for batches in self.feed(rows):
+            learned, *made = _update(
+                self.definition,
+                self.config,
+                self.rounds * self.updates,
+                self.fit,
+                learned,
+                batches,
+                self.panel,
+            )
+            found.append((made[0], made[1]))
+            if len(found) > 1:  # one update runs while the next batch is put on the device
+                jax.block_until_ready(found[-2])
+        losses, norms = (np.concatenate([np.asarray(x[i]) for x in found]) for i in range(2))
+        return learned, losses, norms
+
+    def rows(self, random: np.random.Generator) -> NDArray[np.int64]:
+        """Draw the batches of a round, [S, B] products."""
+        source = self.source
+        epochs = [
+            random.permutation(source.num_products)
+            if isinstance(source, DrainData)
+            else source.shuffled(random)
+            for _ in range(self.config.validate_every)
+        ]
+        kept = np.concatenate(epochs)[: self.updates * self.batch]
+        return kept.reshape(self.updates, self.batch)
+
+    def round(self, state: TrainingState, before: float) -> TrainingState:
+        """Make a round of updates and validate; ``before`` is when training would have started.
+
+        Returns:
+            The next state; where a loss is not finite the same one, saying so.
+        """
+        config, done = self.config, len(state.history)
+        random = np.random.default_rng()
+        random.bit_generator.state = state.random
+        rows = self.rows(random)
+        learned, losses, norms = self.update(state.learned, rows)
+        finite = np.isfinite(losses) & np.isfinite(norms)
+        if not finite.all():
+            bad = int(np.argmin(finite))
+            names = ", ".join(self.source.name_of(int(p)) for p in rows[bad])
+            return replace(
+                state,
+                stopped=f"update {done * self.updates + bad + 1}: loss = {losses[bad]}, norm of "
+                f"the gradient = {norms[bad]}: must be finite; the batch holds products {names}",
+            )
+        parts = self.evaluate(learned.average, self.fit, self.source.num_periods)
+        loss = float(weighted(parts, learned.balance))
+        made = (done + 1) * self.updates
+        if not np.isfinite(loss):
+            return replace(state, stopped=f"validation after update {made}: loss = {loss}")
+        better = loss < state.best_loss
+        if better:
+            learned = replace(learned, best=learned.average)
+        since = 0 if better else state.since + 1
+        progress = Progress(
+            epoch=min((done + 1) * config.validate_every, config.epochs),
+            epochs=config.epochs,
+            update=made,
+            train_loss=float(losses.mean()),
+            validation_loss=loss,
+            validation_parts={f.name: float(getattr(parts, f.name)) for f in fields(parts)},
+            best_loss=min(loss, state.best_loss),
+            gradient_norm=float(norms.max()),
+            learning_rate=float(_schedule(config, self.rounds * self.updates)(made)),
+            seconds=time.perf_counter() - before,
+        )
+        over = {self.rounds: "epochs"}.get(done + 1, "")
+        return replace(
+            state,
+            learned=learned,
+            random=dict(random.bit_generator.state),
+            history=(*state.history, progress),
+            since=since,
+            stopped="patience" if since >= config.patience else over,
+        )
+
+    def checkpoint(self, state: TrainingState) -> Checkpoint:
+        """Return the best parameters so far."""
+        return Checkpoint(
+            config=state.config,
+            weights=jax.tree.map(np.asarray, state.learned.best),
+            statistics=state.statistics,
+            node_coordinates=np.asarray(self.source.geography.node_coordinates),
+            train_periods=self.source.num_periods,
+        )
 
 
 def train(
-    data: DrainData,
+    data: Source,
     config: DrainConfig,
     *,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
+    folder: Path | None = None,
+    devices: int = 1,
 ) -> Trained:
     """Train a drain model on a panel.
 
     The last ``validation_share`` of the periods is held out of the loss; its loss decides when to
     stop, and which parameters are kept. A loss that is not finite ends training with the best
-    parameters so far.
+    parameters so far, and says at which update and with which products.
+
+    With a folder, the best parameters and the training state are written to it after every
+    validation, and the same call goes on from there: its losses are bit for bit those of a run
+    that was not interrupted.
 
     Args:
-        data: Training periods only.
+        data: Training periods only: in memory, or a stream of products such as
+            ``drain_model.streaming.PanelStream``. Both give the same losses.
         config: Sizes and settings.
         seed: Of initialisation and batches.
         progress: Called after every validation.
+        folder: Of ``state.npz`` and ``drain_model.npz``; nothing is written when not given.
+        devices: The products of a batch are shared out over this many devices, and gradients are
+            summed over them: the result is that of one device, up to rounding.
 
     Returns:
         The best parameters as a checkpoint, the learning curve, and why training stopped.
 
     Raises:
-        ValueError: If there are too few periods, or no unit was shipped.
+        ValueError: If there are too few periods, no unit was shipped, the devices are not there
+            or do not divide a batch, or the folder holds the state of another run.
     """
-    started = time.perf_counter()
     periods, products = data.num_periods, data.num_products
     fit = min(round(periods * (1.0 - config.validation_share)), periods - 1)
     if fit < 1:
         raise ValueError(f"data.num_periods = {periods}: must be at least 2, one to validate on")
-    features = (data.calendar.shape[-1], data.attributes.shape[-1])
-    statistics = Statistics.from_data(data.periods(0, fit))
-    definition = graph_definition(config, *features)
-    panel = _Panel(
-        statistics=statistics,
-        geography=jax.tree.map(jnp.asarray, data.geography),
-        inputs=data.inputs(),
-    )
     batch = min(config.batch_products, products)
-    updates = max(1, config.validate_every * products // batch)
-    rounds = -(-config.epochs // config.validate_every)
-
-    def evaluate(weights: Weights, first: int, stop: int) -> Losses:
-        found: Losses = _evaluate(
-            definition, batch, weights, jnp.asarray(first), jnp.asarray(stop), panel
-        )
-        return found
-
-    weights = initial_weights(config, *features, seed=seed)
-    balance = loss_weights(evaluate(weights, 0, fit))
-    state = _optimizer(config, rounds * updates).init(weights)
-    random = np.random.default_rng(seed)
-    average, best, best_loss, since = weights, weights, math.inf, 0
-    history: list[Progress] = []
-    stopped = "epochs"
-    for done in range(1, rounds + 1):
-        rows = np.concatenate(
-            [random.permutation(products) for _ in range(config.validate_every + 1)]
-        )
-        rows = rows[: updates * batch].reshape(updates, batch)
-        weights, average, state, losses = _update(
-            definition,
-            config,
-            rounds * updates,
-            fit,
-            weights,
-            average,
-            state,
-            jnp.asarray(rows),
-            balance,
-            panel,
-        )
-        finite = np.isfinite(np.asarray(losses))
-        if not finite.all():
-            bad = (done - 1) * updates + int(np.argmin(finite))
-            stopped = f"update {bad}: loss = {float(losses[bad - (done - 1) * updates])!r}"
-            break
-        validation = float(weighted(evaluate(average, fit, periods), balance))
-        if validation < best_loss:
-            best, best_loss, since = average, validation, 0
-        else:
-            since += 1
-        history.append(
-            Progress(
-                epoch=min(done * config.validate_every, config.epochs),
-                epochs=config.epochs,
-                train_loss=float(jnp.mean(losses)),
-                validation_loss=validation,
-                best_loss=best_loss,
-                seconds=time.perf_counter() - started,
-            )
-        )
-        if progress is not None:
-            progress(history[-1])
-        if since >= config.patience:
-            stopped = "patience"
-            break
-    checkpoint = Checkpoint(
-        config=config,
-        weights=jax.tree.map(np.asarray, best),
-        statistics=statistics,
-        node_coordinates=np.asarray(data.geography.node_coordinates),
+    mesh = _mesh(devices, batch)
+    started = time.perf_counter()
+    features = (data.calendar.shape[-1], data.attributes.shape[-1])
+    summary = summarise(data, fit)
+    panel = _Panel(
+        statistics=summary.statistics,
+        geography=jax.tree.map(jnp.asarray, data.geography),
+        inputs=data.inputs() if isinstance(data, DrainData) else None,
     )
+    whole = NamedSharding(mesh, PartitionSpec())
+    run = _Run(
+        source=data,
+        config=config,
+        definition=graph_definition(config, *features),
+        panel=jax.device_put(panel, whole),
+        fit=fit,
+        batch=batch,
+        mesh=mesh,
+    )
+    weights = jax.device_put(initial_weights(config, *features, seed=seed), whole)
+    state = TrainingState(
+        config=config,
+        seed=seed,
+        fingerprint=summary.fingerprint,
+        statistics=summary.statistics,
+        learned=Learned(
+            weights=weights,
+            average=weights,
+            best=weights,
+            optimizer=_optimizer(config, run.rounds * run.updates).init(weights),
+            balance=Losses.zeros(),
+        ),
+        random=dict(np.random.default_rng(seed).bit_generator.state),
+    )
+    if folder is not None and (folder / STATE).exists():
+        state = load_state(folder / STATE, state)
+        state = replace(state, learned=jax.device_put(state.learned, whole))
+    else:
+        balance = loss_weights(run.evaluate(weights, 0, fit))
+        state = replace(state, learned=replace(state.learned, balance=balance))
+    before = started - (state.history[-1].seconds if state.history else 0.0)
+    while not state.stopped:
+        done = len(state.history)
+        state = run.round(state, before)
+        if len(state.history) == done:
+            break  # what is on disk stays as it was before
+        if folder is not None:
+            if state.since == 0:
+                save_checkpoint(run.checkpoint(state), folder / BEST)
+            save_state(state, folder / STATE)
+        if progress is not None:
+            progress(state.history[-1])
     return Trained(
-        checkpoint=checkpoint, history=tuple(history), loss_weights=balance, stopped=stopped
+        checkpoint=run.checkpoint(state),
+        history=state.history,
+        loss_weights=state.learned.balance,
+        stopped=state.stopped,
+    )
+
+
+def _mesh(devices: int, batch: int) -> Mesh:
+    """Return a mesh whose one axis shares out the products of a batch."""
+    there = jax.device_count()
+    if not 1 <= devices <= there:
+        raise ValueError(f"devices = {devices}: must be in [1, {there}], those of this machine")
+    if batch % devices:
+        raise ValueError(f"devices = {devices}: must divide the {batch} products of a batch")
+    return jax.make_mesh(
+        (devices,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
     )

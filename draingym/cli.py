@@ -1,4 +1,4 @@
-"""The command line: ``draingym demo``, ``draingym data``, ``draingym replay``."""
+"""The command line: one function a command; ``draingym --help`` lists them."""
 
 from __future__ import annotations
 
@@ -73,11 +73,70 @@ def replay(
     replay_folder(log, policy, out, planner, seed, start, Console())
 
 
+def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None = None) -> None:
+    """Train a drain model on a panel: checkpoint, learning curve, log for TensorBoard.
+
+    A training that was interrupted goes on after its last validation.
+
+    Args:
+        config: JSON file: panel (folder in Zarr), preset (small or paper), drain (fields that
+            differ from the preset), seed, train_share or train_periods, stream, devices, out.
+        out: Folder of the run; the configuration's when not given.
+    """
+    from dataclasses import replace
+
+    from draingym.train_drain import load_train_config
+    from draingym.train_drain import train_drain as run
+
+    chosen = load_train_config(config)
+    run(chosen if out is None else replace(chosen, out=str(out)), Console())
+
+
+def evaluate_drain(
+    checkpoint: Annotated[Path, tyro.conf.Positional],
+    panel: Path,
+    start: int = -1,
+    stop: int = -1,
+    samples: int = 128,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Evaluate a drain model on periods of a panel, beside the tuned closest node.
+
+    Args:
+        checkpoint: A .npz file that train-drain or demo wrote.
+        panel: Folder in Zarr, from the first training period on.
+        start: First period; the first after the training periods when -1.
+        stop: The one after the last; the panel's end when -1.
+        samples: Joint samples of each model.
+        seed: Of the samples.
+        out: JSON file for the rows of the table.
+    """
+    from draingym.evaluate_drain import evaluate_drain as run
+
+    run(
+        checkpoint,
+        panel,
+        start=start,
+        stop=stop,
+        samples=samples,
+        seed=seed,
+        out=out,
+        console=Console(),
+    )
+
+
 def main() -> None:
     """Run the command line; bad input ends with its message and exit code 2."""
     try:
         tyro.extras.subcommand_cli_from_dict(
-            {"demo": demo, "data": data, "replay": replay},
+            {
+                "demo": demo,
+                "data": data,
+                "replay": replay,
+                "train-drain": train_drain,
+                "evaluate-drain": evaluate_drain,
+            },
             prog="draingym",
             description="A differentiable inventory gym with a learned drain model.",
         )

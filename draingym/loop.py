@@ -18,11 +18,11 @@ from drain_model import (
     Checkpoint,
     DrainData,
     LearnedDrain,
+    Progress,
     load_checkpoint,
     save_checkpoint,
     train,
 )
-from drain_model.train import Progress
 from draingym import __version__
 from draingym.accuracy import score_models
 from draingym.config import LoopConfig

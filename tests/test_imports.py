@@ -24,8 +24,8 @@ NOT_SHIPPED = {"benchmarks", "conftest", "docs", "examples", "tests", "tools"}
 
 # They come with extras, so that a core install imports without them.
 HEAVY = {
-    *("duckdb", "ibis", "jinja2", "matplotlib", "numba", "pandas", "pyarrow"),
-    *("statsmodels", "xarray", "zarr"),
+    *("duckdb", "grain", "ibis", "jinja2", "matplotlib", "numba", "pandas", "pyarrow"),
+    *("statsmodels", "tensorboardX", "xarray", "zarr"),
 }
 
 

@@ -6,7 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from drain_model import DrainData, Geography
+from drain_model import DrainConfig, DrainData, Geography
+
+# The least network there is: what tests of training, and not of the network, compile.
+LEAST = DrainConfig(
+    width=4,
+    heads=1,
+    pair_width=4,
+    frequencies=1,
+    num_atoms=2,
+    dilations=(1,),
+    node_blocks=0,
+    location_blocks=0,
+    batch_products=2,
+    epochs=3,
+    validate_every=1,
+    learning_rate=1e-2,
+    patience=100,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from drain_model import (
     DrainData,
     Statistics,
     load_checkpoint,
+    sample_panel,
     save_checkpoint,
 )
 from drain_model.checkpoint import initial_weights
@@ -32,6 +33,7 @@ def checkpoint(data: DrainData) -> Checkpoint:
         weights=initial_weights(TINY, 2, 3, seed=4),
         statistics=Statistics.from_data(data),
         node_coordinates=np.asarray(data.geography.node_coordinates),
+        train_periods=17,
     )
 
 
@@ -44,6 +46,7 @@ def path(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, path: Path) -> None:
     found = load_checkpoint(path, config=TINY)
     assert found.config == checkpoint.config
+    assert found.train_periods == 17
     for a, b in (
         (found.weights, checkpoint.weights),
         (found.statistics, checkpoint.statistics),
@@ -56,6 +59,17 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, path: Path) -
 def test_another_config_is_named(path: Path) -> None:
     with pytest.raises(ValueError, match=r"config\.heads = 2: must be 4"):
         load_checkpoint(path, config=replace(TINY, heads=4))
+
+
+def test_more_periods_than_the_data_has_are_named(checkpoint: Checkpoint, data: DrainData) -> None:
+    with pytest.raises(ValueError, match=r"periods \[16, 21\): must be .* part of \[0, 20\)"):
+        sample_panel(checkpoint, data, (16, 21), 4, jax.random.key(0))
+
+
+def test_arrays_that_are_not_there_are_named(path: Path) -> None:
+    rewrite(path, lambda arrays: arrays.pop("node_coordinates"))
+    with pytest.raises(ValueError, match=r"model\.npz: node_coordinates is missing"):
+        load_checkpoint(path)
 
 
 def rewrite(path: Path, change) -> None:

@@ -1,9 +1,11 @@
 from dataclasses import dataclass, replace
 
+import jax
 import numpy as np
 import pytest
 
 from drain_model import DrainData, Statistics
+from drain_model.data import CostSums
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,27 @@ def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData)
 def test_bad_arrays_are_named(data: DrainData, field: str, change, message: str) -> None:
     with pytest.raises(ValueError, match=message), np.errstate(invalid="ignore"):
         replace(data, **{field: change(getattr(data, field))})
+
+
+def test_names_of_products_follow_them_and_are_counted(data: DrainData) -> None:
+    named = replace(data, product_id=tuple("abcdef"))
+    part = named.products(np.array([4, 1]))
+    assert part.product_id == ("e", "b")
+    assert (part.name_of(0), data.name_of(3)) == ("'e'", "3")
+    assert named.periods(0, 3).product_id == named.product_id
+    with pytest.raises(ValueError, match=r"data\.product_id has 2 names: must be 6"):
+        replace(data, product_id=("a", "b"))
+
+
+def test_statistics_are_those_of_all_entries_however_the_products_come(data: DrainData) -> None:
+    shipped = data.outbound > 0
+    log_cost = np.log(data.ship_cost[shipped].astype(float) / data.outbound[shipped])
+    found = Statistics.from_data(data)
+    np.testing.assert_allclose(found.log_cost_mean, log_cost.mean(), rtol=1e-6)
+    np.testing.assert_allclose(found.log_cost_scale, log_cost.std(), rtol=1e-5)
+    parts = [CostSums.of(data.products(slice(a, b))) for a, b in ((0, 1), (1, 4), (4, 6))]
+    again = Statistics.from_costs(data.calendar, data.attributes, data.geography, parts)
+    jax.tree.map(np.testing.assert_array_equal, again, found)
 
 
 def test_statistics_shift_a_constant_feature_to_zero(data: DrainData) -> None:

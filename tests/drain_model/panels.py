@@ -1,0 +1,67 @@
+"""The synthetic data of these tests as a labelled panel in which units are conserved."""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from drain_model import DrainData
+from world.panel import save_panel
+
+
+def panel_of(data: DrainData) -> xr.Dataset:
+    products, periods, nodes = data.outbound.shape
+    flow, demand = ("product", "period", "node"), ("product", "period", "region")
+    outbound, available = (x.astype(np.int64) for x in (data.outbound, data.available))
+    on_hand = available - outbound
+    change = available.copy()
+    change[:, 1:] -= on_hand[:, :-1]
+    stowed, transferred = np.maximum(change, 0), np.maximum(-change, 0)
+    stowed[:, 0] = transferred[:, 0] = 0
+    views = data.glance_views.astype(np.int64)
+    active = np.broadcast_to(data.active, outbound.shape).copy()
+    serves = data.active.any(axis=0)
+    active[..., ~serves] = True
+    attributes = np.exp(data.attributes.astype(np.float64))
+    places = data.geography
+    variables = {
+        **{
+            name: (flow, values)
+            for name, values in {
+                "outbound": outbound,
+                "ship_cost": data.ship_cost.astype(np.float64),
+                "available": available,
+                "on_hand": on_hand,
+                "stowed": stowed,
+                "transferred": transferred,
+                "active": active,
+            }.items()
+        },
+        "glance_views": (demand, views),
+        "orders": (demand, np.zeros_like(views)),
+        "ordered_units": (demand, np.zeros_like(views)),
+        "serves_customers": (("node",), serves),
+        "calendar": (("period", "feature"), data.calendar.astype(np.float64)),
+        "distance_km": (("node", "region"), np.asarray(places.distance_km, np.float64)),
+        "units_per_order": (("product",), np.ones(products)),
+        **{
+            name: (("product",), attributes[:, i])
+            for i, name in enumerate(("price", "weight_lb", "conversion"))
+        },
+    }
+    for space, where in (("node", places.node_coordinates), ("region", places.region_coordinates)):
+        for i, axis in enumerate(("latitude", "longitude")):
+            variables[f"{space}_{axis}"] = ((space,), np.asarray(where, np.float64)[:, i])
+    return xr.Dataset(
+        variables,
+        coords={
+            "product": [f"p{i}" for i in range(products)],
+            "period": np.arange(periods),
+            "node": [f"n{i}" for i in range(nodes)],
+        },
+    )
+
+
+def write(data: DrainData, folder: Path, products_per_chunk: int = 2) -> Path:
+    save_panel(panel_of(data), folder / "panel.zarr", products_per_chunk=products_per_chunk)
+    return folder / "panel.zarr"

@@ -27,7 +27,8 @@ from benchmarks._common import (
     write_result,
 )
 from drain_model.closest_node_cells import Tuned, sample, tune
-from drain_model.metrics import bootstrap, crps
+from drain_model.metrics import crps
+from drain_model.resampling import bootstrap
 from oracle.config import OracleConfig
 from oracle.noise_floor import ViewProfile, resample_drain
 from oracle.systems import Systems, build_systems

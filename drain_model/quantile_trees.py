@@ -42,6 +42,7 @@ class Settings:
     learning_rate: float = 0.1
     by_node: bool = False  # one model a node; otherwise the node is a feature
     relative: bool = True  # the target is units over the closest node's drain plus one
+    num_threads: int = 1
 
     def booster(self, level: float, seed: int) -> dict[str, Any]:
         """Return LightGBM's parameters."""
@@ -57,6 +58,7 @@ class Settings:
             "bagging_freq": 1,
             "feature_fraction": 0.8,
             "seed": seed,
+            "num_threads": self.num_threads,
             "deterministic": True,
             "force_row_wise": True,
             "verbose": -1,
@@ -92,6 +94,7 @@ def fit_quantile_trees(
     *,
     closest: ClosestNodeParams | None = None,
     conversion_column: int = 2,
+    num_threads: int = 1,
     seed: int = 0,
 ) -> QuantileTrees:
     """Tune the trees on the last quarter of the training periods, then fit them on all.
@@ -103,6 +106,7 @@ def fit_quantile_trees(
         data: Training periods.
         closest: The tuned closest node; fitted when not given.
         conversion_column: Attribute that is the log of units per view.
+        num_threads: Of LightGBM; more than there are idle cores is far slower than one.
         seed: Of the spread of whole units and of the trees.
 
     Returns:
@@ -135,7 +139,8 @@ def fit_quantile_trees(
                 tried[settings] = _validate(settings, train, test, seed)
         return min(candidates, key=lambda settings: tried[settings][0])
 
-    now = best([Settings(), Settings(relative=False)])
+    start_from = Settings(num_threads=num_threads)
+    now = best([start_from, replace(start_from, relative=False)])
     now = best(
         [
             now,

@@ -18,7 +18,7 @@ from drain_model.closest_node import ClosestNodeParams
 from drain_model.data import DrainData
 
 # Units sampled for each candidate, about, and product-periods: what tuning may take.
-_TUNING_UNITS = 800_000
+_TUNING_UNITS = 400_000
 _TUNING_CELLS = 4096
 
 

@@ -77,7 +77,7 @@ class Own:
         """
         mask = np.broadcast_to(data.active, data.outbound.shape)
         arrays = (data.outbound, data.ship_cost, data.available, mask)
-        values, where = loss_entries(dist, knots, *(jnp.asarray(x) for x in arrays))
+        values, where = jax.jit(loss_entries)(dist, knots, *(jnp.asarray(x) for x in arrays))
         at = [LEVELS.index(t) for t in TABLE_LEVELS]
         unit = np.exp(np.asarray(knots, np.float64)[..., at])
         return cls(

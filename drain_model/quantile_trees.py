@@ -165,7 +165,7 @@ def fit_quantile_trees(
             )
             for level in LEVELS
         ),
-        cost=_fit_cost(data, features, held, counted, seed),
+        cost=_fit_cost(data, features, held, counted, num_threads, seed),
         conversion_column=conversion_column,
     )
 
@@ -200,7 +200,8 @@ def sample_quantile_trees(
     features, fluid = node_features(model.closest, data, periods, model.conversion_column)
     counted = np.broadcast_to(part.active, part.outbound.shape) & (part.available > 0)
     x, stock = features[counted], part.available[counted]
-    table = np.stack([_predict(boosters, x) for boosters in model.units], axis=-1)
+    threads = model.settings.num_threads
+    table = np.stack([_predict(boosters, x, threads) for boosters in model.units], axis=-1)
     if model.settings.relative:
         table *= 1.0 + fluid[counted][:, None]
     random = np.random.default_rng([seed, 2])
@@ -246,14 +247,14 @@ def _grow(settings: Settings, rows: _Rows, level: float, rounds: int, seed: int)
     return _lightgbm().train(settings.booster(level, seed), rows.dataset(settings), rounds)
 
 
-def _predict(boosters: Sequence[Any], x: FloatArray) -> FloatArray:
+def _predict(boosters: Sequence[Any], x: FloatArray, threads: int) -> FloatArray:
     if len(boosters) == 1:
-        return np.asarray(boosters[0].predict(x), np.float64)
+        return np.asarray(boosters[0].predict(x, num_threads=threads), np.float64)
     found = np.zeros(x.shape[0])
     for n, booster in enumerate(boosters):
         mine = x[:, -1] == n
         if mine.any():
-            found[mine] = booster.predict(x[mine])
+            found[mine] = booster.predict(x[mine], num_threads=threads)
     return found
 
 
@@ -281,7 +282,8 @@ def _validate(
                 callbacks=[lightgbm.early_stopping(_PATIENCE, verbose=False)],
             )
             scale = check.scale if settings.relative else 1.0
-            guess = np.maximum(booster.predict(check.x) * scale, -0.5)
+            threads = settings.num_threads
+            guess = np.maximum(_predict([booster], check.x, threads) * scale, -0.5)
             total += float(quantile_loss(check.y, guess, level).sum())
             best.append(max(booster.best_iteration, 1) * check.y.size)
         rounds.append(max(1, round(sum(best) / sum(t.y.size for t in tests))))
@@ -298,6 +300,7 @@ def _fit_cost(
     features: FloatArray,
     held: NDArray[np.bool_],
     counted: NDArray[np.bool_],
+    threads: int,
     seed: int,
 ) -> tuple[Any, ...]:
     """Tune and fit the trees of the log cost of a unit."""
@@ -309,7 +312,7 @@ def _fit_cost(
     y = np.log(cost[some] / units[some])
     rows, late = _Rows(x=x, y=y, scale=np.ones_like(y)), held[some]
     candidates = [
-        Settings(num_leaves=leaves, min_data_in_leaf=least, relative=False)
+        Settings(num_leaves=leaves, min_data_in_leaf=least, relative=False, num_threads=threads)
         for leaves, least in ((7, 20), (15, 40), (31, 40))
     ]
     if late.all() or not late.any():
@@ -330,10 +333,11 @@ def _unit_cost(
     size = np.where(units > 0, _size(units), -1.0).astype(np.int64)
     u = random.random(units.shape)
     found = np.zeros(units.shape)
+    threads = model.settings.num_threads
     for value in np.unique(size[size >= 0]):
         rows = np.flatnonzero((size == value).any(axis=0))
         given = np.column_stack([np.full(rows.size, float(value)), x[rows]])
-        table = np.stack([np.asarray(b.predict(given)) for b in model.cost], axis=-1)
+        table = np.stack([_predict([b], given, threads) for b in model.cost], axis=-1)
         drawn = np.exp(_draw(np.sort(table, axis=-1), COST_LEVELS, u[:, rows], both=True))
         mine = size[:, rows] == value
         found[:, rows] = np.where(mine, drawn, found[:, rows])

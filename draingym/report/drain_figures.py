@@ -57,9 +57,10 @@ def classes_over_time(axes: Axes, evaluation: Evaluation) -> None:
         label = f"{k}" if k < classes - 1 else f"{k} or more"
         axes.plot(periods, predicted[:, k], color=tone, linewidth=1.6, label=label)
         axes.plot(periods, observed[:, k], "o", color=tone, markersize=3.5)
-    axes.set(xlabel="held-out period", ylabel="share of node-periods", ylim=(0, None))
+    axes.set(xlabel="held-out period", ylabel="share of node-periods")
     axes.set_title(f"{evaluation.name}: units, predicted (line) and observed (dot)")
-    axes.legend(ncols=4, title="units")
+    axes.set_ylim(0, 1.3 * float(np.nanmax([predicted, observed])))
+    axes.legend(ncols=4, title="units", loc="upper center")
     _shares(axes)
 
 
@@ -142,7 +143,15 @@ def drain_map(axes: Axes, data: DrainData, share: NDArray[np.float64], title: st
         axes.scatter(
             east[n], north[n], s=1400.0 * float(share[n]), color=tones[n], alpha=0.8, zorder=2
         )
-        axes.annotate(f"{share[n]:.0%}", (east[n], north[n]), ha="center", va="center", zorder=3)
+        axes.annotate(
+            f"{share[n]:.0%}",
+            (east[n], north[n]),
+            xytext=(0, -float(np.sqrt(1400.0 * share[n] / np.pi)) - 2),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            zorder=3,
+        )
     axes.set_aspect("equal")
     axes.set(xlim=frame[0], ylim=frame[1], title=title)
     axes.axis("off")

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._closest_node import Tuned, sample, tune
 from benchmarks._common import (
     at_least,
     figure_only,
@@ -27,7 +26,9 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from drain_model.metrics import bootstrap, crps
+from drain_model.closest_node_cells import Tuned, sample, tune
+from drain_model.metrics import crps
+from drain_model.resampling import bootstrap
 from oracle.config import OracleConfig
 from oracle.noise_floor import ViewProfile, resample_drain
 from oracle.systems import Systems, build_systems
@@ -272,7 +273,7 @@ def _scores(
     early, late = slice(0, TUNING), slice(TUNING, None)
     actual = drawn.outbound[-1]
     closest = tune(distance, *known(early), cells(actual, early), seed=seed)
-    guess = sample(closest, distance, *known(late), SAMPLES, seed + 1)
+    guess, _ = sample(closest, distance, *known(late), SAMPLES, seed + 1)
     held = actual[:, late]
     guess = guess.reshape(SAMPLES, *held.shape)
     near = crps(guess, held).sum(axis=(1, 2))

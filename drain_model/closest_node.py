@@ -11,7 +11,6 @@ Source: Outbound, Appendix E; METHODS section 6.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -229,45 +228,3 @@ class ClosestNode:
         )
         drain = Drain(outbound=shipped, ship_cost=cost, lost=lost, waiting=jnp.zeros_like(shipped))
         return memory, drain
-
-
-@partial(jax.jit, static_argnames=("num_samples", "max_orders"))
-def sample_cells(
-    params: ClosestNodeParams,
-    views: Float[Array, "C Z"],
-    rate: Float[Array, " C"],
-    active: Bool[Array, "C N"],
-    available: Float[Array, "C N"],
-    key: Array,
-    *,
-    num_samples: int,
-    max_orders: int,
-) -> tuple[Float[Array, "S C N"], Float[Array, "S C N"]]:
-    """Draw drain and cost of product-periods ("cells"), independently of each other.
-
-    Args:
-        params: The closest node's.
-        views: [C, Z] page views.
-        rate: [C] units per view.
-        active: [C, N] nodes that serve customers.
-        available: [C, N] units.
-        key: Random key.
-        num_samples: ``S``.
-        max_orders: Orders kept of a cell.
-
-    Returns:
-        Units and currency [S, C, N].
-    """
-
-    def one(key: Array, v: Array, r: Array, a: Array, stock: Array) -> tuple[Array, Array]:
-        u = jax.random.uniform(key, (1 + 2 * max_orders,))
-        region, _ = draw_orders(v, r, u[: 1 + max_orders])
-        shipped, cost, _ = fill_orders(params, region, a, stock, u[1 + max_orders :], choices=1)
-        return shipped, cost
-
-    def sample(key: Array) -> tuple[Array, Array]:
-        keys = jax.random.split(key, views.shape[0])
-        return jax.vmap(one)(keys, views, rate, active, available)
-
-    drawn: tuple[Array, Array] = jax.lax.map(sample, jax.random.split(key, num_samples))
-    return drawn

@@ -1,9 +1,11 @@
-"""The closest node as a baseline forecast: tuned on training periods, sampled on any."""
+"""The closest node as a baseline forecast: tuned on training periods, sampled on any.
+
+Fitting and sampling need numba, of the extra ``data``.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import jax
@@ -12,13 +14,12 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from drain_model.closest_node import ClosestNodeParams, sample_cells
+from drain_model.closest_node import ClosestNodeParams
 from drain_model.data import DrainData
-from drain_model.metrics import crps
 
-# Temperatures tried first, in units of 1 / mean distance; the last is the closest node itself.
-_GRID = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 1e3)
-_CELLS = 256  # product-periods used for tuning, at most
+# Units sampled for each candidate, about, and product-periods: what tuning may take.
+_TUNING_UNITS = 400_000
+_TUNING_CELLS = 4096
 
 
 def expected_units(views: NDArray[np.floating], rate: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -34,10 +35,7 @@ def max_orders_for(
     The largest mean over products and periods, plus six standard deviations and six units.
     """
     rate = _rate(data, float(params.rate_scale), conversion_column)
-    return _bound(float(expected_units(data.glance_views, rate[:, None]).max()))
-
-
-def _bound(mean: float) -> int:
+    mean = float(expected_units(data.glance_views, rate[:, None]).max())
     return math.ceil(mean + 6.0 * math.sqrt(mean) + 6.0)
 
 
@@ -72,47 +70,47 @@ def sample_closest_node(
     """
     if num_samples < 1:
         raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+    from drain_model.closest_node_cells import Tuned, sample
+
     part = data.periods(*periods)
     shape = part.outbound.shape
-    rate = np.repeat(_rate(part, float(params.rate_scale), conversion_column), shape[1])
-    views = part.glance_views.reshape(-1, part.glance_views.shape[-1])
-    active = np.broadcast_to(part.active, shape).reshape(-1, shape[2])
-    stock = part.available.reshape(-1, shape[2])
-    outbound = np.empty((num_samples, *stock.shape), np.float32)
-    cost = np.empty_like(outbound)
-    # Cells of like size together, so that a slow product does not wait for a fast one.
-    need = np.array([_bound(m) for m in expected_units(views, rate)])
-    size = np.power(4, np.ceil(np.log2(np.maximum(need, 16)) / 2)).astype(int)
-    for i, most in enumerate(np.unique(size)):
-        index = np.flatnonzero(size == most)
-        drawn = sample_cells(
-            params,
-            jnp.asarray(views[index]),
-            jnp.asarray(rate[index], jnp.float32),
-            jnp.asarray(active[index]),
-            jnp.asarray(stock[index]),
-            jax.random.fold_in(key, i),
-            num_samples=num_samples,
-            max_orders=int(most),
-        )
-        outbound[:, index], cost[:, index] = (np.asarray(x) for x in drawn)
+    units, km = sample(
+        Tuned(temperature=float(params.temperature), rate_scale=float(params.rate_scale)),
+        np.asarray(params.distance_km, np.float64),
+        *_cells(part, np.arange(shape[0] * shape[1]), conversion_column),
+        num_samples,
+        int(jax.random.bits(key)),
+    )
+    cost = float(params.cost_fixed) * units + float(params.cost_per_km) * km
     full = (num_samples, *shape)
-    return outbound.reshape(full), cost.reshape(full)
+    return units.astype(np.float32).reshape(full), cost.astype(np.float32).reshape(full)
+
+
+def _cells(
+    data: DrainData, cells: NDArray[np.int64], column: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """Return views [C, Z], units per view [C] and stock [C, N] of some product-periods."""
+    i, t = np.unravel_index(cells, data.outbound.shape[:2])
+    return (
+        np.floor(data.glance_views[i, t]).astype(np.int64),
+        _rate(data, 1.0, column)[i],
+        np.floor(data.available[i, t] * data.active[t]).astype(np.int64),
+    )
 
 
 def fit_closest_node(
     data: DrainData,
     *,
     conversion_column: int = 2,
-    num_samples: int = 8,
+    num_samples: int = 16,
     seed: int = 0,
 ) -> ClosestNodeParams:
     """Fit the closest node to training periods.
 
-    1. ``rate_scale``: units shipped over expected orders, then tuned with the temperature.
-    2. ``temperature``: by node-level CRPS, on a grid and then around the best; the same random
-       numbers for all candidates, on at most 256 product-periods.
-    3. Cost of a unit: affine in distance, least squares of cost on units and on units times the
+    1. Temperature and rate scale by node-level CRPS, by turns on fine grids
+       (``closest_node_cells.tune``): the same random numbers for all candidates, on up to 4096
+       product-periods, fewer where they are large.
+    2. Cost of a unit: affine in distance, least squares of cost on units and on units times the
        mean distance of the orders a node is expected to get.
 
     Args:
@@ -127,75 +125,37 @@ def fit_closest_node(
     Raises:
         ValueError: If no unit was shipped.
     """
+    from drain_model.closest_node_cells import tune
+
     shipped = float(data.outbound.sum())
     if shipped <= 0.0:
         raise ValueError(f"data.outbound sums to {shipped}: must be above 0 to fit a baseline")
     distance = np.asarray(data.geography.distance_km)
     ever = data.active.any(axis=0)
     rate = _rate(data, 1.0, conversion_column)
-    # Only of product-periods with stock to spare: elsewhere stock is the limit, not demand.
-    left = (data.available - data.outbound) * data.active
-    spare = left.sum(axis=-1) >= 0.5 * data.outbound.sum(axis=-1)
-    spare = spare if spare.any() else np.ones_like(spare)
-    orders = expected_units(data.glance_views, rate[:, None])
-    ratio = float(data.outbound.sum(axis=-1)[spare].sum() / max(orders[spare].sum(), 1e-9))
+    cells = np.random.default_rng(seed).permutation(rate.size * data.num_periods)[:_TUNING_CELLS]
+    orders = float(expected_units(data.glance_views, rate[:, None]).mean())
+    cells = cells[: max(128, int(_TUNING_UNITS / (num_samples * max(orders, 1.0))))]
+    i, t = np.unravel_index(cells, data.outbound.shape[:2])
+    tuned = tune(
+        np.asarray(distance, np.float64),
+        *_cells(data, cells, conversion_column),
+        np.rint(data.outbound[i, t]).astype(np.int64),
+        counted=data.active[t],
+        num_samples=num_samples,
+        seed=seed,
+    )
     params = ClosestNodeParams(
         distance_km=jnp.asarray(distance, jnp.float32),
         serves=jnp.asarray(ever),
         active_from=jnp.asarray(np.where(ever, data.active.argmax(axis=0), 0), jnp.int32),
-        temperature=jnp.asarray(8.0 / distance.mean(), jnp.float32),
-        rate_scale=jnp.asarray(ratio, jnp.float32),
+        temperature=jnp.asarray(tuned.temperature, jnp.float32),
+        rate_scale=jnp.asarray(tuned.rate_scale, jnp.float32),
         cost_fixed=jnp.zeros(()),
         cost_per_km=jnp.zeros(()),
     )
-    score = _tuning_score(data, params, conversion_column, num_samples, seed)
-
-    def best_of(candidates: list[ClosestNodeParams]) -> ClosestNodeParams:
-        values = [score(candidate) for candidate in candidates]
-        return candidates[int(np.argmin(values))]
-
-    def temperatures(around: ClosestNodeParams, values: list[float]) -> list[ClosestNodeParams]:
-        return [replace(around, temperature=jnp.asarray(v, jnp.float32)) for v in values]
-
-    params = best_of(temperatures(params, [g / float(distance.mean()) for g in _GRID]))
-    scales = [float(params.rate_scale) * f for f in (0.85, 0.92, 1.0, 1.08, 1.16)]
-    params = best_of([replace(params, rate_scale=jnp.asarray(s, jnp.float32)) for s in scales])
-    middle = float(params.temperature)
-    params = best_of(temperatures(params, [middle * f for f in (0.6, 0.77, 1.0, 1.3, 1.65)]))
     fixed, per_km = _fit_cost(data, params)
     return replace(params, cost_fixed=jnp.asarray(fixed), cost_per_km=jnp.asarray(per_km))
-
-
-def _tuning_score(
-    data: DrainData, start: ClosestNodeParams, column: int, num_samples: int, seed: int
-) -> Callable[[ClosestNodeParams], float]:
-    """Return the node-level CRPS of parameters on some product-periods of the data."""
-    products, periods = data.outbound.shape[:2]
-    random = np.random.default_rng(seed)
-    cells = random.permutation(products * periods)[:_CELLS]
-    i, t = np.unravel_index(cells, (products, periods))
-    base = np.exp(data.attributes[i, column].astype(np.float64))
-    mean = expected_units(data.glance_views[i, t], base * float(start.rate_scale))
-    actual, active = data.outbound[i, t], data.active[t]
-    most = _bound(1.2 * float(mean.max()))
-    arrays = [jnp.asarray(x) for x in (data.glance_views[i, t], active, data.available[i, t])]
-    key = jax.random.key(seed)
-
-    def score(params: ClosestNodeParams) -> float:
-        rate = jnp.asarray(np.minimum(base * float(params.rate_scale), 1.0), jnp.float32)
-        drawn, _ = sample_cells(
-            params,
-            arrays[0],
-            rate,
-            arrays[1],
-            arrays[2],
-            key,
-            num_samples=num_samples,
-            max_orders=most,
-        )
-        return float(crps(np.asarray(drawn), actual)[active].mean())
-
-    return score
 
 
 def _fit_cost(data: DrainData, params: ClosestNodeParams) -> tuple[float, float]:

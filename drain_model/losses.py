@@ -18,16 +18,16 @@ COST_HALF_WIDTH = 0.05
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Losses:
-    """Sums over entries, or means, or weights: one number for each part.
+    """Sums over entries, means or weights, one number for each part; or every entry's losses.
 
     Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2.
     """
 
-    cost_nll: Float[Array, ""]  # of the log cost of a unit
-    cost_quantile: Float[Array, ""]  # currency
-    cross_entropy: Float[Array, ""]  # of min(outbound, K)
-    tail_nll: Float[Array, ""]  # of outbound given that it is at least K
-    tail_quantile: Float[Array, ""]  # units
+    cost_nll: Float[Array, "*b"]  # of the log cost of a unit
+    cost_quantile: Float[Array, "*b"]  # currency
+    cross_entropy: Float[Array, "*b"]  # of min(outbound, K)
+    tail_nll: Float[Array, "*b"]  # of outbound given that it is at least K
+    tail_quantile: Float[Array, "*b"]  # units
 
     @classmethod
     def zeros(cls) -> Losses:
@@ -43,7 +43,7 @@ def pinball(
     return jnp.maximum(level * error, (level - 1.0) * error)
 
 
-def loss_sums(
+def loss_entries(
     dist: Hybrid,
     knots: Float[Array, "*b 9"],
     outbound: Float[Array, "*b"],
@@ -51,7 +51,7 @@ def loss_sums(
     available: Float[Array, "*b"],
     mask: Bool[Array, "*b"],
 ) -> tuple[Losses, Losses]:
-    """Return every loss summed over its entries, and how many entries there are.
+    """Return every loss of every entry, and which entries it counts for.
 
     Outbound is ``min(draw, available)``: where it equals the stock, only ``draw >= available`` is
     known, and the likelihood is that probability; a quantile beyond the stock counts as the
@@ -67,7 +67,7 @@ def loss_sums(
         mask: Entries that count; entries without stock never do.
 
     Returns:
-        Sums, and counts.
+        Losses [...], and booleans [...].
     """
     mask = mask & (available > 0)
     levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
@@ -89,26 +89,38 @@ def loss_sums(
         pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
     )
 
-    def total(values: Array, where: Array) -> Array:
-        return jnp.sum(jnp.where(where, values, 0.0))
-
-    def count(where: Array) -> Array:
-        return jnp.sum(where.astype(outbound.dtype))
-
-    sums = Losses(
-        cost_nll=total(cost_nll, shipped),
-        cost_quantile=total(cost_quantile, shipped),
-        cross_entropy=total(-atom, mask),
-        tail_nll=total(-tail, in_tail),
-        tail_quantile=total(tail_quantile, in_tail),
+    values = Losses(
+        cost_nll=cost_nll,
+        cost_quantile=cost_quantile,
+        cross_entropy=-atom,
+        tail_nll=-tail,
+        tail_quantile=tail_quantile,
     )
-    counts = Losses(
-        cost_nll=count(shipped),
-        cost_quantile=count(shipped),
-        cross_entropy=count(mask),
-        tail_nll=count(in_tail),
-        tail_quantile=count(in_tail),
+    where = Losses(
+        cost_nll=shipped,
+        cost_quantile=shipped,
+        cross_entropy=mask,
+        tail_nll=in_tail,
+        tail_quantile=in_tail,
     )
+    return values, where
+
+
+def loss_sums(
+    dist: Hybrid,
+    knots: Float[Array, "*b 9"],
+    outbound: Float[Array, "*b"],
+    ship_cost: Float[Array, "*b"],
+    available: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+) -> tuple[Losses, Losses]:
+    """Return every loss summed over its entries, and how many entries there are.
+
+    Arguments as of ``loss_entries``.
+    """
+    values, where = loss_entries(dist, knots, outbound, ship_cost, available, mask)
+    sums = jax.tree.map(lambda x, w: jnp.sum(jnp.where(w, x, 0.0)), values, where)
+    counts = jax.tree.map(lambda w: jnp.sum(w.astype(outbound.dtype)), where)
     return sums, counts
 
 

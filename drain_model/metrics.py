@@ -1,4 +1,4 @@
-"""How good forecasts are: quantile losses, CRPS, calibration slopes, PIT, bootstrap.
+"""How good forecasts are: quantile losses, CRPS, energy score.
 
 NumPy only; samples have the leading axis ``S``. "Total" metrics sum each *joint* sample over
 nodes first: ``crps(samples.sum(-1), actual.sum(-1))``.
@@ -8,7 +8,7 @@ Source: Outbound, section 6; METHODS section 2.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import numpy as np
@@ -38,15 +38,27 @@ def quantile_loss(actual: NDArray[Any], quantile: NDArray[Any], level: float) ->
     return loss
 
 
-def sample_quantile(samples: NDArray[Any], level: float) -> FloatArray:
+def sample_quantile(samples: NDArray[Any], level: float, *, ordered: bool = False) -> NDArray[Any]:
     """Return the smallest sample that at least a share ``level`` of the samples [S, ...] reach.
 
     The inverse of the empirical distribution: whole units stay whole.
+
+    Args:
+        samples: [S, ...].
+        level: In (0, 1).
+        ordered: Whether the samples ascend already.
+
+    Returns:
+        [...], of the samples' type.
+
+    >>> int(sample_quantile(np.array([4, 1, 3, 2]), 0.5))
+    2
     """
-    quantile: FloatArray = np.quantile(
-        np.asarray(samples, dtype=np.float64), level, axis=0, method="inverted_cdf"
-    )
-    return quantile
+    number = samples.shape[0]
+    index = max(math.ceil(level * number - 1e-9), 1) - 1
+    values = samples if ordered else np.partition(samples, index, axis=0)
+    found: NDArray[Any] = values[index]
+    return found
 
 
 def scaled_quantile_loss(actual: NDArray[Any], quantile: NDArray[Any], level: float) -> float:
@@ -61,7 +73,7 @@ def scaled_quantile_loss(actual: NDArray[Any], quantile: NDArray[Any], level: fl
     return float(np.sum(quantile_loss(actual, quantile, level))) / total
 
 
-def crps(samples: NDArray[Any], actual: NDArray[Any]) -> FloatArray:
+def crps(samples: NDArray[Any], actual: NDArray[Any], *, ordered: bool = False) -> FloatArray:
     """Return the fair continuous ranked probability score of samples.
 
     ``(1/M) sum |x_m - y| - 1 / (2 M (M - 1)) sum sum |x_m - x_m'|``, the double sum from sorted
@@ -70,6 +82,7 @@ def crps(samples: NDArray[Any], actual: NDArray[Any]) -> FloatArray:
     Args:
         samples: [M, ...], M at least 2.
         actual: [...].
+        ordered: Whether the samples ascend already.
 
     Returns:
         [...], in the unit of ``actual``; its mean is that of the underlying distribution.
@@ -84,160 +97,53 @@ def crps(samples: NDArray[Any], actual: NDArray[Any]) -> FloatArray:
     require_range("len(samples)", number, low=2)
     if samples.shape[1:] != actual.shape:
         raise ValueError(f"samples have shape {samples.shape}: must be (M, *{actual.shape})")
-    ordered = np.sort(np.asarray(samples, dtype=np.float64), axis=0)
+    values = samples if ordered else np.sort(samples, axis=0)
     rank = 2.0 * np.arange(1, number + 1) - number - 1
-    spread = np.tensordot(rank, ordered, axes=1) / (number * (number - 1))
-    score: FloatArray = np.abs(ordered - actual).mean(axis=0) - spread
+    score = np.zeros(actual.shape)
+    # Sample by sample: nothing of the samples' size is made, and sums are in float64.
+    for weight, value in zip(rank / (number * (number - 1)), values, strict=True):
+        score += np.abs(value - np.asarray(actual, np.float64)) / number - weight * value
     return score
 
 
-def calibration_slope(actual: NDArray[Any], quantile: NDArray[Any], level: float) -> float:
-    """Return the factor on a forecast quantile that fits what happened best.
+def energy_score(samples: NDArray[Any], actual: NDArray[Any], *, block: int = 16) -> FloatArray:
+    """Return the fair energy score of joint samples of a vector.
 
-    ``argmin_beta sum rho_tau(y, beta q)`` without intercept: the tau-quantile of ``y / q`` with
-    the weights q, exactly. 1 is calibrated; above 1 the quantile is too low.
-
-    Args:
-        actual: [...].
-        quantile: [...] at least 0; entries that are 0 do not depend on the slope.
-        level: tau in (0, 1).
-
-    Returns:
-        The slope; nan if all forecasts are 0.
-    """
-    y, q = np.ravel(actual).astype(np.float64), np.ravel(quantile).astype(np.float64)
-    y, q = y[q > 0], q[q > 0]
-    if not q.size:
-        return float("nan")
-    ratio = y / q
-    order = np.argsort(ratio, kind="stable")
-    weight = np.cumsum(q[order])
-    index = int(np.searchsorted(weight, level * weight[-1]))
-    return float(ratio[order][min(index, ratio.size - 1)])
-
-
-def ols_slope(actual: NDArray[Any], forecast: NDArray[Any]) -> float:
-    """Return ``sum y f / sum f^2``: the regression of what happened on the mean forecast.
-
-    nan if all forecasts are 0.
-    """
-    square = float(np.sum(np.square(forecast, dtype=np.float64)))
-    return float(np.sum(np.asarray(actual, np.float64) * forecast)) / square if square else np.nan
-
-
-def pit(samples: NDArray[Any], actual: NDArray[Any], seed: int = 0) -> FloatArray:
-    """Return randomised probability integral transforms: uniform if the forecast is calibrated.
-
-    ``(#{x < y} + v (#{x = y} + 1)) / (M + 1)``, v uniform: the rank of what happened among the
-    samples, ties broken at random.
+    ``(1/M) sum ||x_m - y|| - 1 / (2 M (M - 1)) sum sum ||x_m - x_m'||``; for N = 1 the CRPS.
+    Strictly proper for the joint distribution. Distances of pairs come from inner products, so
+    that work is in matrix products and memory is ``block M^2``.
 
     Args:
-        samples: [M, ...].
-        actual: [...].
-        seed: Of v.
+        samples: [M, ..., N], M at least 2.
+        actual: [..., N].
+        block: Vectors scored at once.
 
     Returns:
-        [...] in [0, 1).
-    """
-    below = np.sum(samples < actual, axis=0)
-    equal = np.sum(samples == actual, axis=0)
-    v = np.random.default_rng(seed).random(actual.shape)
-    value: FloatArray = (below + v * (equal + 1)) / (samples.shape[0] + 1)
-    return value
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Interval:
-    """An estimate with a bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def bootstrap(
-    numerator: NDArray[Any],
-    denominator: NDArray[Any],
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Interval:
-    """Return ``sum a / sum b`` with an interval from resampled products.
-
-    Two models are compared with ``a`` the difference of their scores, or with one seed.
-
-    Args:
-        numerator: [P] a of every product.
-        denominator: [P] b, such as the number of entries, or the other model's scores.
-        level: Of the interval, in (0, 1).
-        resamples: Bootstrap samples of products, with replacement.
-        seed: At least 0.
-
-    Returns:
-        The ratio, and percentiles of its bootstrap distribution.
+        [...], in the unit of ``actual``.
 
     Raises:
-        ValueError: If shapes disagree or a setting is out of its bounds.
+        ValueError: If there are fewer than 2 samples, or shapes disagree.
+
+    Source: Gneiting and Raftery (2007), section 4.3; fair form as for the CRPS.
+
+    >>> energy_score(np.array([[[3.0, 4.0]], [[0.0, 0.0]]]), np.array([[0.0, 0.0]])).tolist()
+    [0.0]
     """
-    require_range("level", level, low=0.0, high=1.0, open_low=True, open_high=True)
-    require_range("resamples", resamples, low=1)
-    a, b = (np.asarray(x, dtype=np.float64) for x in (numerator, denominator))
-    if a.ndim != 1 or a.shape != b.shape or not a.size:
-        raise ValueError(f"numerator has shape {a.shape}: must be (P,) as {b.shape}, P >= 1")
-    index = np.random.default_rng(seed).integers(a.size, size=(resamples, a.size))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = a[index].sum(axis=1) / b[index].sum(axis=1)
-        value = float(a.sum() / b.sum())
-    low, high = np.nanquantile(ratio, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value=value, low=float(low), high=float(high))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scores:
-    """One row of the paper's tables, at one level of aggregation."""
-
-    crps: float  # units
-    quantile_loss: dict[float, float]  # by level: sum of losses over the sum of actual units
-    slope: dict[float, float]  # by level: calibration slope
-    ols_slope: float
-    crps_by_product: FloatArray  # [P] sum over the product's entries
-    entries_by_product: FloatArray  # [P]
-
-
-def score(
-    samples: NDArray[Any],
-    actual: NDArray[Any],
-    mask: NDArray[np.bool_] | None = None,
-    levels: tuple[float, ...] = (0.1, 0.5, 0.9),
-) -> Scores:
-    """Score joint samples.
-
-    Args:
-        samples: [S, P, ...].
-        actual: [P, ...].
-        mask: [P, ...] entries that count; all when not given.
-        levels: Of the quantiles.
-
-    Returns:
-        The scores; ``bootstrap(s.crps_by_product, s.entries_by_product)`` is the CRPS with its
-        interval over products.
-
-    Raises:
-        ValueError: If no entry counts, or nothing happened in those that do.
-    """
-    counted = np.ones(actual.shape, bool) if mask is None else np.broadcast_to(mask, actual.shape)
-    if not counted.any():
-        raise ValueError("mask is false everywhere: must be true for at least 1 entry")
-    points = np.where(counted, crps(samples, actual), 0.0)
-    axes = tuple(range(1, actual.ndim))
-    drawn, y = samples[:, counted], actual[counted]
-    quantiles = {level: sample_quantile(drawn, level) for level in levels}
-    return Scores(
-        crps=float(points.sum() / counted.sum()),
-        quantile_loss={t: scaled_quantile_loss(y, q, t) for t, q in quantiles.items()},
-        slope={t: calibration_slope(y, q, t) for t, q in quantiles.items()},
-        ols_slope=ols_slope(y, drawn.mean(axis=0, dtype=np.float64)),
-        crps_by_product=points.sum(axis=axes),
-        entries_by_product=counted.sum(axis=axes).astype(np.float64),
-    )
+    number = samples.shape[0]
+    require_range("len(samples)", number, low=2)
+    if samples.shape[1:] != actual.shape:
+        raise ValueError(f"samples have shape {samples.shape}: must be (M, *{actual.shape})")
+    nodes = actual.shape[-1]
+    drawn, y = samples.reshape(number, -1, nodes), actual.reshape(-1, nodes)
+    score = np.empty(y.shape[0])
+    for start in range(0, y.shape[0], block):
+        part = slice(start, start + block)
+        # Relative to what happened: small numbers, so that squares do not cancel.
+        x = np.moveaxis(drawn[:, part], 0, 1).astype(np.float64) - y[part, None]
+        square = np.einsum("cmn,cmn->cm", x, x)
+        pairs = square[:, :, None] + square[:, None, :] - 2.0 * (x @ np.swapaxes(x, 1, 2))
+        # What cancellation leaves of the zero between equal samples is none.
+        pairs[pairs < 1e-12 * (square.max(initial=0.0) + 1.0)] = 0.0
+        spread = np.sqrt(pairs, out=pairs).sum(axis=(1, 2)) / (2.0 * number * (number - 1))
+        score[part] = np.sqrt(square).mean(axis=1) - spread
+    return score.reshape(actual.shape[:-1])

@@ -16,14 +16,8 @@ from drain_model import (
     sample_closest_node,
     sample_panel,
 )
-from drain_model.metrics import (
-    bootstrap,
-    crps,
-    pit,
-    quantile_loss,
-    sample_quantile,
-    score,
-)
+from drain_model.comparison import compare
+from drain_model.evaluation import Evaluation, evaluate
 from draingym.config import LoopConfig
 from draingym.stages import Advance
 from oracle.noise_floor import ViewProfile, resample_drain
@@ -32,8 +26,6 @@ from world.orders import World
 
 Samples = tuple[NDArray[Any], NDArray[Any]]  # outbound and ship cost, [S, P, T, N]
 MODELS = ("learned", "closest node", "noise floor")
-_NOMINAL = np.round(np.arange(0.05, 1.0, 0.05), 2)
-_BINS = 20
 
 
 def score_models(
@@ -61,8 +53,8 @@ def score_models(
         advance: Called with (models done, models).
 
     Returns:
-        Figures of every model, and the share of the gap between closest node and noise floor
-        that the learned model closes.
+        Figures of every model, and how the learned model compares with closest node and noise
+        floor: ratios, and the share of the gap between the two that it closes.
     """
     periods = (split, data.num_periods)
     key_learned, key_closest = jax.random.split(jax.random.key(config.seed))
@@ -94,16 +86,14 @@ def score_models(
         "noise floor": noise_floor,
     }
     part = data.periods(*periods)
+    found: dict[str, Evaluation] = {}
     models: dict[str, Any] = {}
-    by_product: dict[str, NDArray[np.float64]] = {}
     for done, (name, draw) in enumerate(sources.items(), start=1):
         outbound, cost = draw()
-        models[name], by_product[name] = _figures(outbound, cost, part)
+        found[name] = evaluate(name, outbound, cost, part, seed=config.seed)
+        models[name] = _figures(found[name])
         advance(done, len(sources))
-    gap = bootstrap(
-        by_product["closest node"] - by_product["learned"],
-        by_product["closest node"] - by_product["noise floor"],
-    )
+    compared = compare(*(found[name] for name in MODELS))
     return {
         "periods": list(periods),
         "samples": config.samples,
@@ -115,49 +105,27 @@ def score_models(
             "cost_per_km": float(closest.cost_per_km),
         },
         "models": models,
-        "gap_closed": {"mean": gap.value, "low": gap.low, "high": gap.high},
+        "gap_closed": compared["crps_node"].gap_closed.to_dict(),
+        "compared": {name: comparison.to_dict() for name, comparison in compared.items()},
     }
 
 
-def _figures(
-    outbound: NDArray[Any], cost: NDArray[Any], actual: DrainData
-) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """Return one model's figures, and its node-level CRPS summed by product."""
-    active = np.broadcast_to(actual.active, actual.outbound.shape)
-    total_drawn, total = outbound.sum(axis=-1), actual.outbound.sum(axis=-1)
-    node = score(outbound, actual.outbound, active)
-    whole = score(total_drawn, total)
-    spent = np.where(active, crps(cost, actual.ship_cost), 0.0).sum(axis=(1, 2))
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    """Return one model's figures as the report has them, and the whole evaluation."""
+    whole = evaluation.to_dict()
+    scores, slopes = whole["scores"], whole["slopes"]
 
-    def mean(numerator: NDArray[Any], denominator: NDArray[Any]) -> dict[str, float]:
-        interval = bootstrap(numerator, denominator)
-        return {"mean": interval.value, "low": interval.low, "high": interval.high}
+    def values(level: str) -> dict[str, float]:
+        return {name: slope["mean"] for name, slope in slopes[level].items()}
 
-    units = total.sum(axis=1)
-    losses = {}
-    for level in (0.1, 0.5, 0.9):
-        loss = quantile_loss(actual.outbound, sample_quantile(outbound, level), level)
-        losses[f"p{round(100 * level)}"] = mean(np.where(active, loss, 0.0).sum(axis=(1, 2)), units)
-
-    def slopes(scores: Any) -> dict[str, float]:
-        return {f"p{round(100 * t)}": s for t, s in scores.slope.items()} | {
-            "ols": scores.ols_slope
-        }
-
-    ranks = pit(outbound, actual.outbound)[active]
-    total_ranks = pit(total_drawn, total)
-    figures = {
-        "crps_node": mean(node.crps_by_product, node.entries_by_product),
-        "crps_total": mean(whole.crps_by_product, whole.entries_by_product),
-        "cost_crps_node": mean(spent, node.entries_by_product),
-        "quantile_loss": losses,
-        "slopes_node": slopes(node),
-        "slopes_total": slopes(whole),
-        "pit": (np.histogram(ranks, _BINS, (0.0, 1.0))[0] / ranks.size).tolist(),
-        "coverage": {
-            "nominal": _NOMINAL.tolist(),
-            "node": [float((ranks <= level).mean()) for level in _NOMINAL],
-            "total": [float((total_ranks <= level).mean()) for level in _NOMINAL],
-        },
+    return {
+        "crps_node": scores["crps_node"],
+        "crps_total": scores["crps_total"],
+        "cost_crps_node": scores["crps_cost_node"],
+        "quantile_loss": {f"p{t}": scores[f"outbound_q{t}"] for t in (10, 50, 90)},
+        "slopes_node": values("node"),
+        "slopes_total": values("total"),
+        "pit": whole["pit"]["node"],
+        "coverage": whole["coverage"],
+        "evaluation": whole,
     }
-    return figures, node.crps_by_product

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import bootstrap
 
+from drain_model.resampling import bootstrap
 from oracle.environment import run
 from oracle.systems import Systems
 from policies.evaluate import simulated_values
@@ -53,13 +53,8 @@ class Validation:
 
 
 def _estimate(values: FloatArray) -> Estimate:
-    mean = float(values.mean())
-    if np.ptp(values) == 0.0:
-        return Estimate(mean=mean, low=mean, high=mean)
-    interval = bootstrap(
-        (values,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return Estimate(mean=mean, low=float(interval.low), high=float(interval.high))
+    found = bootstrap(values, np.ones_like(values), resamples=2000)
+    return Estimate(mean=found.value, low=found.low, high=found.high)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,7 +24,7 @@ NOT_SHIPPED = {"benchmarks", "conftest", "docs", "examples", "tests", "tools"}
 
 # They come with extras, so that a core install imports without them.
 HEAVY = {
-    *("duckdb", "grain", "ibis", "jinja2", "matplotlib", "numba", "pandas", "pyarrow"),
+    *("duckdb", "grain", "ibis", "jinja2", "lightgbm", "matplotlib", "numba", "pandas", "pyarrow"),
     *("statsmodels", "tensorboardX", "xarray", "zarr"),
 }
 

@@ -243,7 +243,7 @@ def test_fitting_finds_the_conversion_costs_and_a_useful_temperature(processes) 
 
     def node_crps(candidate: ClosestNodeParams) -> float:
         drawn, _ = sample_closest_node(candidate, data, (0, 30), 16, jax.random.key(0))
-        return metrics.score(drawn, data.outbound, active).crps
+        return float(metrics.crps(drawn, data.outbound)[active].mean())
 
     tuned = node_crps(params)
     drawn, cost = sample_closest_node(params, data, (20, 30), 16, jax.random.key(1))

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import minimize_scalar
 
 from drain_model import metrics
 
@@ -14,6 +13,7 @@ def test_crps_equals_the_double_sum(seed: int, number: int) -> None:
     pairs = np.abs(x[:, None] - x[None]).sum(axis=(0, 1))
     slow = np.abs(x - y).mean(axis=0) - pairs / (2 * number * (number - 1))
     np.testing.assert_allclose(metrics.crps(x, y), slow, atol=1e-12)
+    np.testing.assert_allclose(metrics.crps(np.sort(x, axis=0), y, ordered=True), slow, atol=1e-12)
 
 
 def test_crps_is_fair_and_proper() -> None:
@@ -25,52 +25,60 @@ def test_crps_is_fair_and_proper() -> None:
     assert wrong > many + 0.05  # ... and the truth scores best
 
 
-@pytest.mark.parametrize("level", [0.1, 0.5, 0.9])
-def test_calibration_slope_minimises_the_quantile_loss(level: float) -> None:
+@pytest.mark.parametrize(
+    ("samples", "actual", "score"),
+    [
+        pytest.param([[0, 0], [0, 0]], [3, 4], 5.0, id="a point, 5 away"),
+        pytest.param([[3, 4], [0, 0]], [0, 0], 0.0, id="two points"),
+        pytest.param([[6, 8], [0, 0], [0, 0]], [0, 0], 10 / 3 - 40 / 12, id="two alike"),
+        pytest.param([[1, 0], [0, 1]], [0, 0], 1 - np.sqrt(2) / 2, id="across"),
+    ],
+)
+def test_energy_score_by_hand(samples: list, actual: list, score: float) -> None:
+    x, y = np.array(samples, float)[:, None], np.array(actual, float)[None]
+    np.testing.assert_allclose(metrics.energy_score(x, y), [score], atol=1e-9)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_energy_score_equals_the_double_sum_and_for_one_node_the_crps(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    x, y = random.gamma(2.0, 9.0, (7, 5, 3)), random.gamma(2.0, 9.0, (5, 3))
+    pairs = np.linalg.norm(x[:, None] - x[None], axis=-1).sum(axis=(0, 1))
+    slow = np.linalg.norm(x - y, axis=-1).mean(axis=0) - pairs / (2 * 7 * 6)
+    np.testing.assert_allclose(metrics.energy_score(x, y, block=2), slow, atol=1e-9)
+    one = metrics.energy_score(x[..., :1], y[..., :1])
+    np.testing.assert_allclose(one, metrics.crps(x[..., 0], y[..., 0]), atol=1e-9)
+
+
+def test_energy_score_sees_a_wrong_joint_that_marginals_hide() -> None:
     random = np.random.default_rng(1)
-    q = random.gamma(2.0, 3.0, 400)
-    y = q * random.gamma(4.0, 0.25, 400)
-    found = metrics.calibration_slope(y, q, level)
-    best = minimize_scalar(
-        lambda b: metrics.quantile_loss(y, b * q, level).sum(), bounds=(0, 4), method="bounded"
-    )
-    loss = metrics.quantile_loss(y, found * q, level).sum()
-    assert loss <= best.fun + 1e-9
+
+    def opposite(*shape: int) -> np.ndarray:
+        first = random.poisson(4.0, shape)
+        return np.stack([first, 8 - first], axis=-1).astype(float)
+
+    y, right = opposite(4000), opposite(60, 4000)
+    wrong = np.stack([right[..., 0], random.permutation(right[..., 1])], axis=-1)
+    for node in range(2):
+        scores = [metrics.crps(x[..., node], y[..., node]).mean() for x in (right, wrong)]
+        assert abs(scores[0] - scores[1]) < 0.01
+    scores = [metrics.energy_score(x, y).mean() for x in (right, wrong)]
+    assert scores[0] < scores[1] - 0.05
 
 
-def test_slopes_by_hand() -> None:
-    y, q = np.array([2.0, 4.0, 100.0]), np.array([1.0, 2.0, 0.0])
-    assert metrics.calibration_slope(y, q, 0.5) == 2.0
-    assert np.isnan(metrics.calibration_slope(y, np.zeros(3), 0.5))
-    assert metrics.ols_slope(y[:2], q[:2]) == 2.0
+@pytest.mark.parametrize(
+    ("level", "expected"), [(0.1, 1), (0.25, 1), (0.26, 2), (0.5, 2), (0.75, 3), (0.9, 4)]
+)
+def test_sample_quantiles_by_hand(level: float, expected: int) -> None:
+    samples = np.array([3, 1, 4, 2])
+    assert metrics.sample_quantile(samples, level) == expected
+    assert metrics.sample_quantile(np.sort(samples), level, ordered=True) == expected
+    assert np.quantile(samples, level, method="inverted_cdf") == expected
 
 
-def test_pit_of_a_calibrated_forecast_is_uniform() -> None:
-    random = np.random.default_rng(2)
-    value = metrics.pit(random.poisson(2.0, (99, 20_000)), random.poisson(2.0, 20_000))
-    counts, _ = np.histogram(value, bins=10, range=(0, 1))
-    assert np.abs(counts / 2000 - 1).max() < 0.08
-
-
-def test_bootstrap_covers_the_mean() -> None:
-    random = np.random.default_rng(3)
-    found = metrics.bootstrap(random.normal(2.0, 1.0, 400), np.ones(400))
-    assert found.low < found.value < found.high
-    assert abs(found.high - found.low - 2 * 1.96 / 20) < 0.04
-
-
-def test_scores_of_samples_by_hand() -> None:
-    actual = np.array([[1.0, 2.0], [3.0, 7.0]])
-    samples = np.stack([actual, actual])
-    mask = np.array([[True, True], [True, False]])
-    found = metrics.score(samples, actual, mask)
-    assert found.crps == 0.0
-    assert found.slope == {0.1: 1.0, 0.5: 1.0, 0.9: 1.0}
-    assert found.entries_by_product.tolist() == [2.0, 1.0]
-    shifted = metrics.score(samples + 1.0, actual, mask)
-    assert shifted.crps == 1.0
-    assert shifted.crps_by_product.tolist() == [2.0, 1.0]
-    assert shifted.quantile_loss[0.5] == pytest.approx(0.5 * 3 / 6)
+def test_scaled_quantile_loss_by_hand() -> None:
+    y, q = np.array([4.0, 1.0]), np.array([2.0, 3.0])
+    assert metrics.scaled_quantile_loss(y, q, 0.9) == pytest.approx((0.9 * 2 + 0.1 * 2) / 5)
 
 
 @pytest.mark.parametrize(
@@ -78,15 +86,12 @@ def test_scores_of_samples_by_hand() -> None:
     [
         (lambda: metrics.crps(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) = 1"),
         (lambda: metrics.crps(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
+        (lambda: metrics.energy_score(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) = 1"),
+        (lambda: metrics.energy_score(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
         (
             lambda: metrics.scaled_quantile_loss(np.zeros(2), np.zeros(2), 0.5),
             "actual sums to 0",
         ),
-        (
-            lambda: metrics.score(np.zeros((3, 1, 2)), np.zeros((1, 2)), np.zeros((1, 2), bool)),
-            "mask is false everywhere",
-        ),
-        (lambda: metrics.bootstrap(np.ones(2), np.ones(3)), r"numerator has shape \(2,\)"),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

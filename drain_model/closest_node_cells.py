@@ -1,8 +1,10 @@
-"""The closest node of ``drain_model`` once more, compiled for processors and tuned harder.
+"""The closest node on many product-periods ("cells") at once, compiled for processors.
 
-The law is that of ``drain_model.sample_closest_node`` (a test compares the two); whole orders in
-plain loops take a tenth of the time, which goes into a finer search, so that the baseline that a
-benchmark compares with is the best of its kind.
+The law is that of ``draw_orders`` and ``fill_orders`` (a test compares them); whole orders in
+plain loops take a tenth of the time, so that tuning can search finely. Needs numba, of the extra
+``data``: import it where it is used.
+
+Source: Outbound, Appendix E; METHODS section 6.
 """
 
 from __future__ import annotations
@@ -25,15 +27,15 @@ FACTORS = (0.7, 0.8, 0.87, 0.93, 1.0, 1.07, 1.15, 1.25)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tuned:
-    """The closest node's two numbers."""
+    """The closest node's two numbers for drain."""
 
     temperature: float  # lambda, 1 / km
     rate_scale: float  # on the units a view is worth
 
 
 @numba.njit(cache=True)
-def _serve(weights, order, views, rate, stock, seed, out):  # type: ignore[no-untyped-def]
-    """Fill ``out`` [S, C, N], given the nodes' weights [Z, N] and order by distance [Z, N]."""
+def _serve(weights, order, distance, views, rate, stock, seed, out, km):  # type: ignore[no-untyped-def]
+    """Fill ``out`` and ``km`` [S, C, N], given nodes' weights, order and distances [Z, N]."""
     np.random.seed(seed)  # noqa: NPY002
     samples, cells, nodes = out.shape
     regions = views.shape[1]
@@ -76,6 +78,7 @@ def _serve(weights, order, views, rate, stock, seed, out):  # type: ignore[no-un
                 if chosen < 0:
                     break
                 left[chosen] -= 1
+                km[s, c, chosen] += distance[z, chosen]
             for n in range(nodes):
                 out[s, c, n] = stock[c, n] - left[n]
 
@@ -88,7 +91,7 @@ def sample(
     stock: IntArray,
     num_samples: int,
     seed: int,
-) -> NDArray[np.int32]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Draw the drain of product-periods.
 
     Args:
@@ -96,19 +99,21 @@ def sample(
         distance_km: [N, Z].
         views: [C, Z] page views.
         rate: [C] units per view before the scale.
-        stock: [C, N] units.
+        stock: [C, N] units; 0 where a node serves nobody.
         num_samples: ``S``.
         seed: Of the samples.
 
     Returns:
-        [S, C, N] units.
+        [S, C, N] units, and the sum of the km that they travel.
     """
     away = np.ascontiguousarray(distance_km.T - distance_km.min(axis=0)[:, None])
     weights = np.exp(-tuned.temperature * away)
     out = np.empty((num_samples, *stock.shape), np.int32)
+    km = np.zeros(out.shape, np.float32)
     chance = np.minimum(rate * tuned.rate_scale, 1.0)
-    _serve(weights, np.argsort(away, axis=1), views, chance, stock, seed, out)
-    return out
+    far = np.ascontiguousarray(distance_km.T)
+    _serve(weights, np.argsort(away, axis=1), far, views, chance, stock, seed, out, km)
+    return out, km
 
 
 def tune(
@@ -118,6 +123,7 @@ def tune(
     stock: IntArray,
     actual: IntArray,
     *,
+    counted: NDArray[np.bool_] | None = None,
     num_samples: int = 8,
     seed: int = 0,
 ) -> Tuned:
@@ -131,6 +137,7 @@ def tune(
         rate: [C] units per view.
         stock: [C, N].
         actual: [C, N] units shipped.
+        counted: [C, N] entries whose CRPS counts; all when not given.
         num_samples: For each CRPS; the same random numbers each time.
         seed: Of the samples.
     """
@@ -138,8 +145,9 @@ def tune(
     start = float(actual.sum() / np.maximum((views.sum(axis=1) * rate).sum(), 1e-9))
 
     def score(guess: Tuned) -> float:
-        drawn = sample(guess, distance_km, views, rate, stock, num_samples, seed)
-        return float(crps(drawn, actual).mean())
+        drawn, _ = sample(guess, distance_km, views, rate, stock, num_samples, seed)
+        points = crps(drawn, actual)
+        return float(points.mean() if counted is None else points[counted].mean())
 
     def best(guesses: list[Tuned]) -> Tuned:
         return guesses[int(np.argmin([score(guess) for guess in guesses]))]

@@ -10,7 +10,8 @@ from drain_model.closest_node_fit import (
 from drain_model.config import PRESETS, DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.heads import Hybrid
-from drain_model.kernel import LearnedDrain, LearnedParams, censored_draw
+from drain_model.kernel import LearnedDrain, LearnedParams
+from drain_model.marginals import censored_draw
 from drain_model.network import DrainNetwork
 from drain_model.sampling import sample_panel
 from drain_model.train import Progress, Trained, train

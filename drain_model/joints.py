@@ -26,6 +26,7 @@ paper.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -48,6 +49,7 @@ from simulator import straight_through
 MAX_CONCENTRATION = 1e4
 # The likelihood of a copula sees z within this many standard deviations.
 _MAX_Z = 4.0
+_EDGE = 0.5 * math.erfc(_MAX_Z / math.sqrt(2.0))
 _LEAST, _MOST = 1e-7, 1.0 - 6e-8
 
 
@@ -231,8 +233,7 @@ class Copula:
         v = jnp.full_like(outbound, 0.5) if uniforms is None else uniforms
         marginal = capped_log_prob(self.dist, outbound, available, self.cap)
         below, at = capped_interval(self.dist, outbound, available, self.cap)
-        edge = float(jax.scipy.special.ndtr(-_MAX_Z))
-        level = jnp.clip(below + v * (at - below), edge, 1.0 - edge)
+        level = jnp.clip(below + v * (at - below), _EDGE, 1.0 - _EDGE)
         told = active & (available > 0)
         z = jnp.where(told, jax.scipy.special.ndtri(level), 0.0)
         dependence = self._log_density(z, told)

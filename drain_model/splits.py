@@ -73,19 +73,39 @@ def _log_growth(k: Array, d: Array, a: Array) -> Array:
 
 
 def _log_weight(k: Array, centre: Array, split: Split) -> Array:
-    """Return ``log w(k) - log w(centre)``; leaves of ``split`` have the shape of k."""
+    """Return ``log w(k) - log w(centre)``."""
     d = k - centre
     return _log_growth(centre, d, split.alpha) + _log_growth(split.total - centre, -d, split.beta)
 
 
 def _widening(length: Array, steps: Array, number: Array) -> Array:
-    """Return where ``steps`` of ``number`` cells end, from 0 to length, fine at both ends."""
+    """Return where ``steps`` of ``number`` cells end, from 0 to length, fine at both ends.
+
+    ``length`` and ``number`` are [..., 1].
+    """
     number = jnp.maximum(number, 1.0)
     rate = jnp.log1p(_WIDEN * length / number)
-    t = jnp.clip(steps / number, 0.0, 1.0)
-    near = jnp.minimum(t, 1.0 - t)
-    rise = 0.5 * length * jnp.expm1(2.0 * rate * near) / jnp.maximum(jnp.expm1(rate), _TINY)
+    scale = 0.5 * length / jnp.maximum(jnp.expm1(rate), _TINY)
+    t = jnp.clip(steps * (1.0 / number), 0.0, 1.0)
+    rise = scale * jnp.expm1(2.0 * rate * jnp.minimum(t, 1.0 - t))
     return jnp.where(t <= 0.5, rise, length - rise)
+
+
+def _cells(first: Array, last: Array, centre: Array, cells: int) -> tuple[Array, Array]:
+    """Return the first unit and the width of every cell; all arguments are [..., 1]."""
+    step = jnp.arange(cells + 1, dtype=first.dtype).reshape((1,) * (first.ndim - 1) + (-1,))
+    exact = jnp.minimum(first + step, last + 1.0)
+    left, right = centre - first, last + 1.0 - centre
+    log_left, log_right = jnp.log1p(left), jnp.log1p(right)
+    number = jnp.round(cells * log_left / (log_left + log_right))
+    wide = first + jnp.round(
+        _widening(left, step, number) + _widening(right, step - number, cells - number)
+    )
+    # The first and the last unit have cells of their own.
+    wide = jnp.where(step > 0, jnp.maximum(wide, first + 1.0), first)
+    wide = jnp.where(step < cells, jnp.minimum(wide, last), last + 1.0)
+    ends = jnp.where(last - first < cells, exact, wide)
+    return ends[..., :-1], ends[..., 1:] - ends[..., :-1]
 
 
 def _table(split: Split, cells: int) -> _Table:
@@ -95,29 +115,12 @@ def _table(split: Split, cells: int) -> _Table:
     share = split.alpha / (split.alpha + split.beta)
     centre = jnp.clip(jnp.round(split.total * share), lowest, highest)
     lowest, highest, centre = jax.lax.stop_gradient((lowest, highest, centre))
-
-    def across(x: Array) -> Array:
-        return jnp.broadcast_to(x[..., None], (*x.shape, cells + 1))
-
-    step = jnp.broadcast_to(jnp.arange(cells + 1, dtype=lowest.dtype), (*lowest.shape, cells + 1))
-    first, last = across(lowest), across(highest)
-    exact = jnp.minimum(first + step, last + 1.0)
-    left, right = centre - lowest, highest + 1.0 - centre
-    log_left, log_right = jnp.log1p(left), jnp.log1p(right)
-    number = across(jnp.round(cells * log_left / jnp.maximum(log_left + log_right, _TINY)))
-    wide = first + jnp.round(
-        _widening(across(left), step, number)
-        + _widening(across(right), step - number, cells - number)
+    last = highest[..., None]
+    start, width = _cells(lowest[..., None], last, centre[..., None], cells)
+    middle = jnp.minimum(start + 0.5 * jnp.maximum(width - 1.0, 0.0), last)
+    log_weight = _log_weight(
+        middle, centre[..., None], jax.tree.map(lambda x: x[..., None], split)
     )
-    # The first and the last unit have cells of their own.
-    wide = jnp.where(step > 0, jnp.maximum(wide, first + 1.0), first)
-    wide = jnp.where(step < cells, jnp.minimum(wide, last), last + 1.0)
-    ends = jnp.where(last - first < cells, exact, wide)
-    start, width = ends[..., :-1], ends[..., 1:] - ends[..., :-1]
-    middle = jnp.where(width > 0, start + 0.5 * (width - 1.0), last[..., :-1])
-    middle = jnp.minimum(middle, last[..., :-1])
-    spread = jax.tree.map(lambda x: across(x)[..., :-1], split)
-    log_weight = _log_weight(middle, across(centre)[..., :-1], spread)
     log_scale = jax.lax.stop_gradient(jnp.max(log_weight, axis=-1))
     return _Table(
         lowest=lowest,
@@ -161,6 +164,10 @@ def _frozen_units(split: Split) -> Split:
     return Split(total=total, own=own, later=later, alpha=split.alpha, beta=split.beta)
 
 
+def _cumulated(x: Array) -> Array:
+    return jax.lax.cumsum(x, axis=x.ndim - 1)
+
+
 def draw_split(
     split: Split, uniform: Float[Array, "*b"], *, cells: int = 64
 ) -> Float[Array, "*b"]:
@@ -193,7 +200,7 @@ def draw_split(
     frozen = _frozen_units(split)
     table = _table(frozen, cells)
     mass = table.width * table.density
-    upto = jnp.cumsum(mass, axis=-1)
+    upto = _cumulated(mass)
     norm = upto[..., -1]
     target = jax.lax.stop_gradient(uniform * norm)
     cell = jnp.sum(target[..., None] > upto, axis=-1, keepdims=True)
@@ -214,7 +221,7 @@ def draw_split(
     shaped = width * hard_draw(value, position, below / norm, (below + own_mass) / norm)
 
     by_total, by_own, by_later = jax.lax.stop_gradient(
-        _slopes(*jax.lax.stop_gradient((frozen, table, uniform, here, before, offset, value)))
+        _slopes(*jax.lax.stop_gradient((frozen, table, uniform, value)))
     )
     moved = by_total * split.total + by_own * split.own + by_later * split.later
     return straight_through(value, shaped + moved)
@@ -224,9 +231,6 @@ def _slopes(
     split: Split,
     table: _Table,
     uniform: Array,
-    here: Array,
-    before: Array,
-    offset: Array,
     value: Array,
 ) -> tuple[Array, Array, Array]:
     """Return the derivatives in T, A and L that ``draw_split`` documents."""
@@ -243,23 +247,27 @@ def _slopes(
     )
     shrink = lowest / jnp.maximum(lowest - 1.0 + alpha, MIN_ALPHA)
     outside_first = first * shrink * (total - lowest + beta) / (total - lowest + 1.0)
-    width = jnp.sum(jnp.where(here, table.width, 0.0), axis=-1)
     left = total[..., None] - table.middle
     more = (left + beta[..., None]) / (left + 1.0)
     less = jnp.where(left > 0, left / jnp.where(left > 0, left - 1.0 + beta[..., None], 1.0), 0.0)
     mass = table.width * table.density
 
+    def curve(masses: Array) -> tuple[Array, Array, Array]:
+        upto = _cumulated(masses)
+        return upto[..., -1], upto - masses, 1.0 / jnp.maximum(masses, _TINY)
+
+    plain, weighted_more, weighted_less = curve(mass), curve(mass * more), curve(mass * less)
+
     def moves(
-        ratio: Array | None, add_first: Array, add_last: Array, low: Array, high: Array
+        of: tuple[Array, Array, Array], add_first: Array, add_last: Array, low: Array, high: Array
     ) -> Array:
         """Return what the uniform draws from a changed split, less what it drew."""
-        changed = mass if ratio is None else mass * ratio
-        inside = jnp.sum(jnp.where(here, changed, 0.0), axis=-1)
-        until = jnp.sum(jnp.where(before, changed, 0.0), axis=-1) + add_first
-        norm = jnp.sum(changed, axis=-1) + add_first + add_last
-        position = (uniform * norm - until) / jnp.maximum(inside, _TINY)
-        moved = jnp.clip(jnp.floor(position * width) - offset, -1.0, 1.0)
-        return jnp.clip(value + moved, low, high) - value
+        norm, before, inverse = of
+        target = uniform * (norm + add_first + add_last) - add_first
+        filled = (target[..., None] - before) * inverse
+        reached = jnp.sum(table.width * jnp.clip(filled, 0.0, 1.0), axis=-1)
+        drawn = lowest + jnp.where(target < 0, -1.0, jnp.floor(reached))
+        return jnp.clip(drawn, low, high) - value
 
     none = jnp.zeros_like(total)
     # One unit more for later nodes, or one less in all, and the node may ship one less.
@@ -268,38 +276,38 @@ def _slopes(
     open_top = own > total
     low_less, low_more = jnp.maximum(gives - 1.0, 0.0), jnp.maximum(gives + 1.0, 0.0)
     t_more = moves(
-        more,
+        weighted_more,
         jnp.where(bound, -first * more[..., 0], none),
         jnp.where(open_top, last * (total + alpha) / (total + 1.0), none),
         low_more,
         jnp.minimum(total + 1.0, own),
     )
     t_less = moves(
-        less,
+        weighted_less,
         jnp.where(freed, first * shrink, none),
         none,
         low_less,
         jnp.minimum(total - 1.0, own),
     )
     a_more = moves(
-        None, none, jnp.where(own < total, outside_last, none), lowest, jnp.minimum(total, own + 1.0)
+        plain, none, jnp.where(own < total, outside_last, none), lowest, jnp.minimum(total, own + 1.0)
     )
     a_less = moves(
-        None, none, jnp.where(own <= total, -last, none), lowest, jnp.minimum(total, own - 1.0)
+        plain, none, jnp.where(own <= total, -last, none), lowest, jnp.minimum(total, own - 1.0)
     )
-    l_more = moves(None, jnp.where(freed, outside_first, none), none, low_less, highest)
-    l_less = moves(None, jnp.where(bound, -first, none), none, low_more, highest)
+    l_more = moves(plain, jnp.where(freed, outside_first, none), none, low_less, highest)
+    l_less = moves(plain, jnp.where(bound, -first, none), none, low_more, highest)
 
     def centred(up: Array, down: Array, argument: Array) -> Array:
         return jnp.where(argument > 0, 0.5 * (up - down), up)
 
-    by_total = centred(jnp.clip(t_more, 0.0, 1.0), jnp.clip(t_less, -1.0, 0.0), total)
-    by_own = centred(jnp.clip(a_more, 0.0, 1.0), jnp.clip(a_less, -1.0, 0.0), own)
-    by_later = centred(jnp.clip(l_more, -1.0, 0.0), jnp.clip(l_less, 0.0, 1.0), later)
+    by_total = centred(t_more, t_less, total)
+    by_own = centred(a_more, a_less, own)
+    by_later = centred(l_more, l_less, later)
     # No unit to spare: everything ships.
     full = total >= own + later
     some = total > 0
-    missing = jnp.where(some, -jnp.clip(t_less, -1.0, 0.0), alpha / (alpha + beta))
+    missing = jnp.where(some, -t_less, alpha / (alpha + beta))
     by_total = jnp.where(full, missing, by_total)
     by_own = jnp.where(full, jnp.where(some, 1.0 - missing, 0.0), by_own)
     by_later = jnp.where(full, jnp.where(some, -missing, 0.0), by_later)

@@ -242,9 +242,7 @@ class Copula:
     def _log_density(self, z: Array, told: Array) -> Array:
         """Return ``log N(z; 0, R) - log N(z; 0, I)`` by Woodbury; one R x R Cholesky."""
         variance = jnp.sum(jnp.square(self.factors), axis=-1) + self.own
-        loading = jnp.where(
-            told[..., None], self.factors / jnp.sqrt(variance)[..., None], 0.0
-        )
+        loading = jnp.where(told[..., None], self.factors / jnp.sqrt(variance)[..., None], 0.0)
         alone = jnp.where(told, self.own / variance, 1.0)
         scaled = loading / alone[..., None]
         exact = jax.lax.Precision.HIGHEST

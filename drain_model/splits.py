@@ -118,9 +118,7 @@ def _table(split: Split, cells: int) -> _Table:
     last = highest[..., None]
     start, width = _cells(lowest[..., None], last, centre[..., None], cells)
     middle = jnp.minimum(start + 0.5 * jnp.maximum(width - 1.0, 0.0), last)
-    log_weight = _log_weight(
-        middle, centre[..., None], jax.tree.map(lambda x: x[..., None], split)
-    )
+    log_weight = _log_weight(middle, centre[..., None], jax.tree.map(lambda x: x[..., None], split))
     log_scale = jax.lax.stop_gradient(jnp.max(log_weight, axis=-1))
     return _Table(
         lowest=lowest,
@@ -168,9 +166,7 @@ def _cumulated(x: Array) -> Array:
     return jax.lax.cumsum(x, axis=x.ndim - 1)
 
 
-def draw_split(
-    split: Split, uniform: Float[Array, "*b"], *, cells: int = 64
-) -> Float[Array, "*b"]:
+def draw_split(split: Split, uniform: Float[Array, "*b"], *, cells: int = 64) -> Float[Array, "*b"]:
     """Draw how many of the total leave the node, by inverse CDF.
 
     Args:
@@ -242,7 +238,10 @@ def _slopes(
     rest = total - highest
     outside_last = jnp.where(
         rest > 0,
-        last * (highest + alpha) * rest / ((highest + 1.0) * jnp.where(rest > 0, rest - 1.0 + beta, 1.0)),
+        last
+        * (highest + alpha)
+        * rest
+        / ((highest + 1.0) * jnp.where(rest > 0, rest - 1.0 + beta, 1.0)),
         0.0,
     )
     shrink = lowest / jnp.maximum(lowest - 1.0 + alpha, MIN_ALPHA)
@@ -290,7 +289,11 @@ def _slopes(
         jnp.minimum(total - 1.0, own),
     )
     a_more = moves(
-        plain, none, jnp.where(own < total, outside_last, none), lowest, jnp.minimum(total, own + 1.0)
+        plain,
+        none,
+        jnp.where(own < total, outside_last, none),
+        lowest,
+        jnp.minimum(total, own + 1.0),
     )
     a_less = moves(
         plain, none, jnp.where(own <= total, -last, none), lowest, jnp.minimum(total, own - 1.0)

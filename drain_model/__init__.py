@@ -10,6 +10,7 @@ from drain_model.closest_node_fit import (
 from drain_model.config import PRESETS, DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.heads import Hybrid
+from drain_model.joints import Coherent, Copula, Independent, Joint
 from drain_model.kernel import LearnedDrain, LearnedParams
 from drain_model.marginals import censored_draw
 from drain_model.network import DrainNetwork
@@ -21,12 +22,16 @@ __all__ = [
     "Checkpoint",
     "ClosestNode",
     "ClosestNodeParams",
+    "Coherent",
+    "Copula",
     "DrainConfig",
     "DrainData",
     "DrainNetwork",
     "Geography",
     "Hybrid",
+    "Independent",
     "Inputs",
+    "Joint",
     "LearnedDrain",
     "LearnedParams",
     "Progress",

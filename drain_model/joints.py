@@ -369,7 +369,6 @@ class Coherent:
         )
         feasible = jnp.all((units >= 0) & (units <= own), axis=-1)
         safe = jnp.clip(units, 0.0, own)
-        split = jax.tree.map(lambda x: x, split)
         parts = jnp.where(active, split_log_prob(split, safe, cells=self.cells), 0.0)
         return jnp.where(feasible, found + jnp.sum(parts, axis=-1), -jnp.inf)
 

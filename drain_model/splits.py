@@ -183,7 +183,8 @@ def draw_split(split: Split, uniform: Float[Array, "*b"], *, cells: int = 64) ->
 
         In the units T, A and L, which are whole: half the difference of what the same uniform
         draws from one unit more and from one unit less. Each difference is 0 or 1 (0 or -1 in
-        L), for the draw is stochastically monotone. Its mean is half the difference of the two
+        L) where both alphas are at least 1; a mass at either end (an alpha below 1) may jump
+        farther. Its mean is half the difference of the two
         means: exact for T where nothing is cut off, halfway between the value of the last unit
         and of the next where something is. Where one of the two does not exist (T, A or L is 0)
         the other counts in full. Where stock only just suffices, T = A + L, everything ships:

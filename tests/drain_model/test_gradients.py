@@ -57,7 +57,7 @@ def test_the_score_function_needs_two_paths() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_finite_differences_with_common_random_numbers(kind: str) -> None:
-    rollout, paths = TwoNodes(kind), 1500
+    rollout, paths = TwoNodes(kind), 1000
     steps, directions = jnp.array([0.1, 0.2]), jnp.eye(4)
 
     @jax.jit
@@ -85,7 +85,7 @@ def test_finite_differences_with_common_random_numbers(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["independent", "coherent"])
 def test_variance_grows_no_faster_than_the_square_of_the_horizon(kind: str) -> None:
     rollout = TwoNodes(kind)
-    u = uniforms(3, 300, 52)
+    u = uniforms(3, 150, 52)
     gradient = jax.jit(lambda x: pathwise_gradient(rollout, THETA[:2], x))
     spread = {}
     for horizon in (8, 26, 52):

@@ -10,7 +10,9 @@ from drain_model.closest_node_fit import (
 from drain_model.config import PRESETS, DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.heads import Hybrid
-from drain_model.kernel import LearnedDrain, LearnedParams, censored_draw
+from drain_model.joints import Coherent, Copula, Independent, Joint
+from drain_model.kernel import LearnedDrain, LearnedParams
+from drain_model.marginals import censored_draw
 from drain_model.network import DrainNetwork
 from drain_model.sampling import sample_panel
 from drain_model.streaming import PanelStream
@@ -22,12 +24,16 @@ __all__ = [
     "Checkpoint",
     "ClosestNode",
     "ClosestNodeParams",
+    "Coherent",
+    "Copula",
     "DrainConfig",
     "DrainData",
     "DrainNetwork",
     "Geography",
     "Hybrid",
+    "Independent",
     "Inputs",
+    "Joint",
     "LearnedDrain",
     "LearnedParams",
     "PanelStream",

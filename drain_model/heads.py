@@ -176,7 +176,7 @@ def ppf(dist: Hybrid, uniform: Float[Array, "*shape"]) -> Float[Array, "*shape"]
         uniform: [...] in [0, 1).
 
     Returns:
-        [...] whole units. The derivative is zero: see ``kernel.censored_draw`` for one that is
+        [...] whole units. The derivative is zero: see ``marginals.censored_draw`` for one that is
         of use.
     """
     cumulative = jnp.cumsum(jnp.exp(dist.log_atoms), axis=-1)

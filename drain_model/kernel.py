@@ -13,9 +13,9 @@ from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from drain_model.config import DrainConfig
 from drain_model.data import Geography
-from drain_model.heads import Hybrid
+from drain_model.marginals import censored_draw
 from drain_model.network import DrainNetwork, Exogenous, Static
-from simulator import Drain, History, Series, hard_draw, straight_through
+from simulator import Drain, History, Series, straight_through
 
 
 @jax.tree_util.register_dataclass
@@ -37,48 +37,6 @@ class Memory:
     outbound: Float[Array, " N"]  # units of the last period
     ship_cost: Float[Array, " N"]  # currency of the last period
     caches: tuple[Float[Array, "R N C"], ...]  # last inputs of every convolution
-
-
-def censored_draw(
-    dist: Hybrid, available: Float[Array, "*b"], uniform: Float[Array, "*b"]
-) -> Float[Array, "*b"]:
-    """Return ``min(draw, available)`` for whole available units, with a useful derivative.
-
-    Below the stock the draw is the hybrid's own atom, the tail's whole numbers included. At the
-    stock all remaining mass is one atom: ``F_at = 1``, a constant.
-
-    Args:
-        dist: Of the draw.
-        available: [...] whole units, at least 0.
-        uniform: [...] in [0, 1).
-
-    Returns:
-        [...] whole units.
-
-    Gradients:
-        With respect to the distribution: ``simulator.hard_draw`` on the *censored* distribution,
-        exactly unbiased for linear functions of the result. With respect to the stock: 1 where
-        more was drawn than there is, 0 where less; at a tie of draw and stock the position v of
-        the uniform in the atom, so that the mean lies halfway between the value of the last unit,
-        ``P(O >= A)``, and of the next, ``P(O > A)``: right to first order under randomised
-        rounding of the stock. At zero stock a tie counts 0: there is only the next unit.
-    """
-    drawn = heads.ppf(dist, uniform)
-    limit = jax.lax.stop_gradient(available)
-    bound = drawn >= limit
-    value = jnp.where(bound, limit, drawn)
-    below = heads.cdf(dist, value - 1.0)
-    at = heads.cdf(dist, value)
-    floor = jnp.asarray(1e-6, uniform.dtype)
-    share = jnp.clip((uniform - below) / jnp.maximum(at - below, floor), 0.0, 1.0)
-    upto = jnp.where(bound, 1.0, at)
-    position = jnp.clip((uniform - below) / jnp.maximum(upto - below, floor), 0.0, 1.0)
-    units = hard_draw(value, position, below, upto)
-    tie = jnp.where(limit > 0, share, 0.0)
-    slope = jnp.where(drawn > limit, 1.0, jnp.where(drawn == limit, tie, 0.0))
-    slope = jax.lax.stop_gradient(slope)
-    # Adds the slope in the stock to the derivative, and nothing to the value.
-    return units + straight_through(jnp.zeros_like(available), slope * available)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,116 @@
+"""A rollout of two nodes with every joint, hard and relaxed: what gradients are checked on.
+
+Each period: real orders are rounded at random and stowed; both nodes' units are drawn from a joint
+that depends on parameters, stock and the last drain; margins less holding cost are earned.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from drain_model import heads
+from drain_model.joints import Coherent, Copula, Independent
+from drain_model.marginals import capped_interval
+from drain_model.reference_gradient import Episode
+from simulator import hard_draw, straight_through
+
+KINDS = ("independent", "truncated", "copula", "coherent")
+MARGIN = jnp.array([5.0, 3.0])
+HOLDING = jnp.array([0.6, 0.4])
+# log demand, attraction of the first node, orders of either node.
+THETA = jnp.array([0.9, 0.3, 2.7, 1.6])
+NUM_UNIFORMS = 6  # two of the rounding, up to four of the joint
+PLENTY = jnp.full(2, 1e6)
+ACTIVE = jnp.ones(2, bool)
+
+
+def negative_binomial(mean: jax.Array) -> heads.Hybrid:
+    return heads.hybrid(*heads.count_base(mean, jnp.full_like(mean, 0.2), 6))
+
+
+def joint_at(kind: str, theta: jax.Array, stock: jax.Array, past: jax.Array):
+    pull = jnp.stack([theta[1], -theta[1]]) + 0.15 * jnp.log1p(stock) + 0.1 * jnp.log1p(past)
+    if kind == "coherent":
+        mean = 2.0 * jnp.exp(theta[0] + 0.05 * jnp.sum(jnp.log1p(past)))
+        return Coherent(
+            total=negative_binomial(mean), log_share=pull, log_concentration=jnp.asarray(1.5)
+        )
+    dist = negative_binomial(jnp.exp(theta[0] + pull))
+    if kind == "copula":
+        return Copula(
+            dist=dist, factors=jnp.array([[0.8, 0.1], [-0.6, 0.3]]), own=jnp.array([0.4, 0.6])
+        )
+    return Independent(dist=dist, cap="truncated" if kind == "truncated" else "censored")
+
+
+def real_draw(dist: heads.Hybrid, uniform: jax.Array):
+    """A draw spread evenly over +-1/2 around every whole number; its derivative is exact."""
+    k = heads.ppf(dist, uniform)
+    below, at = heads.cdf(dist, k - 1.0), heads.cdf(dist, k)
+    v = jax.lax.stop_gradient(jnp.clip((uniform - below) / (at - below), 0.0, 1.0))
+    return straight_through(k - 0.5 + v, hard_draw(k, v, below, at)), k, v
+
+
+def relaxed_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, frozen: bool):
+    hold = jax.lax.stop_gradient if frozen else lambda x: x
+    if kind == "coherent":
+        y, k, _ = real_draw(joint.total, uniforms[0])
+        total = jnp.clip(hold(y), 0.0, jnp.sum(stock))
+        concentration = jnp.exp(joint.log_concentration)
+        a, b = jax.nn.softmax(joint.log_share) * concentration
+        middle, spread = jnp.log(a / b), jnp.sqrt(1.0 / a + 1.0 / b + 0.3)
+        z = hold(middle + spread * jax.scipy.special.ndtri(uniforms[1] * 0.9999 + 5e-5))
+        first = total * jax.nn.sigmoid(z)
+        first = jnp.minimum(jnp.maximum(first, total - stock[1]), jnp.minimum(total, stock[0]))
+        normal = jax.scipy.stats.norm.logpdf(z, middle, spread)
+        return jnp.stack([first, total - first]), heads.log_prob(joint.total, k) + normal
+    level = jax.lax.stop_gradient(joint.levels(uniforms)) if kind == "copula" else uniforms[:2]
+    if kind == "copula":
+        joint = Copula(dist=joint.dist, factors=joint.factors, own=joint.own)
+    else:
+        joint = Independent(dist=joint.dist)
+    y, k, v = real_draw(joint.dist, level)
+    return jnp.clip(hold(y), 0.0, stock), joint.log_prob(k, PLENTY, ACTIVE, v)
+
+
+def hard_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, frozen: bool):
+    used = uniforms[: joint.num_uniforms(2, 2)]
+    units = joint.sample(stock, ACTIVE, used)
+    if not frozen:
+        return units, jnp.zeros(())
+    units = jax.lax.stop_gradient(units)
+    v = None
+    if kind == "copula":
+        below, at = capped_interval(joint.dist, units, stock, joint.cap)
+        v = jax.lax.stop_gradient(jnp.clip((joint.levels(used) - below) / (at - below), 0, 1))
+    return units, joint.log_prob(units, stock, ACTIVE, v)
+
+
+@dataclass(frozen=True)
+class TwoNodes:
+    """A ``Rollout`` in log demand, attraction and, for the pathwise gradient alone, orders.
+
+    Uniforms are [T, 6]. Rounded orders have no log probability: a score function must not be
+    asked for the orders' gradient.
+    """
+
+    kind: str
+
+    def __call__(self, parameters, uniforms, *, relaxed: bool, frozen: bool) -> Episode:
+        theta, orders = parameters[:2], jnp.concatenate([parameters[2:], THETA[2:]])[:2]
+
+        def period(state, uniform):
+            left, past = state
+            stowed = straight_through(jnp.floor(orders + uniform[:2]), orders)
+            stock = left + stowed
+            joint = joint_at(self.kind, theta, stock, past)
+            draw = relaxed_units if relaxed else hard_units
+            units, log_prob = draw(self.kind, joint, stock, uniform[2:], frozen)
+            left = stock - units
+            reward = jnp.sum(MARGIN * units - HOLDING * left - 2.0 * stowed)
+            return (left, units), (reward, log_prob)
+
+        start = (jnp.array([1.0, 1.0]), jnp.array([2.0, 2.0]))
+        _, (rewards, log_probs) = jax.lax.scan(period, start, uniforms)
+        return Episode(rewards=rewards, log_probs=log_probs)

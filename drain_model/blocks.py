@@ -6,6 +6,7 @@ Matrix products run in ``config.precision``; what is added up between blocks is 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -225,7 +226,7 @@ class RecurrentBlock(nnx.Module):
         return tokens + jnp.moveaxis(out, 0, -2)
 
 
-def mixing_blocks(config: DrainConfig, count: int, *, rngs: nnx.Rngs) -> nnx.List:
+def mixing_blocks(config: DrainConfig, count: int, *, rngs: nnx.Rngs) -> nnx.List[Any]:
     """Return the blocks that let tokens of one stream see each other."""
     kind = TransformerBlock if config.mixing == "transformer" else RecurrentBlock
     return nnx.List([kind(config, rngs=rngs) for _ in range(count)])

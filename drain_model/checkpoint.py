@@ -45,6 +45,9 @@ _GAIN = {
     "lanes/modulation": 0.1,
     "lanes/sensitivity": 0.1,
     "outbound_mlp/layers/2": 0.1,
+    "total_mlp/layers/2": 0.1,
+    "share_mlp/layers/2": 0.1,
+    "factors": 0.3,
 }
 
 
@@ -109,6 +112,23 @@ class Checkpoint:
     def definition(self) -> nnx.GraphDef[DrainNetwork]:
         """The network's structure."""
         return graph_definition(self.config, self.num_calendar, self.num_attributes)
+
+    def require_sizes(self, config: DrainConfig) -> None:
+        """Raise unless a config has the same parameters as this model.
+
+        Raises:
+            ValueError: Naming the first that differs.
+        """
+        wanted = nnx.to_pure_dict(
+            nnx.state(_abstract(config, self.num_calendar, self.num_attributes))
+        )
+        found, wanted = _flatten(self.weights), _flatten_shapes(wanted)
+        for name in sorted(found.keys() | wanted.keys()):
+            shape = found[name].shape if name in found else None
+            if shape != wanted.get(name):
+                raise ValueError(
+                    f"initial: {name} has shape {shape}: must be {wanted.get(name)}, as in config"
+                )
 
     def require(self, data: DrainData, *, new_nodes: bool = False) -> None:
         """Raise unless the model can be used on the data.
@@ -245,6 +265,10 @@ def _flatten(tree: Weights) -> dict[str, NDArray[Any]]:
     return {
         _name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def _flatten_shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    return {_name(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 def _fill(template: Weights, arrays: dict[str, NDArray[Any]], source: str) -> Weights:

@@ -44,6 +44,12 @@ class DrainConfig:
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
+    joint: Literal["independent", "copula", "coherent"] = (
+        "coherent"  # over nodes (not from the paper)
+    )
+    cap: Literal["censored", "truncated"] = "censored"  # how stock limits a node's own draw
+    copula_rank: int = 5  # factors that nodes share (not from the paper)
+
     batch_products: int = 4  # products an update sees, all their periods at once
     epochs: int = 24  # at most
     learning_rate: float = 4e-3  # peak
@@ -63,7 +69,7 @@ class DrainConfig:
         for name in (
             *("width", "heads", "kernel_size", "mlp_ratio", "num_atoms", "lane_steps"),
             *("pair_width", "frequencies", "batch_products", "epochs", "patience"),
-            "validate_every",
+            *("validate_every", "copula_rank"),
         ):
             require_range(f"config.{name}", getattr(self, name), low=1)
         for name in (
@@ -74,6 +80,8 @@ class DrainConfig:
         for name, choices in (
             ("mixing", ("transformer", "rnn")),
             ("precision", ("float32", "bfloat16")),
+            ("joint", ("independent", "copula", "coherent")),
+            ("cap", ("censored", "truncated")),
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(

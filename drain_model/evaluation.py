@@ -37,7 +37,7 @@ from drain_model.entry_scores import (
     sums_by_product,
 )
 from drain_model.heads import LEVELS, Hybrid
-from drain_model.losses import Losses, loss_entries
+from drain_model.losses import Losses, cost_entries, outbound_entries
 from drain_model.metrics import quantile_loss
 from drain_model.regions import node_groups
 from drain_model.resampling import Interval, interval, multiplicities, plain, ratios
@@ -60,8 +60,8 @@ RATIO_SCORES = (
 class Own:
     """The losses of a model's own distribution, given the actual units, entry by entry."""
 
-    values: Losses  # [P, T, N] each
-    where: Losses  # [P, T, N] booleans each
+    values: Mapping[str, FloatArray]  # [P, T, N] each, by the name of the loss
+    where: Mapping[str, NDArray[np.bool_]]  # [P, T, N] each: entries that count
     cost_quantiles: FloatArray  # [3, P, T, N] currency at TABLE_LEVELS, of the actual units
 
     @classmethod
@@ -77,14 +77,23 @@ class Own:
         """
         mask = np.broadcast_to(data.active, data.outbound.shape)
         arrays = (data.outbound, data.ship_cost, data.available, mask)
-        values, where = jax.jit(loss_entries)(dist, knots, *(jnp.asarray(x) for x in arrays))
+        values, where = _entries(dist, knots, *(jnp.asarray(x) for x in arrays))
         at = [LEVELS.index(t) for t in TABLE_LEVELS]
         unit = np.exp(np.asarray(knots, np.float64)[..., at])
         return cls(
-            values=jax.tree.map(np.asarray, values),
-            where=jax.tree.map(np.asarray, where),
+            values={name: np.asarray(x) for name, x in values.items()},
+            where={name: np.asarray(x) for name, x in where.items()},
             cost_quantiles=np.moveaxis(unit, -1, 0) * data.outbound,
         )
+
+
+@jax.jit
+def _entries(
+    dist: Hybrid, knots: Array, outbound: Array, ship_cost: Array, available: Array, mask: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    units = outbound_entries(dist, outbound, available, mask)
+    costs = cost_entries(knots, outbound, ship_cost, mask & (available > 0))
+    return units[0] | costs[0], units[1] | costs[1]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +171,7 @@ def evaluate(
     all nodes and over each group of nodes. Cost is scored as drawn (with the units drawn), and by
     ``own`` given the actual units, as the paper does. Losses and likelihoods that need a
     distribution are estimated from the samples (``sample_likelihood``). The total loss is
-    ``sum w_i loss_i`` of the drain model's five losses.
+    ``sum w_i loss_i`` of the drain model's losses, a joint's own apart.
 
     Args:
         name: Of the model.
@@ -266,7 +275,7 @@ def _own_by_product(
     """Return sums and denominators of the losses of a model's own distribution."""
     found = {}
     for column, part in _PARTS.items():
-        values, where = (np.asarray(getattr(x, part)) for x in (own.values, own.where))
+        values, where = own.values[part], own.where[part]
         require_shape(f"own.values.{part}", values, data.outbound.shape)
         found[f"own_{column}"] = (sums(values, where), sums(where, where))
     for level, quantile in zip(TABLE_LEVELS, own.cost_quantiles, strict=True):

@@ -80,6 +80,16 @@ class Joint(Protocol):
         """Return the log probability of outbound units."""
         ...
 
+    def log_dependence(
+        self,
+        outbound: Float[Array, "*b N"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        uniforms: Float[Array, "*b N"],
+    ) -> Float[Array, "*b"]:
+        """Return what ``log_prob`` holds beyond its hybrids; it trains the rest of the leaves."""
+        ...
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +150,17 @@ class Independent:
         del uniforms
         found = capped_log_prob(self.dist, outbound, available, self.cap)
         return jnp.sum(jnp.where(active, found, 0.0), axis=-1)
+
+    def log_dependence(
+        self,
+        outbound: Float[Array, "*b N"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        uniforms: Float[Array, "*b N"],
+    ) -> Float[Array, "*b"]:
+        """Return 0: nodes do not depend on each other."""
+        del available, active, uniforms
+        return jnp.zeros_like(outbound[..., 0])
 
 
 @jax.tree_util.register_dataclass
@@ -232,12 +253,31 @@ class Copula:
         """
         v = jnp.full_like(outbound, 0.5) if uniforms is None else uniforms
         marginal = capped_log_prob(self.dist, outbound, available, self.cap)
-        below, at = capped_interval(self.dist, outbound, available, self.cap)
+        dependence = self._dependence(self.dist, outbound, available, active, v)
+        return jnp.sum(jnp.where(active, marginal, 0.0), axis=-1) + dependence
+
+    def log_dependence(
+        self,
+        outbound: Float[Array, "*b N"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        uniforms: Float[Array, "*b N"],
+    ) -> Float[Array, "*b"]:
+        """Return the log copula density at randomised PIT.
+
+        Gradients: in V and d alone, so that the marginals stay what their own losses make them.
+        """
+        frozen = jax.lax.stop_gradient(self.dist)
+        return self._dependence(frozen, outbound, available, active, uniforms)
+
+    def _dependence(
+        self, dist: Hybrid, outbound: Array, available: Array, active: Array, v: Array
+    ) -> Array:
+        below, at = capped_interval(dist, outbound, available, self.cap)
         level = jnp.clip(below + v * (at - below), _EDGE, 1.0 - _EDGE)
         told = active & (available > 0)
         z = jnp.where(told, jax.scipy.special.ndtri(level), 0.0)
-        dependence = self._log_density(z, told)
-        return jnp.sum(jnp.where(active, marginal, 0.0), axis=-1) + dependence
+        return self._log_density(z, told)
 
     def _log_density(self, z: Array, told: Array) -> Array:
         """Return ``log N(z; 0, R) - log N(z; 0, I)`` by Woodbury; one R x R Cholesky."""
@@ -361,18 +401,38 @@ class Coherent:
         del uniforms
         own = jnp.where(active, available, 0.0)
         units = jnp.where(active, outbound, 0.0)
-        total = jnp.sum(units, axis=-1)
-        found = capped_log_prob(self.total, total, jnp.sum(own, axis=-1), "censored")
+        total, stock = jnp.sum(units, axis=-1), jnp.sum(own, axis=-1)
+        found = capped_log_prob(self.total, total, stock, "censored")
+        feasible = jnp.all((units >= 0) & (units <= own), axis=-1)
+        parts = self.log_dependence(jnp.clip(units, 0.0, own), available, active, units)
+        return jnp.where(feasible, found + parts, -jnp.inf)
+
+    def log_dependence(
+        self,
+        outbound: Float[Array, "*b N"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        uniforms: Float[Array, "*b N"],
+    ) -> Float[Array, "*b"]:
+        """Return the log probability of the splits, given the total; feasible units only."""
+        del uniforms
+        own = jnp.where(active, available, 0.0)
+        units = jnp.where(active, outbound, 0.0)
         alphas, betas = self._alphas(active)
         split = Split(
             total=units + _later(units), own=own, later=_later(own), alpha=alphas, beta=betas
         )
-        feasible = jnp.all((units >= 0) & (units <= own), axis=-1)
-        safe = jnp.clip(units, 0.0, own)
-        parts = jnp.where(active, split_log_prob(split, safe, cells=self.cells), 0.0)
-        return jnp.where(feasible, found + jnp.sum(parts, axis=-1), -jnp.inf)
+        parts = jnp.where(active, split_log_prob(split, units, cells=self.cells), 0.0)
+        return jnp.sum(parts, axis=-1)
 
 
 def _later(x: Array) -> Array:
     """Return the sum over later nodes; exact for whole numbers."""
     return jax.lax.cumsum(x, axis=x.ndim - 1, reverse=True) - x
+
+
+JOINTS: dict[str, type[Independent] | type[Copula] | type[Coherent]] = {
+    "independent": Independent,
+    "copula": Copula,
+    "coherent": Coherent,
+}

@@ -13,7 +13,7 @@ from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from drain_model.config import DrainConfig
 from drain_model.data import Geography
-from drain_model.marginals import censored_draw
+from drain_model.joints import JOINTS
 from drain_model.network import DrainNetwork, Exogenous, Static
 from simulator import Drain, History, Series, straight_through
 
@@ -43,9 +43,8 @@ class Memory:
 class LearnedDrain:
     """The drain model as a ``DrainKernel``: location stream once a scenario, cached steps.
 
-    Uniforms: N for the units of every node, then N for the cost of a unit. Draws of the nodes are
-    independent given their inputs (the paper's heads as they are). Demand is not modelled apart
-    from drain, so ``lost`` and ``waiting`` are 0.
+    Uniforms: those of the joint of all nodes' units (``drain_model.joints``), then N for the cost
+    of a unit. Demand is not modelled apart from drain, so ``lost`` and ``waiting`` are 0.
 
     Stock that is not in whole units is drained up to its whole part.
 
@@ -104,8 +103,9 @@ class LearnedDrain:
 
     @property
     def num_uniforms(self) -> int:
-        """How many uniforms a period's draw uses, ``2N``."""
-        return 2 * self.num_nodes
+        """How many uniforms a period's draw uses."""
+        joint = JOINTS[self.config.joint]
+        return joint.num_uniforms(self.num_nodes, self.config.copula_rank) + self.num_nodes
 
     def _network(self, params: LearnedParams) -> DrainNetwork:
         definition = graph_definition(self.config, self.num_calendar, self.num_attributes)
@@ -162,19 +162,19 @@ class LearnedDrain:
         exogenous: Exogenous,
         uniforms: Float[Array, " K"],
     ) -> tuple[Memory, Drain]:
-        """Draw one period: units by inverse CDF, cut off by the stock; then their cost.
+        """Draw one period: units of all nodes, at most their stock; then their cost.
 
-        Gradients: of the units, see ``censored_draw``; the cost is differentiated as it is. Both
-        also flow through what the network makes of stock and of past drain.
+        Gradients: of the units, see ``drain_model.joints``; the cost is differentiated as it is.
+        Both also flow through what the network makes of stock and of past drain.
         """
         network = self._network(params)
         caches, past = self._encode(network, params, memory, available)
         nodes = network.embed(params.static, exogenous, past, available)
         whole = straight_through(jnp.floor(available), available)
-        units = censored_draw(network.outbound(exogenous, nodes), whole, uniforms[: self.num_nodes])
-        units = jnp.where(exogenous.active, units, 0.0)
+        joint = network.joint(exogenous, nodes, whole)
+        units = joint.sample(whole, exogenous.active, uniforms[: -self.num_nodes])
         knots = network.cost(params.static, exogenous, nodes, units)
-        cost = units * heads.cost_ppf(knots, uniforms[self.num_nodes :])
+        cost = units * heads.cost_ppf(knots, uniforms[-self.num_nodes :])
         kept = Memory(outbound=units, ship_cost=cost, caches=caches)
         none = jnp.zeros_like(units)
         return kept, Drain(outbound=units, ship_cost=cost, lost=none, waiting=none)

@@ -125,8 +125,8 @@ class Lanes(nnx.Module):
         lane: Float[Array, "B N Z"],
         haul: Float[Array, "B N Z"],
         reach: Float[Array, "B N Z"],
-    ) -> tuple[Float[Array, "*b N G"], Float[Array, "*b N"]]:
-        """Return every node's features, and the units it would ship were its stock no limit."""
+    ) -> tuple[Float[Array, "*b N G"], Float[Array, "*b N"], Float[Array, "*b N"]]:
+        """Return every node's features, the units routed to it, and those it has stock for."""
         lead = available.ndim - 1
 
         def shaped(values: Array) -> Array:
@@ -164,7 +164,8 @@ class Lanes(nnx.Module):
         market = share(preference(score))
         market = jnp.sum(market * (usual[..., None, None, :] + orders), axis=-1)
 
-        left, wanted, routed, served = stock, 0.0, 0.0, 0.0
+        left, none = stock, jnp.zeros_like(stock)
+        wanted, routed, served = none, none, none
         flow = jnp.zeros_like(score)
         for _ in range(self.steps):
             scarce = price * jnp.exp(-left / (cover * market + 1.0))
@@ -202,7 +203,8 @@ class Lanes(nnx.Module):
             axis=-1,
         )
         features = jnp.moveaxis(features, -3, -2)
-        return features.reshape((*features.shape[:-2], -1)), mean
+        features = features.reshape((*features.shape[:-2], -1))
+        return features, mean, jnp.sum(served * mixture, axis=-2)
 
 
 def usual(demand: Float[Array, "*b T Z"], decay: float) -> Float[Array, "*b T Z"]:
@@ -221,4 +223,5 @@ def usual(demand: Float[Array, "*b T Z"], decay: float) -> Float[Array, "*b T Z"
     _, total = jax.lax.associative_scan(combine, (rate, (1.0 - decay) * demand), axis=axis)
     periods = jnp.arange(1, demand.shape[axis] + 1, dtype=demand.dtype)
     weight = (1.0 - decay**periods).reshape((1,) * axis + (-1, 1))
-    return total / weight
+    mean: Array = total / weight
+    return mean

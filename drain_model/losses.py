@@ -1,4 +1,4 @@
-"""The five losses of the drain model, with the likelihood of what stock cut off."""
+"""The losses of the drain model, with the likelihood of what stock cut off."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from jaxtyping import Array, Bool, Float
 
 from drain_model import heads
 from drain_model.heads import LEVELS, NUM_LEVELS, Hybrid
+from drain_model.joints import Coherent, Copula, Independent
+from drain_model.marginals import Cap, log_cdf
 
 # The likelihood of a cost is that of the cost within about this share (not from the paper).
 COST_HALF_WIDTH = 0.05
@@ -20,7 +22,10 @@ COST_HALF_WIDTH = 0.05
 class Losses:
     """Sums over entries, means or weights, one number for each part; or every entry's losses.
 
-    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2.
+    Entries of the outbound terms are nodes, or networks where the joint draws a total.
+
+    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2. The last is not from the
+    paper.
     """
 
     cost_nll: Float[Array, "*b"]  # of the log cost of a unit
@@ -28,6 +33,7 @@ class Losses:
     cross_entropy: Float[Array, "*b"]  # of min(outbound, K)
     tail_nll: Float[Array, "*b"]  # of outbound given that it is at least K
     tail_quantile: Float[Array, "*b"]  # units
+    dependence: Float[Array, "*b"]  # nll of what a joint adds to its hybrids, by network
 
     @classmethod
     def zeros(cls) -> Losses:
@@ -43,85 +49,111 @@ def pinball(
     return jnp.maximum(level * error, (level - 1.0) * error)
 
 
-def loss_entries(
+Entries = tuple[dict[str, Array], dict[str, Array]]  # losses by name, and where they count
+
+
+def outbound_entries(
     dist: Hybrid,
-    knots: Float[Array, "*b 9"],
     outbound: Float[Array, "*b"],
-    ship_cost: Float[Array, "*b"],
     available: Float[Array, "*b"],
     mask: Bool[Array, "*b"],
-) -> tuple[Losses, Losses]:
-    """Return every loss of every entry, and which entries it counts for.
+    cap: Cap = "censored",
+) -> Entries:
+    """Return the outbound losses of every entry, and which entries they count for.
 
-    Outbound is ``min(draw, available)``: where it equals the stock, only ``draw >= available`` is
-    known, and the likelihood is that probability; a quantile beyond the stock counts as the
-    stock. Cost terms are of entries that shipped something; tail terms of entries with at least
-    K units.
+    Censored: outbound is ``min(draw, available)``; where it equals the stock only
+    ``draw >= available`` is known, and the likelihood is that probability. Truncated: the
+    likelihood is that of the draw given that stock suffices. A quantile beyond the stock counts as
+    the stock. Tail terms are of entries with at least K units.
 
     Args:
         dist: Of the draw, before stock cuts it off.
-        knots: Log quantiles of the cost of a unit.
         outbound: Units.
-        ship_cost: Currency.
         available: Units.
         mask: Entries that count; entries without stock never do.
-
-    Returns:
-        Losses [...], and booleans [...].
+        cap: How stock limits a draw.
     """
     mask = mask & (available > 0)
     levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
-    bound = outbound >= available
-    atom = jnp.where(
-        bound, heads.log_atoms_at_least(dist, outbound), heads.log_atom(dist, outbound)
-    )
+    atom, tail = heads.log_atom(dist, outbound), heads.log_tail_prob(dist, outbound)
+    if cap == "truncated":
+        atom = atom - log_cdf(dist, available)
+    else:
+        bound = outbound >= available
+        atom = jnp.where(bound, heads.log_atoms_at_least(dist, outbound), atom)
+        tail = jnp.where(bound, heads.log_tail_at_least(dist, outbound), tail)
     in_tail = mask & (outbound >= dist.num_atoms)
-    tail = jnp.where(
-        bound, heads.log_tail_at_least(dist, outbound), heads.log_tail_prob(dist, outbound)
-    )
     cut = jnp.minimum(dist.knots, available[..., None])
     tail_quantile = jnp.mean(pinball(outbound[..., None], cut, levels), axis=-1)
+    values = {"cross_entropy": -atom, "tail_nll": -tail, "tail_quantile": tail_quantile}
+    return values, {"cross_entropy": mask, "tail_nll": in_tail, "tail_quantile": in_tail}
 
+
+def cost_entries(
+    knots: Float[Array, "*b 9"],
+    outbound: Float[Array, "*b"],
+    ship_cost: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+) -> Entries:
+    """Return the cost losses of every entry; they count for entries that shipped something.
+
+    Args:
+        knots: Log quantiles of the cost of a unit.
+        outbound: Units.
+        ship_cost: Currency.
+        mask: Entries that count.
+    """
+    levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
     shipped = mask & (outbound > 0) & (ship_cost > 0)
     unit_cost = jnp.where(shipped, ship_cost / jnp.maximum(outbound, 1.0), 1.0)
     cost_nll = -heads.cost_log_mass(knots, unit_cost, COST_HALF_WIDTH)
     cost_quantile = jnp.mean(
         pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
     )
-
-    values = Losses(
-        cost_nll=cost_nll,
-        cost_quantile=cost_quantile,
-        cross_entropy=-atom,
-        tail_nll=-tail,
-        tail_quantile=tail_quantile,
-    )
-    where = Losses(
-        cost_nll=shipped,
-        cost_quantile=shipped,
-        cross_entropy=mask,
-        tail_nll=in_tail,
-        tail_quantile=in_tail,
-    )
-    return values, where
+    values = {"cost_nll": cost_nll, "cost_quantile": cost_quantile}
+    return values, {"cost_nll": shipped, "cost_quantile": shipped}
 
 
 def loss_sums(
-    dist: Hybrid,
-    knots: Float[Array, "*b 9"],
-    outbound: Float[Array, "*b"],
-    ship_cost: Float[Array, "*b"],
-    available: Float[Array, "*b"],
+    joint: Independent | Copula | Coherent,
+    knots: Float[Array, "*b N 9"],
+    outbound: Float[Array, "*b N"],
+    ship_cost: Float[Array, "*b N"],
+    available: Float[Array, "*b N"],
+    active: Bool[Array, "*b N"],
     mask: Bool[Array, "*b"],
 ) -> tuple[Losses, Losses]:
     """Return every loss summed over its entries, and how many entries there are.
 
-    Arguments as of ``loss_entries``.
+    Args:
+        joint: Of all nodes.
+        knots: Log quantiles of the cost of a unit.
+        outbound: Units.
+        ship_cost: Currency.
+        available: Units.
+        active: Nodes that are open and serve customers.
+        mask: Products and periods that count.
+
+    Returns:
+        Sums, and counts.
     """
-    values, where = loss_entries(dist, knots, outbound, ship_cost, available, mask)
-    sums = jax.tree.map(lambda x, w: jnp.sum(jnp.where(w, x, 0.0)), values, where)
-    counts = jax.tree.map(lambda w: jnp.sum(w.astype(outbound.dtype)), where)
-    return sums, counts
+    counted = active & mask[..., None]
+    if isinstance(joint, Coherent):
+        own = jnp.where(active, available, 0.0)
+        total, stock = jnp.sum(outbound, axis=-1), jnp.sum(own, axis=-1)
+        values, where = outbound_entries(joint.total, total, stock, mask, "censored")
+    else:
+        values, where = outbound_entries(joint.dist, outbound, available, counted, joint.cap)
+    costs = cost_entries(knots, outbound, ship_cost, counted & (available > 0))
+    told = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
+    # Randomises the PIT of discrete units; which numbers does not matter.
+    uniforms = jax.random.uniform(jax.random.key(0), outbound.shape)
+    dependence = -joint.log_dependence(outbound, available, active, uniforms)
+    values = {**values, **costs[0], "dependence": dependence}
+    where = {**where, **costs[1], "dependence": told}
+    sums = {k: jnp.sum(jnp.where(where[k], x, 0.0)) for k, x in values.items()}
+    counts = {k: jnp.sum(w.astype(outbound.dtype)) for k, w in where.items()}
+    return Losses(**sums), Losses(**counts)
 
 
 def means(sums: Losses, counts: Losses) -> Losses:

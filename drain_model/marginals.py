@@ -137,7 +137,7 @@ def capped_log_prob(
     """Return the log probability of what ``capped_draw`` returns; ``-inf`` if it never does."""
     k = jnp.clip(units, 0.0, available)
     if cap == "truncated":
-        found = heads.log_prob(dist, k) - _log_cdf(dist, available)
+        found = heads.log_prob(dist, k) - log_cdf(dist, available)
     else:
         beyond = heads.log_atoms_at_least(dist, k) + jnp.where(
             k < dist.num_atoms, 0.0, heads.log_tail_at_least(dist, k)
@@ -157,7 +157,7 @@ def capped_interval(
     return below, jnp.where(units >= available, 1.0, at)
 
 
-def _log_cdf(dist: Hybrid, units: Array) -> Array:
+def log_cdf(dist: Hybrid, units: Array) -> Array:
     """Return ``log P(O <= k)``; in the log where only atoms count."""
     atoms = jnp.arange(dist.num_atoms, dtype=units.dtype).reshape(
         (1,) * units.ndim + (dist.num_atoms,)

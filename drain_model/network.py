@@ -22,6 +22,7 @@ from drain_model.blocks import MLP, Attention, CausalStack, mixing_blocks
 from drain_model.config import DrainConfig
 from drain_model.data import Geography, Inputs, Statistics
 from drain_model.heads import NUM_LEVELS, Hybrid, cost_knots, count_base, hybrid
+from drain_model.joints import Coherent, Copula, Independent
 from drain_model.lanes import Lanes, PairNetwork, fourier, usual
 
 _CLIP = 5.0  # normalised features are clipped here, so that no outlier leads far off
@@ -69,6 +70,7 @@ class Nodes:
     tokens: Float[Array, "*b N W"]
     routed: Float[Array, "*b N G"]  # features of the lanes
     mean: Float[Array, "*b N"]  # units routed to the node, were its stock no limit
+    served: Float[Array, "*b N"]  # units routed to it that it has stock for
 
 
 class DrainNetwork(nnx.Module):
@@ -112,9 +114,14 @@ class DrainNetwork(nnx.Module):
         self.cross_outbound = Attention(config, rngs=rngs)
         self.lanes = Lanes(config, num_attributes, rngs=rngs) if config.lane_heads else None
         known = width + Lanes.features(config)
-        self.outbound_mlp = MLP(
-            config, known, width, config.num_atoms + NUM_LEVELS + 2, 3, rngs=rngs
-        )
+        channels = config.num_atoms + NUM_LEVELS + 2
+        if config.joint == "coherent":
+            self.total_mlp = MLP(config, width + 3, width, channels + 1, 3, rngs=rngs)
+            self.share_mlp = MLP(config, known, width, 1, 3, rngs=rngs)
+        else:
+            self.outbound_mlp = MLP(config, known, width, channels, 3, rngs=rngs)
+        if config.joint == "copula":
+            self.factors = nnx.Linear(width, config.copula_rank + 1, rngs=rngs)
         self.cost_query = nnx.Linear(known + 3, width, rngs=rngs)
         self.cross_cost = Attention(config, rngs=rngs)
         self.cost_mlp = MLP(config, known, width, NUM_LEVELS, 3, rngs=rngs)
@@ -289,8 +296,9 @@ class DrainNetwork(nnx.Module):
             tokens, exogenous.keys_outbound, exogenous.values_outbound, static.bias_outbound
         )
         routed, mean = jnp.zeros((*available.shape, 0)), jnp.zeros_like(available)
+        served = mean
         if self.lanes is not None:
-            routed, mean = self.lanes(
+            routed, mean, served = self.lanes(
                 tokens,
                 exogenous.lane_query,
                 exogenous.lane_range,
@@ -303,25 +311,60 @@ class DrainNetwork(nnx.Module):
                 static.haul,
                 static.reach,
             )
-        return Nodes(tokens=tokens, routed=routed, mean=mean)
+        return Nodes(tokens=tokens, routed=routed, mean=mean, served=served)
 
-    def outbound(self, exogenous: Exogenous, nodes: Nodes) -> Hybrid:
-        """Return the distribution of the units every node ships, were stock no limit.
+    def joint(
+        self, exogenous: Exogenous, nodes: Nodes, available: Float[Array, "*b N"]
+    ) -> Independent | Copula | Coherent:
+        """Return the distribution of all nodes' outbound units.
 
-        Plain: logits, and softplus gaps between the tail's quantiles, in units of
-        ``exogenous.scale``. With lanes the head corrects a count distribution around the mean that
-        they route to the node.
+        Plain head: logits, and softplus gaps between the tail's quantiles, in units of
+        ``exogenous.scale``. With lanes a head corrects a count distribution around the mean that
+        they route to the node, or, for the network's total, around what they have stock for.
         """
-        raw = self.outbound_mlp(jnp.concatenate([nodes.tokens, nodes.routed], axis=-1))
+        known = jnp.concatenate([nodes.tokens, nodes.routed], axis=-1)
+        if self.config.joint == "coherent":
+            return self._coherent(exogenous, nodes, known, available)
+        dist = self._hybrid(self.outbound_mlp(known), nodes.mean, exogenous.scale[..., None])
+        if self.config.joint == "independent":
+            return Independent(dist=dist, cap=self.config.cap)
+        raw = self.factors(nodes.tokens)
+        own = jax.nn.softplus(raw[..., -1] + 0.5) + 1e-2
+        return Copula(dist=dist, factors=raw[..., :-1], own=own, cap=self.config.cap)
+
+    def _hybrid(self, raw: Array, mean: Array, scale: Array) -> Hybrid:
         atoms = self.config.num_atoms
+        values, dispersion, factor = raw[..., : atoms + NUM_LEVELS], raw[..., -2], raw[..., -1]
         if self.lanes is None:
-            gaps = jax.nn.softplus(raw[..., atoms:-2] - 1.0) * exogenous.scale[..., None, None]
-            return hybrid(raw[..., :atoms], gaps)
-        mean = (nodes.mean + 1e-2) * jnp.exp(2.0 * jnp.tanh(0.5 * raw[..., -1]))
-        dispersion = jax.nn.softplus(raw[..., -2] - 3.0) + 1e-3
+            gaps = jax.nn.softplus(values[..., atoms:] - 1.0) * scale[..., None]
+            return hybrid(values[..., :atoms], gaps)
+        mean = (mean + 1e-2) * jnp.exp(2.0 * jnp.tanh(0.5 * factor))
+        dispersion = jax.nn.softplus(dispersion - 3.0) + 1e-3
         logits, gaps = count_base(mean, dispersion, atoms)
-        factor = jnp.exp(2.0 * jnp.tanh(0.5 * raw[..., atoms:-2]))
-        return hybrid(logits + raw[..., :atoms], gaps * factor)
+        stretch = jnp.exp(2.0 * jnp.tanh(0.5 * values[..., atoms:]))
+        return hybrid(logits + values[..., :atoms], gaps * stretch)
+
+    def _coherent(
+        self, exogenous: Exogenous, nodes: Nodes, known: Array, available: Array
+    ) -> Coherent:
+        active = exogenous.active
+        stock = jnp.where(active, available, 0.0)
+        open_nodes = jnp.maximum(jnp.sum(active, axis=-1), 1)
+        pooled = jnp.sum(jnp.where(active[..., None], nodes.tokens, 0.0), axis=-2)
+        orders, served = jnp.sum(exogenous.demand, axis=-1), jnp.sum(nodes.served, axis=-1)
+        total_stock = jnp.sum(stock, axis=-1)
+        facts = [
+            jnp.log1p(orders),
+            jnp.log((total_stock + 1.0) / (orders + 1.0)),
+            jnp.log((served + 1.0) / (orders + 1.0)),
+        ]
+        pooled = pooled / open_nodes[..., None]
+        raw = self.total_mlp(jnp.concatenate([pooled, jnp.stack(facts, axis=-1)], axis=-1))
+        total = self._hybrid(raw[..., :-1], served, exogenous.scale * open_nodes)
+        lean = self.share_mlp(known)[..., 0]
+        if self.lanes is not None:
+            lean = 2.0 * jnp.tanh(0.5 * lean) + jnp.log(nodes.served + 1e-2)
+        return Coherent(total=total, log_share=lean, log_concentration=raw[..., -1] + 3.0)
 
     def cost(
         self, static: Static, exogenous: Exogenous, nodes: Nodes, units: Array
@@ -348,7 +391,9 @@ class DrainNetwork(nnx.Module):
         stats = static.statistics
         return cost_knots(raw, stats.log_cost_mean, stats.log_cost_scale)
 
-    def __call__(self, static: Static, inputs: Inputs) -> tuple[Hybrid, Float[Array, "*b T N 9"]]:
+    def __call__(
+        self, static: Static, inputs: Inputs
+    ) -> tuple[Independent | Copula | Coherent, Float[Array, "*b T N 9"]]:
         """Run a teacher-forced window.
 
         Args:
@@ -356,13 +401,14 @@ class DrainNetwork(nnx.Module):
             inputs: Leaves [*b, T, ...].
 
         Returns:
-            The outbound distribution [*b, T, N], and the cost's log quantiles given the actual
-            outbound. Period t depends on drain before t, and on stock and views up to t.
+            The nodes' joint [*b, T], and the cost's log quantiles given the actual outbound.
+            Period t depends on drain before t, and on stock and views up to t.
         """
         exogenous = self.exogenous(static, inputs)
         past = self.encode(static, inputs)
         nodes = self.embed(static, exogenous, past, inputs.available)
-        return self.outbound(exogenous, nodes), self.cost(static, exogenous, nodes, inputs.outbound)
+        joint = self.joint(exogenous, nodes, inputs.available)
+        return joint, self.cost(static, exogenous, nodes, inputs.outbound)
 
 
 def _normalise(values: Array, mean: Array, scale: Array) -> Array:

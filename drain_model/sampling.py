@@ -29,7 +29,7 @@ def sample_panel(
     """Draw outbound and cost of every product, period and node.
 
     Every period is drawn given the actual stock and the actual past, and cost given the units
-    drawn: ``O = min(draw, available)``, ``C = O`` times a quantile of the cost of a unit.
+    drawn: ``O`` by the model's joint, ``C = O`` times a quantile of the cost of a unit.
 
     Args:
         checkpoint: A trained model.
@@ -95,12 +95,13 @@ def _sample(
         lambda x: x[:, first:], (exogenous, past, inputs.available)
     )
     nodes = network.embed(static, late, past, available)
-    dist = network.outbound(late, nodes)
+    joint = network.joint(late, nodes, available)
+    size = joint.num_uniforms(available.shape[-1], network.config.copula_rank)
 
     def one(key: Array) -> tuple[Array, Array]:
         key_units, key_cost = jax.random.split(key)
-        units = heads.ppf(dist, jax.random.uniform(key_units, available.shape))
-        units = jnp.where(late.active, jnp.minimum(units, available), 0.0)
+        uniforms = jax.random.uniform(key_units, (*available.shape[:-1], size))
+        units = joint.sample(available, late.active, uniforms)
         knots = network.cost(static, late, nodes, units)
         level = jax.random.uniform(key_cost, available.shape)
         return units, units * heads.cost_ppf(knots, level)

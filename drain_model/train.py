@@ -75,9 +75,8 @@ def _losses(
     """Return sums and counts over some products; ``mask`` says which periods count."""
     part = _pick(panel, batch, mask.shape[1])
     network = nnx.merge(definition, weights)
-    dist, knots = network(network.static(panel.statistics, panel.geography), part)
-    counted = part.active & mask[..., None]
-    return loss_sums(dist, knots, part.outbound, part.ship_cost, part.available, counted)
+    joint, knots = network(network.static(panel.statistics, panel.geography), part)
+    return loss_sums(joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask)
 
 
 def _pick(panel: _Panel, batch: Batch, periods: int) -> Inputs:
@@ -139,7 +138,8 @@ def _update(
         loss, gradient = jax.value_and_grad(objective)(weights, batch)
         change, state = optimizer.update(gradient, state, weights)
         # Few numbers decide the lanes, and every product shares them: they may move faster.
-        change["pairs"] = jax.tree.map(lambda x: config.pair_rate * x, change["pairs"])
+        if "pairs" in change:
+            change["pairs"] = jax.tree.map(lambda x: config.pair_rate * x, change["pairs"])
         weights = optax.apply_updates(weights, change)
         average = optax.incremental_update(weights, average, 1.0 - config.average_decay)
         return (weights, average, state), (loss, optax.tree.norm(gradient))
@@ -334,6 +334,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     folder: Path | None = None,
     devices: int = 1,
+    initial: Checkpoint | None = None,
 ) -> Trained:
     """Train a drain model on a panel.
 
@@ -354,6 +355,8 @@ def train(
         folder: Of ``state.npz`` and ``drain_model.npz``; nothing is written when not given.
         devices: The products of a batch are shared out over this many devices, and gradients are
             summed over them: the result is that of one device, up to rounding.
+        initial: A model to go on from: its parameters and statistics are kept, its config's sizes
+            must be those of ``config``.
 
     Returns:
         The best parameters as a checkpoint, the learning curve, and why training stopped.
@@ -371,8 +374,11 @@ def train(
     started = time.perf_counter()
     features = (data.calendar.shape[-1], data.attributes.shape[-1])
     summary = summarise(data, fit)
+    if initial is not None:
+        initial.require_sizes(config)
+        summary = replace(summary, statistics=initial.statistics)
     panel = _Panel(
-        statistics=summary.statistics,
+        statistics=jax.tree.map(jnp.asarray, summary.statistics),
         geography=jax.tree.map(jnp.asarray, data.geography),
         inputs=data.inputs() if isinstance(data, DrainData) else None,
     )
@@ -386,7 +392,8 @@ def train(
         batch=batch,
         mesh=mesh,
     )
-    weights = jax.device_put(initial_weights(config, *features, seed=seed), whole)
+    weights = initial_weights(config, *features, seed=seed) if initial is None else initial.weights
+    weights = jax.device_put(jax.tree.map(jnp.asarray, weights), whole)
     state = TrainingState(
         config=config,
         seed=seed,

@@ -10,6 +10,7 @@ from drain_model import DrainData, Geography, heads
 from drain_model.comparison import compare
 from drain_model.entry_scores import TABLE_LEVELS
 from drain_model.evaluation import Evaluation, Own, evaluate
+from drain_model.joints import Independent
 from drain_model.losses import Losses, loss_sums, means
 from drain_model.published import PUBLISHED_2, TABLE_2, TABLE_3, table_2, table_3
 from drain_model.regions import node_groups
@@ -165,7 +166,9 @@ def test_the_models_own_losses_are_those_it_trains_on(process: Process) -> None:
     found = evaluate("m", units, units, data, own=own, weights=weights, resamples=10)
     mask = jnp.broadcast_to(data.active, shape)
     arrays = [jnp.asarray(x) for x in (data.outbound, data.ship_cost, data.available)]
-    expected = means(*jax.jit(loss_sums)(dist, knots, *arrays, mask))
+    expected = means(
+        *jax.jit(loss_sums)(Independent(dist=dist), knots, *arrays, mask, jnp.ones(shape[:2], bool))
+    )
     assert found.scores["own_outbound_ce"].value == pytest.approx(
         float(expected.cross_entropy), rel=1e-4
     )
@@ -173,7 +176,7 @@ def test_the_models_own_losses_are_those_it_trains_on(process: Process) -> None:
         float(expected.tail_nll), rel=1e-4
     )
     total = sum(
-        w * float(x) for w, x in zip((1, 2, 3, 4, 5), jax.tree.leaves(expected), strict=True)
+        w * float(x) for w, x in zip((1, 2, 3, 4, 5, 0), jax.tree.leaves(expected), strict=True)
     )
     assert found.scores["own_loss"].value == pytest.approx(total, rel=1e-4)
     assert own.cost_quantiles.shape == (len(TABLE_LEVELS), *shape)

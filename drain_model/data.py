@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -206,6 +206,48 @@ class DrainData:
             attributes=self.attributes[index],
             **{name: getattr(self, name)[index] for name in self.cubes},
         )
+
+    @classmethod
+    def stack(cls, parts: Sequence[DrainData]) -> DrainData:
+        """Return the products of several panels of one network and one calendar as one panel.
+
+        Args:
+            parts: Panels, such as one product set under several policies; at least 1.
+
+        Returns:
+            All products, panel by panel.
+
+        Raises:
+            ValueError: If periods, nodes or regions differ, or only some panels have sales.
+        """
+        if not parts:
+            raise ValueError("parts is empty: must hold at least 1 panel")
+        first = parts[0]
+        for i, part in enumerate(parts):
+            same = (
+                part.cubes == first.cubes
+                and np.array_equal(part.active, first.active)
+                and np.array_equal(part.calendar, first.calendar)
+                and all(
+                    np.array_equal(np.asarray(a), np.asarray(b))
+                    for a, b in zip(
+                        jax.tree.leaves(part.geography),
+                        jax.tree.leaves(first.geography),
+                        strict=True,
+                    )
+                )
+            )
+            if not same:
+                raise ValueError(
+                    f"parts[{i}] has other periods, nodes, regions or fields than parts[0]: must "
+                    "have the same"
+                )
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*first.cubes, "attributes")
+        }
+        names = tuple(name for part in parts for name in part.product_id)
+        return replace(first, product_id=names, **joined)
 
     def name_of(self, product: int) -> str:
         """Return what messages call a product: its id, or its index where it has none."""

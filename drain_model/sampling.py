@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 
 import jax
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights
 from drain_model.data import DrainData, Inputs
+from drain_model.heads import Hybrid
 from drain_model.network import DrainNetwork, Static
 
 
@@ -45,37 +47,89 @@ def sample_panel(
     Raises:
         ValueError: If the data does not match the checkpoint, or the periods are not in it.
     """
-    checkpoint.require(data)
-    first, stop = periods
-    if not 0 <= first < stop <= data.num_periods:
-        raise ValueError(
-            f"periods [{first}, {stop}): must be a non-empty part of [0, {data.num_periods})"
-        )
     if num_samples < 1:
         raise ValueError(f"num_samples = {num_samples}: must be at least 1")
-    weights = jax.tree.map(jnp.asarray, checkpoint.weights)
-    geography = jax.tree.map(jnp.asarray, data.geography)
-    network = nnx.merge(checkpoint.definition, weights)
-    static = network.static(jax.tree.map(jnp.asarray, checkpoint.statistics), geography)
-    inputs = data.periods(0, stop).inputs()
-    batch = min(batch_products, data.num_products)
     outbound, cost = [], []
-    for start in range(0, data.num_products, batch):
-        index = np.minimum(np.arange(start, start + batch), data.num_products - 1)
-        part: Inputs = jax.tree.map(lambda x, i=index: jnp.asarray(x[i]), inputs)
+    for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
         drawn = _sample(
             checkpoint.definition,
-            first,
+            periods[0],
             num_samples,
             weights,
             static,
             part,
             jax.random.fold_in(key, start),
         )
-        kept = min(batch, data.num_products - start)
         outbound.append(np.asarray(drawn[0])[:, :kept])
         cost.append(np.asarray(drawn[1])[:, :kept])
     return np.concatenate(outbound, axis=1), np.concatenate(cost, axis=1)
+
+
+def distributions(
+    checkpoint: Checkpoint,
+    data: DrainData,
+    periods: tuple[int, int],
+    *,
+    batch_products: int = 16,
+) -> tuple[Hybrid, Array]:
+    """Return what a model with marginals says of every product, period and node.
+
+    Args:
+        checkpoint: A trained model whose joint is ``independent`` or ``copula``.
+        data: Panel from its first period on.
+        periods: First period and the one after the last.
+        batch_products: Products encoded at once.
+
+    Returns:
+        The outbound distribution before stock limits it, [P, T', N], and the log quantiles of a
+        unit's cost given the actual units, [P, T', N, 9].
+
+    Raises:
+        ValueError: As of ``sample_panel``, or if the model has no marginals.
+    """
+    if checkpoint.config.joint == "coherent":
+        raise ValueError("config.joint = 'coherent': must be one with a distribution of each node")
+    parts = []
+    for _, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
+        found = _forecast(checkpoint.definition, periods[0], weights, static, part)
+        parts.append(jax.tree.map(lambda x, k=kept: x[:k], found))
+    joined: tuple[Hybrid, Array] = jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+    return joined
+
+
+def _batches(
+    checkpoint: Checkpoint, data: DrainData, periods: tuple[int, int], batch_products: int
+) -> Iterator[tuple[int, int, Inputs, Weights, Static]]:
+    """Yield batches of products: the first one's index, how many count, inputs, and the model."""
+    checkpoint.require(data)
+    first, stop = periods
+    if not 0 <= first < stop <= data.num_periods:
+        raise ValueError(
+            f"periods [{first}, {stop}): must be a non-empty part of [0, {data.num_periods})"
+        )
+    weights = jax.tree.map(jnp.asarray, checkpoint.weights)
+    geography = jax.tree.map(jnp.asarray, data.geography)
+    network = nnx.merge(checkpoint.definition, weights)
+    static = network.static(jax.tree.map(jnp.asarray, checkpoint.statistics), geography)
+    inputs = data.periods(0, stop).inputs()
+    batch = min(batch_products, data.num_products)
+    for start in range(0, data.num_products, batch):
+        index = np.minimum(np.arange(start, start + batch), data.num_products - 1)
+        part: Inputs = jax.tree.map(lambda x, i=index: jnp.asarray(x[i]), inputs)
+        yield start, min(batch, data.num_products - start), part, weights, static
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _forecast(
+    definition: nnx.GraphDef[DrainNetwork],
+    first: int,
+    weights: Weights,
+    static: Static,
+    inputs: Inputs,
+) -> tuple[Hybrid, Array]:
+    joint, knots = nnx.merge(definition, weights)(static, inputs)
+    late: tuple[Hybrid, Array] = jax.tree.map(lambda x: x[:, first:], (joint.dist, knots))
+    return late
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from drain_model import Checkpoint, DrainData, load_checkpoint, sample_panel
 from drain_model.closest_node_fit import fit_closest_node, sample_closest_node
-from drain_model.metrics import bootstrap, score
+from drain_model.evaluation import Evaluation, evaluate
+from drain_model.published import (
+    CAPTION,
+    SAMPLES_NOTE,
+    TABLE_2,
+    TABLE_3,
+    table_2,
+    table_3,
+)
 from draingym.stages import write_json
 
-Row = dict[str, Any]  # model and level, then figures by name
-_FIGURES = (
-    *("crps", "low", "high", "loss_p10", "loss_p50", "loss_p90"),
-    *("slope_p10", "slope_p50", "slope_p90", "slope_ols"),
-)
+Row = dict[str, Any]  # of a table: model, then figures by name
+NUMBERS = {*TABLE_2, *TABLE_3}
 
 
 def held_out(checkpoint: Checkpoint, data: DrainData, start: int, stop: int) -> tuple[int, int]:
@@ -45,9 +48,9 @@ def held_out(checkpoint: Checkpoint, data: DrainData, start: int, stop: int) -> 
     return first, last
 
 
-def evaluate_rows(
+def evaluate_models(
     checkpoint: Checkpoint, data: DrainData, periods: tuple[int, int], samples: int, seed: int
-) -> list[Row]:
+) -> list[Evaluation]:
     """Score the checkpoint's one-step-ahead samples, beside the tuned closest node.
 
     Args:
@@ -58,54 +61,43 @@ def evaluate_rows(
         seed: Of the samples.
 
     Returns:
-        A row for each model and level, node and total: CRPS with a 95% interval over products,
-        quantile losses over the sum of actual units, calibration slopes, OLS slope.
+        The learned model, then the closest node, tuned on the periods before.
 
     Raises:
         ValueError: If the data does not fit the checkpoint, or the periods are not in it.
     """
     key_learned, key_closest = jax.random.split(jax.random.key(seed))
     column = checkpoint.config.conversion_column
-    learned, _ = sample_panel(checkpoint, data, periods, samples, key_learned)
+    learned = sample_panel(checkpoint, data, periods, samples, key_learned)
     known = data.periods(0, periods[0]) if periods[0] else data
     closest = fit_closest_node(known, conversion_column=column, seed=seed)
-    nearest, _ = sample_closest_node(
+    nearest = sample_closest_node(
         closest, data, periods, samples, key_closest, conversion_column=column
     )
     part = data.periods(*periods)
-    active = np.broadcast_to(part.active, part.outbound.shape)
-    rows = []
-    for model, drawn in (("learned", learned), ("closest node", nearest)):
-        rows.append(_row(model, "node", drawn, part.outbound, active))
-        total = part.outbound.sum(axis=-1)
-        rows.append(_row(model, "total", drawn.sum(axis=-1), total, None))
-    return rows
-
-
-def _row(
-    model: str,
-    level: str,
-    drawn: NDArray[Any],
-    actual: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-) -> Row:
-    found = score(drawn, actual, mask)
-    interval = bootstrap(found.crps_by_product, found.entries_by_product)
-    row: Row = {"model": model, "level": level, "crps": interval.value}
-    row |= {"low": interval.low, "high": interval.high}
-    row |= {f"loss_p{round(100 * t)}": x for t, x in found.quantile_loss.items()}
-    row |= {f"slope_p{round(100 * t)}": x for t, x in found.slope.items()}
-    return row | {"slope_ols": found.ols_slope}
+    return [
+        evaluate(name, *drawn, part, num_atoms=checkpoint.config.num_atoms)
+        for name, drawn in (("learned", learned), ("closest node", nearest))
+    ]
 
 
 def table_of(rows: list[Row], title: str) -> Table:
-    """Return the rows as a table."""
-    table = Table(title=title)
-    for name in ("model", "level", *_FIGURES):
-        table.add_column(name.replace("_", " "), justify="left" if name == "model" else "right")
+    """Return rows as a table; figures with an interval show it."""
+    names = [name for name in rows[0] if not name.endswith(("_low", "_high"))]
+    table = Table(title=title, title_justify="left")
+    for name in names:
+        table.add_column(name.replace("_", " "), justify="right" if name in NUMBERS else "left")
+
+    def shown(row: Row, name: str) -> str:
+        value = row.get(name)
+        if not isinstance(value, float):
+            return "" if value is None else str(value)
+        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+        ends = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
+        return f"{value:.3g}{ends}"
+
     for row in rows:
-        figures = [f"{row[name]:.3f}" for name in _FIGURES]
-        table.add_row(row["model"], row["level"], *figures)
+        table.add_row(*(shown(row, name) for name in names))
     return table
 
 
@@ -119,8 +111,8 @@ def evaluate_drain(
     seed: int,
     out: Path | None,
     console: Console,
-) -> list[Row]:
-    """Evaluate a checkpoint on a panel, print the table, and write the rows where asked to.
+) -> list[Evaluation]:
+    """Evaluate a checkpoint on a panel, print the tables, and write all figures where asked to.
 
     Raises:
         ValueError: If the checkpoint or the panel is bad, or they do not fit each other.
@@ -132,22 +124,14 @@ def evaluate_drain(
     checkpoint = load_checkpoint(path)
     data = DrainData.from_panel(load_panel(panel))
     periods = held_out(checkpoint, data, start, stop)
-    rows = evaluate_rows(checkpoint, data, periods, samples, seed)
-    console.print(
-        table_of(
-            rows, f"Units shipped, periods {periods[0]} to {periods[1] - 1}, {samples} samples"
-        )
-    )
+    found = evaluate_models(checkpoint, data, periods, samples, seed)
+    size = f"periods {periods[0]} to {periods[1] - 1}, {samples} samples"
+    for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
+        console.print(table_of(rows, f"{title}, {size}"))
+    console.print(f"{CAPTION} {SAMPLES_NOTE}")
     if out is not None:
+        figures = [evaluation.to_dict() for evaluation in found]
         write_json(
-            out, {"periods": list(periods), "samples": samples, "seed": seed, "rows": _plain(rows)}
+            out, {"periods": list(periods), "samples": samples, "seed": seed, "models": figures}
         )
-    return rows
-
-
-def _plain(rows: list[Row]) -> list[Row]:
-    """Return rows whose undefined figures are none, as JSON has no nan."""
-    return [
-        {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
-        for row in rows
-    ]
+    return found

@@ -73,13 +73,14 @@ def test_a_model_is_trained_resumed_and_evaluated(
 
     arguments = ("evaluate-drain", out / "drain_model.npz", "--panel", panel, "--samples", "4")
     assert run(monkeypatch, *arguments, "--start", "16", "--out", tmp_path / "rows.json") == 0
-    assert "Units shipped, periods 16 to 19, 4 samples" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Losses, periods 16 to 19, 4 samples" in shown
+    assert "paper" in shown
     found = json.loads((tmp_path / "rows.json").read_text())
-    assert [(r["model"], r["level"]) for r in found["rows"]] == [
-        *(("learned", "node"), ("learned", "total")),
-        *(("closest node", "node"), ("closest node", "total")),
-    ]
-    assert all(r["low"] <= r["crps"] <= r["high"] for r in found["rows"])
+    assert [model["name"] for model in found["models"]] == ["learned", "closest node"]
+    for model in found["models"]:
+        crps = model["scores"]["crps_node"]
+        assert crps["low"] <= crps["mean"] <= crps["high"]
     # All periods were trained on, so that none is held out.
     assert run(monkeypatch, *arguments) == 2
     assert "periods [20, 20): must be a non-empty part of [0, 20)" in capsys.readouterr().err

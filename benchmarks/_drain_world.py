@@ -1,0 +1,437 @@
+"""What the drain-model benchmark runs on: a world's history, oracle replays, and noise floors.
+
+History is one policy in the hidden truth. Every other panel is an oracle replay of that history's
+log under another policy: the policies of ``heldout_policies`` only ever judge a model, those of
+``tuning_policies`` are for fine-tuning it, and the two share none. Fine-tuning uses periods before
+``DrainWorld.split`` alone, evaluation periods from it on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from benchmarks.oracle_quality import Place
+from draingym.config import LoopConfig
+from draingym.history import run_history, true_systems
+from drain_model import DrainData
+from drain_model.data import Geography
+from oracle import (
+    Setting,
+    Systems,
+    ViewProfile,
+    rates_from_counts,
+    resample_drain,
+    run,
+    setting_from_log,
+    to_event_log,
+)
+from policies import Historical, OrderUpToParams, tree_of
+from simulator import Policy, PyTree
+from simulator.types import Initial, Observation, Scenario
+from world.eventlog import EventLog
+from world.lines import OrderLines
+from world.orders import World, WorldConfig, build_world
+from world.panel import build_panel
+from world.synthetic import SyntheticConfig, synthetic_order_lines
+from world.ta_feng import DataUnavailableError, load_order_lines
+from world.views import ConversionRates
+
+FloatArray = NDArray[np.float64]
+Preset = Literal["tiny", "small", "paper"]
+HELDOUT = ("even", "concentrated", "starved", "flooded", "demand", "random")
+
+SIZES = {
+    "tiny": WorldConfig(period_days=2, num_products=12, num_nodes=4, num_regions=12),
+    "small": WorldConfig(period_days=2, num_products=150, num_nodes=6, num_regions=30),
+    "paper": WorldConfig(period_days=2, num_products=1000, num_nodes=20, num_regions=99),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """All periods of a world under one policy, and the systems that made them."""
+
+    name: str
+    data: DrainData  # attributes and geography are history's; ``sales`` only in history itself
+    systems: Systems  # truth's for history, the oracle's for a replay
+    profile: ViewProfile  # laws of homes, times, baskets and sizes among the views that ran
+    period_days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrainWorld:
+    """A world, what its history was, and what the oracle knows of it."""
+
+    preset: Preset
+    source: str  # of the order lines
+    seed: int
+    world: World
+    config: LoopConfig
+    systems: Systems  # of the hidden truth
+    split: int  # first held-out period
+    history: Panel
+    oracle: Setting  # derived from the log; rates and forecasts from periods before ``split``
+
+    @property
+    def geography(self) -> Geography:
+        """Where nodes and regions are."""
+        return self.history.data.geography
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A policy whose parameters change from one block of periods to the next."""
+
+    policy: Policy
+    blocks: tuple[PyTree, ...]  # one for each block; the last one lasts
+    block_periods: int  # length of a block
+
+
+@dataclass(frozen=True)
+class RandomPlace:
+    """``Place`` with shares and covers of each product drawn from a key, as long as that stays.
+
+    Shares go by Exponential(1)**power over nodes near customers: Dirichlet(1) at power 1, mostly
+    one node at 3. near ~ exp(Uniform(log low, log high)) periods of expected demand; total = near
+    + Uniform(low_far, high_far) periods.
+    """
+
+    upstream: tuple[bool, ...]
+    power: float
+    near: tuple[float, float]  # periods
+    far: tuple[float, float]  # periods
+
+    def init(self, key: Array) -> dict[str, Array]:
+        """Return the key of the draws."""
+        return {"key": key}
+
+    def apply(self, params: dict[str, Array], observation: Observation, key: Array) -> Array:
+        """Return what is missing to the levels that were drawn."""
+        # Price and weight identify a product, as in ``policies.Historical``.
+        mark = jax.lax.bitcast_convert_type(jnp.sum(observation.attributes[:2]), jnp.uint32)
+        key_share, key_near, key_far = jax.random.split(jax.random.fold_in(params["key"], mark), 3)
+        serves = ~jnp.asarray(self.upstream)
+        weight = jax.random.exponential(key_share, serves.shape) ** self.power * serves
+        low, high = jnp.log(jnp.asarray(self.near))
+        near = jnp.exp(jax.random.uniform(key_near, minval=low, maxval=high))
+        far = jax.random.uniform(key_far, minval=self.far[0], maxval=self.far[1])
+        levels = {"share": weight / weight.sum(), "near": near, "total": near + far}
+        return Place(self.upstream).apply(levels, observation, key)
+
+
+def order_lines(preset: Preset, seed: int) -> tuple[str, OrderLines]:
+    """Return real orders, or synthetic ones where those are out of reach or not wanted."""
+    if preset != "tiny":
+        try:
+            return "ta-feng", load_order_lines()
+        except DataUnavailableError as error:
+            print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
+    products = SIZES[preset].num_products
+    config = SyntheticConfig(
+        num_products=products + 2 + products // 5,
+        num_customers=60 * products,
+        num_days=48 if preset == "tiny" else 120,
+        lines_per_day=14.0 * products,
+    )
+    return "synthetic", synthetic_order_lines(config, seed=seed)
+
+
+def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
+    """Build a world, run history in its hidden truth, and derive the oracle from the log.
+
+    Two thirds of the periods come before the split. Products' attributes, forecasts and the
+    oracle's conversion rates are estimated from those; the oracle's scarcity and capacity scale
+    with the mean demand of the whole log.
+
+    Args:
+        preset: ``small``, 150 products, 6 nodes, 30 regions and ``paper``, 1000 products, 20 nodes,
+            99 regions, both of real orders; ``tiny``, synthetic, for tests.
+        seed: Of everything.
+
+    Raises:
+        ValueError: If the preset is unknown.
+    """
+    if preset not in SIZES:
+        raise ValueError(f"preset = {preset!r}: must be one of {', '.join(SIZES)}")
+    clock = _Clock()
+    source, lines = order_lines(preset, seed)
+    config = LoopConfig(seed=seed, world=replace(SIZES[preset], seed=seed))
+    world = build_world(lines, config.world)
+    clock(f"world: {preset}, {source}, {world.num_periods} periods, {world.views.num_views} views")
+    log = to_event_log(world, run_history(world, config))
+    clock("history and its log")
+    split = round(world.num_periods * config.train_share)
+    systems = true_systems(world, config)
+    data = DrainData.from_panel(build_panel(log, known_periods=split))
+    history = Panel(
+        name="history",
+        data=data,
+        systems=systems,
+        profile=ViewProfile.from_views(systems, world.views, world.places),
+        period_days=world.period_days,
+    )
+    clock("panel")
+    oracle = setting_from_log(
+        log,
+        config.oracle,
+        config.economics,
+        rates=known_rates(log, split),
+        known_periods=split,
+    )
+    clock("oracle from the log")
+    return DrainWorld(
+        preset=preset,
+        source=source,
+        seed=seed,
+        world=world,
+        config=config,
+        systems=systems,
+        split=split,
+        history=history,
+        oracle=oracle,
+    )
+
+
+def known_rates(log: EventLog, split: int) -> ConversionRates:
+    """Return conversion rates estimated from the log's views before a period."""
+    columns = ("period", "product", "promise", "ship_option")
+    period, *keys = (log.array("glance_views", name) for name in columns)
+    shape = (log["products"].num_rows, 4, 4)
+    flat = np.ravel_multi_index([key[period < split] for key in keys], shape)
+    return rates_from_counts(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape))
+
+
+def heldout_policies(drain_world: DrainWorld) -> dict[str, Plan]:
+    """Return the policies that judge a model and that it is never trained on, by ``HELDOUT``."""
+    at, serves, people = _placing(drain_world)
+    nodes = np.flatnonzero(serves)
+    even = serves / serves.sum()
+    return {
+        "even": at(even, 7.0, 14.0),
+        "concentrated": at(np.eye(len(serves))[nodes[0]], 7.0, 14.0),
+        "starved": at(even, 1.5, 5.0),
+        "flooded": at(even, 40.0, 50.0),
+        "demand": at(people, 7.0, 14.0),
+        "random": _random(drain_world, 1, 6, 1.0, near=(1.5, 30.0), far=(4.0, 12.0)),
+    }
+
+
+def tuning_policies(drain_world: DrainWorld) -> dict[str, Plan]:
+    """Return the policies whose replays fine-tune a model; none of them is held out.
+
+    Shares on other nodes, covers in between, and draws from other laws than ``heldout_policies``.
+    """
+    at, serves, people = _placing(drain_world)
+    days = drain_world.world.period_days
+    nodes = np.flatnonzero(serves)
+    even = serves / serves.sum()
+    unit = np.eye(len(serves))
+    noise = np.random.default_rng([drain_world.seed, 7]).lognormal(0.0, 0.8, len(serves))
+    history = Historical(tree=tree_of(drain_world.world.network))
+
+    def up_to(buy: float, place: float) -> Plan:
+        covers = (jnp.float32(buy / days), jnp.float32(place / days), jnp.float32(1.0))
+        names = ("buy_cover", "place_cover", "safety")
+        params = OrderUpToParams(**dict(zip(names, covers, strict=True)))
+        return Plan(policy=history, blocks=(params,), block_periods=drain_world.world.num_periods)
+
+    return {
+        "two nodes": at((unit[nodes[1]] + unit[nodes[2]]) / 2.0, 8.0, 16.0),
+        "last node": at(unit[nodes[-1]], 5.0, 12.0),
+        "lean": at(even, 3.0, 9.0),
+        "deep": at(even, 20.0, 30.0),
+        "noisy demand": at(people * noise / (people * noise).sum(), 10.0, 18.0),
+        "up to less": up_to(8.0, 3.0),
+        "up to more": up_to(30.0, 20.0),
+        "sparse random": _random(drain_world, 2, 3, 3.0, near=(1.0, 20.0), far=(2.0, 8.0)),
+    }
+
+
+def _placing(drain_world: DrainWorld) -> tuple[Any, NDArray[np.bool_], FloatArray]:
+    """Return how to make a plan of ``Place`` from shares and days, who serves, and markets [N]."""
+    network, days = drain_world.world.network, drain_world.world.period_days
+    serves = np.asarray(network.serves_customers, bool)
+    place = Place(upstream=tuple(bool(x) for x in ~serves))
+    distance = np.where(serves[:, None], network.distance_km, np.inf)
+    people = np.bincount(distance.argmin(axis=0), network.population, minlength=len(serves))
+
+    def at(share: FloatArray, near: float, total: float) -> Plan:
+        params = {
+            "share": jnp.asarray(share, jnp.float32),
+            "near": jnp.float32(near / days),
+            "total": jnp.float32(total / days),
+        }
+        return Plan(policy=place, blocks=(params,), block_periods=drain_world.world.num_periods)
+
+    return at, serves, people / people.sum()
+
+
+def _random(
+    drain_world: DrainWorld,
+    stream: int,
+    block_periods: int,
+    power: float,
+    *,
+    near: tuple[float, float],
+    far: tuple[float, float],
+) -> Plan:
+    """Return a plan of ``RandomPlace`` with a key for each block; covers in days."""
+    world = drain_world.world
+    policy = RandomPlace(
+        upstream=tuple(bool(x) for x in ~np.asarray(world.network.serves_customers, bool)),
+        power=power,
+        near=(near[0] / world.period_days, near[1] / world.period_days),
+        far=(far[0] / world.period_days, far[1] / world.period_days),
+    )
+    blocks = -(-world.num_periods // block_periods)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(drain_world.seed), stream), blocks)
+    return Plan(
+        policy=policy, blocks=tuple({"key": key} for key in keys), block_periods=block_periods
+    )
+
+
+def replay_policies(
+    drain_world: DrainWorld,
+    plans: dict[str, Plan],
+    *,
+    seed: int = 0,
+    conditional: bool = True,
+) -> dict[str, Panel]:
+    """Replay the log in the oracle under every policy, over all periods.
+
+    All policies share customers, latents, lead times and the noise of costs.
+
+    Args:
+        drain_world: What to replay.
+        plans: Policies by name.
+        seed: Of latents, lead times, policies' draws and costs.
+        conditional: Conversion given what happened in the log, or drawn anew at the oracle's
+            rates; see ``floor``.
+
+    Returns:
+        Panels by name. Fine-tune on ``data.periods(0, split)``, evaluate on periods from ``split``.
+    """
+    oracle, history = drain_world.oracle, drain_world.history
+    clock = _Clock()
+    views = oracle.views(seed, conditional=conditional)
+    profile = ViewProfile.from_views(oracle.systems, views, oracle.places)
+    scenario = oracle.scenario(0, oracle.num_periods, seed)
+    clock(f"latents, {'conditional' if conditional else 'independent'}")
+    panels: dict[str, Panel] = {}
+    for name, plan in plans.items():
+        parts = []
+        initial = scenario.initial
+        for block, params in enumerate(plan.blocks):
+            cut = slice(block * plan.block_periods, (block + 1) * plan.block_periods)
+            series = jax.tree.map(lambda leaf, cut=cut: leaf[:, cut], scenario.series)
+            ran = run(
+                oracle.systems,
+                views,
+                oracle.params,
+                plan.policy,
+                params,
+                Scenario(initial=initial, series=series),
+                key=jax.random.fold_in(jax.random.key(seed), block),
+                seed=seed,
+            )
+            final = ran.trajectory.final
+            initial = Initial(
+                on_hand=final.on_hand, pipeline=final.pipeline, history=initial.history
+            )
+            parts.append(ran.trajectory.transitions)
+
+        def joined(field: str, parts: list[Any] = parts) -> NDArray[np.float32]:
+            columns = [np.asarray(getattr(part, field), np.float32) for part in parts]
+            return np.concatenate(columns, axis=1)
+
+        data = replace(
+            history.data,
+            outbound=joined("outbound"),
+            ship_cost=joined("ship_cost"),
+            available=joined("available"),
+            sales=None,
+        )
+        panels[name] = Panel(
+            name=name,
+            data=data,
+            systems=oracle.systems,
+            profile=profile,
+            period_days=drain_world.world.period_days,
+        )
+        clock(f"replay: {name}")
+    return panels
+
+
+def floor(
+    panel: Panel,
+    num_samples: int = 128,
+    seed: int = 0,
+    periods: tuple[int, int] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw the drain of a panel again, given its stock and its views by product and region.
+
+    The systems are those that made the panel: the truth's for history, the oracle's at its
+    estimated rates for a replay. Latents are drawn without regard to history.
+
+    Args:
+        panel: What to draw again.
+        num_samples: How many joint samples, ``S``.
+        seed: Of the samples.
+        periods: First and last but one of the periods to draw; all of them when not given.
+
+    Returns:
+        Outbound units and ship costs, [S, P, T, N].
+    """
+    start, stop = (0, panel.data.num_periods) if periods is None else periods
+    part = panel.data.periods(start, stop)
+    drawn = resample_drain(
+        panel.systems,
+        panel.profile,
+        part.available.astype(np.int64),
+        part.glance_views.astype(np.int64),
+        start=start,
+        period_days=panel.period_days,
+        num_samples=num_samples,
+        seed=seed,
+    )
+    return drawn.outbound.astype(np.float32), drawn.ship_cost
+
+
+def describe(panel: Panel, periods: tuple[int, int]) -> dict[str, Any]:
+    """Return how much a panel ships and how often its nodes are empty, for a table.
+
+    Out of stock: open nodes near customers that had nothing at all (``empty``), or that sold all
+    that they had (``sold_out``), as shares of products, periods and nodes.
+    """
+    part = panel.data.periods(*periods)
+    near = np.broadcast_to(part.active, part.outbound.shape)
+    had, sold = part.available[near], part.outbound[near]
+    return {
+        "policy": panel.name,
+        "units": float(sold.mean()),
+        "available": float(had.mean()),
+        "empty": float((had == 0).mean()),
+        "sold_out": float(((had > 0) & (sold == had)).mean()),
+        "no_stock_anywhere": float((np.where(near, part.available, 0).sum(axis=2) == 0).mean()),
+        "usd_a_unit": float(part.ship_cost.sum() / max(part.outbound.sum(), 1.0)),
+    }
+
+
+class _Clock:
+    """Prints what is done and how long it took."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def __call__(self, what: str) -> None:
+        now = time.perf_counter()
+        print(f"  {now - self.last:6.1f} s  {what}", flush=True)
+        self.last = now

@@ -19,16 +19,17 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from benchmarks.oracle_quality import Place
-from draingym.config import LoopConfig
-from draingym.history import run_history, true_systems
 from drain_model import DrainData
 from drain_model.data import Geography
+from draingym.config import LoopConfig
+from draingym.history import run_history, true_systems
 from oracle import (
     Setting,
     Systems,
     ViewProfile,
     rates_from_counts,
     resample_drain,
+    resample_views,
     run,
     setting_from_log,
     to_event_log,
@@ -42,10 +43,11 @@ from world.orders import World, WorldConfig, build_world
 from world.panel import build_panel
 from world.synthetic import SyntheticConfig, synthetic_order_lines
 from world.ta_feng import DataUnavailableError, load_order_lines
-from world.views import ConversionRates
+from world.views import ConversionRates, Views
 
 FloatArray = NDArray[np.float64]
 Preset = Literal["tiny", "small", "paper"]
+Customers = Literal["resampled", "conditional", "independent"]
 HELDOUT = ("even", "concentrated", "starved", "flooded", "demand", "random")
 
 SIZES = {
@@ -303,7 +305,7 @@ def replay_policies(
     plans: dict[str, Plan],
     *,
     seed: int = 0,
-    conditional: bool = True,
+    customers: Customers = "resampled",
 ) -> dict[str, Panel]:
     """Replay the log in the oracle under every policy, over all periods.
 
@@ -313,32 +315,34 @@ def replay_policies(
         drain_world: What to replay.
         plans: Policies by name.
         seed: Of latents, lead times, policies' draws and costs.
-        conditional: Conversion given what happened in the log, or drawn anew at the oracle's
-            rates; see ``floor``.
+        customers: Who views. ``conditional`` are the log's, converting given what happened;
+            ``independent`` are the log's, converting anew; ``resampled`` are drawn from the law of
+            ``floor``, as many views by product, period and region as in the log.
 
     Returns:
         Panels by name. Fine-tune on ``data.periods(0, split)``, evaluate on periods from ``split``.
     """
     oracle, history = drain_world.oracle, drain_world.history
     clock = _Clock()
-    views = oracle.views(seed, conditional=conditional)
-    profile = ViewProfile.from_views(oracle.systems, views, oracle.places)
+    views, profile = _customers(drain_world, customers, seed)
     scenario = oracle.scenario(0, oracle.num_periods, seed)
-    clock(f"latents, {'conditional' if conditional else 'independent'}")
+    # On the host: a slice on the device would be compiled anew for every block.
+    series = jax.tree.map(np.asarray, scenario.series)
+    clock(f"customers, {customers}")
     panels: dict[str, Panel] = {}
     for name, plan in plans.items():
         parts = []
         initial = scenario.initial
         for block, params in enumerate(plan.blocks):
             cut = slice(block * plan.block_periods, (block + 1) * plan.block_periods)
-            series = jax.tree.map(lambda leaf, cut=cut: leaf[:, cut], scenario.series)
+            part = jax.tree.map(lambda leaf, cut=cut: jnp.asarray(leaf[:, cut]), series)
             ran = run(
                 oracle.systems,
                 views,
                 oracle.params,
                 plan.policy,
                 params,
-                Scenario(initial=initial, series=series),
+                Scenario(initial=initial, series=part),
                 key=jax.random.fold_in(jax.random.key(seed), block),
                 seed=seed,
             )
@@ -370,6 +374,29 @@ def replay_policies(
     return panels
 
 
+def _customers(
+    drain_world: DrainWorld, customers: Customers, seed: int
+) -> tuple[Views, ViewProfile]:
+    """Return the views that a replay runs, and the laws that its noise floor draws from."""
+    oracle = drain_world.oracle
+    views = oracle.views(seed, conditional=customers != "independent")
+    profile = ViewProfile.from_views(oracle.systems, views, oracle.places)
+    if customers != "resampled":
+        return views, profile
+    # Baskets as they were ordered: views that did not convert come one by one.
+    order = oracle.log.array("glance_views", "order")
+    _, lines = np.unique(order[order >= 0], return_counts=True)
+    profile = replace(profile, basket_size=lines.astype(np.int64))
+    drawn = resample_views(
+        oracle.systems,
+        profile,
+        drain_world.history.data.glance_views.astype(np.int64),
+        period_days=drain_world.world.period_days,
+        seed=seed,
+    )
+    return drawn, profile
+
+
 def floor(
     panel: Panel,
     num_samples: int = 128,
@@ -379,7 +406,12 @@ def floor(
     """Draw the drain of a panel again, given its stock and its views by product and region.
 
     The systems are those that made the panel: the truth's for history, the oracle's at its
-    estimated rates for a replay. Latents are drawn without regard to history.
+    estimated rates for a replay. The law of views (``oracle.noise_floor.resample_drain``), given
+    stock and view counts, is exactly that of ``resampled`` replays, so that no model can beat it
+    there. ``independent`` replays have it too, but for baskets: a view converts whatever the rest
+    of its basket does, boxes hold less, and a unit costs a fifth more than in history.
+    ``conditional`` replays, and history, have another law: views follow orders, so that drain is
+    more certain than the floor says, and the floor is a yardstick that a model may beat.
 
     Args:
         panel: What to draw again.

@@ -3,17 +3,15 @@
 import numpy as np
 import pytest
 
+from benchmarks._drain_policies import HELDOUT, heldout_policies, tuning_policies
 from benchmarks._drain_world import (
-    HELDOUT,
     DrainWorld,
     Panel,
     describe,
     floor,
-    heldout_policies,
     known_rates,
     make_drain_world,
     replay_policies,
-    tuning_policies,
 )
 from draingym.history import run_history
 from oracle import estimate_rates, to_event_log
@@ -27,7 +25,7 @@ def made() -> DrainWorld:
 
 @pytest.fixture(scope="module")
 def panels(made: DrainWorld) -> dict[str, Panel]:
-    return replay_policies(made, {**heldout_policies(made), **tuning_policies(made)})
+    return replay_policies(made, {**heldout_policies(made.world), **tuning_policies(made.world)})
 
 
 def test_history_is_what_the_truth_did(made):
@@ -54,7 +52,7 @@ def test_rates_know_nothing_of_held_out_periods(made):
 
 
 def test_held_out_policies_are_never_tuned_on(made):
-    heldout, tuning = heldout_policies(made), tuning_policies(made)
+    heldout, tuning = heldout_policies(made.world), tuning_policies(made.world)
     assert tuple(heldout) == HELDOUT
     assert len(tuning) >= 6
     assert not set(heldout) & set(tuning)
@@ -94,7 +92,7 @@ def test_policies_put_stock_in_different_places(made, panels):
 
 
 def test_random_levels_stay_for_a_block_and_differ_by_product(made):
-    plan = heldout_policies(made)["random"]
+    plan = heldout_policies(made.world)["random"]
     twice = [replay_policies(made, {"random": plan}, seed=0)["random"].data for _ in range(2)]
     np.testing.assert_array_equal(twice[0].outbound, twice[1].outbound)
     assert len(plan.blocks) == made.world.num_periods // plan.block_periods
@@ -126,7 +124,7 @@ def test_the_floor_of_some_periods(made):
 
 
 def test_customers_of_the_log_may_be_kept(made):
-    plan = {"even": heldout_policies(made)["even"]}
+    plan = {"even": heldout_policies(made.world)["even"]}
     drains = [
         replay_policies(made, plan, customers=kind)["even"].data.outbound.sum()
         for kind in ("resampled", "conditional", "independent")

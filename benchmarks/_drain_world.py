@@ -283,7 +283,7 @@ def floor(
         panel: What to draw again.
         num_samples: How many joint samples, ``S``.
         seed: Of the samples.
-        periods: First and last but one of the periods to draw; all of them when not given.
+        periods: First period to draw, and one past the last; all of them when not given.
 
     Returns:
         Outbound units and ship costs, [S, P, T, N].

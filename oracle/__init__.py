@@ -8,7 +8,7 @@ from oracle.engine import Engine
 from oracle.environment import OracleRun, run
 from oracle.fitted_cost import FittedShipCost
 from oracle.fulfilment import PeriodOutcome, drain_period
-from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain
+from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain, resample_views
 from oracle.planner import Batch, ClosestPlanner, GreedyPlanner, Plan
 from oracle.planner_milp import BatchMilp, stock_prices
 from oracle.promise import promise_places, promise_regions
@@ -85,6 +85,7 @@ __all__ = [
     "replay",
     "replay_many",
     "resample_drain",
+    "resample_views",
     "run",
     "sample_latent",
     "setting_from_log",

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,6 +177,46 @@ def resample_drain(
             if progress is not None:
                 progress(done, num_samples)
     return DrainSamples(outbound=outbound, ship_cost=ship_cost)
+
+
+def resample_views(
+    systems: Systems,
+    profile: ViewProfile,
+    glance_views: IntArray,
+    *,
+    period_days: int = 1,
+    seed: int = 0,
+) -> Views:
+    """Draw the candidate views of ``resample_drain``, for replays whose noise floor is exact.
+
+    Args:
+        systems: For the rates that make a view a candidate.
+        profile: Laws of places, times, baskets and sizes.
+        glance_views: [P, T, Z] views.
+        period_days: Length of a period.
+        seed: Of the draws.
+
+    Returns:
+        Candidate views from period 0 on, each basket with a customer of its own.
+
+    Raises:
+        ValueError: If a view count is negative.
+    """
+    require(glance_views >= 0, "glance_views", glance_views, "at least 0")
+    cells = np.ascontiguousarray(glance_views.transpose(1, 2, 0), np.int64)
+    # Three words: no stream of ``resample_drain``, whose samples have two.
+    rng = np.random.default_rng([seed, 0, 1])
+    columns, offsets = _draw_views(systems, profile, cells, 0, period_days, rng)
+    names = ("time", "product", "place", "region", "quantity", "session", "latent")
+    drawn: dict[str, NDArray[Any]] = dict(zip(names, columns, strict=True))
+    # Baskets count up by region of a period; ``Views`` count them up in time.
+    change = np.diff(drawn["session"], prepend=drawn["session"][:1]) != 0
+    session = np.cumsum(change).astype(np.int64)
+    return Views(
+        **(drawn | {"session": session, "quantity": drawn["quantity"].astype(np.int32)}),
+        customer=session.astype(np.int32),
+        offsets=offsets,
+    )
 
 
 def _draw_views(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from oracle import ViewProfile, resample_drain
+from oracle import ViewProfile, drain_period, resample_drain, resample_views
 from tests.oracle.worlds import make_systems, make_views
 from world.views import Places
 
@@ -54,6 +54,27 @@ def test_history_looks_like_one_of_its_samples(true_systems, small_world, profil
     cost = samples.ship_cost.sum(axis=(1, 2, 3)) / totals
     paid = float(history.trajectory.transitions.ship_cost.sum()) / truth
     assert cost.mean() == pytest.approx(paid, rel=0.1)
+
+
+def test_resampled_views_drain_as_the_samples_do(true_systems, small_world, profile, stock):
+    counts, days = small_world.glance_views(), small_world.period_days
+    samples = resample_drain(true_systems, profile, stock, counts, period_days=days, num_samples=40)
+    totals = samples.outbound.sum(axis=(1, 2, 3))
+    found = []
+    for seed in range(12):
+        views = resample_views(true_systems, profile, counts, period_days=days, seed=seed)
+        views.validate(small_world.rates, small_world.places, days)
+        assert (views.count(*counts.shape[::2]) <= counts).all()
+        drained = [
+            drain_period(true_systems, views, t, np.ascontiguousarray(stock[:, t]), seed=seed)
+            for t in range(stock.shape[1])
+        ]
+        found.append(sum(int(outcome.outbound.sum()) for outcome in drained))
+    assert len(set(found)) > 6
+    assert not set(found) <= set(totals.tolist())
+    assert abs(np.mean(found) - totals.mean()) < 4.0 * totals.std() / np.sqrt(12)
+    with pytest.raises(ValueError, match=r"glance_views.*-1.*at least 0"):
+        resample_views(true_systems, profile, np.full((2, 3, 4), -1))
 
 
 @pytest.fixture

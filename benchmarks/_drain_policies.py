@@ -1,0 +1,150 @@
+"""The policies that the drain-model benchmark replays: those that judge, and those to tune on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from benchmarks.oracle_quality import Place
+from policies import Historical, OrderUpToParams, tree_of
+from simulator import Policy, PyTree
+from simulator.types import Observation
+from world.orders import World
+
+FloatArray = NDArray[np.float64]
+HELDOUT = ("even", "concentrated", "starved", "flooded", "demand", "random")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """A policy whose parameters change from one block of periods to the next."""
+
+    policy: Policy
+    blocks: tuple[PyTree, ...]  # one for each block; the last one lasts
+    block_periods: int  # length of a block
+
+
+@dataclass(frozen=True)
+class RandomPlace:
+    """``Place`` with shares and covers of each product drawn from a key, as long as that stays.
+
+    Shares go by Exponential(1)**power over nodes near customers: Dirichlet(1) at power 1, mostly
+    one node at 3. near ~ exp(Uniform(log low, log high)) periods of expected demand; total = near
+    + Uniform(low_far, high_far) periods.
+    """
+
+    upstream: tuple[bool, ...]
+    power: float
+    near: tuple[float, float]  # periods
+    far: tuple[float, float]  # periods
+
+    def init(self, key: Array) -> dict[str, Array]:
+        """Return the key of the draws."""
+        return {"key": key}
+
+    def apply(self, params: dict[str, Array], observation: Observation, key: Array) -> Array:
+        """Return what is missing to the levels that were drawn."""
+        # Price and weight identify a product, as in ``policies.Historical``.
+        mark = jax.lax.bitcast_convert_type(jnp.sum(observation.attributes[:2]), jnp.uint32)
+        key_share, key_near, key_far = jax.random.split(jax.random.fold_in(params["key"], mark), 3)
+        serves = ~jnp.asarray(self.upstream)
+        weight = jax.random.exponential(key_share, serves.shape) ** self.power * serves
+        low, high = jnp.log(jnp.asarray(self.near))
+        near = jnp.exp(jax.random.uniform(key_near, minval=low, maxval=high))
+        far = jax.random.uniform(key_far, minval=self.far[0], maxval=self.far[1])
+        levels = {"share": weight / weight.sum(), "near": near, "total": near + far}
+        return Place(self.upstream).apply(levels, observation, key)
+
+
+def heldout_policies(world: World) -> dict[str, Plan]:
+    """Return the policies that judge a model and that it is never trained on, by ``HELDOUT``."""
+    at, serves, people = _placing(world)
+    nodes = np.flatnonzero(serves)
+    even = serves / serves.sum()
+    return {
+        "even": at(even, 7.0, 14.0),
+        "concentrated": at(np.eye(len(serves))[nodes[0]], 7.0, 14.0),
+        "starved": at(even, 1.5, 5.0),
+        "flooded": at(even, 40.0, 50.0),
+        "demand": at(people, 7.0, 14.0),
+        "random": _random(world, 1, 6, 1.0, near=(1.5, 30.0), far=(4.0, 12.0)),
+    }
+
+
+def tuning_policies(world: World) -> dict[str, Plan]:
+    """Return the policies whose replays fine-tune a model; none of them is held out.
+
+    Shares on other nodes, covers in between, and draws from other laws than ``heldout_policies``.
+    """
+    at, serves, people = _placing(world)
+    days = world.period_days
+    nodes = np.flatnonzero(serves)
+    even = serves / serves.sum()
+    unit = np.eye(len(serves))
+    noise = np.random.default_rng([world.config.seed, 7]).lognormal(0.0, 0.8, len(serves))
+    history = Historical(tree=tree_of(world.network))
+
+    def up_to(buy: float, place: float) -> Plan:
+        covers = (jnp.float32(buy / days), jnp.float32(place / days), jnp.float32(1.0))
+        names = ("buy_cover", "place_cover", "safety")
+        params = OrderUpToParams(**dict(zip(names, covers, strict=True)))
+        return Plan(policy=history, blocks=(params,), block_periods=world.num_periods)
+
+    return {
+        "two nodes": at((unit[nodes[1]] + unit[nodes[2]]) / 2.0, 8.0, 16.0),
+        "last node": at(unit[nodes[-1]], 5.0, 12.0),
+        "lean": at(even, 3.0, 9.0),
+        "deep": at(even, 20.0, 30.0),
+        "noisy demand": at(people * noise / (people * noise).sum(), 10.0, 18.0),
+        "up to less": up_to(8.0, 3.0),
+        "up to more": up_to(30.0, 20.0),
+        "sparse random": _random(world, 2, 3, 3.0, near=(1.0, 20.0), far=(2.0, 8.0)),
+    }
+
+
+def _placing(world: World) -> tuple[Any, NDArray[np.bool_], FloatArray]:
+    """Return how to make a plan of ``Place`` from shares and days, who serves, and markets [N]."""
+    network, days = world.network, world.period_days
+    serves = np.asarray(network.serves_customers, bool)
+    place = Place(upstream=tuple(bool(x) for x in ~serves))
+    distance = np.where(serves[:, None], network.distance_km, np.inf)
+    people = np.bincount(distance.argmin(axis=0), network.population, minlength=len(serves))
+
+    def at(share: FloatArray, near: float, total: float) -> Plan:
+        params = {
+            "share": jnp.asarray(share, jnp.float32),
+            "near": jnp.float32(near / days),
+            "total": jnp.float32(total / days),
+        }
+        return Plan(policy=place, blocks=(params,), block_periods=world.num_periods)
+
+    return at, serves, people / people.sum()
+
+
+def _random(
+    world: World,
+    stream: int,
+    block_periods: int,
+    power: float,
+    *,
+    near: tuple[float, float],
+    far: tuple[float, float],
+) -> Plan:
+    """Return a plan of ``RandomPlace`` with a key for each block; covers in days."""
+    policy = RandomPlace(
+        upstream=tuple(bool(x) for x in ~np.asarray(world.network.serves_customers, bool)),
+        power=power,
+        near=(near[0] / world.period_days, near[1] / world.period_days),
+        far=(far[0] / world.period_days, far[1] / world.period_days),
+    )
+    blocks = -(-world.num_periods // block_periods)
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(world.config.seed), stream), blocks)
+    return Plan(
+        policy=policy, blocks=tuple({"key": key} for key in keys), block_periods=block_periods
+    )

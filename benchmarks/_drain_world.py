@@ -1,0 +1,335 @@
+"""What the drain-model benchmark runs on: a world's history, oracle replays, and noise floors.
+
+History is one policy in the hidden truth. Every other panel is an oracle replay of that history's
+log under another policy (``benchmarks._drain_policies``): those of ``heldout_policies`` only ever
+judge a model, those of ``tuning_policies`` are for fine-tuning it, and the two share none.
+Fine-tuning uses periods before ``DrainWorld.split`` alone, evaluation periods from it on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._drain_policies import Plan
+from drain_model import DrainData
+from drain_model.data import Geography
+from draingym.config import LoopConfig
+from draingym.history import run_history, true_systems
+from oracle import (
+    Setting,
+    Systems,
+    ViewProfile,
+    rates_from_counts,
+    resample_drain,
+    resample_views,
+    run,
+    setting_from_log,
+    to_event_log,
+)
+from simulator.types import Initial, Scenario
+from world.eventlog import EventLog
+from world.lines import OrderLines
+from world.orders import World, WorldConfig, build_world
+from world.panel import build_panel
+from world.synthetic import SyntheticConfig, synthetic_order_lines
+from world.ta_feng import DataUnavailableError, load_order_lines
+from world.views import ConversionRates, Views
+
+Preset = Literal["tiny", "small", "paper"]
+Customers = Literal["resampled", "conditional", "independent"]
+
+SIZES = {
+    "tiny": WorldConfig(period_days=2, num_products=12, num_nodes=4, num_regions=12),
+    "small": WorldConfig(period_days=2, num_products=150, num_nodes=6, num_regions=30),
+    "paper": WorldConfig(period_days=2, num_products=1000, num_nodes=20, num_regions=99),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """All periods of a world under one policy, and the systems that made them."""
+
+    name: str
+    data: DrainData  # attributes and geography are history's; ``sales`` only in history itself
+    systems: Systems  # truth's for history, the oracle's for a replay
+    profile: ViewProfile  # laws of homes, times, baskets and sizes among the views that ran
+    period_days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrainWorld:
+    """A world, what its history was, and what the oracle knows of it."""
+
+    preset: Preset
+    source: str  # of the order lines
+    seed: int
+    world: World
+    config: LoopConfig
+    systems: Systems  # of the hidden truth
+    split: int  # first held-out period
+    history: Panel
+    oracle: Setting  # derived from the log; rates and forecasts from periods before ``split``
+
+    @property
+    def geography(self) -> Geography:
+        """Where nodes and regions are."""
+        return self.history.data.geography
+
+
+def order_lines(preset: Preset, seed: int) -> tuple[str, OrderLines]:
+    """Return real orders, or synthetic ones where those are out of reach or not wanted."""
+    if preset != "tiny":
+        try:
+            return "ta-feng", load_order_lines()
+        except DataUnavailableError as error:
+            print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
+    products = SIZES[preset].num_products
+    config = SyntheticConfig(
+        num_products=products + 2 + products // 5,
+        num_customers=60 * products,
+        num_days=48 if preset == "tiny" else 120,
+        lines_per_day=14.0 * products,
+    )
+    return "synthetic", synthetic_order_lines(config, seed=seed)
+
+
+def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
+    """Build a world, run history in its hidden truth, and derive the oracle from the log.
+
+    Two thirds of the periods come before the split. Products' attributes, forecasts and the
+    oracle's conversion rates are estimated from those. The oracle's scarcity and capacity scale
+    with the mean demand of the whole log, and its customers' homes, times, baskets and order sizes
+    follow the whole log's.
+
+    Args:
+        preset: ``small``, 150 products, 6 nodes, 30 regions and ``paper``, 1000 products, 20 nodes,
+            99 regions, both of real orders; ``tiny``, synthetic, for tests.
+        seed: Of everything.
+
+    Raises:
+        ValueError: If the preset is unknown.
+    """
+    if preset not in SIZES:
+        raise ValueError(f"preset = {preset!r}: must be one of {', '.join(SIZES)}")
+    clock = _Clock()
+    source, lines = order_lines(preset, seed)
+    config = LoopConfig(seed=seed, world=replace(SIZES[preset], seed=seed))
+    world = build_world(lines, config.world)
+    clock(f"world: {preset}, {source}, {world.num_periods} periods, {world.views.num_views} views")
+    log = to_event_log(world, run_history(world, config))
+    clock("history and its log")
+    split = round(world.num_periods * config.train_share)
+    systems = true_systems(world, config)
+    data = DrainData.from_panel(build_panel(log, known_periods=split))
+    history = Panel(
+        name="history",
+        data=data,
+        systems=systems,
+        profile=ViewProfile.from_views(systems, world.views, world.places),
+        period_days=world.period_days,
+    )
+    clock("panel")
+    oracle = setting_from_log(
+        log,
+        config.oracle,
+        config.economics,
+        rates=known_rates(log, split),
+        known_periods=split,
+    )
+    clock("oracle from the log")
+    return DrainWorld(
+        preset=preset,
+        source=source,
+        seed=seed,
+        world=world,
+        config=config,
+        systems=systems,
+        split=split,
+        history=history,
+        oracle=oracle,
+    )
+
+
+def known_rates(log: EventLog, split: int) -> ConversionRates:
+    """Return conversion rates estimated from the log's views before a period."""
+    columns = ("period", "product", "promise", "ship_option")
+    period, *keys = (log.array("glance_views", name) for name in columns)
+    shape = (log["products"].num_rows, 4, 4)
+    flat = np.ravel_multi_index([key[period < split] for key in keys], shape)
+    return rates_from_counts(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape))
+
+
+def replay_policies(
+    drain_world: DrainWorld,
+    plans: dict[str, Plan],
+    *,
+    seed: int = 0,
+    customers: Customers = "resampled",
+) -> dict[str, Panel]:
+    """Replay the log in the oracle under every policy, over all periods.
+
+    All policies share customers, latents, lead times and the noise of costs.
+
+    Args:
+        drain_world: What to replay.
+        plans: Policies by name.
+        seed: Of latents, lead times, policies' draws and costs.
+        customers: Who views. ``conditional`` are the log's, converting given what happened;
+            ``independent`` are the log's, converting anew; ``resampled`` are drawn from the law of
+            ``floor``, as many views by product, period and region as in the log.
+
+    Returns:
+        Panels by name. Fine-tune on ``data.periods(0, split)``, evaluate on periods from ``split``.
+    """
+    oracle, history = drain_world.oracle, drain_world.history
+    clock = _Clock()
+    views, profile = _customers(drain_world, customers, seed)
+    scenario = oracle.scenario(0, oracle.num_periods, seed)
+    # On the host: a slice on the device would be compiled anew for every block.
+    series = jax.tree.map(np.asarray, scenario.series)
+    clock(f"customers, {customers}")
+    panels: dict[str, Panel] = {}
+    for name, plan in plans.items():
+        parts = []
+        initial = scenario.initial
+        for block, params in enumerate(plan.blocks):
+            cut = slice(block * plan.block_periods, (block + 1) * plan.block_periods)
+            part = jax.tree.map(lambda leaf, cut=cut: jnp.asarray(leaf[:, cut]), series)
+            ran = run(
+                oracle.systems,
+                views,
+                oracle.params,
+                plan.policy,
+                params,
+                Scenario(initial=initial, series=part),
+                key=jax.random.fold_in(jax.random.key(seed), block),
+                seed=seed,
+            )
+            final = ran.trajectory.final
+            initial = Initial(
+                on_hand=final.on_hand, pipeline=final.pipeline, history=initial.history
+            )
+            parts.append(ran.trajectory.transitions)
+
+        def joined(field: str, parts: list[Any] = parts) -> NDArray[np.float32]:
+            columns = [np.asarray(getattr(part, field), np.float32) for part in parts]
+            return np.concatenate(columns, axis=1)
+
+        data = replace(
+            history.data,
+            outbound=joined("outbound"),
+            ship_cost=joined("ship_cost"),
+            available=joined("available"),
+            sales=None,
+        )
+        panels[name] = Panel(
+            name=name,
+            data=data,
+            systems=oracle.systems,
+            profile=profile,
+            period_days=drain_world.world.period_days,
+        )
+        clock(f"replay: {name}")
+    return panels
+
+
+def _customers(
+    drain_world: DrainWorld, customers: Customers, seed: int
+) -> tuple[Views, ViewProfile]:
+    """Return the views that a replay runs, and the laws that its noise floor draws from."""
+    oracle = drain_world.oracle
+    views = oracle.views(seed, conditional=customers != "independent")
+    profile = ViewProfile.from_views(oracle.systems, views, oracle.places)
+    if customers != "resampled":
+        return views, profile
+    # Baskets as they were ordered: views that did not convert come one by one.
+    order = oracle.log.array("glance_views", "order")
+    _, lines = np.unique(order[order >= 0], return_counts=True)
+    profile = replace(profile, basket_size=lines.astype(np.int64))
+    drawn = resample_views(
+        oracle.systems,
+        profile,
+        drain_world.history.data.glance_views.astype(np.int64),
+        period_days=drain_world.world.period_days,
+        seed=seed,
+    )
+    return drawn, profile
+
+
+def floor(
+    panel: Panel,
+    num_samples: int = 128,
+    seed: int = 0,
+    periods: tuple[int, int] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw the drain of a panel again, given its stock and its views by product and region.
+
+    The systems are those that made the panel: the truth's for history, the oracle's at its
+    estimated rates for a replay. The law of views (``oracle.noise_floor.resample_drain``), given
+    stock and view counts, is exactly that of ``resampled`` replays, so that no model can beat it
+    there. ``independent`` replays have it too, but for baskets: a view converts whatever the rest
+    of its basket does, boxes hold less, and a unit costs a fifth more than in history.
+    ``conditional`` replays, and history, have another law: views follow orders, so that drain is
+    more certain than the floor says, and the floor is a yardstick that a model may beat.
+
+    Args:
+        panel: What to draw again.
+        num_samples: How many joint samples, ``S``.
+        seed: Of the samples.
+        periods: First period to draw, and one past the last; all of them when not given.
+
+    Returns:
+        Outbound units and ship costs, [S, P, T, N].
+    """
+    start, stop = (0, panel.data.num_periods) if periods is None else periods
+    part = panel.data.periods(start, stop)
+    drawn = resample_drain(
+        panel.systems,
+        panel.profile,
+        part.available.astype(np.int64),
+        part.glance_views.astype(np.int64),
+        start=start,
+        period_days=panel.period_days,
+        num_samples=num_samples,
+        seed=seed,
+    )
+    return drawn.outbound.astype(np.float32), drawn.ship_cost
+
+
+def describe(panel: Panel, periods: tuple[int, int]) -> dict[str, Any]:
+    """Return how much a panel ships and how often its nodes are empty, for a table.
+
+    Out of stock: open nodes near customers that had nothing at all (``empty``), or that sold all
+    that they had (``sold_out``), as shares of products, periods and nodes.
+    """
+    part = panel.data.periods(*periods)
+    near = np.broadcast_to(part.active, part.outbound.shape)
+    had, sold = part.available[near], part.outbound[near]
+    return {
+        "policy": panel.name,
+        "units": float(sold.mean()),
+        "available": float(had.mean()),
+        "empty": float((had == 0).mean()),
+        "sold_out": float(((had > 0) & (sold == had)).mean()),
+        "no_stock_anywhere": float((np.where(near, part.available, 0).sum(axis=2) == 0).mean()),
+        "usd_a_unit": float(part.ship_cost.sum() / max(part.outbound.sum(), 1.0)),
+    }
+
+
+class _Clock:
+    """Prints what is done and how long it took."""
+
+    def __init__(self) -> None:
+        self.last = time.perf_counter()
+
+    def __call__(self, what: str) -> None:
+        now = time.perf_counter()
+        print(f"  {now - self.last:6.1f} s  {what}", flush=True)
+        self.last = now

@@ -217,11 +217,28 @@ def draw_split(split: Split, uniform: Float[Array, "*b"], *, cells: int = 64) ->
     value = jax.lax.stop_gradient(start + offset)
     shaped = width * hard_draw(value, position, below / norm, (below + own_mass) / norm)
 
-    by_total, by_own, by_later = jax.lax.stop_gradient(
-        _slopes(*jax.lax.stop_gradient((frozen, table, uniform, value)))
-    )
-    moved = by_total * split.total + by_own * split.own + by_later * split.later
-    return straight_through(value, shaped + moved)
+    context = jax.lax.stop_gradient((frozen, table, uniform, value))
+    return _move(straight_through(value, shaped), (split.total, split.own, split.later), context)
+
+
+@jax.custom_jvp
+def _move(
+    drawn: Array, units: tuple[Array, Array, Array], context: tuple[Split, _Table, Array, Array]
+) -> Array:
+    """Return ``drawn``; its derivative in T, A and L costs nothing where none is asked for."""
+    del units, context
+    return drawn
+
+
+@_move.defjvp
+def _move_jvp(
+    primals: tuple[Array, tuple[Array, Array, Array], tuple[Split, _Table, Array, Array]],
+    tangents: tuple[Array, tuple[Array, Array, Array], object],
+) -> tuple[Array, Array]:
+    drawn, _, context = primals
+    drawn_dot, units_dot, _ = tangents
+    moved = [slope * dot for slope, dot in zip(_slopes(*context), units_dot, strict=True)]
+    return drawn, drawn_dot + moved[0] + moved[1] + moved[2]
 
 
 def _slopes(

@@ -88,7 +88,7 @@ def test_cached_steps_equal_the_teacher_forced_window(
             nodes = network.embed(params.static, exo, past, available)
             memory, drain = kernel.drain(params, memory, available, exo, u)
             knots = network.cost(params.static, exo, nodes, drain.outbound)
-            return memory, (drain, network.outbound(nodes), knots)
+            return memory, (drain, network.outbound(exo, nodes), knots)
 
         memory = kernel.init(params, past_of(data, start, start))
         return jax.lax.scan(body, memory, (stock, *later))[1]

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from drain_model import heads
 from drain_model.joints import Coherent, Copula, Independent
-from drain_model.marginals import capped_interval
+from drain_model.marginals import capped_interval, capped_log_prob
 from drain_model.reference_gradient import Episode
 from simulator import hard_draw, straight_through
 
@@ -44,18 +44,27 @@ def joint_at(kind: str, theta: jax.Array, stock: jax.Array, past: jax.Array):
     return Independent(dist=dist, cap="truncated" if kind == "truncated" else "censored")
 
 
-def real_draw(dist: heads.Hybrid, uniform: jax.Array):
-    """A draw spread evenly over +-1/2 around every whole number; its derivative is exact."""
-    k = heads.ppf(dist, uniform)
+def inside(dist: heads.Hybrid, k: jax.Array, level: jax.Array) -> jax.Array:
+    """Where in [0, 1] of its atom the level lies."""
     below, at = heads.cdf(dist, k - 1.0), heads.cdf(dist, k)
-    v = jax.lax.stop_gradient(jnp.clip((uniform - below) / (at - below), 0.0, 1.0))
+    return jax.lax.stop_gradient(jnp.clip((level - below) / (at - below), 0.0, 1.0))
+
+
+def real_draw(dist: heads.Hybrid, uniform: jax.Array, top: jax.Array):
+    """A draw below quantile ``top``, spread evenly over +-1/2 around every whole number.
+
+    Its derivative is exact, in the distribution and in ``top``.
+    """
+    k = heads.ppf(dist, uniform * top)
+    v = inside(dist, k, uniform * top)
+    below, at = heads.cdf(dist, k - 1.0) / top, heads.cdf(dist, k) / top
     return straight_through(k - 0.5 + v, hard_draw(k, v, below, at)), k, v
 
 
 def relaxed_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, frozen: bool):
     hold = jax.lax.stop_gradient if frozen else lambda x: x
     if kind == "coherent":
-        y, k, _ = real_draw(joint.total, uniforms[0])
+        y, k, _ = real_draw(joint.total, uniforms[0], jnp.ones(()))
         total = jnp.clip(hold(y), 0.0, jnp.sum(stock))
         concentration = jnp.exp(joint.log_concentration)
         a, b = jax.nn.softmax(joint.log_share) * concentration
@@ -66,24 +75,41 @@ def relaxed_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, froze
         normal = jax.scipy.stats.norm.logpdf(z, middle, spread)
         return jnp.stack([first, total - first]), heads.log_prob(joint.total, k) + normal
     level = jax.lax.stop_gradient(joint.levels(uniforms)) if kind == "copula" else uniforms[:2]
-    if kind == "copula":
-        joint = Copula(dist=joint.dist, factors=joint.factors, own=joint.own)
+    if kind == "truncated":
+        whole = jax.lax.stop_gradient(jnp.floor(stock))
+        low, high = heads.cdf(joint.dist, whole), heads.cdf(joint.dist, whole + 1.0)
+        top = low + (stock - whole) * (high - low)
+        y, k, _ = real_draw(joint.dist, level, top)
+        log_prob = jnp.sum(heads.log_prob(joint.dist, k) - jnp.log(top))
     else:
-        joint = Independent(dist=joint.dist)
-    y, k, v = real_draw(joint.dist, level)
-    return jnp.clip(hold(y), 0.0, stock), joint.log_prob(k, PLENTY, ACTIVE, v)
+        y, k, v = real_draw(joint.dist, level, jnp.ones(2))
+        log_prob = joint.log_prob(k, PLENTY, ACTIVE, v)
+    return jnp.clip(hold(y), 0.0, stock), log_prob
 
 
-def hard_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, frozen: bool):
+def hard_units(
+    kind: str, joint, stock: jax.Array, uniforms: jax.Array, frozen: bool, unlimited: bool
+):
     used = uniforms[: joint.num_uniforms(2, 2)]
     units = joint.sample(stock, ACTIVE, used)
     if not frozen:
         return units, jnp.zeros(())
     units = jax.lax.stop_gradient(units)
-    v = None
-    if kind == "copula":
-        below, at = capped_interval(joint.dist, units, stock, joint.cap)
-        v = jax.lax.stop_gradient(jnp.clip((joint.levels(used) - below) / (at - below), 0, 1))
+    if kind == "truncated":
+        return units, joint.log_prob(units, stock, ACTIVE)
+    if kind == "coherent":
+        log_prob = joint.log_prob(units, stock, ACTIVE)
+        if unlimited:
+            total, limit = jnp.sum(units), jnp.sum(stock)
+            log_prob -= capped_log_prob(joint.total, total, limit, "censored")
+            log_prob += heads.log_prob(joint.total, heads.ppf(joint.total, used[0]))
+        return units, log_prob
+    level = jax.lax.stop_gradient(joint.levels(used)) if kind == "copula" else used
+    if unlimited:
+        k = heads.ppf(joint.dist, level)
+        return units, joint.log_prob(k, PLENTY, ACTIVE, inside(joint.dist, k, level))
+    below, at = capped_interval(joint.dist, units, stock, joint.cap)
+    v = jax.lax.stop_gradient(jnp.clip((level - below) / (at - below), 0, 1))
     return units, joint.log_prob(units, stock, ACTIVE, v)
 
 
@@ -96,6 +122,9 @@ class TwoNodes:
     """
 
     kind: str
+    # The probability is that of the draws before stock censors them. It varies more, but cancels
+    # against that of the relaxed draws, which is of the same kind: for the reference estimator.
+    unlimited: bool = False
 
     def __call__(self, parameters, uniforms, *, relaxed: bool, frozen: bool) -> Episode:
         theta, orders = parameters[:2], jnp.concatenate([parameters[2:], THETA[2:]])[:2]
@@ -105,8 +134,10 @@ class TwoNodes:
             stowed = straight_through(jnp.floor(orders + uniform[:2]), orders)
             stock = left + stowed
             joint = joint_at(self.kind, theta, stock, past)
-            draw = relaxed_units if relaxed else hard_units
-            units, log_prob = draw(self.kind, joint, stock, uniform[2:], frozen)
+            drawn = self.kind, joint, stock, uniform[2:], frozen
+            units, log_prob = (
+                relaxed_units(*drawn) if relaxed else hard_units(*drawn, self.unlimited)
+            )
             left = stock - units
             reward = jnp.sum(MARGIN * units - HOLDING * left - 2.0 * stowed)
             return (left, units), (reward, log_prob)

@@ -71,12 +71,35 @@ def _losses(
     panel: _Panel,
     batch: Batch,
     mask: Bool[Array, "B T"],
+    chunk: int,
 ) -> tuple[Losses, Losses]:
-    """Return sums and counts over some products; ``mask`` says which periods count."""
-    part = _pick(panel, batch, mask.shape[1])
+    """Return sums and counts over some products; ``mask`` says which periods count.
+
+    ``chunk`` products, a divisor of B, go through the network at a time. The gradient keeps none
+    of a chunk's activations: it computes them anew, while they are in the processor's cache.
+    """
     network = nnx.merge(definition, weights)
-    joint, knots = network(network.static(panel.statistics, panel.geography), part)
-    return loss_sums(joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask)
+    static = network.static(panel.statistics, panel.geography)
+
+    def sums(batch: Any, mask: Array) -> tuple[Losses, Losses]:
+        part = _pick(panel, batch, mask.shape[1])
+        joint, knots = network(static, part)
+        return loss_sums(
+            joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask
+        )
+
+    if chunk == mask.shape[0]:
+        return sums(batch, mask)
+
+    @partial(jax.checkpoint, prevent_cse=False)
+    def body(
+        total: tuple[Losses, Losses], part: tuple[Any, Array]
+    ) -> tuple[tuple[Losses, Losses], None]:
+        return jax.tree.map(jnp.add, total, sums(*part)), None
+
+    chunks = jax.tree.map(lambda x: x.reshape((-1, chunk, *x.shape[1:])), (batch, mask))
+    total, _ = jax.lax.scan(body, (Losses.zeros(), Losses.zeros()), chunks)
+    return total
 
 
 def _pick(panel: _Panel, batch: Batch, periods: int) -> Inputs:
@@ -110,12 +133,13 @@ def _optimizer(config: DrainConfig, updates: int) -> optax.GradientTransformatio
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _update(
     definition: nnx.GraphDef[DrainNetwork],
     config: DrainConfig,
     updates: int,
     fit: int,
+    chunk: int,
     learned: Learned,
     batches: Batch,
     panel: _Panel,
@@ -129,7 +153,8 @@ def _update(
 
     def objective(weights: Weights, batch: Any) -> Array:
         mask = jnp.ones((jax.tree.leaves(batch)[0].shape[0], fit), bool)
-        return weighted(means(*_losses(definition, weights, panel, batch, mask)), learned.balance)
+        found = _losses(definition, weights, panel, batch, mask, chunk)
+        return weighted(means(*found), learned.balance)
 
     def body(
         carry: tuple[Weights, Weights, optax.OptState], batch: Any
@@ -150,9 +175,10 @@ def _update(
     return learned, losses, norms
 
 
-@partial(jax.jit, static_argnums=(0,))
+@partial(jax.jit, static_argnums=(0, 1))
 def _evaluate(
     definition: nnx.GraphDef[DrainNetwork],
+    chunk: int,
     weights: Weights,
     total: tuple[Losses, Losses],
     batches: Batch,
@@ -164,6 +190,7 @@ def _evaluate(
 
     Args:
         definition: Of the network.
+        chunk: Products at a time.
         weights: Its parameters.
         total: Sums and counts so far.
         batches: Leaves [S, B, ...].
@@ -176,7 +203,7 @@ def _evaluate(
         carry: tuple[Losses, Losses], row: tuple[Any, Array]
     ) -> tuple[tuple[Losses, Losses], None]:
         mask = row[1][:, None] & inside[None, :]
-        found = _losses(definition, weights, panel, row[0], mask)
+        found = _losses(definition, weights, panel, row[0], mask, chunk)
         return jax.tree.map(jnp.add, carry, found), None
 
     total, _ = jax.lax.scan(body, total, (batches, once))
@@ -199,6 +226,12 @@ class _Run:
     def updates(self) -> int:
         """Updates between two validations."""
         return self.config.validate_every * self.source.num_products // self.batch
+
+    @property
+    def chunk(self) -> int:
+        """Products that go through the network at a time: one on a processor, all on devices."""
+        device = self.mesh.devices.flat[0]
+        return 1 if device.platform == "cpu" and self.mesh.size == 1 else self.batch
 
     @property
     def rounds(self) -> int:
@@ -227,7 +260,9 @@ class _Run:
         for batches in self.feed(np.minimum(slots, products - 1)):
             size = jax.tree.leaves(batches)[0].shape[0]
             once = jnp.asarray(slots[done : done + size] < products)
-            total = _evaluate(self.definition, weights, total, batches, once, inside, self.panel)
+            total = _evaluate(
+                self.definition, self.chunk, weights, total, batches, once, inside, self.panel
+            )
             done += size
         return means(*total)
 
@@ -242,6 +277,7 @@ class _Run:
                 self.config,
                 self.rounds * self.updates,
                 self.fit,
+                self.chunk,
                 learned,
                 batches,
                 self.panel,

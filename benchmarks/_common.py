@@ -218,13 +218,20 @@ def _shown(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and value >= 10_000 else str(value)
 
 
-def save_figure(name: str, draw: Callable[[Any], None], *, panels: int = 1) -> Path:
+def save_figure(
+    name: str,
+    draw: Callable[[Any], None],
+    *,
+    panels: int = 1,
+    size: tuple[float, float] = (5.6, 4.2),
+) -> Path:
     """Draw a figure without a display and write ``results/name.png``.
 
     Args:
         name: Of the file.
         draw: Called with the axes: one, or an array of them.
         panels: Axes side by side.
+        size: Of one of them, inches.
 
     Returns:
         The file.
@@ -234,7 +241,9 @@ def save_figure(name: str, draw: Callable[[Any], None], *, panels: int = 1) -> P
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, panels, figsize=(5.6 * panels, 4.2), layout="constrained")
+    figure, axes = pyplot.subplots(
+        1, panels, figsize=(size[0] * panels, size[1]), layout="constrained"
+    )
     try:
         draw(axes)
         for axis in np.ravel(axes):

@@ -33,7 +33,11 @@ Samples = tuple[NDArray[np.float32], NDArray[np.float32]]  # outbound and cost, 
 Sampler = Callable[[DrainData, tuple[int, int], int], Samples]
 
 # The paper's network: no lanes, attention that knows no distance, heads node by node.
-_PLAIN: dict[str, Any] = {"lane_heads": 0, "pair_bias": False, "joint": "independent"}
+_PLAIN: dict[str, Any] = {
+    **{"lane_heads": 0, "pair_bias": False, "joint": "independent"},
+    **{"width": 32, "node_blocks": 1, "location_blocks": 1},
+}
+_PAPER: dict[str, Any] = {"width": 64, "heads": 8, "node_blocks": 2, "location_blocks": 2}
 _RNN: dict[str, Any] = {"mixing": "rnn", "node_blocks": 2, "location_blocks": 2}
 VARIANTS: dict[str, dict[str, Any]] = {
     "RNN": {**_PLAIN, **_RNN},
@@ -45,21 +49,31 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lanes, copula": {"joint": "copula"},
     "lanes, coherent": {"joint": "coherent"},
 }
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "lanes, with dates": {"joint": "independent", "calendar": True},
+    "lanes, 2 blocks, width 32": {
+        **{"joint": "independent", "width": 32, "node_blocks": 1, "location_blocks": 1},
+    },
+}
 LEAKY = ("RNN w sales", "Transformer w sales")  # they see what they are to predict
 CLOSEST, SHARE, TREES = "closest node", "last share", "LightGBM"
 
 
-def variant(name: str, preset: str) -> DrainConfig:
-    """Return the config of a variant.
+def variant(name: str | None, preset: str) -> DrainConfig:
+    """Return the config of a variant; that of the preset for none.
 
     Raises:
         ValueError: If there is no such variant or preset.
     """
-    if name not in VARIANTS:
-        raise ValueError(f"variant = {name!r}: must be one of {', '.join(VARIANTS)}")
+    known = VARIANTS | ABLATIONS
+    if name is not None and name not in known:
+        raise ValueError(f"variant = {name!r}: must be one of {', '.join(known)}")
     if preset not in PRESETS:
         raise ValueError(f"preset = {preset!r}: must be one of {', '.join(PRESETS)}")
-    return replace(PRESETS[preset], **VARIANTS[name])
+    fields = {} if name is None else dict(known[name])
+    if preset == "paper" and fields.get("lane_heads") == 0:
+        fields |= _PAPER
+    return replace(PRESETS[preset], **fields)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,44 +23,42 @@ class DrainConfig:
     mixing: Literal["transformer", "rnn"] = "transformer"  # across nodes and across regions
     sales: bool = False  # regional orders of the period as an input: leaky, for diagnosis alone
     # Dates as inputs. Off: a log shorter than a year shows each date once, and a network that
-    # sees dates fits them and extrapolates (benchmarks/drain_model.py measures it).
+    # sees dates fits them and extrapolates (benchmarks/drain.py measures it).
     calendar: bool = False
     pair_bias: bool = True  # attention knows distance and place of a pair (not from the paper)
     precision: Literal["float32", "bfloat16"] = "float32"  # of matrix products
-    width: int = 32  # channels of every embedding
+    width: int = 16  # channels of every embedding
     heads: int = 4  # attention heads, a divisor of the width
     kernel_size: int = 3  # taps of a causal convolution (not from the paper)
     dilations: tuple[int, ...] = (1, 2, 4)  # periods, one entry a convolution
-    node_blocks: int = 1  # blocks (or layers of the RNN) across nodes
-    location_blocks: int = 1  # blocks (or layers of the RNN) across regions
+    node_blocks: int = 0  # blocks (or layers of the RNN) across nodes
+    location_blocks: int = 0  # blocks (or layers of the RNN) across regions
     mlp_ratio: int = 2  # hidden width of a block's MLP over the width (not from the paper)
     num_atoms: int = 6  # K: outbound 0 .. K-1 units have probabilities of their own
     # Routings of regional demand to nodes with stock; 0 for the paper's plain head, which is given
     # nothing but embeddings (not from the paper).
     lane_heads: int = 1
-    lane_steps: int = 2  # parts of a period's orders that are dealt with in turn
+    lane_steps: int = 1  # parts of a period's orders that are dealt with in turn
     usual_decay: float = 0.9  # per period, of the mean demand that stock is judged by
     pair_width: int = 128  # hidden width of the node-region pair network (not from the paper)
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
-    joint: Literal["independent", "copula", "coherent"] = (
-        "coherent"  # over nodes (not from the paper)
-    )
+    joint: Literal["independent", "copula", "coherent"] = "copula"  # of all nodes' units
     cap: Literal["censored", "truncated"] = "censored"  # how stock limits a node's own draw
     copula_rank: int = 5  # factors that nodes share (not from the paper)
 
     batch_products: int = 4  # products an update sees, all their periods at once
-    epochs: int = 24  # at most
+    epochs: int = 16  # at most
     learning_rate: float = 4e-3  # peak
-    pair_rate: float = 20.0  # learning rate of the pair network over that (not from the paper)
+    pair_rate: float = 6.0  # learning rate of the pair network over that (not from the paper)
     warmup_share: float = 0.1  # share of all updates
     weight_decay: float = 1e-3
     clip_norm: float = 1.0
     average_decay: float = (
         0.95  # of the moving average of parameters; 0 is none (not from the paper)
     )
-    validation_share: float = 0.15  # last share of the training periods
+    validation_share: float = 0.06  # last share of the training periods
     patience: int = 8  # validations without a better loss before training stops
     validate_every: int = 2  # epochs
 

@@ -242,7 +242,7 @@ class DrainData:
                     f"parts[{i}] has other periods, nodes, regions or fields than parts[0]: must "
                     "have the same"
                 )
-        joined = {
+        joined: dict[str, Any] = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in (*first.cubes, "attributes")
         }

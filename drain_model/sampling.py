@@ -16,6 +16,7 @@ from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights
 from drain_model.data import DrainData, Inputs
 from drain_model.heads import Hybrid
+from drain_model.joints import Coherent
 from drain_model.network import DrainNetwork, Static
 
 
@@ -87,8 +88,6 @@ def distributions(
     Raises:
         ValueError: As of ``sample_panel``, or if the model has no marginals.
     """
-    if checkpoint.config.joint == "coherent":
-        raise ValueError("config.joint = 'coherent': must be one with a distribution of each node")
     parts = []
     for _, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
         found = _forecast(checkpoint.definition, periods[0], weights, static, part)
@@ -128,6 +127,8 @@ def _forecast(
     inputs: Inputs,
 ) -> tuple[Hybrid, Array]:
     joint, knots = nnx.merge(definition, weights)(static, inputs)
+    if isinstance(joint, Coherent):
+        raise ValueError("config.joint = 'coherent': must be one with a distribution of each node")
     late: tuple[Hybrid, Array] = jax.tree.map(lambda x: x[:, first:], (joint.dist, knots))
     return late
 

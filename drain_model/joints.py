@@ -360,16 +360,17 @@ class Coherent:
         """
         del uniforms
         own = jnp.where(active, available, 0.0)
-        units = jnp.where(active, outbound, 0.0)
+        wanted = jnp.where(active, outbound, 0.0)
+        feasible = jnp.all((wanted >= 0) & (wanted <= own), axis=-1)
+        # Finite derivatives for what is never drawn, too.
+        units = jnp.clip(wanted, 0.0, own)
         total = jnp.sum(units, axis=-1)
         found = capped_log_prob(self.total, total, jnp.sum(own, axis=-1), "censored")
         alphas, betas = self._alphas(active)
         split = Split(
             total=units + _later(units), own=own, later=_later(own), alpha=alphas, beta=betas
         )
-        feasible = jnp.all((units >= 0) & (units <= own), axis=-1)
-        safe = jnp.clip(units, 0.0, own)
-        parts = jnp.where(active, split_log_prob(split, safe, cells=self.cells), 0.0)
+        parts = jnp.where(active, split_log_prob(split, units, cells=self.cells), 0.0)
         return jnp.where(feasible, found + jnp.sum(parts, axis=-1), -jnp.inf)
 
 

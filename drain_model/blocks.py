@@ -210,9 +210,7 @@ class RecurrentBlock(nnx.Module):
             x, present = now
             h = jnp.einsum("k...i,kij->k...j", state, kernel)
             update, reset = (
-                jax.nn.sigmoid(
-                    x[..., i * size : (i + 1) * size] + h[..., i * size : (i + 1) * size]
-                )
+                jax.nn.sigmoid(x[..., i * size : (i + 1) * size] + h[..., i * size : (i + 1) * size])
                 for i in range(2)
             )
             candidate = jnp.tanh(x[..., 2 * size :] + reset * h[..., 2 * size :])

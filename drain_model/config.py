@@ -90,11 +90,7 @@ class DrainConfig:
         for name in ("learning_rate", "pair_rate", "clip_norm"):
             require_range(f"config.{name}", getattr(self, name), low=0.0, open_low=True)
         require_range(
-            *("config.usual_decay", self.usual_decay),
-            low=0.0,
-            high=1.0,
-            open_low=True,
-            open_high=True,
+            *("config.usual_decay", self.usual_decay), low=0.0, high=1.0, open_low=True, open_high=True
         )
         require_range("config.average_decay", self.average_decay, low=0.0, high=1.0, open_high=True)
         for name in ("warmup_share", "validation_share"):

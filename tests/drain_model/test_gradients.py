@@ -58,7 +58,7 @@ def test_close_to_the_reference_estimator(kind: str) -> None:
     assert np.linalg.norm(found - target) <= 0.05 * size
 
 
-# Measured with 6000 paths: 0.63, 0.31, 0.76, with the reference's scores those of draws before stock limits them.
+# Measured with 6000 paths: 0.63, 0.31, 0.76. The reference scores draws before stock limits them.
 VARIANCE = {"independent": 0.75, "truncated": 0.45, "copula": 0.9}
 
 

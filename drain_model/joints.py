@@ -400,11 +400,13 @@ class Coherent:
         """
         del uniforms
         own = jnp.where(active, available, 0.0)
-        units = jnp.where(active, outbound, 0.0)
-        total, stock = jnp.sum(units, axis=-1), jnp.sum(own, axis=-1)
-        found = capped_log_prob(self.total, total, stock, "censored")
-        feasible = jnp.all((units >= 0) & (units <= own), axis=-1)
-        parts = self.log_dependence(jnp.clip(units, 0.0, own), available, active, units)
+        wanted = jnp.where(active, outbound, 0.0)
+        feasible = jnp.all((wanted >= 0) & (wanted <= own), axis=-1)
+        # Finite derivatives for what is never drawn, too.
+        units = jnp.clip(wanted, 0.0, own)
+        total = jnp.sum(units, axis=-1)
+        found = capped_log_prob(self.total, total, jnp.sum(own, axis=-1), "censored")
+        parts = self.log_dependence(units, available, active, units)
         return jnp.where(feasible, found + parts, -jnp.inf)
 
     def log_dependence(

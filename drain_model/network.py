@@ -328,7 +328,8 @@ class DrainNetwork(nnx.Module):
         dist = self._hybrid(self.outbound_mlp(known), nodes.mean, exogenous.scale[..., None])
         if self.config.joint == "independent":
             return Independent(dist=dist, cap=self.config.cap)
-        raw = self.factors(nodes.tokens)
+        # Dependence is read off the tokens; they are what the nodes' own losses make them.
+        raw = self.factors(jax.lax.stop_gradient(nodes.tokens))
         own = jax.nn.softplus(raw[..., -1] + 0.5) + 1e-2
         return Copula(dist=dist, factors=raw[..., :-1], own=own, cap=self.config.cap)
 

@@ -186,9 +186,7 @@ class TorchDrain(nn.Module):
             self.register_buffer(name, (place - mean) / scale)
         for name in ("attributes_mean", "attributes_scale", "log_cost_mean", "log_cost_scale"):
             self.register_buffer(name, stats[name])
-        angle = [
-            0.25 * math.pi * 2.0**k * self.nodes for k in range(config.frequencies)
-        ]
+        angle = [0.25 * math.pi * 2.0**k * self.nodes for k in range(config.frequencies)]
         self.register_buffer(
             "waves",
             torch.cat([self.nodes, *map(torch.sin, angle), *map(torch.cos, angle)], dim=-1),
@@ -258,9 +256,7 @@ class TorchDrain(nn.Module):
         knots = atoms - 0.5 + (gaps + 1e-2).cumsum(-1)
 
         units = batch["outbound"]
-        given = torch.stack(
-            [units.log1p(), units / scale[..., None], 1.0 / (1.0 + units)], dim=-1
-        )
+        given = torch.stack([units.log1p(), units / scale[..., None], 1.0 / (1.0 + units)], dim=-1)
         query = self.cost_query(torch.cat([tokens, given], dim=-1))
         raw = self.cost_mlp(query + self.cross_cost(query, places))
         middle = NUM_LEVELS // 2

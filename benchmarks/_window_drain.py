@@ -44,9 +44,7 @@ class WindowDrain(LearnedDrain):
     def init(self, params: LearnedParams, history: History) -> Memory:
         """Keep the history, which must be ``WINDOW`` periods long."""
         past = (history.outbound[:-1], history.ship_cost[:-1], history.available[1:])
-        return Memory(
-            outbound=history.outbound[-1], ship_cost=history.ship_cost[-1], caches=past
-        )
+        return Memory(outbound=history.outbound[-1], ship_cost=history.ship_cost[-1], caches=past)
 
     def _encode(
         self, network: DrainNetwork, params: LearnedParams, memory: Memory, available: Array

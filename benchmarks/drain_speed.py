@@ -37,8 +37,15 @@ from benchmarks._common import (
     write_result,
 )
 from benchmarks._window_drain import WINDOW, WindowDrain
-from drain_model import PRESETS, Checkpoint, DrainConfig, DrainData, Geography, LearnedDrain
-from drain_model import Statistics
+from drain_model import (
+    PRESETS,
+    Checkpoint,
+    DrainConfig,
+    DrainData,
+    Geography,
+    LearnedDrain,
+    Statistics,
+)
 from drain_model.checkpoint import graph_definition, initial_weights
 from drain_model.kernel import LearnedParams
 from drain_model.losses import Losses

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drain_model.data import CUBES, CostSums, DrainData, Float32Array, Geography, Inputs, Statistics
+from drain_model.data import CostSums, DrainData, Float32Array, Geography, Inputs, Statistics
 
 
 class ProductStream(Protocol):
@@ -99,7 +99,7 @@ def summarise(source: Source, fit: int) -> Summary:
             add(active)
         costs.append(CostSums.of(block.periods(0, fit)))
         for product in range(block.num_products):
-            for name in first.cubes:
+            for name in block.cubes:
                 add(getattr(block, name)[product])
     return Summary(
         statistics=Statistics.from_costs(

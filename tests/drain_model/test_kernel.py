@@ -128,6 +128,8 @@ def test_cached_steps_equal_the_teacher_forced_window(
     active = data.active[start:]
     for name in ("log_atoms", "log_tail", "knots"):
         a, b = getattr(dist, name), getattr(expected_dist, name)[0, start:]
+        if name != "knots":  # rounding of a rare log probability is not that of the probability
+            a, b = jnp.exp(a), jnp.exp(b)
         np.testing.assert_allclose(a[active], b[active], rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(
         knots[active], expected_knots[0, start:][active], rtol=tolerance, atol=tolerance

@@ -151,8 +151,11 @@ class Attention(nnx.Module):
             score = score + bias.reshape((1,) * (score.ndim - 3) + bias.shape)
         if mask is not None:
             score = jnp.where(mask[..., None, None, :], score, _MASKED)
-        weight = jax.nn.softmax(score, axis=-1).astype(values.dtype)
-        mixed = jnp.einsum("...anm,...mad->...nad", weight, values)
+        # A softmax that divides after the values are mixed, where there is less to divide.
+        score = score - jax.lax.stop_gradient(jnp.max(score, axis=-1, keepdims=True))
+        weight = jnp.exp(score)
+        total = jnp.swapaxes(jnp.sum(weight, axis=-1), -1, -2)[..., None]
+        mixed = jnp.einsum("...anm,...mad->...nad", weight.astype(values.dtype), values) / total
         out: Array = self.out(mixed.reshape((*mixed.shape[:-2], -1))).astype(jnp.float32)
         return out
 

@@ -29,7 +29,7 @@ from drain_model.config import DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
 from drain_model.losses import Losses, loss_sums, means, weighted
 from drain_model.losses import initial_weights as loss_weights
-from drain_model.network import DrainNetwork
+from drain_model.network import DrainNetwork, Static
 from drain_model.source import Source, summarise
 from drain_model.training_state import Learned, Progress, TrainingState, load_state, save_state
 
@@ -65,41 +65,63 @@ class _Panel:
 Batch = Int[Array, " B"] | Inputs
 
 
-def _losses(
+def _sums(
     definition: nnx.GraphDef[DrainNetwork],
     weights: Weights,
+    static: Static,
+    panel: _Panel,
+    batch: Batch,
+    mask: Bool[Array, "B T"],
+) -> tuple[Losses, Losses]:
+    """Return sums and counts over some products; ``mask`` says which periods count."""
+    part = _pick(panel, batch, mask.shape[1])
+    joint, knots = nnx.merge(definition, weights)(static, part)
+    return loss_sums(
+        joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask
+    )
+
+
+def _static(definition: nnx.GraphDef[DrainNetwork], panel: _Panel, weights: Weights) -> Static:
+    return nnx.merge(definition, weights).static(panel.statistics, panel.geography)
+
+
+def _total(add: Callable[..., Any], batch: Batch, mask: Bool[Array, "B T"], chunk: int) -> Any:
+    """Return the sum of ``add(batch, mask)`` over chunks of products; ``chunk`` divides B."""
+    parts = jax.tree.map(lambda x: x.reshape((-1, chunk, *x.shape[1:])), (batch, mask))
+    first = jax.tree.map(lambda x: x[0], parts)
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(add, *first))
+
+    def body(total: Any, part: tuple[Any, Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, add(*part)), None
+
+    return jax.lax.scan(body, zero, parts)[0]
+
+
+def _gradient(
+    definition: nnx.GraphDef[DrainNetwork],
+    weights: Weights,
+    balance: Losses,
     panel: _Panel,
     batch: Batch,
     mask: Bool[Array, "B T"],
     chunk: int,
-) -> tuple[Losses, Losses]:
-    """Return sums and counts over some products; ``mask`` says which periods count.
+) -> tuple[Float[Array, ""], Weights]:
+    """Return a batch's weighted mean losses and their gradient, ``chunk`` products at a time.
 
-    ``chunk`` products, a divisor of B, go through the network at a time. The gradient keeps none
-    of a chunk's activations: it computes them anew, while they are in the processor's cache.
+    How many entries a loss counts depends on data alone. Given that, the loss is a sum over
+    products and so is its gradient: a chunk's activations are used up while they are in cache,
+    and no other's are kept.
     """
-    network = nnx.merge(definition, weights)
-    static = network.static(panel.statistics, panel.geography)
+    static, pull = jax.vjp(partial(_static, definition, panel), weights)
+    _, counts = _sums(definition, weights, static, panel, batch, mask)  # the sums are not computed
+    share = jax.tree.map(lambda w, c: w / jnp.maximum(c, 1.0), balance, counts)
 
-    def sums(batch: Any, mask: Array) -> tuple[Losses, Losses]:
-        part = _pick(panel, batch, mask.shape[1])
-        joint, knots = network(static, part)
-        return loss_sums(
-            joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask
-        )
+    def loss(weights: Weights, static: Static, batch: Batch, mask: Array) -> Array:
+        return weighted(_sums(definition, weights, static, panel, batch, mask)[0], share)
 
-    if chunk == mask.shape[0]:
-        return sums(batch, mask)
-
-    @partial(jax.checkpoint, prevent_cse=False)
-    def body(
-        total: tuple[Losses, Losses], part: tuple[Any, Array]
-    ) -> tuple[tuple[Losses, Losses], None]:
-        return jax.tree.map(jnp.add, total, sums(*part)), None
-
-    chunks = jax.tree.map(lambda x: x.reshape((-1, chunk, *x.shape[1:])), (batch, mask))
-    total, _ = jax.lax.scan(body, (Losses.zeros(), Losses.zeros()), chunks)
-    return total
+    add = partial(jax.value_and_grad(loss, argnums=(0, 1)), weights, static)
+    total, (direct, through) = _total(add, batch, mask, chunk)
+    return total, jax.tree.map(jnp.add, direct, pull(through)[0])
 
 
 def _pick(panel: _Panel, batch: Batch, periods: int) -> Inputs:
@@ -151,16 +173,12 @@ def _update(
     """
     optimizer = _optimizer(config, updates)
 
-    def objective(weights: Weights, batch: Any) -> Array:
-        mask = jnp.ones((jax.tree.leaves(batch)[0].shape[0], fit), bool)
-        found = _losses(definition, weights, panel, batch, mask, chunk)
-        return weighted(means(*found), learned.balance)
-
     def body(
         carry: tuple[Weights, Weights, optax.OptState], batch: Any
     ) -> tuple[tuple[Weights, Weights, optax.OptState], tuple[Array, Array]]:
         weights, average, state = carry
-        loss, gradient = jax.value_and_grad(objective)(weights, batch)
+        mask = jnp.ones((jax.tree.leaves(batch)[0].shape[0], fit), bool)
+        loss, gradient = _gradient(definition, weights, learned.balance, panel, batch, mask, chunk)
         change, state = optimizer.update(gradient, state, weights)
         # Few numbers decide the lanes, and every product shares them: they may move faster.
         if "pairs" in change:
@@ -198,12 +216,14 @@ def _evaluate(
         inside: Which periods count.
         panel: What stays.
     """
+    static = _static(definition, panel, weights)
+    add = partial(_sums, definition, weights, static, panel)
 
     def body(
         carry: tuple[Losses, Losses], row: tuple[Any, Array]
     ) -> tuple[tuple[Losses, Losses], None]:
         mask = row[1][:, None] & inside[None, :]
-        found = _losses(definition, weights, panel, row[0], mask, chunk)
+        found = _total(add, row[0], mask, chunk)
         return jax.tree.map(jnp.add, carry, found), None
 
     total, _ = jax.lax.scan(body, total, (batches, once))

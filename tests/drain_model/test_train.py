@@ -1,11 +1,19 @@
-from dataclasses import replace
+import importlib
+from dataclasses import fields, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from drain_model import DrainConfig, DrainData, Trained, metrics, sample_panel, train
-from drain_model.losses import Losses, initial_weights, weighted
+from drain_model import DrainConfig, DrainData, Statistics, Trained, metrics, sample_panel, train
+from drain_model.checkpoint import graph_definition
+from drain_model.checkpoint import initial_weights as init
+from drain_model.losses import Losses, initial_weights, loss_sums, means, weighted
+from tests.drain_model.conftest import LEAST
+
+training = importlib.import_module("drain_model.train")  # the package exports the function
 
 TINY = DrainConfig(
     width=8,
@@ -83,6 +91,49 @@ def test_samples_are_feasible_and_better_than_no_model(trained: Trained, data: D
         trained.checkpoint, data, (16, 20), 40, jax.random.key(0), batch_products=2
     )
     np.testing.assert_array_equal(one, two[:, :2])
+
+
+@pytest.mark.parametrize("lane_heads", [0, 1])
+def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
+    data: DrainData, lane_heads: int
+) -> None:
+    config = replace(LEAST, lane_heads=lane_heads, pair_bias=lane_heads > 0)
+    definition = graph_definition(config, 2, 3)
+    weights = init(config, 2, 3, seed=0)
+    panel = training._Panel(
+        statistics=Statistics.from_data(data),
+        geography=jax.tree.map(jnp.asarray, data.geography),
+        inputs=data.inputs(),
+    )
+    random = np.random.default_rng(0)
+    mask = jnp.asarray(random.random((4, data.num_periods)) < 0.7)
+    names = [field.name for field in fields(Losses)]
+    balance = Losses(**{name: jnp.float32(i + 0.5) for i, name in enumerate(names)})
+    batch = jnp.array([5, 0, 3, 2])
+
+    @jax.jit
+    @jax.value_and_grad
+    def expected(weights):
+        network = nnx.merge(definition, weights)
+        part = jax.tree.map(lambda x: x[batch], panel.inputs)
+        dist, knots = network(network.static(panel.statistics, panel.geography), part)
+        flows = (part.outbound, part.ship_cost, part.available)
+        counted = part.active & mask[..., None]
+        return weighted(means(*loss_sums(dist, knots, *flows, counted)), balance)
+
+    loss, gradient = expected(weights)
+    for chunk in (1, 2, 4):
+        found, slopes = jax.jit(
+            lambda w, c=chunk: training._gradient(definition, w, balance, panel, batch, mask, c)
+        )(weights)
+        np.testing.assert_allclose(found, loss, rtol=1e-6)
+        for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(gradient), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6 * (1.0 + float(abs(b).max())))
+
+
+def test_the_papers_plain_network_trains(data: DrainData) -> None:
+    found = train(data, replace(LEAST, lane_heads=0, pair_bias=False), seed=0)
+    assert found.history[-1].train_loss < found.history[0].train_loss
 
 
 def test_weights_are_one_over_the_initial_loss() -> None:

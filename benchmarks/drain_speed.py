@@ -36,6 +36,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks._drain_models import variant
 from benchmarks._window_drain import WINDOW, WindowDrain
 from drain_model import (
     PRESETS,
@@ -60,7 +61,6 @@ FORWARD, GRADIENT = 8.0, 4.0  # bars, times faster
 TOLERANCE = 1e-4  # relative, of rollouts and of PyTorch's losses
 HOLDING = 0.05  # currency per unit and period
 # The paper's network: a plain head, and attention that knows no distance.
-EXACT = {"lane_heads": 0, "pair_bias": False}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -362,7 +362,6 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
     step = _update.lower(definition, config, updates, periods, 1, learned, rows, panel).compile()
     seconds = time.perf_counter() - start
 
-    torch.set_num_threads(2)
     network = TorchDrain(config, stats, data, ATTRIBUTES)
     network.copy(weights)
     schedule = _schedule(config, updates)
@@ -378,7 +377,14 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
         a, b = ours(), trainer.update(part)
         if not abs(a - b) <= TOLERANCE * abs(a):
             raise RuntimeError(f"{label}: loss {a} of update {update + 1} is {b} in PyTorch")
-    times = timed({"jax": ours, "torch": lambda: trainer.update(part)})
+    times = timed({"jax": ours})
+    # PyTorch is not always faster on more threads: its better time counts.
+    best: dict[int, tuple[float, float]] = {}
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        best[threads] = timed({"torch": lambda: trainer.update(part)})["torch"]
+    threads = min(best, key=lambda n: best[n][0])
+    times["torch"] = best[threads]
     rate = {name: batch * periods / wall for name, (wall, _) in times.items()}
     return {
         "network": label,
@@ -388,6 +394,7 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
         "PyTorch, product-periods/s": rate["torch"],
         "times faster": times["torch"][0] / times["jax"][0],
         "times faster, processor": times["torch"][1] / times["jax"][1],
+        "PyTorch's threads": threads,
         "compile, s": seconds,
     }
 
@@ -401,10 +408,10 @@ def training_rows(sizes: Sizes) -> tuple[list[Row], str]:
     rows = []
     with jax.default_device(jax.devices("cpu")[0]):
         for preset, batch in sizes.updates:
-            for mixing in ("transformer", "rnn"):
-                if mixing == "rnn" and (preset, batch) != sizes.updates[0]:
+            for mixing in ("Transformer", "RNN"):
+                if mixing == "RNN" and (preset, batch) != sizes.updates[0]:
                     continue
-                config = replace(PRESETS[preset], mixing=mixing, **EXACT)
+                config = variant(mixing, preset)
                 label = f"paper's {mixing}, {preset} sizes"
                 rows.append(training_row(label, config, batch, sizes.periods))
     return rows, ""
@@ -419,11 +426,10 @@ def networks() -> dict[str, DrainConfig]:
     Lanes look back on demand with a weight that never quite ends; it ends within a window here, so
     that both kernels see the same.
     """
-    size = PRESETS["paper"]
     return {
-        "paper's transformer": replace(size, **EXACT),
-        "paper's rnn": replace(size, mixing="rnn", **EXACT),
-        "ours": replace(size, usual_decay=0.7),
+        "paper's Transformer": variant("Transformer", "paper"),
+        "paper's RNN": variant("RNN", "paper"),
+        "ours": replace(PRESETS["paper"], usual_decay=0.7),
     }
 
 

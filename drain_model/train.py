@@ -76,9 +76,7 @@ def _sums(
     """Return sums and counts over some products; ``mask`` says which periods count."""
     part = _pick(panel, batch, mask.shape[1])
     joint, knots = nnx.merge(definition, weights)(static, part)
-    return loss_sums(
-        joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask
-    )
+    return loss_sums(joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask)
 
 
 def _static(definition: nnx.GraphDef[DrainNetwork], panel: _Panel, weights: Weights) -> Static:

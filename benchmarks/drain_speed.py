@@ -18,6 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -100,7 +101,7 @@ def random_data(products: int, periods: int, seed: int) -> DrainData:
     gap = (nodes[:, None] - regions[None]) * np.array([111.0, 88.0])
     available = random.poisson(random.gamma(1.5, 6.0, shape))
     outbound = np.minimum(random.poisson(random.gamma(1.0, 5.0, shape)), available)
-    arrays = {
+    arrays: dict[str, Any] = {
         "outbound": outbound,
         "ship_cost": outbound * random.gamma(20.0, 0.3, shape),
         "available": available,
@@ -108,6 +109,7 @@ def random_data(products: int, periods: int, seed: int) -> DrainData:
         "calendar": random.standard_normal((periods, CALENDAR)),
         "attributes": random.normal((3.0, 1.0, -2.0), 0.4, (products, ATTRIBUTES)),
     }
+    single: dict[str, Any] = {name: values.astype(np.float32) for name, values in arrays.items()}
     places = (nodes, regions, np.sqrt((gap**2).sum(axis=-1)))
     return DrainData(
         active=np.ones((periods, NODES), bool),
@@ -120,7 +122,7 @@ def random_data(products: int, periods: int, seed: int) -> DrainData:
                 )
             )
         ),
-        **{name: values.astype(np.float32) for name, values in arrays.items()},
+        **single,
     )
 
 
@@ -170,7 +172,7 @@ class Rollouts:
             statistics=Statistics.from_data(data),
             node_coordinates=np.asarray(data.geography.node_coordinates),
         )
-        everywhere, always = np.ones(NODES, bool), np.zeros(NODES, np.int32)
+        everywhere, always = jnp.ones(NODES, bool), jnp.zeros(NODES, jnp.int32)
         kernel, params = LearnedDrain.bind(checkpoint, data.geography, everywhere, always)
         # The first period is history alone: a window has one period of drain less than of views.
         inputs = data.inputs()
@@ -218,8 +220,10 @@ class Rollouts:
     ) -> tuple[Array, tuple[Array, Array]]:
         """Return ship and holding cost, and units and cost of every period [P, T, N]."""
 
-        def one(series: Series, exogenous: Any, history: History, stock: Array, arrivals: Array):
-            def period(carry: tuple[Any, Array], now: tuple[Any, Array, Array]):
+        def one(
+            series: Series, exogenous: Any, history: History, stock: Array, arrivals: Array
+        ) -> Any:
+            def period(carry: tuple[Any, Array], now: tuple[Any, Array, Array]) -> Any:
                 memory, stock = carry
                 exogenous, uniforms, arrived = now
                 available = stock + arrived
@@ -273,11 +277,11 @@ def rollout_rows(label: str, config: DrainConfig, products: int, horizon: int) -
     for name, rollouts in both.items():
         prepare, compiling[f"{name} prepare"] = compiled(rollouts, "prepare")
         exogenous = prepare(rollouts.params)
-        calls[f"{name} prepare"] = lambda f=prepare, r=rollouts: f(r.params)
+        calls[f"{name} prepare"] = partial(prepare, rollouts.params)
         for kind in ("forward", "remat"):
             function, compiling[f"{name} {kind}"] = compiled(rollouts, kind)
-            calls[f"{name} {kind}"] = lambda f=function, r=rollouts, e=exogenous: f(
-                r.params, e, r.arrivals
+            calls[f"{name} {kind}"] = partial(
+                function, rollouts.params, exogenous, rollouts.arrivals
             )
     if config.precision == "float32":
         names = ("units", "cost", "gradient", "units", "cost")

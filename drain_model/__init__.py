@@ -9,6 +9,7 @@ from drain_model.closest_node_fit import (
 )
 from drain_model.config import PRESETS, DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
+from drain_model.ensemble import EnsembleDrain
 from drain_model.heads import Hybrid
 from drain_model.joints import Coherent, Copula, Independent, Joint
 from drain_model.kernel import LearnedDrain, LearnedParams
@@ -29,6 +30,7 @@ __all__ = [
     "DrainConfig",
     "DrainData",
     "DrainNetwork",
+    "EnsembleDrain",
     "Geography",
     "Hybrid",
     "Independent",

@@ -7,12 +7,29 @@ import pytest
 from flax import nnx
 
 from drain_model import DrainConfig, DrainData, DrainNetwork, Geography, Inputs, Statistics
-from drain_model.blocks import CausalStack
+from drain_model.blocks import CausalStack, RecurrentBlock
 from drain_model.checkpoint import graph_definition, initial_weights
+from drain_model.joints import Coherent, Copula, Independent
 
 TINY = DrainConfig(
-    width=8, heads=2, dilations=(1, 2), pair_width=8, frequencies=2, lane_heads=2, batch_products=2
+    width=8,
+    heads=2,
+    dilations=(1, 2),
+    pair_width=8,
+    frequencies=2,
+    node_blocks=1,
+    location_blocks=1,
+    lane_heads=2,
+    lane_steps=2,
+    batch_products=2,
+    joint="independent",
 )
+PLAIN = replace(TINY, lane_heads=0, pair_bias=False)
+VARIANTS = {
+    "lanes": TINY,
+    "coherent": replace(TINY, joint="coherent", node_blocks=0, location_blocks=0),
+    "plain rnn": replace(PLAIN, mixing="rnn"),
+}
 
 
 def untrained(data: DrainData, config: DrainConfig = TINY) -> DrainNetwork:
@@ -31,19 +48,31 @@ def data(process) -> DrainData:
     return process.data.products(slice(0, 2))
 
 
-@pytest.fixture(scope="module")
-def forward(data: DrainData):
-    network = untrained(data)
+def by_node(joint: Independent | Copula | Coherent, inputs: Inputs) -> list[jax.Array]:
+    """What a joint says of every node, [P, T, N, ...] each."""
+    if not isinstance(joint, Coherent):
+        return jax.tree.leaves(joint)
+    share = jnp.where(inputs.active, joint.log_share, -jnp.inf)
+    share = jnp.where(inputs.active, jax.nn.log_softmax(share, axis=-1), 0.0)
+    whole = [*jax.tree.leaves(joint.total), joint.log_concentration]
+    nodes = share.shape[-1]
+    spread = [jnp.repeat(jnp.expand_dims(x, 2), nodes, axis=2) for x in whole]
+    return [share, *spread]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def forward(request: pytest.FixtureRequest, data: DrainData):
+    network = untrained(data, VARIANTS[request.param])
     statistics = Statistics.from_data(data)
     definition, weights = nnx.split(network)
 
     @jax.jit
-    def run(inputs: Inputs, geography: Geography) -> list[jax.Array]:
+    def compiled(inputs: Inputs, geography: Geography) -> list[jax.Array]:
         network = nnx.merge(definition, weights)
-        out = network(network.static(statistics, geography), inputs)
-        return jax.tree.leaves(out)
+        joint, knots = network(network.static(statistics, geography), inputs)
+        return [*by_node(joint, inputs), knots]
 
-    return run
+    return compiled
 
 
 def moved(a: list[jax.Array], b: list[jax.Array]) -> np.ndarray:
@@ -103,7 +132,10 @@ def test_an_inactive_node_changes_nothing(forward, data: DrainData) -> None:
     assert change[..., 1:].max() < 1e-4
 
 
-def test_permuting_nodes_and_regions_permutes_the_outputs(forward, data: DrainData) -> None:
+def test_permuting_nodes_and_regions_permutes_the_outputs(
+    forward, data: DrainData, request: pytest.FixtureRequest
+) -> None:
+    """But for the RNN, which reads them in the order of their index."""
     nodes, regions = np.array([2, 0, 3, 1]), np.array([4, 2, 0, 1, 3])
     inputs, geography = data.inputs(), data.geography
     permuted = replace(
@@ -121,7 +153,30 @@ def test_permuting_nodes_and_regions_permutes_the_outputs(forward, data: DrainDa
     )
     plain = [x[:, :, nodes] for x in forward(inputs, geography)]
     # Sums in another order; logits up to 20 carry the error.
-    assert moved(plain, forward(permuted, turned)).max() < 2e-4
+    change = moved(plain, forward(permuted, turned)).max()
+    assert change > 1e-3 if "rnn" in request.node.name else change < 2e-4
+
+
+def test_an_rnn_passes_over_a_node_that_is_not_open(data: DrainData) -> None:
+    """Wherever it stands in the order: states go on from its neighbour to its neighbour."""
+    block = RecurrentBlock(VARIANTS["plain rnn"], rngs=nnx.Rngs(0))
+    tokens = jax.random.normal(jax.random.key(0), (3, 5, 8))
+    mask = jnp.array([True, True, False, True, True])
+    whole = block(tokens, jnp.broadcast_to(mask, (3, 5)))
+    without = block(tokens[:, mask], None)
+    np.testing.assert_allclose(whole[:, mask], without, atol=1e-6)
+    assert float(jnp.abs(block(tokens, None)[:, mask] - without).max()) > 1e-3
+
+
+def test_only_the_variant_that_sees_sales_is_given_them(data: DrainData) -> None:
+    config = replace(PLAIN, sales=True)
+    network, inputs = untrained(data, config), data.inputs()
+    static = network.static(Statistics.from_data(data), data.geography)
+    with pytest.raises(ValueError, match=r"sales given = False: must be config.sales = True"):
+        network(static, replace(inputs, sales=None))
+    sales = jnp.ones_like(inputs.glance_views)
+    few, many = (network(static, replace(inputs, sales=x))[0].dist for x in (sales, 9.0 * sales))
+    assert float(jnp.abs(few.log_tail - many.log_tail).max()) > 1e-4
 
 
 def test_a_convolution_step_is_its_window() -> None:
@@ -143,8 +198,17 @@ def test_the_conversion_column_must_be_an_attribute() -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("heads", 5, r"config\.heads = 5: must divide width = 32"),
+        ("heads", 5, r"config\.heads = 5: must divide width = 16"),
         ("width", 0, r"config\.width = 0"),
+        ("mixing", "cnn", r"config\.mixing = 'cnn': must be one of transformer, rnn"),
+        (
+            "joint",
+            "joint",
+            r"config\.joint = 'joint': must be one of independent, copula, coherent",
+        ),
+        ("cap", "none", r"config\.cap = 'none': must be one of censored, truncated"),
+        ("precision", "int8", r"config\.precision = 'int8': must be one of float32, bfloat16"),
+        ("lane_heads", -1, r"config\.lane_heads = -1"),
         ("dilations", (), r"config\.dilations is empty"),
         ("validation_share", 1.0, r"config\.validation_share = 1\.0"),
     ],

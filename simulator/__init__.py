@@ -1,8 +1,16 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
-from simulator.classic import single_store
+from simulator.batch import batch_last, batch_returns, chunked_value_and_grad
+from simulator.classic import serial_in_transit, serial_line, single_store, transshipment
 from simulator.core import Simulator, discounted_return
-from simulator.draws import hard_draw, lesser, round_shipments, straight_through
+from simulator.demand import Demand, Deterministic, NegativeBinomial, Normal, Poisson
+from simulator.draws import (
+    hard_draw,
+    lesser,
+    round_shipments,
+    split_shipments,
+    straight_through,
+)
 from simulator.dynamics import Acted, act, observe, settle
 from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
 from simulator.kernels import LocalDemand, LocalDemandParams
@@ -12,6 +20,7 @@ from simulator.scenarios import (
     initial_from_panel,
     make_series,
     sample_noise,
+    sample_supply,
     scenario_from_views,
     series_from_panel,
 )
@@ -35,6 +44,8 @@ from simulator.windows import Windows, make_windows, window
 __all__ = [
     "HISTORY_LENGTH",
     "Acted",
+    "Demand",
+    "Deterministic",
     "Drain",
     "DrainKernel",
     "Economics",
@@ -43,8 +54,11 @@ __all__ = [
     "InventoryEnv",
     "LocalDemand",
     "LocalDemandParams",
+    "NegativeBinomial",
+    "Normal",
     "Observation",
     "Params",
+    "Poisson",
     "Policy",
     "PyTree",
     "Scenario",
@@ -55,6 +69,9 @@ __all__ = [
     "Transition",
     "Windows",
     "act",
+    "batch_last",
+    "batch_returns",
+    "chunked_value_and_grad",
     "discounted_return",
     "flatten_observation",
     "hard_draw",
@@ -68,10 +85,15 @@ __all__ = [
     "params_from_network",
     "round_shipments",
     "sample_noise",
+    "sample_supply",
     "scenario_from_views",
+    "serial_in_transit",
+    "serial_line",
     "series_from_panel",
     "settle",
     "single_store",
+    "split_shipments",
     "straight_through",
+    "transshipment",
     "window",
 ]

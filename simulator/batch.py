@@ -59,9 +59,7 @@ def _batch_size(scenario: Scenario) -> int:
     if scenario.series.exogenous is not None:
         raise ValueError("scenario.series.exogenous is set, must be None: a batch prepares itself")
     sizes = {
-        leaf.shape[-1]
-        for path, leaf in jax.tree.leaves_with_path(scenario)
-        if _batched(path, leaf)
+        leaf.shape[-1] for path, leaf in jax.tree.leaves_with_path(scenario) if _batched(path, leaf)
     }
     if len(sizes) != 1:
         raise ValueError(f"batch sizes of the scenario's leaves are {sorted(sizes)}, must be one")
@@ -206,9 +204,7 @@ def chunked_value_and_grad(
                 structure,
                 [next(now) if cut else leaf for leaf, cut in zip(leaves, split, strict=True)],
             )
-            return jax.tree.map(
-                jnp.add, total, jax.value_and_grad(loss)(policy_params, part)
-            ), None
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(policy_params, part)), None
 
         zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
         total, _ = jax.lax.scan(add, zero, pieces)

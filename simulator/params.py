@@ -92,7 +92,9 @@ def make_params(
         return jnp.broadcast_to(jnp.asarray(array), (nodes,))
 
     if capacity is None and (np.any(capacity_price) or np.any(overflow_price)):
-        raise ValueError("capacity is None, must be given (infinity will do) if storage has a price")
+        raise ValueError(
+            "capacity is None, must be given (infinity will do) if storage has a price"
+        )
     leaves = ~np.isin(np.arange(nodes), tree)
     return Params(
         parent=jnp.asarray(tree),

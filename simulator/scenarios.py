@@ -108,7 +108,10 @@ def sample_supply(
     pmf = checked_lead_time(lead_time)
     if not 0 < fill_mean <= 1:
         raise ValueError(f"fill_mean is {fill_mean}, must be in (0, 1]")
-    for name, value in (("concentration", concentration), ("fill_concentration", fill_concentration)):
+    for name, value in (
+        ("concentration", concentration),
+        ("fill_concentration", fill_concentration),
+    ):
         if value is not None and not value > 0:
             raise ValueError(f"{name} is {value}, must be above 0")
     key_share, key_split, key_fill = jax.random.split(key, 3)
@@ -338,6 +341,7 @@ def scenario_from_views(
         round_uniform=jnp.zeros((periods, nodes)),
         drain_uniform=jnp.zeros((periods, num_uniforms)),
     )
+
     def units(name: str, given: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         values = np.zeros(shape) if given is None else np.asarray(given, dtype=np.float32)
         if values.shape != shape or not (values >= 0).all():

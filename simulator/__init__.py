@@ -12,6 +12,7 @@ from simulator.draws import (
     straight_through,
 )
 from simulator.dynamics import Acted, act, observe, settle
+from simulator.generative import ViewProcess, fit_views, sample_views
 from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
 from simulator.kernels import LocalDemand, LocalDemandParams
 from simulator.params import Economics, make_params, params_from_network
@@ -42,13 +43,13 @@ from simulator.types import (
 from simulator.windows import Windows, make_windows, window
 
 __all__ = [
-    "HISTORY_LENGTH",
     "Acted",
     "Demand",
     "Deterministic",
     "Drain",
     "DrainKernel",
     "Economics",
+    "HISTORY_LENGTH",
     "History",
     "Initial",
     "InventoryEnv",
@@ -67,12 +68,14 @@ __all__ = [
     "State",
     "Trajectory",
     "Transition",
+    "ViewProcess",
     "Windows",
     "act",
     "batch_last",
     "batch_returns",
     "chunked_value_and_grad",
     "discounted_return",
+    "fit_views",
     "flatten_observation",
     "hard_draw",
     "initial_from_panel",
@@ -86,6 +89,7 @@ __all__ = [
     "round_shipments",
     "sample_noise",
     "sample_supply",
+    "sample_views",
     "scenario_from_views",
     "serial_in_transit",
     "serial_line",

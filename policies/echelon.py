@@ -125,11 +125,14 @@ class EqualFractile:
         due = observation.pipeline[0, 0] if observation.pipeline.shape[0] > 0 else 0.0
         mean, sd = jnp.asarray(self.mean), jnp.asarray(self.sd)
         need = position[1:] - mean  # what a store has, as deviations from its mean
-        rank = jnp.argsort(jax.lax.stop_gradient(need / sd))
-        have, spread = jnp.cumsum(need[rank]), jnp.cumsum(sd[rank])
-        # z if the k neediest stores share; right for the largest k whose last store gets some.
+        ratio = jax.lax.stop_gradient(need / sd)
+        # If the stores up to i, in order of need, share what there is, they all end at z_i. Right
+        # is the last i that gets some. Comparing all pairs beats sorting inside a compiled loop.
+        first = ratio[None, :] <= ratio[:, None]
+        have = jnp.sum(jnp.where(first, need[None, :], 0.0), axis=1)
+        spread = jnp.sum(jnp.where(first, sd[None, :], 0.0), axis=1)
         z = (observation.on_hand[0] + due + have) / spread
-        shared = jnp.sum(jax.lax.stop_gradient(z > (need / sd)[rank]))
-        chosen = jnp.arange(len(self.mean)) == jnp.maximum(shared - 1, 0)
-        level = jnp.sum(jnp.where(chosen, z, 0.0))
+        last = jnp.max(jnp.where(z > ratio, ratio, -jnp.inf))
+        level = jnp.max(jnp.where(ratio == last, z, -jnp.inf))
+        level = jnp.where(last > -jnp.inf, level, jnp.min(ratio))  # nothing to share
         return jnp.concatenate([order[None], _positive(mean + level * sd - position[1:])])

@@ -193,7 +193,7 @@ def chunked_value_and_grad(
         leaves, structure = jax.tree.flatten(scenario)
         split = [_batched(*leaf) for leaf in jax.tree.leaves_with_path(scenario)]
         pieces = [
-            jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], -1, chunk), -2, 0)
+            jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], batch // chunk, chunk), -2, 0)
             for leaf, cut in zip(leaves, split, strict=True)
             if cut
         ]

@@ -120,7 +120,7 @@ def policy_cost(problem: LostSales, order: IntArray, *, tolerance: float = 1e-4)
 
 
 def capped_base_stock(problem: LostSales, level: int, cap: int | None = None) -> IntArray:
-    """Return the orders ``min(max(level - position, 0), cap)``; the cap is ``max_order`` if None."""
+    """Return the orders ``min(max(level - position, 0), cap)``; no cap is ``max_order``."""
     most = problem.max_order if cap is None else cap
     return np.clip(level - problem.positions(), 0, most)
 

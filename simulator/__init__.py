@@ -43,13 +43,13 @@ from simulator.types import (
 from simulator.windows import Windows, make_windows, window
 
 __all__ = [
+    "HISTORY_LENGTH",
     "Acted",
     "Demand",
     "Deterministic",
     "Drain",
     "DrainKernel",
     "Economics",
-    "HISTORY_LENGTH",
     "History",
     "Initial",
     "InventoryEnv",

@@ -122,7 +122,8 @@ def act(
         feeds = parent[None, :] == jnp.arange(nodes)[:, None]
         demanded = by_parent(feeds, claim)
         short = demanded > stock
-        fill = jnp.where(short, stock / jnp.where(short, demanded, 1.0), 1.0)
+        # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
+        fill = jnp.where(short, stock / jnp.where(demanded > 0, demanded, 1.0), 1.0)
         unmet = jnp.any(feeds & short[:, None], axis=0)
         amount = amount * jnp.sum(jnp.where(feeds, fill[:, None], 0.0), axis=0) + jnp.where(
             parent >= 0, 0.0, amount
@@ -240,5 +241,7 @@ def settle(
 
 def _storage(params: Params, on_hand: Float[Array, " N"]) -> Float[Array, ""]:
     """Return the cost of storage: one price within a node's capacity, another above it."""
+    if params.capacity is None or params.capacity_price is None or params.overflow_price is None:
+        return jnp.zeros(())
     within = lesser(on_hand, params.capacity)  # at the limit the last unit is still within
     return jnp.sum(params.capacity_price * within + params.overflow_price * (on_hand - within))

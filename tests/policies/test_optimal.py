@@ -111,8 +111,8 @@ def test_a_serial_line_of_one_stage_is_a_store(unmet_cost):
 
 def test_transshipment_bound_is_the_published_one():
     # Five stores as the public settings draw them: means from seed 33, deviations from seed 92.
-    mean = np.random.RandomState(33).uniform(2.5, 7.5, 5).round(3)  # noqa: NPY002
-    sd = (mean * np.random.RandomState(92).uniform(0.25, 0.5, 5)).round(3)  # noqa: NPY002
+    mean = np.random.RandomState(33).uniform(2.5, 7.5, 5).round(3)
+    sd = (mean * np.random.RandomState(92).uniform(0.25, 0.5, 5)).round(3)
     bound = transshipment_bound(
         mean, sd, correlation=0.5, warehouse_lead_time=3, store_lead_time=2,
         holding_cost=1.0, unmet_cost=4.0,

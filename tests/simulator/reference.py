@@ -79,10 +79,12 @@ def rollout(params, options, scenario, requests):
             short = asked > limit
             amounts = [claim[n] * (limit / asked if short else 1.0) for n in children]
             if owner < 0 and now["fill_rate"] is not None:
-                amounts = [a * float(now["fill_rate"][n]) for a, n in zip(amounts, children)]
+                amounts = [
+                    a * float(now["fill_rate"][n]) for a, n in zip(amounts, children, strict=True)
+                ]
             if options.whole_units:
                 amounts = _round(amounts, float(now["round_uniform"][owner]), limit)
-            for n, amount in zip(children, amounts):
+            for n, amount in zip(children, amounts, strict=True):
                 shipped[n] = amount
                 if short and options.hold_requests:
                     new_owed[n] = max(claim[n] - amount, 0.0)

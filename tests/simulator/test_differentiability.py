@@ -257,6 +257,35 @@ def test_the_variance_of_the_gradient_does_not_grow_with_the_horizon(name):
     assert 0 < long < 0.8 * short
 
 
+# Whole units: the derivative of the mean, and how far it may be off. Rounding is straight through,
+# and whole stock meets whole demand at its kink all the time, where one side is taken.
+@pytest.mark.parametrize(
+    ("make", "paths", "periods", "bound"),
+    [(everything, 4000, 20, 0.15), (closest_node, 1500, 12, 0.3)],
+    ids=["local demand", "closest node"],
+)
+def test_with_whole_units_the_mean_derivative_is_biased_within_a_bound(make, paths, periods, bound):
+    simulator, params, sample, policy, theta = make(whole_units=True)
+    step = 0.03  # of every parameter
+
+    @jax.jit
+    def compare(key):
+        scenario = sample(key, periods, paths)
+
+        def along(h):
+            moved = jax.tree.map(lambda leaf: leaf * (1 + h), theta)
+            return batch_returns(simulator, params, policy, moved, scenario)
+
+        slope = jax.jvp(along, (jnp.float32(0),), (jnp.float32(1),))[1]
+        return slope, (along(step) - along(-step)) / (2 * step)
+
+    slope, central = map(np.asarray, compare(jax.random.key(0)))
+    error = (slope - central).std(ddof=1) / np.sqrt(paths)
+    target = abs(central.mean())
+    assert error < 0.05 * target
+    assert abs(slope.mean() - central.mean()) < bound * target
+
+
 FLOWS = ("shipped", "outbound", "on_hand", "capacity_cost")
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -58,8 +59,9 @@ def _problem(
 
     def sample(key: Array, periods: int, batch: int | None = None) -> Scenario:
         shape = (periods, demand.regions)
-        scenario = scenario_from_views(np.zeros(shape, np.float32), lead, key)
-        views = demand.sample(key, shape if batch is None else (*shape, batch))
+        key_demand, key_noise = jax.random.split(key)
+        scenario = scenario_from_views(np.zeros(shape, np.float32), lead, key_noise)
+        views = demand.sample(key_demand, shape if batch is None else (*shape, batch))
         expected = jnp.broadcast_to(jnp.asarray(demand.mean, jnp.float32)[None], shape)
         series = replace(scenario.series, glance_views=views, forecast=expected)
         return replace(scenario, series=series)

@@ -8,14 +8,14 @@ description; ``sample(key, shape)`` returns units, with regions in axis 1 of ``(
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 # Tables end where less than this is left: float32 uniforms have steps of 2**-23.
 _TAIL = 1e-8
@@ -55,10 +55,9 @@ def from_table(uniform: Float[Array, "*shape"], cdf: NDArray[np.float64]) -> Flo
     return drawn
 
 
-def _table(law: Any) -> NDArray[np.float64]:
-    most = int(law.isf(_TAIL)) + 1
-    cdf: NDArray[np.float64] = law.cdf(np.arange(most + 1))
-    return cdf
+def _until_tail(cdf: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a table without the entries that no uniform tells apart from one."""
+    return cdf[: int(np.searchsorted(cdf, 1.0 - _TAIL)) + 1]
 
 
 def _check_positive(name: str, value: float) -> None:
@@ -88,7 +87,9 @@ class Poisson:
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
-        return from_table(jax.random.uniform(key, shape), _table(stats.poisson(self.rate)))
+        units = np.arange(int(self.rate + 12 * np.sqrt(self.rate) + 24))
+        cdf = _until_tail(special.pdtr(units, self.rate))
+        return from_table(jax.random.uniform(key, shape), cdf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,8 +117,11 @@ class NegativeBinomial:
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
         size = 1.0 / self.dispersion
-        law = stats.nbinom(size, size / (size + self.rate))
-        return from_table(jax.random.uniform(key, shape), _table(law))
+        sd = np.sqrt(self.rate + self.dispersion * self.rate**2)
+        # The tail is geometric, with the larger of rate and sd as its scale.
+        units = np.arange(int(self.rate + 24 * sd * max(1.0, np.sqrt(self.dispersion)) + 24))
+        cdf = _until_tail(special.betainc(size, units + 1.0, size / (size + self.rate)))
+        return from_table(jax.random.uniform(key, shape), cdf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,10 +157,10 @@ class Normal:
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
-        key_own, key_common = jax.random.split(key)
         column = (1, self.regions) + (1,) * (len(shape) - 2)
-        z = jax.random.normal(key_own, shape)
+        z = jax.random.normal(key, shape)
         if self.correlation > 0:
+            key_common = jax.random.fold_in(key, 1)
             common = jax.random.normal(key_common, (shape[0], 1, *shape[2:]))
             z = np.sqrt(1 - self.correlation) * z + np.sqrt(self.correlation) * common
         sds = jnp.asarray(self.sds, jnp.float32).reshape(column)

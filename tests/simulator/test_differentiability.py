@@ -261,7 +261,7 @@ def test_the_variance_of_the_gradient_does_not_grow_with_the_horizon(name):
 # and whole stock meets whole demand at its kink all the time, where one side is taken.
 @pytest.mark.parametrize(
     ("make", "paths", "periods", "bound"),
-    [(everything, 4000, 20, 0.15), (closest_node, 1500, 12, 0.3)],
+    [(everything, 1000, 20, 0.15), (closest_node, 600, 12, 0.3)],
     ids=["local demand", "closest node"],
 )
 def test_with_whole_units_the_mean_derivative_is_biased_within_a_bound(make, paths, periods, bound):

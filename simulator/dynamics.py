@@ -65,9 +65,13 @@ def observe(params: Params, state: State, series: Series) -> Observation:
     )
 
 
-def by_parent(feeds: Bool[Array, "N N"], amount: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return each node's sum over its children; ``feeds[p, n]``: p is the parent of n."""
-    return jnp.sum(jnp.where(feeds, amount[None, :], 0.0), axis=1)
+def total_of(chosen: Bool[Array, "N M"], amount: Float[Array, " M"]) -> Float[Array, " N"]:
+    """Return ``sum_m chosen[n, m] * amount[m]``: over a node's children, or of its one parent."""
+    # Exact for whole units: accelerators would otherwise round the factors of a product.
+    total: Array = jnp.matmul(
+        chosen.astype(amount.dtype), amount, precision=jax.lax.Precision.HIGHEST
+    )
+    return total
 
 
 def act(
@@ -120,20 +124,20 @@ def act(
             amount = round_shipments(amount, parent, stock, series.round_uniform)
     else:
         feeds = parent[None, :] == jnp.arange(nodes)[:, None]
-        demanded = by_parent(feeds, claim)
+        demanded = total_of(feeds, claim)
         short = demanded > stock
         # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
         fill = jnp.where(short, stock / jnp.where(demanded > 0, demanded, 1.0), 1.0)
-        unmet = jnp.any(feeds & short[:, None], axis=0)
-        amount = amount * jnp.sum(jnp.where(feeds, fill[:, None], 0.0), axis=0) + jnp.where(
-            parent >= 0, 0.0, amount
-        )
+        # A child's part of what it claims: one for roots.
+        part = total_of(feeds.T, fill) + jnp.where(parent >= 0, 0.0, 1.0)
+        unmet = total_of(feeds.T, short.astype(stock.dtype)) > 0
+        amount = amount * part
         if whole_units:
             amount = round_shipments(amount, parent, stock, series.round_uniform)
-            transferred = by_parent(feeds, amount)
+            transferred = total_of(feeds, amount)
         else:
             # Rationed shipments add up to the stock only to rounding error: stock is a limit.
-            transferred = lesser(by_parent(feeds, amount), stock)
+            transferred = lesser(total_of(feeds, amount), stock)
     shipped = amount
 
     if whole_units and series.split_uniform is not None:

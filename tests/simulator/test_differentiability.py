@@ -100,11 +100,11 @@ def everything(whole_units=False):
 
 
 def closest_node(whole_units=False):
-    """Four orders a period; each goes to the nearest node with stock."""
+    """About three orders a period; each goes to the nearest node with stock."""
     x, z = np.array([0.0, 0.1, 1.0, 2.1]), np.array([0.0, 0.8, 1.7])
     distance = jnp.asarray(1000 * np.abs(x[:, None] - z[None, :]), jnp.float32)
     serves = jnp.array([False, True, True, True])
-    kernel = ClosestNode(max_orders=16, num_nodes=4, choices=2 if whole_units else 4)
+    kernel = ClosestNode(max_orders=12, num_nodes=4, choices=2 if whole_units else 4)
     kernel_params = ClosestNodeParams(
         distance_km=distance, serves=serves, active_from=jnp.zeros(4, jnp.int32),
         temperature=jnp.float32(0.003 if whole_units else 1e3), rate_scale=jnp.float32(1.0),
@@ -124,13 +124,13 @@ def closest_node(whole_units=False):
     def sample(key, periods, batch):
         def one(key):
             key_views, key_noise = jax.random.split(key)
-            views = jax.random.poisson(key_views, 13.0, (periods, 3)).astype(jnp.float32)
+            views = jax.random.poisson(key_views, 9.0, (periods, 3)).astype(jnp.float32)
             made = scenario_from_views(
                 views, np.eye(2)[[1, 1, 1, 1]], key_noise, num_uniforms=kernel.num_uniforms,
                 price=40.0, unit_cost=10.0, on_hand=[6.0, 2.0, 2.0, 2.0],
             )  # fmt: skip
             attributes = jnp.full((periods, 3), jnp.log(0.1))
-            forecast = jnp.full((periods, 3), 1.3)
+            forecast = jnp.full((periods, 3), 0.9)
             return replace(
                 made, series=replace(made.series, attributes=attributes, forecast=forecast)
             )
@@ -218,7 +218,11 @@ def test_derivative_is_exact_path_by_path_and_the_same_in_both_modes(name):
             assert reverse == pytest.approx(forward.sum(), rel=1e-9, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+# The chosen ones cover every branch of the dynamics and both kernels.
+@pytest.mark.parametrize(
+    "name",
+    ["A: lost sales, Poisson", "C: serial line", "tree, every option", "closest node, reals"],
+)
 def test_values_do_not_depend_on_gradients_nor_gradients_on_remat(name):
     returns, theta, scenario = environment(name)
 
@@ -237,7 +241,7 @@ def test_values_do_not_depend_on_gradients_nor_gradients_on_remat(name):
     jax.tree.map(close, slopes[True], slopes[False])
 
 
-@pytest.mark.parametrize("name", ["A: lost sales, Poisson", "C: serial line"])
+@pytest.mark.parametrize("name", ["A: lost sales, Poisson"])
 def test_the_variance_of_the_gradient_does_not_grow_with_the_horizon(name):
     # Of the cost per period. If what happens now mattered for ever, it would.
     simulator, params, sample, policy, theta = ENVIRONMENTS[name]()

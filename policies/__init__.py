@@ -1,6 +1,7 @@
 """Placement policies, their trainers, and their off-policy validation."""
 
 from policies.base_stock import BaseStock, OrderUpTo, OrderUpToParams
+from policies.echelon import CappedBaseStock, CappedParams, EchelonBaseStock, EqualFractile
 from policies.evaluate import simulated_values
 from policies.historical import Historical
 from policies.neural import NeuralPlacement
@@ -10,6 +11,10 @@ from policies.tune import TuneConfig, TuneResult, tune
 
 __all__ = [
     "BaseStock",
+    "CappedBaseStock",
+    "CappedParams",
+    "EchelonBaseStock",
+    "EqualFractile",
     "Historical",
     "NeuralPlacement",
     "NonFiniteGradientError",

@@ -16,8 +16,9 @@ from simulator import Observation
 class BaseStock:
     """Raise every node's inventory position to its base-stock level; the level is the parameter.
 
-    ``request = max(level - (on hand + in transit - waiting), 0)``. Gradients are exact almost
-    everywhere; at a position equal to the level the derivative is the request's side, 1.
+    ``request = max(level - position, 0)`` with ``position = on hand + in transit + owed by the
+    parent - waiting``. Gradients are exact almost everywhere; at a position equal to the level the
+    derivative is the request's side, 1.
     """
 
     initial_level: float = 0.0  # units
@@ -33,6 +34,8 @@ class BaseStock:
         """Return the units to request; ``params`` is one level for all nodes, or [N] levels."""
         del key
         position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
+        if observation.owed is not None:
+            position = position + observation.owed
         gap = params - position
         return jnp.where(gap >= 0, gap, 0.0)
 

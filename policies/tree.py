@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from numpy.typing import NDArray
 
 from simulator import Observation
 from world.network import Network
@@ -25,16 +27,21 @@ class Tree:
     population: Float[Array, " Z"]  # share of all people
 
 
-def tree_of(network: Network) -> Tree:
-    """Return the policy's view of a network."""
-    parent = np.asarray(network.parent)
+def descendants(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
+    """Return [N, N] whether m (column) is n (row), or below it; parents come before children."""
     descends = np.eye(len(parent), dtype=bool)
     for child in reversed(range(len(parent))):
         if parent[child] >= 0:
             descends[parent[child]] |= descends[child]
+    return descends
+
+
+def tree_of(network: Network) -> Tree:
+    """Return the policy's view of a network."""
+    parent = np.asarray(network.parent)
     return Tree(
         parent=jnp.asarray(parent, jnp.int32),
-        descends=jnp.asarray(descends),
+        descends=jnp.asarray(descendants(parent)),
         serves=jnp.asarray(network.serves_customers),
         distance=jnp.asarray(network.distance_km / 1000.0, jnp.float32),
         population=jnp.asarray(network.population / network.population.sum(), jnp.float32),

@@ -1,9 +1,18 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
-from simulator.classic import single_store
+from simulator.batch import batch_last, batch_returns, chunked_value_and_grad
+from simulator.classic import serial_in_transit, serial_line, single_store, transshipment
 from simulator.core import Simulator, discounted_return
-from simulator.draws import hard_draw, lesser, round_shipments, straight_through
+from simulator.demand import Demand, Deterministic, NegativeBinomial, Normal, Poisson
+from simulator.draws import (
+    hard_draw,
+    lesser,
+    round_shipments,
+    split_shipments,
+    straight_through,
+)
 from simulator.dynamics import Acted, act, observe, settle
+from simulator.generative import ViewProcess, fit_views, sample_views
 from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
 from simulator.kernels import LocalDemand, LocalDemandParams
 from simulator.params import Economics, make_params, params_from_network
@@ -12,6 +21,7 @@ from simulator.scenarios import (
     initial_from_panel,
     make_series,
     sample_noise,
+    sample_supply,
     scenario_from_views,
     series_from_panel,
 )
@@ -35,6 +45,8 @@ from simulator.windows import Windows, make_windows, window
 __all__ = [
     "HISTORY_LENGTH",
     "Acted",
+    "Demand",
+    "Deterministic",
     "Drain",
     "DrainKernel",
     "Economics",
@@ -43,8 +55,11 @@ __all__ = [
     "InventoryEnv",
     "LocalDemand",
     "LocalDemandParams",
+    "NegativeBinomial",
+    "Normal",
     "Observation",
     "Params",
+    "Poisson",
     "Policy",
     "PyTree",
     "Scenario",
@@ -53,9 +68,14 @@ __all__ = [
     "State",
     "Trajectory",
     "Transition",
+    "ViewProcess",
     "Windows",
     "act",
+    "batch_last",
+    "batch_returns",
+    "chunked_value_and_grad",
     "discounted_return",
+    "fit_views",
     "flatten_observation",
     "hard_draw",
     "initial_from_panel",
@@ -68,10 +88,16 @@ __all__ = [
     "params_from_network",
     "round_shipments",
     "sample_noise",
+    "sample_supply",
+    "sample_views",
     "scenario_from_views",
+    "serial_in_transit",
+    "serial_line",
     "series_from_panel",
     "settle",
     "single_store",
+    "split_shipments",
     "straight_through",
+    "transshipment",
     "window",
 ]

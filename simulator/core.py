@@ -30,10 +30,14 @@ class Simulator:
         kernel: Which node ships how much, and at what cost.
         whole_units: Shipments between nodes are whole units (fulfilment worlds) rather than real
             (classic problems defined on reals).
+        hold_requests: A parent owes its children what it cannot ship, rather than forgetting it.
+        ship_arrivals: A parent can ship what arrives in the same period.
     """
 
     kernel: DrainKernel
     whole_units: bool = True
+    hold_requests: bool = False
+    ship_arrivals: bool = False
 
     def prepare(self, params: Params, scenario: Scenario) -> Scenario:
         """Return the scenario with everything computed that no action can change.
@@ -46,11 +50,13 @@ class Simulator:
     def reset(self, params: Params, scenario: Scenario) -> State:
         """Return the state in which a trajectory starts."""
         initial = scenario.initial
+        none = jnp.zeros_like(initial.on_hand)
         return State(
             on_hand=initial.on_hand,
             pipeline=initial.pipeline,
-            waiting=jnp.zeros_like(initial.on_hand),
+            waiting=none if initial.history.waiting is None else initial.history.waiting,
             memory=self.kernel.init(params.kernel, initial.history),
+            owed=none if self.hold_requests else None,
         )
 
     def step(
@@ -72,7 +78,15 @@ class Simulator:
             ``simulator.draws``. Values are the same with gradients on or off.
         """
         observation = observe(params, state, series)
-        acted = act(params, state, action, series, whole_units=self.whole_units)
+        acted = act(
+            params,
+            state,
+            action,
+            series,
+            whole_units=self.whole_units,
+            hold_requests=self.hold_requests,
+            ship_arrivals=self.ship_arrivals,
+        )
         memory, drain = self.kernel.drain(
             params.kernel, state.memory, acted.available, series.exogenous, series.drain_uniform
         )

@@ -107,3 +107,28 @@ def round_shipments(
     elder = siblings & (nodes[None, :] < nodes[:, None])
     lower = jnp.max(jnp.where(elder, upper[None, :], 0.0), axis=1)
     return straight_through(jax.lax.stop_gradient(upper - lower), amount)
+
+
+def split_shipments(
+    shipped: Float[Array, " N"],
+    share: Float[Array, "N lead"],
+    uniform: Float[Array, " N"],
+) -> Float[Array, "lead N"]:
+    """Split whole shipments into whole pieces, by the share that arrives after k periods.
+
+    Systematic rounding of the cumulated shares: ``E[piece_k] = share_k * shipped``, a piece is off
+    by less than one unit, and the pieces add up to the shipment exactly.
+
+    Args:
+        shipped: [N] whole units.
+        share: [N, L+1] shares that sum to one.
+        uniform: [N] in [0, 1).
+
+    Returns:
+        [L+1, N] whole units. The derivative is that of ``share * shipped`` (straight through).
+    """
+    exact = share.T * shipped[None, :]
+    reached = jnp.floor(jnp.cumsum(exact, axis=0) + uniform[None, :])
+    upper = jnp.minimum(reached, shipped[None, :]).at[-1].set(shipped)
+    pieces = jnp.diff(upper, axis=0, prepend=jnp.zeros_like(upper[:1]))
+    return straight_through(jax.lax.stop_gradient(pieces), exact)

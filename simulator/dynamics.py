@@ -1,10 +1,19 @@
 """One period of the network: the order of events, and nothing else.
 
 1. observe: stock and transit at the start of the period, forecasts made before it;
-2. act: every node requests units from its parent; a parent that is short rations in proportion;
-3. arrivals: what is due this period, orders with a lead time of zero included, is stowed;
+2. act: every node requests units from its parent (roots from the vendor). A parent that is short
+   rations in proportion to the requests. What it cannot ship is forgotten, or owed and shipped
+   first of all when stock comes (``hold_requests``). The vendor is never short, but may ship a
+   share of an order only (``Series.fill_rate``); the rest is cancelled. A parent ships from the
+   stock it holds when the period starts; with ``ship_arrivals`` also from what arrives this
+   period of earlier shipments (so that a node can pass goods on at once, and stores nothing);
+3. arrivals: what is due this period, shipments with a lead time of zero included, is stowed. A
+   shipment may arrive in pieces, by ``Series.lead_share``;
 4. drain: customers take units out of the available stock (a ``DrainKernel``, or the oracle);
 5. costs and reward on the stock that is left.
+
+A unit shipped in period t with a lead time of l can be sold from period t + l on, and be shipped
+on by a parent from period t + l (``ship_arrivals``) or t + l + 1.
 
 ``act`` and ``settle`` are what the simulator and the oracle share: they differ in step 4 alone.
 """
@@ -15,9 +24,9 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from simulator.draws import lesser, round_shipments
+from simulator.draws import lesser, round_shipments, split_shipments
 from simulator.types import Drain, Observation, Params, PyTree, Series, State, Transition
 
 
@@ -32,6 +41,7 @@ class Acted:
     stowed: Float[Array, " N"]  # units that arrived
     available: Float[Array, " N"]  # units customers can buy
     pipeline: Float[Array, "L N"]  # units in transit at the end of the period
+    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
 
 
 def exists(params: Params, series: Series) -> Array:
@@ -51,16 +61,33 @@ def observe(params: Params, state: State, series: Series) -> Observation:
         unit_cost=series.unit_cost,
         attributes=series.attributes,
         calendar=series.calendar,
+        owed=state.owed,
     )
 
 
+def total_of(chosen: Bool[Array, "N M"], amount: Float[Array, " M"]) -> Float[Array, " N"]:
+    """Return ``sum_m chosen[n, m] * amount[m]``: over a node's children, or of its one parent."""
+    # Exact for whole units: accelerators would otherwise round the factors of a product.
+    total: Array = jnp.matmul(
+        chosen.astype(amount.dtype), amount, precision=jax.lax.Precision.HIGHEST
+    )
+    return total
+
+
 def act(
-    params: Params, state: State, action: Float[Array, " N"], series: Series, *, whole_units: bool
+    params: Params,
+    state: State,
+    action: Float[Array, " N"],
+    series: Series,
+    *,
+    whole_units: bool,
+    hold_requests: bool = False,
+    ship_arrivals: bool = False,
 ) -> Acted:
     """Ship what was requested, as far as parents can, and stow what arrives.
 
-    ``shipped_n = request_n * min(1, stock_parent / requests of the parent's children)``; the
-    vendor is never short. A parent ships from the stock it holds when the period starts.
+    ``shipped_n = claim_n * min(1, stock_parent / claims of the parent's children)``, where a claim
+    is the request, plus what is owed. Roots get ``request * fill_rate`` from the vendor.
 
     Args:
         params: Costs, limits and structure.
@@ -68,42 +95,65 @@ def act(
         action: [N] units requested by each node from its parent; negative requests count as 0.
         series: The period's exogenous values, without the time axis.
         whole_units: Round shipments to whole units (randomised, straight-through derivative).
+        hold_requests: Parents owe what they cannot ship.
+        ship_arrivals: Parents ship what arrives this period, too.
 
     Returns:
         The flows of the period up to the drain.
 
     Gradients:
-        Exact almost everywhere on reals; through the rounding, straight through.
+        Exact almost everywhere on reals; the kinks are at a request of 0 and where a parent's
+        stock equals its claims (derivative of the side that is not short). Through the rounding,
+        straight through.
     """
     requested = jnp.where(exists(params, series), jnp.maximum(action, 0.0), 0.0)
+    claim = requested if state.owed is None else requested + state.owed
     parent = params.parent
-    has_parent = parent >= 0
-    owner = jnp.where(has_parent, parent, 0)
     nodes = state.on_hand.shape[0]
+    # What is on the shelf when parents ship; what is due arrives before or after, all the same.
+    due = state.pipeline[0] if state.pipeline.shape[0] > 0 else jnp.zeros_like(state.on_hand)
+    stock = state.on_hand + due if ship_arrivals else state.on_hand
 
-    def by_parent(amount: Array) -> Array:
-        return jnp.zeros(nodes, amount.dtype).at[owner].add(jnp.where(has_parent, amount, 0.0))
-
-    demanded = by_parent(requested)
-    fill = jnp.where(
-        demanded > state.on_hand, state.on_hand / jnp.where(demanded > 0, demanded, 1.0), 1.0
-    )
-    amount = requested * jnp.where(has_parent, fill[owner], 1.0)
-    if whole_units:
-        shipped = round_shipments(amount, parent, state.on_hand, series.round_uniform)
-        transferred = by_parent(shipped)
+    amount = claim
+    if series.fill_rate is not None:
+        amount = amount * jnp.where(parent >= 0, 1.0, series.fill_rate)
+    transferred = jnp.zeros_like(state.on_hand)
+    unmet = jnp.zeros_like(parent, bool)  # whether the node's parent is short
+    if nodes == 1:  # no node has a parent: nothing to ration
+        if whole_units:
+            amount = round_shipments(amount, parent, stock, series.round_uniform)
     else:
-        # Rationed shipments add up to the stock only to rounding error: keep the stock a limit.
-        shipped, transferred = amount, lesser(by_parent(amount), state.on_hand)
-    transit = jnp.concatenate([state.pipeline, jnp.zeros((1, nodes), state.pipeline.dtype)])
-    transit = transit + series.lead_share.T * shipped[None, :]
+        feeds = parent[None, :] == jnp.arange(nodes)[:, None]
+        demanded = total_of(feeds, claim)
+        short = demanded > stock
+        # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
+        fill = jnp.where(short, stock / jnp.where(demanded > 0, demanded, 1.0), 1.0)
+        # A child's part of what it claims: one for roots.
+        part = total_of(feeds.T, fill) + jnp.where(parent >= 0, 0.0, 1.0)
+        unmet = total_of(feeds.T, short.astype(stock.dtype)) > 0
+        amount = amount * part
+        if whole_units:
+            amount = round_shipments(amount, parent, stock, series.round_uniform)
+            transferred = total_of(feeds, amount)
+        else:
+            # Rationed shipments add up to the stock only to rounding error: stock is a limit.
+            transferred = lesser(total_of(feeds, amount), stock)
+    shipped = amount
+
+    if whole_units and series.split_uniform is not None:
+        pieces = split_shipments(shipped, series.lead_share, series.split_uniform)
+    else:
+        pieces = series.lead_share.T * shipped[None, :]
+    stowed = due + pieces[0]
+    later = jnp.concatenate([state.pipeline[1:], jnp.zeros_like(pieces[1:2])])
     return Acted(
         ordered=requested,
         shipped=shipped,
         transferred=transferred,
-        stowed=transit[0],
-        available=state.on_hand - transferred + transit[0],
-        pipeline=transit[1:],
+        stowed=stowed,
+        available=state.on_hand - transferred + stowed,
+        pipeline=pieces[1:] + later,
+        owed=jnp.where(unmet, jnp.maximum(claim - shipped, 0.0), 0.0) if hold_requests else None,
     )
 
 
@@ -118,9 +168,10 @@ def settle(
 ) -> tuple[State, Transition]:
     """Take the drain out of the stock and charge the period.
 
-    ``reward = price * sum(outbound) + salvage - ship - purchase - transfer - holding - unmet``.
-    Units are paid to the vendor when they are stowed. Salvage is credited once, in the last
-    period, for units on hand and in transit between nodes.
+    ``reward = price * sum(outbound) + salvage - ship - purchase - transfer - holding - unmet -
+    transit - capacity``. Units are paid to the vendor when they are stowed. Salvage is credited
+    once, in the last period, for units on hand and in transit between nodes. Transit and storage
+    are charged on what is on its way, or on hand, when the period ends.
 
     Args:
         params: Costs, limits and structure.
@@ -141,13 +192,28 @@ def settle(
     from_vendor = params.parent < 0
     revenue = series.price * jnp.sum(drain.outbound)
     purchase = series.unit_cost * jnp.sum(jnp.where(from_vendor, acted.stowed, 0.0))
-    transfer = jnp.sum(jnp.where(from_vendor, 0.0, params.transfer_cost * acted.shipped))
     holding = jnp.sum((params.holding_cost + params.holding_rate * series.unit_cost) * on_hand)
     unmet = jnp.sum(params.unmet_cost * (drain.lost + drain.waiting))
-    owned = on_hand + jnp.where(from_vendor, 0.0, jnp.sum(acted.pipeline, axis=0))
+    transfer, owned = jnp.zeros(()), on_hand
+    if on_hand.shape[0] > 1:
+        transfer = jnp.sum(jnp.where(from_vendor, 0.0, params.transfer_cost * acted.shipped))
+        owned = on_hand + jnp.where(from_vendor, 0.0, jnp.sum(acted.pipeline, axis=0))
     salvage = jnp.where(series.last, params.salvage_rate * series.unit_cost * jnp.sum(owned), 0.0)
     reward = revenue + salvage - jnp.sum(drain.ship_cost) - purchase - transfer - holding - unmet
-    state = State(on_hand=on_hand, pipeline=acted.pipeline, waiting=drain.waiting, memory=memory)
+    transit = capacity = jnp.zeros(())
+    if params.transit_cost is not None:
+        transit = jnp.sum(params.transit_cost * jnp.sum(acted.pipeline, axis=0))
+        reward = reward - transit
+    if params.capacity is not None:
+        capacity = _storage(params, on_hand)
+        reward = reward - capacity
+    state = State(
+        on_hand=on_hand,
+        pipeline=acted.pipeline,
+        waiting=drain.waiting,
+        memory=memory,
+        owed=acted.owed,
+    )
     transition = Transition(
         observation=observation,
         action=action,
@@ -167,8 +233,19 @@ def settle(
         holding_cost=holding,
         unmet_cost=unmet,
         salvage=salvage,
+        transit_cost=transit,
+        capacity_cost=capacity,
         reward=reward,
         terminated=jnp.zeros((), bool),
         truncated=series.last,
+        owed=acted.owed,
     )
     return state, transition
+
+
+def _storage(params: Params, on_hand: Float[Array, " N"]) -> Float[Array, ""]:
+    """Return the cost of storage: one price within a node's capacity, another above it."""
+    if params.capacity is None or params.capacity_price is None or params.overflow_price is None:
+        return jnp.zeros(())
+    within = lesser(on_hand, params.capacity)  # at the limit the last unit is still within
+    return jnp.sum(params.capacity_price * within + params.overflow_price * (on_hand - within))

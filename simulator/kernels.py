@@ -44,9 +44,10 @@ class LocalDemand:
         return series.glance_views @ params.share.T
 
     def init(self, params: LocalDemandParams, history: History) -> Float[Array, " N"]:
-        """Return the units of demand that wait: none at the start."""
-        del history
-        return jnp.zeros_like(params.unit_ship_cost)
+        """Return the units of demand that wait at the start."""
+        if history.waiting is None or not self.backlog:
+            return jnp.zeros_like(params.unit_ship_cost)
+        return history.waiting
 
     def drain(
         self,

@@ -44,6 +44,10 @@ def make_params(
     holding_rate: ArrayLike = 0.0,
     transfer_cost: ArrayLike = 0.0,
     unmet_cost: ArrayLike = 0.0,
+    transit_cost: ArrayLike | None = None,
+    capacity: ArrayLike | None = None,
+    capacity_price: ArrayLike = 0.0,
+    overflow_price: ArrayLike = 0.0,
     salvage_rate: float = 0.0,
     discount: float = 1.0,
 ) -> Params:
@@ -59,6 +63,10 @@ def make_params(
         holding_rate: [N] or scalar, share of the unit cost per unit on hand at a period's end.
         transfer_cost: [N] or scalar, currency per unit shipped to the node by its parent node.
         unmet_cost: [N] or scalar, currency per unit lost, or waiting at a period's end.
+        transit_cost: [N] or scalar, currency per unit on its way to the node at a period's end.
+        capacity: [N] or scalar, units of storage; needed for the two prices that follow.
+        capacity_price: [N] or scalar, currency per unit stored within capacity at a period's end.
+        overflow_price: [N] or scalar, currency per unit stored above capacity.
         salvage_rate: Share of the unit cost credited for stock left at the end.
         discount: Per period.
 
@@ -66,8 +74,8 @@ def make_params(
         Parameters of the simulator.
 
     Raises:
-        ValueError: If a parent does not come before its child, or an array has a wrong shape or a
-            negative entry.
+        ValueError: If a parent does not come before its child, an array has a wrong shape or a
+            negative entry, or storage has a price but no capacity.
     """
     tree = np.asarray(parent, dtype=np.int32)
     nodes = tree.shape[0]
@@ -83,6 +91,10 @@ def make_params(
             raise ValueError(f"{name} is {array.min()} at its smallest, must be at least 0")
         return jnp.broadcast_to(jnp.asarray(array), (nodes,))
 
+    if capacity is None and (np.any(capacity_price) or np.any(overflow_price)):
+        raise ValueError(
+            "capacity is None, must be given (infinity will do) if storage has a price"
+        )
     leaves = ~np.isin(np.arange(nodes), tree)
     return Params(
         parent=jnp.asarray(tree),
@@ -97,6 +109,10 @@ def make_params(
         salvage_rate=jnp.asarray(salvage_rate, jnp.float32),
         discount=jnp.asarray(discount, jnp.float32),
         kernel=kernel,
+        transit_cost=None if transit_cost is None else per_node("transit_cost", transit_cost),
+        capacity=None if capacity is None else per_node("capacity", capacity),
+        capacity_price=None if capacity is None else per_node("capacity_price", capacity_price),
+        overflow_price=None if capacity is None else per_node("overflow_price", overflow_price),
     )
 
 

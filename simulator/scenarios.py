@@ -18,6 +18,18 @@ from world.views import attribute_matrix
 HISTORY_LENGTH = 16
 
 
+def checked_lead_time(lead_time: ArrayLike) -> np.ndarray:
+    """Return [N, L+1] probabilities as they are.
+
+    Raises:
+        ValueError: If one is negative, or a node's do not sum to one.
+    """
+    pmf = np.asarray(lead_time, dtype=np.float64)
+    if (pmf < 0).any() or not np.allclose(pmf.sum(axis=-1), 1.0, atol=1e-6):
+        raise ValueError(f"lead_time rows sum to {pmf.sum(axis=-1)}, must be 1, without negatives")
+    return pmf
+
+
 def sample_lead_share(
     key: Array, lead_time: Float[Array, "N lead"], shape: tuple[int, ...]
 ) -> Float[Array, "*shape N lead"]:
@@ -41,17 +53,84 @@ def sample_lead_share(
     return jax.nn.one_hot(periods, lead_time.shape[1])
 
 
-def sample_noise(series: Series, lead_time: Float[Array, "N lead"], key: Array) -> Series:
+def sample_noise(series: Series, lead_time: Float[Array, "N lead"] | None, key: Array) -> Series:
     """Return the series with every random draw of the simulator drawn anew.
 
-    Glance views, prices and forecasts stay: two calls with one key give common random numbers.
+    Glance views, prices, forecasts and fill rates stay, and lead times that are not given: two
+    calls with one key give common random numbers.
     """
     key_lead, key_round, key_drain = jax.random.split(key, 3)
+    share = series.lead_share
+    if lead_time is not None:
+        share = sample_lead_share(key_lead, lead_time, series.price.shape)
+    split = series.split_uniform
+    if split is not None:
+        split = jax.random.uniform(jax.random.fold_in(key_lead, 1), split.shape)
     return replace(
         series,
-        lead_share=sample_lead_share(key_lead, lead_time, series.price.shape),
+        lead_share=share,
         round_uniform=jax.random.uniform(key_round, series.round_uniform.shape),
         drain_uniform=jax.random.uniform(key_drain, series.drain_uniform.shape),
+        split_uniform=split,
+    )
+
+
+def sample_supply(
+    series: Series,
+    lead_time: ArrayLike,
+    key: Array,
+    *,
+    concentration: float | None = None,
+    fill_mean: float = 1.0,
+    fill_concentration: float = 10.0,
+) -> Series:
+    """Return the series with a supplier that splits shipments over periods and ships short.
+
+    ``lead_share ~ Dirichlet(concentration * lead_time)``: whole shipments as the concentration
+    goes to zero, fixed shares as it goes to infinity. ``fill_rate ~ Beta`` with the given mean and
+    ``fill_concentration`` as the sum of its parameters. Whole units stay whole: shipments are split
+    by systematic rounding (``simulator.draws.split_shipments``).
+
+    Args:
+        series: Of one product or many; leaves [T, ...] or [P, T, ...].
+        lead_time: [N, L+1] mean share that arrives after k periods.
+        key: Two calls with one key draw the same.
+        concentration: Above 0; None draws whole shipments.
+        fill_mean: Mean share of an order that the vendor ships, in (0, 1]; 1 ships all.
+        fill_concentration: Above 0; large is certain.
+
+    Returns:
+        Series with ``lead_share``, ``split_uniform`` and ``fill_rate`` drawn.
+
+    Raises:
+        ValueError: If lead times do not sum to one, or a number is out of its range.
+    """
+    pmf = checked_lead_time(lead_time)
+    if not 0 < fill_mean <= 1:
+        raise ValueError(f"fill_mean is {fill_mean}, must be in (0, 1]")
+    for name, value in (
+        ("concentration", concentration),
+        ("fill_concentration", fill_concentration),
+    ):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value}, must be above 0")
+    key_share, key_split, key_fill = jax.random.split(key, 3)
+    shape = (*series.price.shape, pmf.shape[0])
+    if concentration is None:
+        share = sample_lead_share(key_share, jnp.asarray(pmf, jnp.float32), series.price.shape)
+    else:
+        weight = jnp.broadcast_to(jnp.asarray(concentration * pmf), (*shape, pmf.shape[1]))
+        drawn = jax.random.loggamma(key_share, jnp.where(weight > 0, weight, 1.0))
+        share = jax.nn.softmax(jnp.where(weight > 0, drawn, -jnp.inf), axis=-1)
+    fill = None
+    if fill_mean < 1:
+        a, b = fill_mean * fill_concentration, (1 - fill_mean) * fill_concentration
+        fill = jax.random.beta(key_fill, a, b, shape)
+    return replace(
+        series,
+        lead_share=share,
+        split_uniform=jax.random.uniform(key_split, shape),
+        fill_rate=fill,
     )
 
 
@@ -110,9 +189,12 @@ def make_series(
     Returns:
         Series over all T periods, leaves [P, T, ...]. Cut it with ``Windows`` after
         ``Simulator.prepare``, so that encoders see the periods before a window too.
+
+    Raises:
+        ValueError: If a node's lead times do not sum to one.
     """
     views = jnp.asarray(glance_views, jnp.float32)
-    leads = jnp.asarray(lead_time, jnp.float32)
+    leads = jnp.asarray(checked_lead_time(lead_time), jnp.float32)
     products, periods, _ = views.shape
     nodes = leads.shape[0]
 
@@ -216,6 +298,8 @@ def scenario_from_views(
     *,
     num_uniforms: int = 0,
     on_hand: ArrayLike | None = None,
+    waiting: ArrayLike | None = None,
+    pipeline: ArrayLike | None = None,
     price: float = 0.0,
     unit_cost: float = 0.0,
 ) -> Scenario:
@@ -227,19 +311,20 @@ def scenario_from_views(
         key: Draws every uniform and lead time.
         num_uniforms: What the kernel needs a period.
         on_hand: [N] units at the start; empty shelves when not given.
+        waiting: [N] units owed to customers at the start (a negative net stock); none when not
+            given. Kernels without a backlog ignore it.
+        pipeline: [L, N] units in transit at the start; row k arrives k periods after the first.
         price: Currency a unit.
         unit_cost: Currency a unit.
 
     Returns:
-        A scenario with nothing in transit and no history. Its forecast is the mean of the views.
+        A scenario with no history. Its forecast is the mean of the views.
 
     Raises:
-        ValueError: If a probability or stock is negative, or a node's lead times do not sum to
-            one.
+        ValueError: If a probability or a number of units is negative, of a wrong shape, or a
+            node's lead times do not sum to one.
     """
-    pmf = np.asarray(lead_time, dtype=np.float64)
-    if (pmf < 0).any() or not np.allclose(pmf.sum(axis=1), 1.0, atol=1e-6):
-        raise ValueError(f"lead_time rows sum to {pmf.sum(axis=1)}, must be 1, without negatives")
+    pmf = checked_lead_time(lead_time)
     views = jnp.asarray(views, jnp.float32)
     periods, regions = views.shape
     nodes, leads = pmf.shape
@@ -256,13 +341,26 @@ def scenario_from_views(
         round_uniform=jnp.zeros((periods, nodes)),
         drain_uniform=jnp.zeros((periods, num_uniforms)),
     )
-    start = np.zeros(nodes) if on_hand is None else np.asarray(on_hand, dtype=np.float32)
-    if start.shape != (nodes,) or not (start >= 0).all():
-        raise ValueError(f"on_hand is {start}, must hold {nodes} entries of at least 0 units")
+
+    def units(name: str, given: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+        values = np.zeros(shape) if given is None else np.asarray(given, dtype=np.float32)
+        if values.shape != shape or not (values >= 0).all():
+            raise ValueError(
+                f"{name} is {values}, must hold {' x '.join(map(str, shape))} entries of at "
+                "least 0 units"
+            )
+        return jnp.asarray(values, jnp.float32)
+
     none = jnp.zeros((HISTORY_LENGTH, nodes))
+    owed = None if waiting is None else units("waiting", waiting, (nodes,))
     initial = Initial(
-        on_hand=jnp.asarray(start, jnp.float32),
-        pipeline=jnp.zeros((leads - 1, nodes)),
-        history=History(outbound=none, ship_cost=none, available=none),
+        on_hand=units("on_hand", on_hand, (nodes,)),
+        pipeline=units("pipeline", pipeline, (leads - 1, nodes)),
+        history=History(outbound=none, ship_cost=none, available=none, waiting=owed),
     )
+    if ((pmf == 0) | (pmf == 1)).all():
+        # Lead times that are certain need no draw, and are the same in every scenario of a batch.
+        certain = jnp.broadcast_to(jnp.asarray(pmf, jnp.float32)[None], (periods, nodes, leads))
+        drawn = sample_noise(blank, None, key)
+        return Scenario(initial=initial, series=replace(drawn, lead_share=certain))
     return Scenario(initial=initial, series=sample_noise(blank, jnp.asarray(pmf, jnp.float32), key))

@@ -35,6 +35,11 @@ class Params:
     salvage_rate: Float[Array, ""]  # share of the unit cost credited for stock left at the end
     discount: Float[Array, ""]  # per period
     kernel: PyTree  # parameters of the drain kernel
+    # Off, and out of the compiled program, where they are None.
+    transit_cost: Float[Array, " N"] | None = None  # currency per unit on its way to the node
+    capacity: Float[Array, " N"] | None = None  # units of storage; stock may exceed it, at a price
+    capacity_price: Float[Array, " N"] | None = None  # currency per unit stored within capacity
+    overflow_price: Float[Array, " N"] | None = None  # currency per unit stored above capacity
 
 
 @jax.tree_util.register_dataclass
@@ -45,6 +50,7 @@ class History:
     outbound: Float[Array, "H N"]  # units
     ship_cost: Float[Array, "H N"]  # currency
     available: Float[Array, "H N"]  # units
+    waiting: Float[Array, " N"] | None = None  # units owed to customers at the start; None is none
 
 
 @jax.tree_util.register_dataclass
@@ -73,10 +79,14 @@ class Series:
     unit_cost: Float[Array, " T"]  # currency a unit
     attributes: Float[Array, "T F"]  # product attributes (``world.ATTRIBUTES``)
     calendar: Float[Array, "T E"]  # calendar features of the period
-    lead_share: Float[Array, "T N lead"]  # share of an order placed now that arrives k periods on
+    lead_share: Float[Array, "T N lead"]  # share of a shipment made now that arrives k periods on
     last: Bool[Array, " T"]  # true in the period that ends the trajectory
     round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by parent
     drain_uniform: Float[Array, "T K"]  # uniforms of the kernel's draws
+    # Share of an order to the vendor that is shipped; the rest is cancelled. None is all of it.
+    fill_rate: Float[Array, "T N"] | None = None
+    # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
+    split_uniform: Float[Array, "T N"] | None = None
     exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of all the above; None before
 
 
@@ -98,6 +108,7 @@ class State:
     pipeline: Float[Array, "L N"]  # units in transit; row k arrives k periods from now
     waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     memory: PyTree  # the kernel's own memory
+    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
 
 
 @jax.tree_util.register_dataclass
@@ -114,6 +125,7 @@ class Observation:
     unit_cost: Float[Array, ""]  # currency a unit
     attributes: Float[Array, " F"]
     calendar: Float[Array, " E"]
+    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
 
 
 @jax.tree_util.register_dataclass
@@ -153,9 +165,12 @@ class Transition:
     holding_cost: Float[Array, ""]
     unmet_cost: Float[Array, ""]
     salvage: Float[Array, ""]
+    transit_cost: Float[Array, ""]
+    capacity_cost: Float[Array, ""]
     reward: Float[Array, ""]  # revenue + salvage - every cost
     terminated: Bool[Array, ""]
     truncated: Bool[Array, ""]
+    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
 
 
 @jax.tree_util.register_dataclass

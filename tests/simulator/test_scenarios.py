@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator import make_series, sample_noise, scenario_from_views
+from simulator import make_series, sample_noise, sample_supply, scenario_from_views
 from simulator.scenarios import sample_lead_share, smooth_views
 
 LEADS = np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
@@ -60,6 +60,36 @@ def test_one_key_gives_common_random_numbers_and_leaves_the_rest():
     assert np.asarray(one.last).sum(axis=1).tolist() == [1, 1, 1]
 
 
+def test_a_supplier_splits_and_ships_short_with_the_means_asked_for():
+    drawn = sample_supply(
+        series(products=300, periods=20), LEADS, jax.random.key(0),
+        concentration=4.0, fill_mean=0.8, fill_concentration=20.0,
+    )  # fmt: skip
+    share, fill = np.asarray(drawn.lead_share), np.asarray(drawn.fill_rate)
+    np.testing.assert_allclose(share.sum(axis=-1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(share.mean(axis=(0, 1)), LEADS, atol=0.02)
+    # Dirichlet(4 * (1/4, 3/4)): variance of a share is 1/4 * 3/4 / (4 + 1).
+    assert share[..., 0, 1].std() == pytest.approx((0.1875 / 5) ** 0.5, rel=0.05)
+    assert fill.mean() == pytest.approx(0.8, abs=0.01)
+    assert fill.std() == pytest.approx((0.16 / 21) ** 0.5, rel=0.05)
+    again = sample_noise(drawn, None, jax.random.key(1))
+    np.testing.assert_array_equal(again.lead_share, drawn.lead_share)
+    assert not np.array_equal(again.split_uniform, drawn.split_uniform)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fill_mean": 0.0}, r"fill_mean is 0.0, must be in \(0, 1\]"),
+        ({"concentration": 0.0}, "concentration is 0.0, must be above 0"),
+        ({"lead_time": [[0.3, 0.3]]}, "must be 1, without negatives"),
+    ],
+)
+def test_bad_supply_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sample_supply(series(), **({"lead_time": LEADS, "key": jax.random.key(0)} | arguments))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -67,8 +97,10 @@ def test_one_key_gives_common_random_numbers_and_leaves_the_rest():
         ({"lead_time": [[1.5, -0.5]]}, "without negatives"),
         ({"on_hand": [-1.0]}, r"on_hand is \[-1.\], must hold 1 entries of at least 0"),
         ({"on_hand": [1.0, 2.0]}, "must hold 1 entries"),
+        ({"waiting": [-1.0]}, "waiting is"),
+        ({"pipeline": [[1.0]]}, "pipeline is"),
     ],
-    ids=["sum", "negative share", "negative stock", "shape"],
+    ids=["sum", "negative share", "negative stock", "shape", "waiting", "pipeline"],
 )
 def test_bad_scenarios_are_refused(arguments, message):
     values = {"views": np.ones((3, 1)), "lead_time": [[1.0]], "key": jax.random.key(0)}

@@ -1,4 +1,4 @@
-"""Small trees for the tests of the simulator, and its dynamics written slowly in NumPy."""
+"""Small trees for the tests of the simulator."""
 
 import jax
 import jax.numpy as jnp
@@ -47,48 +47,3 @@ def tree_scenario(parent, demand, lead_time, seed, **options):
     from dataclasses import replace
 
     return replace(scenario, series=replace(scenario.series, calendar=calendar))
-
-
-def reference_step(params, on_hand, pipeline, waiting, request, series, backlog, whole_units):
-    """One period, node by node, in plain Python: the order of events of ``dynamics``."""
-    parent = np.asarray(params.parent)
-    nodes = len(parent)
-    request = np.maximum(np.asarray(request, np.float64), 0)
-    shipped = np.zeros(nodes)
-    for owner in range(-1, nodes):
-        children = [n for n in range(nodes) if parent[n] == owner]
-        asked = sum(request[n] for n in children)
-        stock = np.inf if owner < 0 else on_hand[owner]
-        fill = 1.0 if asked <= stock else stock / asked
-        cumulated, sent = 0.0, 0.0
-        for n in children:
-            amount = request[n] * fill
-            if whole_units:
-                cumulated += amount
-                upto = min(np.floor(cumulated + float(series.round_uniform[owner])), stock)
-                shipped[n], sent = upto - sent, upto
-            else:
-                shipped[n] = amount
-    transferred = np.array(
-        [sum(shipped[n] for n in range(nodes) if parent[n] == o) for o in range(nodes)]
-    )
-    lead_share = np.asarray(series.lead_share)
-    transit = np.vstack([pipeline, np.zeros((1, nodes))])
-    for n in range(nodes):
-        for k in range(lead_share.shape[1]):
-            transit[k, n] += lead_share[n, k] * shipped[n]
-    stowed = transit[0]
-    available = on_hand - transferred + stowed
-    demand = np.asarray(params.kernel.share) @ np.asarray(series.glance_views)
-    need = demand + (waiting if backlog else 0)
-    outbound = np.minimum(need, available)
-    return {
-        "shipped": shipped,
-        "transferred": transferred,
-        "stowed": stowed,
-        "available": available,
-        "outbound": outbound,
-        "on_hand": available - outbound,
-        "lost": np.zeros(nodes) if backlog else need - outbound,
-        "waiting": need - outbound if backlog else np.zeros(nodes),
-    }, transit[1:]

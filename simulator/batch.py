@@ -1,0 +1,214 @@
+"""Many rollouts at once, laid out for speed: time first, batch last, shared leaves only once.
+
+``jax.vmap(simulator.rollout)`` works as well, with the batch first. Processors run the same
+program faster when the batch is the last axis (contiguous), when leaves that are the same for all
+are not copied, when only returns leave the loop, and, for gradients, when a chunk of the batch
+fits their cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulator.core import Simulator
+from simulator.dynamics import observe
+from simulator.types import Params, Policy, PyTree, Scenario, Series, State
+
+# Axes of every leaf of one scenario; a leaf with one more holds the batch in its last axis.
+_RANKS = {
+    "period": 1,
+    "glance_views": 2,
+    "forecast": 2,
+    "price": 1,
+    "unit_cost": 1,
+    "attributes": 2,
+    "calendar": 2,
+    "lead_share": 3,
+    "last": 1,
+    "round_uniform": 2,
+    "drain_uniform": 2,
+    "fill_rate": 2,
+    "split_uniform": 2,
+    "on_hand": 1,
+    "pipeline": 2,
+    "outbound": 2,
+    "ship_cost": 2,
+    "available": 2,
+    "waiting": 1,
+}
+
+
+def _batched(path: tuple[Any, ...], leaf: Array) -> bool:
+    name = path[-1].name
+    extra = leaf.ndim - _RANKS[name]
+    if extra not in (0, 1):
+        raise ValueError(
+            f"{name} has {leaf.ndim} axes, must have {_RANKS[name]}, or one more: the batch, last"
+        )
+    return extra == 1
+
+
+def _batch_size(scenario: Scenario) -> int:
+    if scenario.series.exogenous is not None:
+        raise ValueError("scenario.series.exogenous is set, must be None: a batch prepares itself")
+    sizes = {
+        leaf.shape[-1] for path, leaf in jax.tree.leaves_with_path(scenario) if _batched(path, leaf)
+    }
+    if len(sizes) != 1:
+        raise ValueError(f"batch sizes of the scenario's leaves are {sorted(sizes)}, must be one")
+    return int(sizes.pop())
+
+
+def _axes(tree: PyTree) -> PyTree:
+    return jax.tree.map_with_path(lambda *leaf: -1 if _batched(*leaf) else None, tree)
+
+
+def batch_last(scenario: Scenario) -> Scenario:
+    """Return scenarios with a leading batch axis (of ``jax.vmap``) with the batch last.
+
+    Args:
+        scenario: Leaves [B, ...] and [B, T, ...], not prepared.
+
+    Returns:
+        Leaves [..., B] and [T, ..., B].
+    """
+    moved: Scenario = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, -1), scenario)
+    return moved
+
+
+def batch_returns(
+    simulator: Simulator,
+    params: Params,
+    policy: Policy,
+    policy_params: PyTree,
+    scenario: Scenario,
+    key: Array | None = None,
+    *,
+    warm_up: int = 0,
+    remat: bool = False,
+) -> Float[Array, " B"]:
+    """Return the discounted return of a policy in each of a batch of scenarios.
+
+    The same as ``discounted_return`` of ``vmap(rollout)``, faster: see this module.
+
+    Args:
+        simulator: Dynamics and drain kernel.
+        params: Their parameters, shared by the batch.
+        policy: What acts.
+        policy_params: Its parameters.
+        scenario: Not prepared. Leaves [T, ..., B], or [T, ...] where all share them.
+        key: For policies that draw at random; without one, all products draw alike.
+        warm_up: Periods at the start whose rewards do not count.
+        remat: Recompute a period's interior in the backward pass instead of storing it.
+
+    Returns:
+        [B] currency.
+
+    Raises:
+        ValueError: If the leaves' axes do not agree, or the scenario is prepared.
+
+    Gradients:
+        Those of ``Simulator.step``.
+    """
+    batch = _batch_size(scenario)
+    axes = _axes(scenario.series)
+    prepare = partial(simulator.kernel.prepare, params.kernel)
+    exogenous = jax.vmap(prepare, in_axes=(axes,), out_axes=-1)(scenario.series)
+    state = jax.vmap(
+        lambda one: simulator.reset(params, one),
+        in_axes=(_axes(scenario),),
+        out_axes=-1,
+        axis_size=batch,
+    )(scenario)
+    series = replace(scenario.series, exogenous=exogenous)
+    axes = replace(axes, exogenous=-1)
+    periods = series.period.shape[0]
+    keys = jax.random.split(jax.random.key(0) if key is None else key, periods)
+
+    def one(state: State, now: Series, key_policy: Array) -> tuple[State, Array]:
+        action = policy.apply(policy_params, observe(params, state, now), key_policy)
+        state, transition = simulator.step(params, state, action, now)
+        return state, transition.reward
+
+    def period(
+        carry: tuple[State, Array], now: tuple[Series, Array, Array]
+    ) -> tuple[tuple[State, Array], None]:
+        state, total = carry
+        series, key_now, weight = now
+        of_each = key_now if key is None else jax.random.split(key_now, batch)
+        state, reward = jax.vmap(
+            one,
+            in_axes=(-1, axes, None if key is None else 0),
+            out_axes=-1,
+            axis_size=batch,
+        )(state, series, of_each)
+        return (state, total + weight * reward), None
+
+    body = jax.checkpoint(period, prevent_cse=False) if remat else period
+    later = jnp.arange(periods) - warm_up
+    weight = jnp.where(later >= 0, params.discount ** jnp.maximum(later, 0), 0.0)
+    (_, total), _ = jax.lax.scan(body, (state, jnp.zeros(batch)), (series, keys, weight))
+    return total
+
+
+def chunked_value_and_grad(
+    loss: Callable[[PyTree, Scenario], Float[Array, ""]], chunk: int = 256
+) -> Callable[[PyTree, Scenario], tuple[Float[Array, ""], PyTree]]:
+    """Return a function like ``jax.value_and_grad(loss)`` that works through the batch in chunks.
+
+    Value and gradient are means over chunks, accumulated by a scan: memory is that of one chunk,
+    and what the backward pass reads again is still in the processor's cache.
+
+    Args:
+        loss: A mean over the batch, such as ``lambda p, s: -batch_returns(..., p, s, remat=True)
+            .mean()``.
+        chunk: Scenarios of a chunk; divides the batch. A few hundred for small networks.
+
+    Returns:
+        ``(policy_params, scenario) -> (value, gradient)``, with scenarios as in
+        ``batch_returns``.
+
+    Raises:
+        ValueError: If the chunk is below one; when called, if it does not divide the batch.
+
+    Gradients:
+        Equal to those of the whole batch up to rounding.
+    """
+    if chunk < 1:
+        raise ValueError(f"chunk is {chunk}, must be at least 1 scenario")
+
+    def value_and_grad(
+        policy_params: PyTree, scenario: Scenario
+    ) -> tuple[Float[Array, ""], PyTree]:
+        batch = _batch_size(scenario)
+        if batch % chunk:
+            raise ValueError(f"chunk is {chunk}, must divide the batch of {batch} scenarios")
+        leaves, structure = jax.tree.flatten(scenario)
+        split = [_batched(*leaf) for leaf in jax.tree.leaves_with_path(scenario)]
+        pieces = [
+            jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], batch // chunk, chunk), -2, 0)
+            for leaf, cut in zip(leaves, split, strict=True)
+            if cut
+        ]
+
+        def add(total: PyTree, piece: list[Array]) -> tuple[PyTree, None]:
+            now = iter(piece)
+            part = jax.tree.unflatten(
+                structure,
+                [next(now) if cut else leaf for leaf, cut in zip(leaves, split, strict=True)],
+            )
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(policy_params, part)), None
+
+        zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
+        total, _ = jax.lax.scan(add, zero, pieces)
+        value, gradient = jax.tree.map(lambda leaf: leaf * (chunk / batch), total)
+        return value, gradient
+
+    return value_and_grad

@@ -1,0 +1,196 @@
+"""Parametric demand for classic problems, all of it sampled before a rollout.
+
+Discrete laws are drawn by inverse CDF: one uniform and a table. Each class is a frozen, hashable
+description; ``sample(key, shape)`` returns units, with regions in axis 1 of ``(T, Z)`` or
+``(T, Z, B)``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpy.typing import NDArray
+from scipy import special
+
+# Tables end where less than this is left: float32 uniforms have steps of 2**-23.
+_TAIL = 1e-8
+
+
+class Demand(Protocol):
+    """What customers want, period by period, whatever is on the shelf."""
+
+    @property
+    def regions(self) -> int:
+        """How many regions there are, ``Z``."""
+        ...
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[Z] units a period."""
+        ...
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Draw independent periods; ``shape`` is (T, Z) or (T, Z, B)."""
+        ...
+
+
+def from_table(uniform: Float[Array, "*shape"], cdf: NDArray[np.float64]) -> Float[Array, "*shape"]:
+    """Return ``k`` with ``cdf[k - 1] <= uniform < cdf[k]``.
+
+    Gradients: zero; neither the draw nor the table carries a derivative.
+    """
+    if len(cdf) > 64:
+        return jnp.searchsorted(jnp.asarray(cdf, jnp.float32), uniform, side="right").astype(
+            jnp.float32
+        )
+    # Few entries: comparisons of contiguous arrays, which processors do many at once.
+    drawn = jnp.zeros_like(uniform)
+    for bound in cdf[:-1]:
+        drawn = drawn + (uniform >= np.float32(bound)).astype(uniform.dtype)
+    return drawn
+
+
+def _until_tail(cdf: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a table without the entries that no uniform tells apart from one."""
+    return cdf[: int(np.searchsorted(cdf, 1.0 - _TAIL)) + 1]
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not (value > 0 and np.isfinite(value)):
+        raise ValueError(f"{name} is {value}, must be finite and above 0")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Poisson:
+    """``D ~ Poisson(rate)`` in one region."""
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        """Refuse a rate that is not positive."""
+        _check_positive("rate", self.rate)
+
+    @property
+    def regions(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[1] units a period."""
+        return np.array([self.rate])
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Draw units; see ``Demand``."""
+        units = np.arange(int(self.rate + 12 * np.sqrt(self.rate) + 24))
+        cdf = _until_tail(special.pdtr(units, self.rate))
+        return from_table(jax.random.uniform(key, shape), cdf)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NegativeBinomial:
+    """Counts with variance ``rate + dispersion * rate**2`` in one region."""
+
+    rate: float
+    dispersion: float
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that are not positive."""
+        _check_positive("rate", self.rate)
+        _check_positive("dispersion", self.dispersion)
+
+    @property
+    def regions(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[1] units a period."""
+        return np.array([self.rate])
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Draw units; see ``Demand``."""
+        size = 1.0 / self.dispersion
+        sd = np.sqrt(self.rate + self.dispersion * self.rate**2)
+        # The tail is geometric, with the larger of rate and sd as its scale.
+        units = np.arange(int(self.rate + 24 * sd * max(1.0, np.sqrt(self.dispersion)) + 24))
+        cdf = _until_tail(special.betainc(size, units + 1.0, size / (size + self.rate)))
+        return from_table(jax.random.uniform(key, shape), cdf)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Normal:
+    """Normals, equally correlated between regions, clipped at zero unless told otherwise."""
+
+    means: tuple[float, ...]
+    sds: tuple[float, ...]
+    correlation: float = 0.0  # of any two regions, in [0, 1]
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse negative deviations, unequal lengths and correlations out of [0, 1]."""
+        if len(self.means) != len(self.sds) or not self.means:
+            raise ValueError(
+                f"sds has {len(self.sds)} entries, must have as many as means, {len(self.means)}, "
+                "at least 1"
+            )
+        if min(self.sds) < 0:
+            raise ValueError(f"sds has an entry {min(self.sds)}, must be at least 0 units")
+        if not 0 <= self.correlation <= 1:
+            raise ValueError(f"correlation is {self.correlation}, must be in [0, 1]")
+
+    @property
+    def regions(self) -> int:
+        """One a mean."""
+        return len(self.means)
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[Z] units a period, before clipping."""
+        return np.array(self.means)
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Draw units; see ``Demand``."""
+        column = (1, self.regions) + (1,) * (len(shape) - 2)
+        z = jax.random.normal(key, shape)
+        if self.correlation > 0:
+            key_common = jax.random.fold_in(key, 1)
+            common = jax.random.normal(key_common, (shape[0], 1, *shape[2:]))
+            z = np.sqrt(1 - self.correlation) * z + np.sqrt(self.correlation) * common
+        sds = jnp.asarray(self.sds, jnp.float32).reshape(column)
+        units = jnp.asarray(self.means, jnp.float32).reshape(column) + sds * z
+        return jnp.maximum(units, 0.0) if self.clip else units
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deterministic:
+    """The same pattern again and again: ``pattern[t % length]`` units in one region."""
+
+    pattern: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse an empty pattern, and negative units."""
+        if not self.pattern or min(self.pattern) < 0:
+            raise ValueError(f"pattern is {self.pattern}, must hold entries of at least 0 units")
+
+    @property
+    def regions(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[1] units a period."""
+        return np.array([np.mean(self.pattern)])
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Repeat the pattern; the key is not used."""
+        del key
+        cycle = np.resize(np.asarray(self.pattern, np.float32), shape[0])
+        return jnp.broadcast_to(jnp.asarray(cycle).reshape(-1, *[1] * (len(shape) - 1)), shape)

@@ -5,15 +5,18 @@ Start with ``single_store`` or ``Simulator``, a policy such as ``BaseStock``, an
 
 from importlib.metadata import version
 
-import gymnasium
-
+from draingym.registration import register_envs
 from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
 from simulator import (
+    FunctionalEnv,
     InventoryEnv,
+    InventoryVectorEnv,
     LocalDemand,
     Params,
     Scenario,
     Simulator,
+    make,
+    make_gymnax,
     make_params,
     scenario_from_views,
     single_store,
@@ -23,13 +26,17 @@ __version__ = version("draingym")
 
 __all__ = [
     "BaseStock",
+    "FunctionalEnv",
     "InventoryEnv",
+    "InventoryVectorEnv",
     "LocalDemand",
     "NeuralPlacement",
     "OrderUpTo",
     "Params",
     "Scenario",
     "Simulator",
+    "make",
+    "make_gymnax",
     "make_params",
     "scenario_from_views",
     "single_store",
@@ -37,5 +44,4 @@ __all__ = [
     "tune",
 ]
 
-gymnasium.register(id="draingym/Placement-v0", entry_point="draingym.envs:placement_env")
-gymnasium.register(id="draingym/SingleStore-v0", entry_point="draingym.envs:single_store_env")
+register_envs()

@@ -1,33 +1,38 @@
-"""Ready-made Gymnasium environments, registered under ``draingym/``.
+"""Ready-made environments, registered with Gymnasium under ``draingym/``.
 
 ``gymnasium.make("draingym/Placement-v0")`` works once draingym is imported, and
-``gymnasium.make("draingym:draingym/Placement-v0")`` imports it: Gymnasium 1.0 gave up its entry
-points for installed packages.
+``gymnasium.make("draingym:draingym/Placement-v0")`` imports it. Gymnasium 1.0 took away the plugin
+system that loaded the entry points of installed packages; ours is declared for what reads it.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, Literal
 
+import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from drain_model import ClosestNode, ClosestNodeParams
+import simulator
+from draingym.rendering import TreePicture
+from draingym.us_envs import order_per_node, placement, pricing
 from simulator import (
-    Economics,
+    FunctionalEnv,
     InventoryEnv,
+    InventoryVectorEnv,
+    LocalDemand,
+    LocalDemandParams,
     Scenario,
     Simulator,
-    params_from_network,
+    make_params,
     scenario_from_views,
-    single_store,
 )
-from world.network import NetworkConfig, build_network
 
 
-def single_store_env(
+def single_store(
     *,
     lead_time: int = 1,
     holding_cost: float = 1.0,
@@ -35,9 +40,8 @@ def single_store_env(
     backlog: bool = False,
     horizon: int = 100,
     max_request: float = 30.0,
-    render_mode: str | None = None,
-) -> InventoryEnv:
-    """Make one store with Normal(5, 1.6) demand; see ``simulator.single_store``.
+) -> FunctionalEnv:
+    """One store with Normal(5, 1.6) demand; see ``simulator.single_store``.
 
     Args:
         lead_time: Periods from order to arrival.
@@ -46,105 +50,264 @@ def single_store_env(
         backlog: Whether unmet demand waits.
         horizon: Periods of an episode.
         max_request: Units requested by an action of 1.
-        render_mode: ``None``.
 
     Returns:
-        The environment.
-    """
-    simulator, params, sample = single_store(
-        lead_time=lead_time, holding_cost=holding_cost, unmet_cost=unmet_cost, backlog=backlog
-    )
-    return InventoryEnv(
-        simulator, params, lambda key: sample(key, horizon), max_request, render_mode
-    )
-
-
-def placement_env(
-    *,
-    num_nodes: int = 6,
-    num_regions: int = 30,
-    units_per_period: float = 30.0,
-    units_per_view: float = 0.1,
-    price: float = 30.0,
-    unit_cost: float = 20.0,
-    horizon: int = 60,
-    render_mode: str | None = None,
-) -> InventoryEnv:
-    """Make a product that is bought upstream and placed in US fulfilment nodes.
-
-    Views of a region are Poisson, in proportion to its population, around a level that follows a
-    log-normal random walk. Customers are served by a softmax of distance over nodes with stock
-    (the closest-node kernel). Actions are shares of ten periods' mean demand.
-
-    Args:
-        num_nodes: Fulfilment nodes, chosen from real logistics metros; one upstream node is added.
-        num_regions: Customer regions, at most 99.
-        units_per_period: Mean demand over all regions, units.
-        units_per_view: Probability that a view buys, in (0, 1].
-        price: Currency a unit.
-        unit_cost: Currency a unit.
-        horizon: Periods (days) of an episode.
-        render_mode: ``None``.
-
-    Returns:
-        The environment.
+        The problem.
 
     Raises:
-        ValueError: If a size is not positive, or ``units_per_view`` is not in (0, 1].
+        ValueError: If the lead time or a cost is negative, or the horizon below 1.
+
+    Source:
+        The classic periodic-review store; optimal costs are in the tests of ``simulator``.
     """
-    if not 0 < units_per_view <= 1:
-        raise ValueError(f"units_per_view is {units_per_view}, must be in (0, 1]")
-    if not units_per_period > 0:
-        raise ValueError(f"units_per_period is {units_per_period}, must be above 0")
-    if horizon < 1:
-        raise ValueError(f"horizon is {horizon}, must be at least 1 period")
-    network = build_network(NetworkConfig(num_nodes=num_nodes, num_regions=num_regions))
-    most = 2.5 * units_per_period  # the random walk below stays within a factor of 2
-    kernel = ClosestNode(
-        max_orders=math.ceil(most + 6 * math.sqrt(most) + 6), num_nodes=network.num_nodes
+    _check_horizon(horizon)
+    problem, params, sample = simulator.single_store(
+        lead_time=lead_time, holding_cost=holding_cost, unmet_cost=unmet_cost, backlog=backlog
     )
-    kernel_params = ClosestNodeParams(
-        distance_km=jnp.asarray(network.distance_km, jnp.float32),
-        serves=jnp.asarray(network.serves_customers),
-        active_from=jnp.asarray(network.active_from, jnp.int32),
-        temperature=jnp.float32(0.005),
-        rate_scale=jnp.float32(1.0),
-        # Half the list price of US ground parcel for three pounds, over distance.
-        cost_fixed=jnp.float32(3.5),
-        cost_per_km=jnp.float32(0.0015),
+    return FunctionalEnv(
+        simulator=problem,
+        params=params,
+        sample=lambda key: sample(key, horizon),
+        max_action=[max_request],
+        painter=lambda: TreePicture([-1], ["store"], full=max_request),
     )
-    simulator = Simulator(kernel=kernel)
-    params = params_from_network(network, Economics(), kernel_params)
-    population = jnp.asarray(network.population / network.population.sum(), jnp.float32)
-    mean_views = units_per_period / units_per_view
-    attributes = jnp.log(jnp.array([price, 3.0, units_per_view]))
+
+
+def serial(
+    *,
+    lead_times: Sequence[int] = (2, 4, 3, 4),
+    holding_costs: Sequence[float] = (0.1, 0.2, 0.5, 1.0),
+    unmet_cost: float = 9.0,
+    mean_demand: float = 5.0,
+    sd_demand: float = 2.0,
+    horizon: int = 100,
+) -> FunctionalEnv:
+    """A serial line, upstream to downstream, whose last stage sells with backlog.
+
+    Demand is normal, clipped at zero. Every stage starts with its lead time's mean demand. An
+    action of 1 requests four periods' mean demand.
+
+    Args:
+        lead_times: Periods from the stage before (the vendor for the first) to each stage.
+        holding_costs: Currency per unit on hand at a period's end, by stage.
+        unmet_cost: Currency per unit that waits at a period's end.
+        mean_demand: Units a period.
+        sd_demand: Units a period.
+        horizon: Periods of an episode.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If stages have no lead time or cost each, a lead time, a cost or the deviation
+            is negative, the mean is not positive, or the horizon is below 1.
+
+    Source:
+        The four-stage line of Clark and Scarf's problem in the literature on learned policies.
+    """
+    stages = len(lead_times)
+    if stages < 1 or len(holding_costs) != stages:
+        raise ValueError(
+            f"lead_times has {stages} entries, holding_costs {len(holding_costs)}: must be the "
+            "same, at least 1"
+        )
+    share = np.zeros((stages, 1), np.float32)
+    share[-1] = 1.0
+    return _tree(
+        parent=range(-1, stages - 1),
+        names=[*(f"stage {i + 1}" for i in range(stages - 1)), "store"],
+        lead_times=lead_times,
+        holding_cost=holding_costs,
+        unmet_cost=unmet_cost,
+        share=share,
+        mean=np.array([mean_demand]),
+        sd=np.array([sd_demand]),
+        correlation=0.0,
+        horizon=horizon,
+    )
+
+
+def one_warehouse_many_stores(
+    *,
+    num_stores: int = 5,
+    warehouse_lead_time: int = 3,
+    store_lead_time: int = 2,
+    warehouse_holding_cost: float = 0.5,
+    holding_cost: float = 1.0,
+    unmet_cost: float = 4.0,
+    correlation: float = 0.5,
+    horizon: int = 100,
+) -> FunctionalEnv:
+    """One warehouse that feeds stores, which sell with backlog.
+
+    The demand of store i has mean ``3 + 4 (i + 1/2) / n`` and a deviation of 0.3 times that; all
+    pairs of stores have the same correlation, and demand is clipped at zero. Every node starts with
+    its lead time's mean demand. An action of 1 requests four periods' mean demand.
+
+    Args:
+        num_stores: ``n``, at least 1.
+        warehouse_lead_time: Periods from vendor to warehouse.
+        store_lead_time: Periods from warehouse to stores.
+        warehouse_holding_cost: Currency per unit on hand at a period's end.
+        holding_cost: The same, at the stores.
+        unmet_cost: Currency per unit that waits at a period's end.
+        correlation: Of demand between two stores, in [0, 1].
+        horizon: Periods of an episode.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If there is no store, a lead time or a cost is negative, the correlation is not
+            in [0, 1], or the horizon is below 1.
+
+    Source:
+        The one-warehouse, many-stores problem of hindsight differentiable policy optimisation; the
+        means are ours.
+    """
+    if num_stores < 1:
+        raise ValueError(f"num_stores is {num_stores}, must be at least 1")
+    if not 0 <= correlation <= 1:
+        raise ValueError(f"correlation is {correlation}, must be in [0, 1]")
+    mean = 3.0 + 4.0 * (np.arange(num_stores) + 0.5) / num_stores
+    return _tree(
+        parent=[-1] + [0] * num_stores,
+        names=["warehouse", *(f"store {i + 1}" for i in range(num_stores))],
+        lead_times=[warehouse_lead_time] + [store_lead_time] * num_stores,
+        holding_cost=[warehouse_holding_cost] + [holding_cost] * num_stores,
+        unmet_cost=unmet_cost,
+        share=np.eye(num_stores + 1, num_stores, -1, dtype=np.float32),
+        mean=mean,
+        sd=0.3 * mean,
+        correlation=correlation,
+        horizon=horizon,
+    )
+
+
+def _tree(
+    *,
+    parent: Sequence[int],
+    names: Sequence[str],
+    lead_times: Sequence[int],
+    holding_cost: Sequence[float],
+    unmet_cost: float,
+    share: np.ndarray,
+    mean: np.ndarray,
+    sd: np.ndarray,
+    correlation: float,
+    horizon: int,
+) -> FunctionalEnv:
+    """Return a tree with fixed lead times, correlated normal demand and backlog, in real units."""
+    _check_horizon(horizon)
+    if min(lead_times) < 0:
+        raise ValueError(f"lead_times is {lead_times}, must be at least 0 periods each")
+    if not (mean > 0).all() or not (sd >= 0).all():
+        raise ValueError(f"demand has means {mean} and deviations {sd}, must be > 0 and >= 0")
+    tree, regions = list(parent), len(mean)
+    kernel = LocalDemandParams(share=jnp.asarray(share), unit_ship_cost=jnp.zeros(len(tree)))
+    params = make_params(tree, kernel, holding_cost=holding_cost, unmet_cost=unmet_cost)
+    lead = np.eye(max(lead_times) + 1)[np.asarray(lead_times)]
+    flow = share @ mean  # mean demand behind each node, its children's included
+    for child in reversed(range(len(tree))):
+        if tree[child] >= 0:
+            flow[tree[child]] += flow[child]
+    centre, spread = jnp.asarray(mean, jnp.float32), jnp.asarray(sd, jnp.float32)
 
     def sample(key: jax.Array) -> Scenario:
-        key_walk, key_views, key_noise = jax.random.split(key, 3)
-        walk = jnp.cumsum(0.08 * jax.random.normal(key_walk, (horizon,)))
-        level = mean_views * jnp.exp2(jnp.tanh(walk))
-        views = jax.random.poisson(key_views, level[:, None] * population[None, :])
+        key_common, key_own, key_noise = jax.random.split(key, 3)
+        common = jax.random.normal(key_common, (horizon, 1))
+        own = jax.random.normal(key_own, (horizon, regions))
+        z = correlation**0.5 * common + (1.0 - correlation) ** 0.5 * own
+        demand = jnp.maximum(centre[None, :] + spread[None, :] * z, 0.0)
         scenario = scenario_from_views(
-            views.astype(jnp.float32),
-            network.lead_time,
-            key_noise,
-            num_uniforms=kernel.num_uniforms,
-            price=price,
-            unit_cost=unit_cost,
+            demand, lead, key_noise, on_hand=flow * (np.asarray(lead_times) + 1)
         )
-        # What was seen the day before is the forecast; the first day expects the mean.
-        before = jnp.concatenate([mean_views * population[None, :], views[:-1]])
-        series = replace(
-            scenario.series,
-            forecast=before * units_per_view,
-            attributes=jnp.broadcast_to(attributes[None, :], (horizon, attributes.shape[0])),
-        )
-        return replace(scenario, series=series)
+        expected = jnp.broadcast_to(centre[None, :], (horizon, regions))
+        return replace(scenario, series=replace(scenario.series, forecast=expected))
 
-    return InventoryEnv(
-        simulator,
-        params,
-        sample,
-        np.full(network.num_nodes, 10.0 * units_per_period),
-        render_mode,
+    return FunctionalEnv(
+        simulator=Simulator(kernel=LocalDemand(backlog=True), whole_units=False),
+        params=params,
+        sample=sample,
+        max_action=4.0 * flow,
+        painter=lambda: TreePicture(tree, names, full=8.0 * float(flow.max())),
+    )
+
+
+def _check_horizon(horizon: int) -> None:
+    if horizon < 1:
+        raise ValueError(f"horizon is {horizon}, must be at least 1 period")
+
+
+PROBLEMS: dict[str, Callable[..., FunctionalEnv]] = {
+    "Placement": placement,
+    "OrderPerNode": order_per_node,
+    "Pricing": pricing,
+    "Serial": serial,
+    "OneWarehouseManyStores": one_warehouse_many_stores,
+    "SingleStore": single_store,
+}
+
+
+def make_problem(
+    problem: str,
+    *,
+    observation: Literal["box", "dict"] = "box",
+    symmetric_actions: bool = False,
+    **options: Any,
+) -> FunctionalEnv:
+    """Return a problem by its name.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        observation: ``"box"`` for a flat vector, ``"dict"`` for a vector a field.
+        symmetric_actions: Actions in [-1, 1] instead of [0, 1].
+        **options: The problem's own.
+    """
+    made = PROBLEMS[problem](**options)
+    return replace(made, observation=observation, symmetric_actions=symmetric_actions)
+
+
+def make_env(
+    problem: str, *, render_mode: str | None = None, info: bool = True, **options: Any
+) -> InventoryEnv:
+    """Return an environment of one trajectory: what ``gymnasium.make`` calls.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        info: Whether infos hold the period's flows.
+        **options: See ``make_problem``.
+    """
+    return InventoryEnv(make_problem(problem, **options), render_mode=render_mode, info=info)
+
+
+def make_vector_env(
+    problem: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: gymnasium.vector.AutoresetMode | str = gymnasium.vector.AutoresetMode.NEXT_STEP,
+    to_numpy: bool = True,
+    info: bool = False,
+    render_mode: str | None = None,
+    **options: Any,
+) -> InventoryVectorEnv:
+    """Return an environment of many trajectories: what ``gymnasium.make_vec`` calls.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        num_envs: How many trajectories.
+        autoreset_mode: See ``simulator.InventoryVectorEnv``, as for the next three.
+        to_numpy: NumPy arrays, or JAX's.
+        info: Whether infos hold the period's flows.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        **options: See ``make_problem``.
+    """
+    return InventoryVectorEnv(
+        make_problem(problem, **options),
+        num_envs,
+        autoreset_mode=autoreset_mode,
+        to_numpy=to_numpy,
+        info=info,
+        render_mode=render_mode,
     )

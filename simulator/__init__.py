@@ -4,9 +4,20 @@ from simulator.classic import single_store
 from simulator.core import Simulator, discounted_return
 from simulator.draws import hard_draw, lesser, round_shipments, straight_through
 from simulator.dynamics import Acted, act, observe, settle
-from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
+from simulator.functional import EnvState, FunctionalEnv, flatten_observation, observation_names
+from simulator.gymnasium_env import InventoryEnv, make
+from simulator.gymnax_adapter import GymnaxEnv, GymnaxParams, GymnaxState, make_gymnax
 from simulator.kernels import LocalDemand, LocalDemandParams
 from simulator.params import Economics, make_params, params_from_network
+from simulator.pricing import (
+    PricedDemand,
+    PricedDemandParams,
+    PricedSimulator,
+    PriceResponse,
+    demand_level,
+    demand_lift,
+    make_price_response,
+)
 from simulator.scenarios import (
     HISTORY_LENGTH,
     initial_from_panel,
@@ -15,6 +26,7 @@ from simulator.scenarios import (
     scenario_from_views,
     series_from_panel,
 )
+from simulator.scene import Painter, Scene
 from simulator.types import (
     Drain,
     DrainKernel,
@@ -30,6 +42,7 @@ from simulator.types import (
     Trajectory,
     Transition,
 )
+from simulator.vector_env import InventoryVectorEnv
 from simulator.windows import Windows, make_windows, window
 
 __all__ = [
@@ -38,16 +51,28 @@ __all__ = [
     "Drain",
     "DrainKernel",
     "Economics",
+    "EnvState",
+    "FunctionalEnv",
+    "GymnaxEnv",
+    "GymnaxParams",
+    "GymnaxState",
     "History",
     "Initial",
     "InventoryEnv",
+    "InventoryVectorEnv",
     "LocalDemand",
     "LocalDemandParams",
     "Observation",
+    "Painter",
     "Params",
     "Policy",
+    "PriceResponse",
+    "PricedDemand",
+    "PricedDemandParams",
+    "PricedSimulator",
     "PyTree",
     "Scenario",
+    "Scene",
     "Series",
     "Simulator",
     "State",
@@ -55,12 +80,17 @@ __all__ = [
     "Transition",
     "Windows",
     "act",
+    "demand_level",
+    "demand_lift",
     "discounted_return",
     "flatten_observation",
     "hard_draw",
     "initial_from_panel",
     "lesser",
+    "make",
+    "make_gymnax",
     "make_params",
+    "make_price_response",
     "make_series",
     "make_windows",
     "observation_names",

@@ -32,14 +32,14 @@ class _Picture:
 
     def paint(self, scene: Scene) -> Frame:
         """Return the scene as an image, [440, 720, 3]."""
-        canvas = self._updated(scene, window=False).figure.canvas
+        canvas: Any = self._updated(scene, window=False).figure.canvas
         canvas.draw()
         image: Frame = np.asarray(canvas.buffer_rgba())[..., :3].copy()
         return image
 
     def show(self, scene: Scene) -> None:
         """Show the scene in a window, where matplotlib has a screen; draw it unseen elsewhere."""
-        canvas = self._updated(scene, window=True).figure.canvas
+        canvas: Any = self._updated(scene, window=True).figure.canvas
         if type(canvas).required_interactive_framework is None:
             canvas.draw()
             return
@@ -101,9 +101,10 @@ class _Picture:
     def _update(self, scene: Scene) -> None:
         raise NotImplementedError
 
-    def _width(self, units: NDArray[Any]) -> NDArray[Any]:
+    def _width(self, units: NDArray[Any]) -> list[float]:
         """Return the width of a flow of units, points."""
-        return 7.0 * np.sqrt(np.minimum(units / self._full, 1.0))
+        widths: list[float] = (0.3 + 7.0 * np.sqrt(np.minimum(units / self._full, 1.0))).tolist()
+        return widths
 
 
 class MapPicture(_Picture):
@@ -176,9 +177,9 @@ class MapPicture(_Picture):
         self._regions.set_array(np.clip(unmet, 0.0, 1.0)[self._nearest])
         self._nodes.set_sizes(4.0 + self._area(scene.on_hand))
         self._rings.set_sizes(4.0 + self._area(scene.on_hand + scene.in_transit))
-        self._flow.set_linewidths(self._width(scene.shipped))
+        self._flow.set_linewidth(self._width(scene.shipped))
         share = scene.glance_views * self._rate / np.maximum(expected, 1e-9)[self._nearest]
-        self._reach.set_linewidths(self._width(scene.outbound[self._nearest] * share))
+        self._reach.set_linewidth(self._width(scene.outbound[self._nearest] * share))
 
     def _area(self, units: NDArray[Any]) -> NDArray[Any]:
         """Return the area of a circle of units, points squared."""
@@ -228,8 +229,10 @@ class TreePicture(_Picture):
         )
         axes.add_collection(self._flow, autolim=False)
         low = y - self._height / 2
-        frame = {"edgecolor": colour("muted"), "facecolor": colour("land"), "linewidth": 0.8}
-        axes.bar(x, self._height, 0.2, low, **frame)
+        axes.bar(
+            x, self._height, 0.2, low,
+            edgecolor=colour("muted"), facecolor=colour("land"), linewidth=0.8,
+        )  # fmt: skip
         self._stock = axes.bar(x - 0.05, 0.0, 0.1, low, color=colour("learned"))
         self._unmet = axes.bar(x + 0.05, 0.0, 0.1, low, color=colour("neural"))
         self._labels = [
@@ -238,7 +241,7 @@ class TreePicture(_Picture):
         ]
 
     def _update(self, scene: Scene) -> None:
-        self._flow.set_linewidths(0.6 + self._width(scene.shipped))
+        self._flow.set_linewidth(self._width(scene.shipped))
         unmet = scene.lost + scene.waiting
         for bars, units in ((self._stock, scene.on_hand), (self._unmet, unmet)):
             for bar, height in zip(

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
@@ -60,7 +59,7 @@ class FunctionalEnv:
     simulator: Simulator
     params: Params
     sample: Callable[[Array], Scenario]
-    max_action: ArrayLike
+    max_action: NDArray[np.floating[Any]]
     symmetric_actions: bool = False
     observation: Literal["box", "dict"] = "box"
     painter: Callable[[], Painter] | None = None
@@ -78,7 +77,7 @@ class FunctionalEnv:
     @property
     def num_actions(self) -> int:
         """How many entries an action has, ``A``."""
-        return len(np.asarray(self.max_action))
+        return len(self.max_action)
 
     @property
     def action_low(self) -> float:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -67,7 +69,25 @@ def to_host(view: View) -> Any:
     return jax.tree.map(np.array, view)
 
 
-class InventoryEnv(gymnasium.Env[Any, FloatVector]):
+@lru_cache(maxsize=16)
+def _programs(env: FunctionalEnv) -> tuple[Any, Any]:
+    """Return the jitted start and step; all environments of a problem share them."""
+    last = env.horizon - 1
+
+    def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
+        core, series = env.begin(episode_key(root, number))
+        return core, series, env.look(env.params, core, at(series, 0))
+
+    def step(
+        core: State, series: Series, t: jax.Array, action: jax.Array
+    ) -> tuple[State, Transition, View]:
+        following = at(series, jnp.minimum(t + 1, last))
+        return env.advance(env.params, core, at(series, t), following, action)
+
+    return jax.jit(begin), jax.jit(step)
+
+
+class InventoryEnv(gymnasium.Env[Any, Any]):
     """One trajectory of a ``FunctionalEnv``; an episode is one scenario.
 
     Actions are in [0, 1] (or [-1, 1]), rewards are currency, episodes end by truncation when the
@@ -100,28 +120,13 @@ class InventoryEnv(gymnasium.Env[Any, FloatVector]):
         self.observation_names = functional.observation_names
         self._painter = make_painter(functional, render_mode)
         self._info = info
-        self._horizon = functional.horizon
         self._root: np.uint32 | None = None
         self._number = 0
         self._episode: tuple[State, Series] | None = None
         self._transition: Transition | None = None
         self._t = 0
         self._over = False
-
-        def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
-            core, series = functional.begin(episode_key(root, number))
-            return core, series, functional.look(functional.params, core, at(series, 0))
-
-        def advance(
-            core: State, series: Series, t: jax.Array, action: jax.Array
-        ) -> tuple[State, Transition, View]:
-            following = jax.numpy.minimum(t + 1, self._horizon - 1)
-            return functional.advance(
-                functional.params, core, at(series, t), at(series, following), action
-            )
-
-        self._begin = jax.jit(begin)
-        self._step = jax.jit(advance)
+        self._begin, self._step = _programs(functional)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -174,7 +179,7 @@ class InventoryEnv(gymnasium.Env[Any, FloatVector]):
         if self.render_mode == "human":
             self.render()
 
-    def render(self) -> Frame | None:  # type: ignore[override]
+    def render(self) -> Frame | None:
         """Return the last period's picture, or show it in ``human`` mode.
 
         Raises:

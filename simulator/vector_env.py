@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import gymnasium
@@ -30,6 +31,59 @@ Mask = NDArray[np.bool_]
 
 # Episodes that a partial reset draws at once: a fixed size compiles once.
 CHUNK = 32
+
+
+@lru_cache(maxsize=16)
+def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
+    """Return the jitted start, step and partial restart; ``keep`` returns the transition too."""
+    params, horizon = env.params, env.horizon
+
+    # Time comes first: the slice of a period is contiguous, where all are in the same period.
+    def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
+        core, series = env.begin(episode_key(root, number))
+        return core, series, env.look(params, core, at(series, 0))
+
+    draw = jax.vmap(begin, out_axes=(0, 1, 0))
+
+    def advance(
+        core: State, series: Series, t: jax.Array, action: jax.Array
+    ) -> tuple[State, View, jax.Array, jax.Array, jax.Array, Transition | None]:
+        def period(t: jax.Array) -> Series:
+            # A finished trajectory that waits for its reset repeats the last period.
+            t = jnp.minimum(t, horizon - 1)
+            return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
+
+        core, transition, view = jax.vmap(env.advance, in_axes=(None, 0, 0, 0, 0))(
+            params, core, period(t), period(t + 1), action
+        )
+        ends = (transition.terminated, transition.truncated)
+        return core, view, transition.reward, *ends, transition if keep else None
+
+    def renew(
+        held: tuple[State, Series, View],
+        which: jax.Array,
+        roots: jax.Array,
+        numbers: jax.Array,
+    ) -> tuple[State, Series, View]:
+        core, series, view = draw(roots, numbers)
+
+        def put(old: jax.Array, new: jax.Array) -> jax.Array:
+            return old.at[which].set(new)
+
+        def put_late(old: jax.Array, new: jax.Array) -> jax.Array:
+            return old.at[:, which].set(new)
+
+        return (
+            jax.tree.map(put, held[0], core),
+            jax.tree.map(put_late, held[1], series),
+            jax.tree.map(put, held[2], view),
+        )
+
+    return (
+        jax.jit(draw),
+        jax.jit(advance, donate_argnums=0),
+        jax.jit(renew, donate_argnums=0),
+    )
 
 
 class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
@@ -90,56 +144,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._t = np.zeros(num_envs, np.int32)  # periods stepped
         self._held: tuple[State, Series, View] | None = None
         self._transition: Transition | None = None
-        self._compile()
-
-    def _compile(self) -> None:
-        env, params, horizon = self.functional, self.functional.params, self.functional.horizon
-        keep = self._info or self._painter is not None
-
-        # Time comes first: the slice of a period is contiguous, where all are in the same period.
-        def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
-            core, series = env.begin(episode_key(root, number))
-            return core, series, env.look(params, core, at(series, 0))
-
-        draw = jax.vmap(begin, out_axes=(0, 1, 0))
-
-        def advance(
-            core: State, series: Series, t: jax.Array, action: jax.Array
-        ) -> tuple[State, View, jax.Array, jax.Array, jax.Array, Transition | None]:
-            def period(t: jax.Array) -> Series:
-                # A finished trajectory that waits for its reset repeats the last period.
-                t = jnp.minimum(t, horizon - 1)
-                return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
-
-            core, transition, view = jax.vmap(env.advance, in_axes=(None, 0, 0, 0, 0))(
-                params, core, period(t), period(t + 1), action
-            )
-            ends = (transition.terminated, transition.truncated)
-            return core, view, transition.reward, *ends, transition if keep else None
-
-        def renew(
-            held: tuple[State, Series, View],
-            which: jax.Array,
-            roots: jax.Array,
-            numbers: jax.Array,
-        ) -> tuple[State, Series, View]:
-            core, series, view = draw(roots, numbers)
-
-            def put(old: jax.Array, new: jax.Array) -> jax.Array:
-                return old.at[which].set(new)
-
-            def put_late(old: jax.Array, new: jax.Array) -> jax.Array:
-                return old.at[:, which].set(new)
-
-            return (
-                jax.tree.map(put, held[0], core),
-                jax.tree.map(put_late, held[1], series),
-                jax.tree.map(put, held[2], view),
-            )
-
-        self._draw = jax.jit(draw)
-        self._advance = jax.jit(advance, donate_argnums=0)
-        self._renew = jax.jit(renew, donate_argnums=0)
+        keep = info or self._painter is not None
+        self._draw, self._advance, self._renew = _programs(functional, keep)
 
     def reset(
         self,
@@ -171,7 +177,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             raise ValueError(f"seed has {len(seeds)} entries, must have {self.num_envs}")
         mask = self._reset_mask(options)
         self._roots, self._numbers = self._roots.copy(), self._numbers.copy()
-        for i in np.flatnonzero(mask):
+        for i in np.flatnonzero(mask).tolist():
             each = seeds[i]
             if each is not None:
                 self._roots[i], self._numbers[i] = root_of(each), -1
@@ -323,7 +329,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if self.render_mode == "human" and self._painter is not None:
             self._painter.show(self._scenes(1)[0])
 
-    def render(self) -> tuple[Frame, ...] | None:  # type: ignore[override]
+    def render(self) -> tuple[Frame, ...] | None:
         """Return a picture of every trajectory; ``None`` without a render mode or in a window."""
         if self._painter is None:
             return None

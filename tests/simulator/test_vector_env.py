@@ -77,7 +77,7 @@ def test_it_does_what_gymnasiums_own_loop_does(mode, functional):
         if mode is AutoresetMode.DISABLED and over.any():
             mask = {"reset_mask": over}
             same(ours.reset(options=mask)[0], theirs.reset(options=dict(mask))[0])
-    assert finished >= 8
+    assert finished >= 5
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_statistics_count_episodes(mode):
     [
         gymnasium.wrappers.vector.NormalizeObservation,
         gymnasium.wrappers.vector.NormalizeReward,
-        lambda env: gymnasium.wrappers.vector.RescaleAction(env, -1.0, 1.0),
+        lambda env: gymnasium.wrappers.vector.RescaleAction(env, np.float32(-1), np.float32(1)),
         lambda env: gymnasium.wrappers.vector.ClipReward(env, -1.0, 1.0),
         gymnasium.wrappers.vector.FlattenObservation,
         gymnasium.wrappers.vector.DictInfoToList,

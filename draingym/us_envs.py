@@ -49,8 +49,9 @@ def placement(
 ) -> FunctionalEnv:
     """A product that is bought upstream and placed in US fulfilment nodes.
 
-    Views of a region are Poisson, in proportion to its population, around a level that follows a
-    log-normal random walk. Customers are served by a softmax of distance over nodes with stock
+    Views of a region are counts with a Poisson's mean and variance (drawn by the normal law of
+    their square root), in proportion to its population, around a level that follows a log-normal
+    random walk. Customers are served by a softmax of distance over nodes with stock
     (the closest-node kernel). Actions are shares of ten periods' mean demand.
 
     Args:
@@ -245,9 +246,12 @@ def _sampler(
         key_walk, key_views, key_noise = jax.random.split(key, 3)
         walk = jnp.cumsum(0.08 * jax.random.normal(key_walk, (horizon,)))
         level = mean_views * jnp.exp2(jnp.tanh(walk))
-        views = jax.random.poisson(key_views, level[:, None] * population[None, :])
+        root = jnp.sqrt(level[:, None] * population[None, :])
+        z = jax.random.normal(key_views, root.shape)
+        # The square root of a Poisson count is nearly normal, with a deviation of one half.
+        views = jnp.round(jnp.maximum(jnp.maximum(root + 0.5 * z, 0.0) ** 2 - 0.25, 0.0))
         scenario = scenario_from_views(
-            views.astype(jnp.float32),
+            views,
             network.lead_time,
             key_noise,
             num_uniforms=num_uniforms,

@@ -122,7 +122,7 @@ class FunctionalEnv:
         if self.observation == "box":
             return flatten_observation(observation)
         fields = {
-            jax.tree_util.keystr(path).lstrip("."): jnp.atleast_1d(leaf).astype(jnp.float32)
+            jax.tree_util.keystr(path).lstrip("."): jnp.ravel(leaf).astype(jnp.float32)
             for path, leaf in jax.tree_util.tree_leaves_with_path(observation)
         }
         return {name: leaf for name, leaf in fields.items() if leaf.size}

@@ -162,7 +162,7 @@ def test_options_reach_both_kinds():
         "draingym/Serial-v0", num_envs=2, autoreset_mode="SameStep", to_numpy=False, **options
     )
     assert one.action_space == gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
-    assert one.observation_space["pipeline"].shape == (2, 3)
+    assert one.observation_space["pipeline"].shape == (2 * 3,)
     assert many.single_observation_space == one.observation_space
     observation, _ = many.reset(seed=0)
     assert isinstance(observation["on_hand"], jax.Array)

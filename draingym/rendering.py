@@ -143,8 +143,12 @@ class MapPicture(_Picture):
         axes.fill(*land, facecolor=colour("land"), edgecolor=colour("coast"), linewidth=0.8)
         axes.set(xlim=(land[0].min() - 60, land[0].max() + 60))
         axes.set(ylim=(land[1].min() - 60, land[1].max() + 330))
+        # What lies beyond the picture (Alaska, Hawaii, Puerto Rico) gets no line.
+        seen = (rx > land[0].min()) & (rx < land[0].max()) & (ry > land[1].min())
+        seen &= ry < land[1].max()
+        ends = [(rx[z], ry[z]) if seen[z] else (x[n], y[n]) for z, n in enumerate(self._nearest)]
         self._reach = LineCollection(
-            [((x[n], y[n]), (rx[z], ry[z])) for z, n in enumerate(self._nearest)],
+            [((x[n], y[n]), ends[z]) for z, n in enumerate(self._nearest)],
             colors=colour("floor"),
             zorder=1,
         )
@@ -219,7 +223,8 @@ class TreePicture(_Picture):
         from draingym.report.style import colour
 
         x, y = self._places()
-        self._height = min(0.3, 0.75 / max(1, len(set(y)) - 1)) if len(set(y)) > 1 else 0.3
+        rows = len(set(y))
+        self._height = 0.75 / rows  # of a bar; leaves are 1 / (rows - 1) apart
         axes.set(xlim=(-0.8, x.max() + 0.6), ylim=(-0.3, 1.55))
         start = [(-0.75, 0.5) if p < 0 else (x[p] + 0.13, y[p]) for p in self._parent]
         self._flow = LineCollection(

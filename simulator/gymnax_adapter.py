@@ -142,6 +142,10 @@ class GymnaxEnv:
         )
         return self.get_obs(state, params), state
 
+    def reset_env(self, key: Array, params: GymnaxParams | None = None) -> tuple[View, GymnaxState]:
+        """Do what ``reset`` does."""
+        return self.reset(key, params)
+
     def step_env(
         self, key: Array, state: GymnaxState, action: Float[Array, " A"], params: GymnaxParams
     ) -> tuple[View, GymnaxState, Float[Array, ""], Bool[Array, ""], dict[str, Any]]:

@@ -60,7 +60,8 @@ def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
         return core, view, transition.reward, *ends, transition if keep else None
 
     def renew(
-        held: tuple[State, Series, View],
+        held: tuple[State, Series],
+        seen: View,
         which: jax.Array,
         roots: jax.Array,
         numbers: jax.Array,
@@ -76,7 +77,7 @@ def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
         return (
             jax.tree.map(put, held[0], core),
             jax.tree.map(put_late, held[1], series),
-            jax.tree.map(put, held[2], view),
+            jax.tree.map(put, seen, view),
         )
 
     return (

@@ -177,6 +177,17 @@ def test_jax_arrays_stay_where_they_are():
             np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
+def test_jax_arrays_outlive_later_calls():
+    env = InventoryVectorEnv(SHORT, 4, to_numpy=False, info=True)
+    kept = [env.reset(seed=0)[0]]
+    for t in range(3):
+        observation, reward, *_, info = env.step(jnp.full((4, 1), 0.2))
+        kept += [observation, reward, *info.values()]
+        mask = np.arange(4) == t
+        kept.append(env.reset(options={"reset_mask": mask})[0])
+    assert all(np.isfinite(np.asarray(leaf)).all() for leaf in kept)
+
+
 def test_arrays_are_fresh_and_may_be_changed():
     env = InventoryVectorEnv(SHORT, 4)
     first, _ = env.reset(seed=0)

@@ -217,7 +217,10 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for start in range(0, len(which), size):
             # Padding draws a trajectory's episode twice, which is the same episode.
             part = np.resize(which[start : start + size], size)
-            self._held = self._renew(self._running(), part, self._roots[part], self._numbers[part])
+            core, series, view = self._running()  # the user may hold the view: it is not donated
+            self._held = self._renew(
+                (core, series), view, part, self._roots[part], self._numbers[part]
+            )
 
     def _running(self) -> tuple[State, Series, View]:
         if self._held is None:

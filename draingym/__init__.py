@@ -1,35 +1,49 @@
 """draingym: a differentiable, multi-echelon inventory gym with a learned drain model.
 
 Start with ``single_store`` or ``Simulator``, a policy such as ``BaseStock``, and ``jax.grad``.
+
+Importing it registers the Gymnasium environments, and loads nothing else: each name below loads
+what it needs when it is first used.
 """
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-import gymnasium
+from draingym.registration import register_envs
 
-from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
-from simulator import (
-    InventoryEnv,
-    LocalDemand,
-    Params,
-    Scenario,
-    Simulator,
-    make_params,
-    scenario_from_views,
-    single_store,
-)
+if TYPE_CHECKING:
+    from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
+    from simulator import (
+        FunctionalEnv,
+        InventoryEnv,
+        InventoryVectorEnv,
+        LocalDemand,
+        Params,
+        Scenario,
+        Simulator,
+        make,
+        make_gymnax,
+        make_params,
+        scenario_from_views,
+        single_store,
+    )
 
 __version__ = version("draingym")
 
 __all__ = [
     "BaseStock",
+    "FunctionalEnv",
     "InventoryEnv",
+    "InventoryVectorEnv",
     "LocalDemand",
     "NeuralPlacement",
     "OrderUpTo",
     "Params",
     "Scenario",
     "Simulator",
+    "make",
+    "make_gymnax",
     "make_params",
     "scenario_from_views",
     "single_store",
@@ -37,5 +51,19 @@ __all__ = [
     "tune",
 ]
 
-gymnasium.register(id="draingym/Placement-v0", entry_point="draingym.envs:placement_env")
-gymnasium.register(id="draingym/SingleStore-v0", entry_point="draingym.envs:single_store_env")
+_POLICIES = {"BaseStock", "NeuralPlacement", "OrderUpTo", "train_by_gradient", "tune"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("policies" if name in _POLICIES else "simulator"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+register_envs()

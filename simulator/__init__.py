@@ -12,10 +12,21 @@ from simulator.draws import (
     straight_through,
 )
 from simulator.dynamics import Acted, act, observe, settle
+from simulator.functional import EnvState, FunctionalEnv, flatten_observation, observation_names
 from simulator.generative import ViewProcess, fit_views, sample_views
-from simulator.gymnasium_env import InventoryEnv, flatten_observation, observation_names
+from simulator.gymnasium_env import InventoryEnv, make
+from simulator.gymnax_adapter import GymnaxEnv, GymnaxParams, GymnaxState, make_gymnax
 from simulator.kernels import LocalDemand, LocalDemandParams
 from simulator.params import Economics, make_params, params_from_network
+from simulator.pricing import (
+    PricedDemand,
+    PricedDemandParams,
+    PricedSimulator,
+    PriceResponse,
+    demand_level,
+    demand_lift,
+    make_price_response,
+)
 from simulator.scenarios import (
     HISTORY_LENGTH,
     initial_from_panel,
@@ -25,6 +36,7 @@ from simulator.scenarios import (
     scenario_from_views,
     series_from_panel,
 )
+from simulator.scene import Painter, Scene
 from simulator.types import (
     Drain,
     DrainKernel,
@@ -40,6 +52,7 @@ from simulator.types import (
     Trajectory,
     Transition,
 )
+from simulator.vector_env import InventoryVectorEnv
 from simulator.windows import Windows, make_windows, window
 
 __all__ = [
@@ -50,19 +63,31 @@ __all__ = [
     "Drain",
     "DrainKernel",
     "Economics",
+    "EnvState",
+    "FunctionalEnv",
+    "GymnaxEnv",
+    "GymnaxParams",
+    "GymnaxState",
     "History",
     "Initial",
     "InventoryEnv",
+    "InventoryVectorEnv",
     "LocalDemand",
     "LocalDemandParams",
     "NegativeBinomial",
     "Normal",
     "Observation",
+    "Painter",
     "Params",
     "Poisson",
     "Policy",
+    "PriceResponse",
+    "PricedDemand",
+    "PricedDemandParams",
+    "PricedSimulator",
     "PyTree",
     "Scenario",
+    "Scene",
     "Series",
     "Simulator",
     "State",
@@ -74,13 +99,18 @@ __all__ = [
     "batch_last",
     "batch_returns",
     "chunked_value_and_grad",
+    "demand_level",
+    "demand_lift",
     "discounted_return",
     "fit_views",
     "flatten_observation",
     "hard_draw",
     "initial_from_panel",
     "lesser",
+    "make",
+    "make_gymnax",
     "make_params",
+    "make_price_response",
     "make_series",
     "make_windows",
     "observation_names",

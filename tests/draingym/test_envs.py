@@ -1,64 +1,336 @@
-"""Ready-made environments: found without an import, correct at the edge."""
+"""Every registered environment: Gymnasium's checks, vector checks, units conserved, pictures."""
 
 import subprocess
 import sys
 
+import gymnasium
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode
 
-from draingym.envs import placement_env, single_store_env
+import draingym
+import simulator
+from draingym.envs import PROBLEMS, make_problem
+from draingym.registration import IDS
+from simulator import InventoryVectorEnv
+
+# Sizes at which compiling and stepping take a second.
+_US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
+SMALL = {
+    "draingym/Placement-v0": _US,
+    "draingym/OrderPerNode-v0": _US,
+    "draingym/Pricing-v0": _US,
+    "draingym/Serial-v0": {"horizon": 8},
+    "draingym/OneWarehouseManyStores-v0": {"horizon": 8, "num_stores": 2},
+    "draingym/SingleStore-v0": {"horizon": 8},
+}
+# One size for all, so that a problem's vector step is compiled once.
+MANY = 16
+every_id = pytest.mark.parametrize("id", IDS)
 
 
-@pytest.mark.parametrize("make", [placement_env, single_store_env])
-def test_check_env_passes_without_a_warning(make):
-    check_env(make(horizon=8), skip_render_check=True)
+def test_every_problem_is_registered_once():
+    assert tuple(SMALL) == IDS
+    assert [f"draingym/{name}-v0" for name in PROBLEMS] == list(IDS)
+    draingym.registration.register_envs()  # a second time changes nothing
 
 
-def test_environments_are_found_by_name():
-    code = (
-        "import gymnasium, sys\n"
-        "env = gymnasium.make('draingym:draingym/Placement-v0', horizon=3)\n"
-        "env.reset(seed=0)\n"
-        "ends = [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
-        "print(ends)\n"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[False, False, True]"
+@every_id
+def test_check_env_passes_without_a_warning(id):
+    check_env(gymnasium.make(id, **SMALL[id]).unwrapped)  # renders in every mode too
 
 
-def test_random_placement_conserves_units_and_never_ships_what_is_not_there():
-    env = placement_env(horizon=40, units_per_period=20.0)
-    observation, _ = env.reset(seed=1)
-    nodes = env.action_space.shape[0]
-    on_hand = observation[:nodes].copy()
+@every_id
+def test_a_vector_of_them(id):
+    env = gymnasium.make_vec(id, num_envs=MANY, info=True, **SMALL[id])
+    assert isinstance(env, InventoryVectorEnv)
+    assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
+    assert env.spec.id == id
+    env.action_space.seed(0)
+    observation, info = env.reset(seed=0)
+    assert info == {}
+    for t in range(10):
+        assert observation in env.observation_space
+        observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
+        assert (reward.dtype, reward.shape) == (np.float64, (MANY,))
+        assert (terminated.dtype, truncated.dtype) == (np.bool_, np.bool_)
+        assert truncated.all() == (t == 7)
+        assert not terminated.any()
+    assert len(env.observation_names) == env.single_observation_space.shape[0]
+    env.close()
+
+
+@every_id
+def test_the_first_trajectory_is_the_single_environments(id):
+    one = gymnasium.make(id, **SMALL[id])
+    many = gymnasium.make_vec(id, num_envs=MANY, info=True, **SMALL[id])
+    one.reset(seed=4)
+    many.reset(seed=4)
+    action = np.full(one.action_space.shape, 0.25, np.float32)
+    for _ in range(3):
+        observation, reward, *_ = one.step(action)
+        observations, rewards, *_ = many.step(np.tile(action, (MANY, 1)))
+        np.testing.assert_allclose(observations[0], observation, rtol=1e-5, atol=1e-4)
+        assert rewards[0] == pytest.approx(reward, rel=1e-4, abs=1e-3)
+
+
+def soak(id, num_envs, steps, **options):
+    """Step at random between and at the bounds, and check every unit at every node."""
+    env = gymnasium.make_vec(id, num_envs=num_envs, info=True, **options)
+    params, whole = env.functional.params, env.functional.simulator.whole_units
+    parent = np.asarray(params.parent)
+    nodes = len(parent)
+    below = (parent[None, :] == np.arange(nodes)[:, None]).astype(np.float32)  # [N, children]
     rng = np.random.default_rng(0)
-    shipped_to_customers = 0.0
-    for _ in range(40):
-        action = rng.choice([0.0, 0.1, 1.0], nodes).astype(np.float32)
-        observation, reward, _, _, info = env.step(action)
-        moved = np.zeros(nodes)
-        moved[0] = info["shipped"][1:].sum()
-        np.testing.assert_array_equal(
-            observation[:nodes], on_hand + info["stowed"] - moved - info["outbound"]
-        )
-        on_hand = observation[:nodes].copy()
-        assert (on_hand >= 0).all()
-        assert np.isfinite(reward)
-        shipped_to_customers += info["outbound"].sum()
-    assert shipped_to_customers > 100
+    observation, _ = env.reset(seed=0)
+    on_hand, sold = observation[:, :nodes], 0.0
+    for _ in range(steps):
+        actions = rng.random((num_envs, env.single_action_space.shape[0]), dtype=np.float32)
+        actions = np.where(rng.random(actions.shape) < 0.6, np.round(actions), actions)
+        observation, reward, _, _, info = env.step(actions)
+        assert np.isfinite(observation).all()
+        assert np.isfinite(reward).all()
+        after = observation[:, :nodes]
+        assert (after >= 0).all()
+        if "outbound" in info:
+            expected = on_hand + info["stowed"] - info["shipped"] @ below.T - info["outbound"]
+            goes_on = info["_outbound"]
+            error = np.abs(after - expected)[goes_on]
+            assert error.max() <= (0.0 if whole else 1e-3)
+            if whole:
+                np.testing.assert_array_equal(after, np.round(after))
+            sold += info["outbound"].sum()
+        on_hand = after
+    assert sold > 0
+    return num_envs * steps
+
+
+@every_id
+def test_units_are_conserved_at_the_bounds(id):
+    soak(id, MANY, 30, **SMALL[id])
+
+
+@pytest.mark.slow
+def test_a_million_steps_at_the_bounds():
+    plan = {
+        "draingym/Placement-v0": (128, 62),
+        "draingym/OrderPerNode-v0": (128, 62),
+        "draingym/Pricing-v0": (2048, 62),
+        "draingym/Serial-v0": (2048, 102),
+        "draingym/OneWarehouseManyStores-v0": (2048, 102),
+        "draingym/SingleStore-v0": (4096, 112),
+    }
+    assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    "wrap",
     [
-        ({"units_per_view": 0.0}, r"units_per_view is 0.0, must be in \(0, 1\]"),
-        ({"units_per_period": -1.0}, "units_per_period is -1.0, must be above 0"),
-        ({"horizon": 0}, "horizon is 0, must be at least 1"),
-        ({"render_mode": "human"}, "render_mode is 'human', must be None"),
+        gymnasium.wrappers.RecordEpisodeStatistics,
+        gymnasium.wrappers.NormalizeObservation,
+        gymnasium.wrappers.NormalizeReward,
+        gymnasium.wrappers.FlattenObservation,
+        gymnasium.wrappers.ClipAction,
+        lambda env: gymnasium.wrappers.RescaleAction(env, np.float32(-1), np.float32(1)),
+        lambda env: gymnasium.wrappers.TimeLimit(env, 3),
+        lambda env: gymnasium.wrappers.FrameStackObservation(env, 2),
+        gymnasium.wrappers.Autoreset,
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+    ids=lambda wrap: getattr(wrap, "__name__", ""),
 )
-def test_bad_arguments_are_refused(arguments, message):
+def test_wrappers(wrap):
+    env = wrap(gymnasium.make("draingym/SingleStore-v0", horizon=8))
+    env.action_space.seed(0)
+    env.reset(seed=0)
+    for _ in range(8):
+        observation, reward, _, truncated, _ = env.step(env.action_space.sample())
+        assert np.isfinite(reward)
+        assert np.isfinite(observation).all()
+        if truncated:
+            break
+    assert truncated
+
+
+def test_options_reach_both_kinds():
+    options = {"observation": "dict", "symmetric_actions": True, "lead_times": [1, 0, 2]}
+    options |= {"holding_costs": [0.1, 0.2, 0.3], "horizon": 4}
+    one = gymnasium.make("draingym/Serial-v0", **options)
+    many = gymnasium.make_vec(
+        "draingym/Serial-v0", num_envs=2, autoreset_mode="SameStep", to_numpy=False, **options
+    )
+    assert one.action_space == gymnasium.spaces.Box(-1.0, 1.0, (3,), np.float32)
+    assert one.observation_space["pipeline"].shape == (2 * 3,)
+    assert many.single_observation_space == one.observation_space
+    observation, _ = many.reset(seed=0)
+    assert isinstance(observation["on_hand"], jax.Array)
+
+
+def test_equal_arguments_share_a_problem_and_what_is_compiled():
+    assert make_problem("SingleStore", horizon=7) is make_problem("SingleStore", horizon=7)
+    assert make_problem("SingleStore", horizon=7) is not make_problem("SingleStore", horizon=6)
+
+
+def test_environments_are_found_by_name_and_load_nothing_heavy():
+    code = (
+        "import gymnasium, sys\n"
+        "env = gymnasium.make('draingym:draingym/SingleStore-v0', horizon=3)\n"
+        "env.reset(seed=0)\n"
+        "ends = [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
+        "print(ends, 'draingym/Placement-v0' in gymnasium.registry)\n"
+        "print(sorted({'flax', 'matplotlib', 'optax', 'policies'} & sys.modules.keys()))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines() == ["[False, False, True] True", "[]"]
+
+
+def test_pure_functions_by_name():
+    env = simulator.make("draingym:draingym/SingleStore-v0", horizon=6)
+
+    def play(share, key):
+        _, state = env.reset(key)
+        _, rewards = jax.lax.scan(
+            lambda state, _: env.step(key, state, share)[1:3], state, None, length=6
+        )
+        return rewards.sum()
+
+    keys = jax.random.split(jax.random.key(0), 16)
+    returns = jax.jit(jax.vmap(play, in_axes=(None, 0)))(jnp.array([0.2]), keys)
+    assert returns.shape == (16,)
+    assert len(np.unique(returns)) == 16
+    with pytest.raises(gymnasium.error.Error):
+        simulator.make("draingym/Unknown-v0")
+    with pytest.raises(TypeError, match="must name an InventoryEnv"):
+        simulator.make("CartPole-v1")
+
+
+def test_a_discount_sells_more():
+    env = simulator.make("draingym/Pricing-v0", **_US)
+    nodes = env.num_actions - 1
+
+    def sold(discount):
+        _, state = env.reset(jax.random.key(0))
+        total = 0.0
+        for _ in range(8):
+            action = jnp.concatenate([jnp.full(nodes, 0.5), discount[None]])
+            _, state, _, _, info = env.step(jax.random.key(0), state, action)
+            total = total + info["transition"].outbound.sum()
+        return total
+
+    totals = jax.jit(jax.vmap(sold))(jnp.linspace(0.0, 1.0, 5))
+    assert (np.diff(totals) > 0).all()
+
+
+@pytest.mark.parametrize("id", ["draingym/Placement-v0", "draingym/OneWarehouseManyStores-v0"])
+def test_pictures_move_and_keep_their_figure(id):
+    env = gymnasium.make(id, render_mode="rgb_array", **SMALL[id])
+    env.reset(seed=0)
+    frames = [env.render()]
+    figure = env.unwrapped._painter._axes.figure
+    for _ in range(2):
+        env.step(np.full(env.action_space.shape, 0.5, np.float32))
+        frames.append(env.render())
+    for frame in frames:
+        assert (frame.shape, frame.dtype) == ((440, 720, 3), np.uint8)
+    assert (frames[0] != frames[1]).any()
+    assert (frames[1] != frames[2]).any()
+    np.testing.assert_array_equal(frames[2], env.render())
+    assert env.unwrapped._painter._axes.figure is figure
+    env.close()
+    env.close()
+
+
+def test_a_stockout_reddens_the_regions_around():
+    env = gymnasium.make("draingym/Placement-v0", render_mode="rgb_array", **_US)
+    env.reset(seed=0)
+    env.step(np.zeros(env.action_space.shape, np.float32))
+    env.render()
+    picture = env.unwrapped._painter
+    assert picture._regions.get_array().max() > 0.5
+    for _ in range(7):
+        env.step(np.ones(env.action_space.shape, np.float32))
+    env.render()
+    assert picture._regions.get_array().max() < 0.5
+    assert picture._nodes.get_sizes().max() > 100
+
+
+def test_vectors_are_painted_one_by_one_and_collected():
+    env = gymnasium.make_vec(
+        "draingym/SingleStore-v0", num_envs=2, render_mode="rgb_array", horizon=4
+    )
+    env.reset(seed=0)
+    before = env.render()
+    env.step(np.array([[0.1], [0.9]], np.float32))
+    after = env.render()
+    assert len(before) == len(after) == 2
+    assert (after[0] != after[1]).any()
+    env.close()
+    collected = gymnasium.wrappers.RenderCollection(
+        gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
+    )
+    collected.reset(seed=0)
+    collected.step(np.array([0.1], np.float32))
+    assert len(collected.render()) == 2
+
+
+def test_a_window_is_drawn_unseen_where_there_is_no_screen():
+    env = gymnasium.make("draingym/Serial-v0", render_mode="human", horizon=4)
+    env.reset(seed=0)
+    env.step(np.full(4, 0.5, np.float32))
+    assert env.render() is None
+    assert "period 0" in env.unwrapped._painter._title.get_text()
+    env.close()
+
+
+def test_videos_are_recorded(tmp_path):
+    pytest.importorskip("moviepy", reason="RecordVideo of Gymnasium writes videos with moviepy")
+    env = gymnasium.wrappers.RecordVideo(
+        gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4),
+        str(tmp_path / "videos"),
+    )
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(env.action_space.sample())
+    env.close()
+    assert [
+        path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 1000
+    ] == [".mp4"]
+
+
+def test_without_matplotlib_rendering_says_what_to_install(monkeypatch):
+    env = gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
+    env.reset(seed=0)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'draingym\[report\]'"):
+        env.render()
+
+
+def test_rendering_before_reset_is_refused():
+    env = gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
+    with pytest.raises(RuntimeError, match="nothing to render yet"):
+        env.unwrapped.render()
+
+
+@pytest.mark.parametrize(
+    ("problem", "arguments", "message"),
+    [
+        ("Placement", {"units_per_view": 0.0}, r"units_per_view is 0.0, must be in \(0, 1\]"),
+        ("OrderPerNode", {"units_per_period": -1.0}, "units_per_period is -1.0, must be above 0"),
+        ("Pricing", {"horizon": 0}, "horizon is 0, must be at least 1"),
+        ("Pricing", {"lift": (2.0, 1.0)}, "must be 7 finite factors that rise from 1"),
+        ("SingleStore", {"horizon": 0}, "horizon is 0, must be at least 1"),
+        ("SingleStore", {"max_request": -1.0}, "max_action is .*, must be a vector, finite"),
+        ("Serial", {"lead_times": (1, 2)}, "lead_times has 2 entries, holding_costs 4"),
+        ("Serial", {"lead_times": (1, -2, 1, 1)}, "lead_times is .*, must be at least 0"),
+        ("Serial", {"mean_demand": 0.0}, "must be > 0"),
+        ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be at least 1"),
+        ("OneWarehouseManyStores", {"correlation": 2.0}, r"correlation is 2.0, must be in \[0, 1"),
+        ("Unknown", {}, "problem is 'Unknown', must be one of Placement, "),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_bad_arguments_are_refused(problem, arguments, message):
     with pytest.raises(ValueError, match=message):
-        placement_env(**arguments)
+        make_problem(problem, **arguments)

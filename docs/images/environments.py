@@ -1,0 +1,40 @@
+"""Paints the pictures of docs/gym.md: `python docs/images/environments.py`."""
+
+from pathlib import Path
+
+import gymnasium
+import matplotlib.image
+import numpy as np
+
+import draingym
+
+FOLDER = Path(__file__).parent
+
+
+def paint(id: str, name: str, request: np.ndarray, periods: int) -> None:
+    """Save the picture after some periods of raising positions to a multiple of a request."""
+    env = gymnasium.make(id, render_mode="rgb_array")
+    names = env.unwrapped.observation_names
+    nodes = len(request)
+    observation, _ = env.reset(seed=3)
+    for _ in range(periods):
+        owned = observation[:nodes].copy()
+        for n in range(nodes):
+            transit = [i for i, each in enumerate(names) if each.startswith("pipeline")]
+            owned[n] += observation[[i for i in transit if names[i].endswith(f"[{n}]")]].sum()
+        limit = np.asarray(env.unwrapped.functional.max_action)
+        action = np.clip((request - owned) / limit, 0.0, 1.0).astype(np.float32)
+        observation, *_ = env.step(action)
+    matplotlib.image.imsave(FOLDER / name, env.render())
+    env.close()
+
+
+if __name__ == "__main__":
+    draingym.registration.register_envs()
+    paint(
+        "draingym/Placement-v0",
+        "env_placement.png",
+        np.array([240.0, 28, 40, 20, 6, 30, 16]),
+        24,
+    )
+    paint("draingym/Serial-v0", "env_serial.png", np.array([18.0, 28.0, 20.0, 26.0]), 20)

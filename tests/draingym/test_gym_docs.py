@@ -1,0 +1,40 @@
+"""docs/gym.md says what is so, and its examples run."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import simulator
+from draingym.registration import IDS
+from draingym.rendering import MapPicture
+
+PAGE = Path(__file__).parents[2] / "docs" / "gym.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+ROWS = re.findall(
+    r"^\| `(\w+-v0)` \| (\d+): .* \| (whole|real) \| (lost|waits)", TEXT, re.MULTILINE
+)
+
+
+def test_every_environment_has_its_row():
+    assert [f"draingym/{row[0]}" for row in ROWS] == list(IDS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_a_row_is_right(row):
+    name, actions, units, unmet = row
+    env = simulator.make(f"draingym:draingym/{name}")
+    assert env.num_actions == int(actions)
+    assert env.simulator.whole_units == (units == "whole")
+    assert getattr(env.simulator.kernel, "backlog", False) == (unmet == "waits")
+    assert env.horizon == (60 if isinstance(env.painter(), MapPicture) else 100)
+
+
+@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+def test_examples_run(block):
+    exec(compile(block, str(PAGE), "exec"), {})
+
+
+def test_pictures_are_small():
+    for name in re.findall(r"\((images/[^)]+)\)", TEXT):
+        assert 0 < (PAGE.parent / name).stat().st_size < 150_000

@@ -1,0 +1,141 @@
+"""gymnax's signatures and semantics: jit, vmap, scan, auto-reset, spaces."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from simulator import FunctionalEnv, GymnaxEnv, single_store
+from simulator.functional import at
+
+
+def problem(horizon=4, observation="box"):
+    simulator, params, sample = single_store(lead_time=1)
+    return FunctionalEnv(
+        simulator=simulator,
+        params=params,
+        sample=lambda key: sample(key, horizon),
+        max_action=np.array([20.0]),
+        observation=observation,
+    )
+
+
+ENV = GymnaxEnv(problem(), episodes=6)
+PARAMS = ENV.default_params
+
+
+def test_an_episode_is_one_of_those_drawn_and_is_stepped_by_the_simulator():
+    observation, state = ENV.reset(jax.random.key(3), PARAMS)
+    series = at(PARAMS.series, int(state.episode))
+    simulator, core = ENV.functional.simulator, state.core
+    for t in range(3):
+        action = jnp.array([0.1 * t + 0.2])
+        observation, state, reward, done, info = ENV.step(jax.random.key(t), state, action, PARAMS)
+        core, transition = simulator.step(PARAMS.params, core, 20.0 * action, at(series, t))
+        assert float(reward) == pytest.approx(float(transition.reward), rel=1e-5)
+        assert not bool(done)
+        np.testing.assert_allclose(observation[0], transition.on_hand[0], rtol=1e-5)
+        np.testing.assert_array_equal(info["final_obs"], observation)
+
+
+def test_the_end_returns_another_start_and_keeps_what_was_seen_last():
+    _, state = ENV.reset(jax.random.key(0), PARAMS)
+    for t in range(4):
+        observation, state, _, done, info = ENV.step(
+            jax.random.key(t), state, jnp.array([0.5]), PARAMS
+        )
+        assert bool(done) == (t == 3)
+        assert bool(info["truncated"]) == (t == 3)
+    assert int(state.time) == 0
+    first, fresh = ENV.reset(jax.random.split(jax.random.key(3), 1)[0], PARAMS)
+    np.testing.assert_array_equal(observation[:3], first[:3])  # empty shelves and pipeline
+    assert float(info["final_obs"][0]) > 0.0
+    assert float(info["discount"]) == 1.0  # truncation is no terminal state
+    assert jax.tree.structure(fresh) == jax.tree.structure(state)
+
+
+def test_vmap_and_scan_run_many_episodes_and_every_reset_lands_in_the_pool():
+    def act(state, key):
+        key_action, key_step = jax.random.split(key)
+        actions = jax.vmap(ENV.action_space(PARAMS).sample)(jax.random.split(key_action, 8))
+        keys = jax.random.split(key_step, 8)
+        _, state, reward, done, _ = jax.vmap(ENV.step, in_axes=(0, 0, 0, None))(
+            keys, state, actions, PARAMS
+        )
+        return state, (reward, done, state.episode)
+
+    @jax.jit
+    def run(key):
+        key_reset, key_run = jax.random.split(key)
+        _, state = jax.vmap(ENV.reset, in_axes=(0, None))(jax.random.split(key_reset, 8), PARAMS)
+        return jax.lax.scan(act, state, jax.random.split(key_run, 12))[1]
+
+    reward, done, episode = run(jax.random.key(0))
+    assert reward.shape == (12, 8)
+    assert np.isfinite(reward).all()
+    np.testing.assert_array_equal(np.asarray(done).any(axis=1), np.arange(12) % 4 == 3)
+    assert set(np.unique(episode)) <= set(range(6))
+    assert len(np.unique(episode)) > 3
+
+
+def test_a_shorter_limit_truncates_earlier():
+
+    short = replace(PARAMS, max_steps_in_episode=jnp.int32(2))
+    _, state = ENV.reset(jax.random.key(0), short)
+    _, state, _, first, _ = ENV.step_env(jax.random.key(0), state, jnp.array([0.5]), short)
+    _, state, _, second, _ = ENV.step_env(jax.random.key(0), state, jnp.array([0.5]), short)
+    assert (bool(first), bool(second)) == (False, True)
+    assert bool(ENV.is_terminal(state, short))
+    assert float(ENV.discount(state, short)) == 0.0
+
+
+def test_costs_are_swept_with_vmap():
+    """Twice the cost of holding and of waiting is twice the cost, in the same episodes."""
+
+    def cost(scale):
+        params = jax.tree.map(lambda leaf: leaf, PARAMS.params)
+
+        params = replace(
+            params, holding_cost=scale * params.holding_cost, unmet_cost=scale * params.unmet_cost
+        )
+        swept = replace(PARAMS, params=params)
+        _, state = ENV.reset(jax.random.key(1), swept)
+        return ENV.step(jax.random.key(0), state, jnp.array([0.5]), swept)[2]
+
+    one, two = jax.vmap(cost)(jnp.array([1.0, 2.0]))
+    assert float(two) == pytest.approx(2 * float(one), rel=1e-6)
+    assert float(one) < 0
+
+
+@pytest.mark.parametrize("observation", ["box", "dict"])
+def test_spaces_sample_what_they_contain(observation):
+    env = GymnaxEnv(problem(observation=observation), episodes=1)
+    params = env.default_params
+    seen, state = env.reset(jax.random.key(0), params)
+    space = env.observation_space(params)
+    assert bool(space.contains(seen))
+    sample = space.sample(jax.random.key(1))
+    assert jax.tree.map(jnp.shape, sample) == jax.tree.map(jnp.shape, seen)
+    actions = env.action_space(params)
+    assert actions.shape == (env.num_actions,) == (1,)
+    assert bool(actions.contains(actions.sample(jax.random.key(2))))
+    assert not bool(actions.contains(jnp.array([1.5])))
+    again = env.get_obs(state, params)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), again, seen))
+
+
+def test_gradients_go_through_a_step():
+    def reward(action):
+        _, state = ENV.reset(jax.random.key(1), PARAMS)
+        _, state, _, _, _ = ENV.step(jax.random.key(0), state, action, PARAMS)
+        return ENV.step(jax.random.key(0), state, jnp.zeros(1), PARAMS)[2]
+
+    # Empty shelves: what arrives in the second period serves who waits and saves 9 a unit.
+    np.testing.assert_allclose(jax.grad(reward)(jnp.array([0.1])), [9.0 * 20.0], rtol=1e-5)
+
+
+def test_no_episodes_are_refused():
+    with pytest.raises(ValueError, match="episodes is 0, must be at least 1"):
+        GymnaxEnv(problem(), episodes=0)

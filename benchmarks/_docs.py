@@ -127,12 +127,103 @@ def validation(result: Result) -> str:
     return table(["USD per product", *columns], body)
 
 
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """Return a figure, with its interval where it has one."""
+    low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+    ends = "" if low is None or high is None else f" [{number(low)}, {number(high)}]"
+    return f"{number(row.get(name))}{ends}"
+
+
+def drain_losses(result: Result) -> str:
+    """Return the paper's Table 2: our rows and the paper's."""
+    names = ["cost_q10", "cost_q50", "cost_q90", "cost_nll"]
+    names += ["outbound_q10", "outbound_q50", "outbound_q90", "outbound_nll", "outbound_ce", "loss"]
+    short = {n: n.replace("cost_", "C ").replace("outbound_", "O ") for n in names}
+    found = [row for row in result["rows"] if row["table"] == "table 2"]
+    header = ["model", "data", *short.values()]
+    body = [[row["model"], row["data"], *(number(row[n]) for n in names)] for row in found]
+    return table(header, body)
+
+
+def drain_calibration(result: Result) -> str:
+    """Return the paper's Table 3: our rows and the paper's."""
+    names = {"model": "model", "data": "data", "aggregation": "aggregation"}
+    slopes = {name: f"{name} slope" for name in ("p10", "p50", "p90", "ols")}
+    found = [row for row in result["rows"] if row["table"] == "table 3"]
+    body = [
+        [row[n] for n in names] + [number(row[n]) for n in slopes] + [_cell(row, "crps")]
+        for row in found
+    ]
+    return table([*names, *slopes.values(), "CRPS"], body)
+
+
+def drain_relative(result: Result) -> str:
+    """Return every model's scores over the noise floor's, and the gap it closes, node level."""
+    shown = ("crps_total", "crps_regional", "crps_node", "outbound_q50", "energy")
+    found = {(r["model"], r["score"]): r for r in result["rows"] if r["table"] == "relative"}
+
+    def interval(row: Mapping[str, Any]) -> str:
+        return f"{number(row['mean'])} [{number(row['low'])}, {number(row['high'])}]"
+
+    body = []
+    for model in dict.fromkeys(model for model, _ in found):
+        if model != "noise floor":
+            ratios = [interval(found[model, score]["to_floor"]) for score in shown]
+            body.append([model, *ratios, interval(found[model, "crps_node"]["gap_closed"])])
+    return table(["model", *shown, "gap closed, node"], body)
+
+
+def drain_off_policy(result: Result) -> str:
+    """Return node CRPS over the noise floor's by policy and model."""
+    found = {(r["policy"], r["model"]): r for r in result["rows"] if r["table"] == "off policy"}
+    models = [m for m in dict.fromkeys(m for _, m in found) if m != "noise floor"]
+    body = [
+        [policy, *(_cell(found[policy, model], "crps_node") for model in models)]
+        for policy in dict.fromkeys(policy for policy, _ in found)
+    ]
+    return table(["policy", *models], body)
+
+
+def drain_pooled(result: Result) -> str:
+    """Return what models close of the gap over all policies, by score."""
+    shown = ("crps_total", "crps_regional", "crps_node", "energy", "crps_cost_node")
+    found = {(r["model"], r["score"]): r for r in result["rows"] if r["table"] == "pooled"}
+    body = [
+        [model, *(_cell(found[model, score], "closed") for score in shown)]
+        for model in dict.fromkeys(model for model, _ in found)
+    ]
+    return table(["model", *shown], body)
+
+
+def drain_disagreement(result: Result) -> str:
+    """Return how far an ensemble's members lie apart, and how each policy stocks."""
+    names = ("units", "empty", "sold_out", "usd_a_unit")
+    found = [row for row in result["rows"] if row["table"] == "disagreement"]
+    models = list(dict.fromkeys(row["model"] for row in found))
+    by = {(row["policy"], row["model"]): row for row in found}
+    body = [
+        [
+            policy,
+            *(by[policy, models[0]][n] for n in names),
+            *(by[policy, m]["ratio"] for m in models),
+        ]
+        for policy in dict.fromkeys(row["policy"] for row in found)
+    ]
+    return table(["policy", "units", "empty", "sold out", "USD a unit", *models], body)
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
     "validation": validation,
     "claims": claims,
     "rows": rows,
     "policies": quality_policies,
     "differences": quality_differences,
+    "drain-losses": drain_losses,
+    "drain-calibration": drain_calibration,
+    "drain-relative": drain_relative,
+    "drain-off-policy": drain_off_policy,
+    "drain-pooled": drain_pooled,
+    "drain-disagreement": drain_disagreement,
 }
 
 

@@ -146,8 +146,10 @@ def loss_sums(
         values, where = outbound_entries(joint.dist, outbound, available, counted, joint.cap)
     costs = cost_entries(knots, outbound, ship_cost, counted & (available > 0))
     told = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
-    # Randomises the PIT of discrete units; which numbers does not matter.
-    uniforms = jax.random.uniform(jax.random.key(0), outbound.shape)
+    # Randomises the PIT of discrete units; which numbers does not matter, if only a product's do not
+    # depend on what else is in its batch.
+    uniforms = jax.random.uniform(jax.random.key(0), outbound.shape[-2:])
+    uniforms = jnp.broadcast_to(uniforms, outbound.shape)
     dependence = -joint.log_dependence(outbound, available, active, uniforms)
     values = {**values, **costs[0], "dependence": dependence}
     where = {**where, **costs[1], "dependence": told}

@@ -116,10 +116,9 @@ def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
     def expected(weights):
         network = nnx.merge(definition, weights)
         part = jax.tree.map(lambda x: x[batch], panel.inputs)
-        dist, knots = network(network.static(panel.statistics, panel.geography), part)
-        flows = (part.outbound, part.ship_cost, part.available)
-        counted = part.active & mask[..., None]
-        return weighted(means(*loss_sums(dist, knots, *flows, counted)), balance)
+        joint, knots = network(network.static(panel.statistics, panel.geography), part)
+        flows = (part.outbound, part.ship_cost, part.available, part.active)
+        return weighted(means(*loss_sums(joint, knots, *flows, mask)), balance)
 
     loss, gradient = expected(weights)
     for chunk in (1, 2, 4):

@@ -93,11 +93,10 @@ def test_samples_are_feasible_and_better_than_no_model(trained: Trained, data: D
     np.testing.assert_array_equal(one, two[:, :2])
 
 
-@pytest.mark.parametrize("lane_heads", [0, 1])
 def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
-    data: DrainData, lane_heads: int
+    data: DrainData,
 ) -> None:
-    config = replace(LEAST, lane_heads=lane_heads, pair_bias=lane_heads > 0)
+    config = LEAST
     definition = graph_definition(config, 2, 3)
     weights = init(config, 2, 3, seed=0)
     panel = training._Panel(
@@ -121,7 +120,7 @@ def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
         return weighted(means(*loss_sums(joint, knots, *flows, mask)), balance)
 
     loss, gradient = expected(weights)
-    for chunk in (1, 2, 4):
+    for chunk in (1, 4):
         found, slopes = jax.jit(
             lambda w, c=chunk: training._gradient(definition, w, balance, panel, batch, mask, c)
         )(weights)

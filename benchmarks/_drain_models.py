@@ -172,7 +172,7 @@ def baselines(data: DrainData, names: tuple[str, ...], *, seed: int) -> dict[str
         return lambda d, p, n: sample_last_share(rule, d, p, n, seed)
 
     def trees() -> Sampler:
-        model = fit_quantile_trees(data, seed=seed, num_threads=2)
+        model = fit_quantile_trees(data, seed=seed)
         return lambda d, p, n: sample_quantile_trees(model, d, p, n, seed)
 
     fits: Mapping[str, Callable[[], Sampler]] = {CLOSEST: closest, SHARE: share, TREES: trees}

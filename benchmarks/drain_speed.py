@@ -412,12 +412,8 @@ def training_rows(sizes: Sizes) -> tuple[list[Row], str]:
     rows = []
     with jax.default_device(jax.devices("cpu")[0]):
         for preset, batch in sizes.updates:
-            for mixing in ("Transformer", "RNN"):
-                if mixing == "RNN" and (preset, batch) != sizes.updates[0]:
-                    continue
-                config = variant(mixing, preset)
-                label = f"paper's {mixing}, {preset} sizes"
-                rows.append(training_row(label, config, batch, sizes.periods))
+            config = variant("Transformer", preset)
+            rows.append(training_row(f"Transformer, {preset} sizes", config, batch, sizes.periods))
     return rows, ""
 
 

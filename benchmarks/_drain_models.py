@@ -187,13 +187,14 @@ def baselines(data: DrainData, names: tuple[str, ...], *, seed: int) -> dict[str
 def disagreement(model: Model, data: DrainData, periods: tuple[int, int], number: int) -> float:
     """Return how much an ensemble's members differ in the mean they expect, over its spread.
 
-    The standard deviation over members of a node's mean units, summed over nodes and periods,
-    over the same of the standard deviation of its samples.
+    ``sqrt(B / W)``: B is the variance over members of a node's mean units, less what it owes to the
+    mean being that of ``number`` samples, W the variance of a member's samples; both summed over
+    products, periods and nodes.
     """
     drawn = [
         sample_panel(member, data, periods, number, jax.random.key(1000 + m))[0]
         for m, member in enumerate(model.members)
     ]
-    between = np.stack([x.mean(axis=0) for x in drawn]).std(axis=0, ddof=1)
-    within = np.sqrt(np.stack([x.var(axis=0) for x in drawn]).mean(axis=0))
-    return float(between.sum() / within.sum())
+    within = np.stack([x.var(axis=0, ddof=1) for x in drawn]).mean(axis=0)
+    between = np.stack([x.mean(axis=0) for x in drawn]).var(axis=0, ddof=1)
+    return float(np.sqrt(max((between - within / number).sum(), 0.0) / within.sum()))

@@ -204,7 +204,7 @@ def main(
                         "table": "disagreement",
                         "model": model.name,
                         **describe(panel, periods),
-                        "ratio": disagreement(model, panel.data, periods, 8),
+                        "ratio": disagreement(model, panel.data, periods, 16),
                     }
                 )
         clock(f"{name}: scored")

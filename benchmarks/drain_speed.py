@@ -59,7 +59,8 @@ NODES, REGIONS, CALENDAR, ATTRIBUTES = 20, 100, 2, 3
 HORIZONS = (8, 26, 52)  # periods, of the memory's table
 REPEATS = 5
 FORWARD, GRADIENT = 8.0, 4.0  # bars, times faster
-TOLERANCE = 1e-3  # of the losses of the first updates; 1.1e-4 is seen
+TOLERANCE = 1e-4  # relative, of what both rollouts ship
+LOSS_TOLERANCE = 1e-3  # relative, of PyTorch's first losses; 1.1e-4 is seen
 HOLDING = 0.05  # currency per unit and period
 # The paper's network: a plain head, and attention that knows no distance.
 
@@ -379,7 +380,7 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
 
     for update in range(3):
         a, b = ours(), trainer.update(part)
-        if not abs(a - b) <= TOLERANCE * abs(a):
+        if not abs(a - b) <= LOSS_TOLERANCE * abs(a):
             raise RuntimeError(f"{label}: loss {a} of update {update + 1} is {b} in PyTorch")
     times = timed({"jax": ours})
     # PyTorch is not always faster on more threads: its better time counts.

@@ -146,8 +146,8 @@ def loss_sums(
         values, where = outbound_entries(joint.dist, outbound, available, counted, joint.cap)
     costs = cost_entries(knots, outbound, ship_cost, counted & (available > 0))
     told = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
-    # Randomises the PIT of discrete units; which numbers does not matter, if only a product's do not
-    # depend on what else is in its batch.
+    # Randomises the PIT of discrete units. Which numbers does not matter, as long as a product's do
+    # not depend on what else is in its batch.
     uniforms = jax.random.uniform(jax.random.key(0), outbound.shape[-2:])
     uniforms = jnp.broadcast_to(uniforms, outbound.shape)
     dependence = -joint.log_dependence(outbound, available, active, uniforms)

@@ -292,7 +292,7 @@ class TorchDrain(nn.Module):
                 (a[..., None] - lower) / gaps
             ).clamp(0.0, 1.0)
             beyond = [(-(y - last).clamp(min=0.0) / decay).exp() for y in (a, b)]
-            return _STEP * (linear.sum(-1) + beyond[0] - beyond[1])
+            return _STEP * (linear.sum(-1) + (beyond[0] - beyond[1]))
 
         units = outbound.clamp(min=float(atoms))
         tail = torch.where(bound, survival(units - 0.5), mass(units - 0.5, units + 0.5))
@@ -311,7 +311,9 @@ class TorchDrain(nn.Module):
         ).clamp(0.0, 1.0)
         below = [((y - first).clamp(max=0.0) / low_scale).exp() for y in (b, a)]
         beyond = [(-(y - high).clamp(min=0.0) / high_scale).exp() for y in (a, b)]
-        density = _STEP * (linear.sum(-1) + below[0] - below[1] + beyond[0] - beyond[1])
+        # Differences first: in one tail the other's terms are 1 and 1, and would swallow it.
+        beyond_both = (below[0] - below[1]) + (beyond[0] - beyond[1])
+        density = _STEP * (linear.sum(-1) + beyond_both)
 
         def pinball(actual: Tensor, quantile: Tensor) -> Tensor:
             error = actual[..., None] - quantile

@@ -60,9 +60,10 @@ HORIZONS = (8, 26, 52)  # periods, of the memory's table
 REPEATS = 5
 FORWARD, GRADIENT = 8.0, 4.0  # bars, times faster
 TOLERANCE = 1e-4  # relative, of what both rollouts ship
-LOSS_TOLERANCE = 1e-3  # relative, of PyTorch's first losses; 1.1e-4 is seen
+# Relative, of PyTorch's first loss, and of the first after a change of the weights: Adam's first
+# step divides a gradient by its own size, so that the rounding of the smallest ones shows.
+LOSS_TOLERANCES = (1e-5, 1e-5, 1e-3)
 HOLDING = 0.05  # currency per unit and period
-# The paper's network: a plain head, and attention that knows no distance.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ class Sizes:
     horizon: int  # periods of a rollout
     low_horizon: int  # in bfloat16, which processors emulate
     periods: int  # of a training batch
-    updates: tuple[tuple[str, int], ...]  # preset and products of an update
+    updates: tuple[tuple[str, str, int], ...]  # variant, preset and products of an update
 
 
 SIZES = {
@@ -82,14 +83,24 @@ SIZES = {
         horizon=26,
         low_horizon=8,
         periods=26,
-        updates=(("small", 4), ("small", 16), ("paper", 4)),
+        updates=(
+            ("Transformer", "small", 4),
+            ("Transformer", "small", 16),
+            ("RNN", "small", 4),
+            ("Transformer", "paper", 4),
+        ),
     ),
     "paper": Sizes(
         products=160,
         horizon=52,
         low_horizon=52,
         periods=52,
-        updates=(("small", 4), ("small", 16), ("paper", 16)),
+        updates=(
+            ("Transformer", "small", 4),
+            ("Transformer", "small", 16),
+            ("RNN", "small", 4),
+            ("Transformer", "paper", 16),
+        ),
     ),
 }
 
@@ -378,10 +389,10 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
         learned, losses, _ = step(learned, rows, panel)
         return float(losses[0])
 
-    for update in range(3):
+    for update, tolerance in enumerate(LOSS_TOLERANCES, start=1):
         a, b = ours(), trainer.update(part)
-        if not abs(a - b) <= LOSS_TOLERANCE * abs(a):
-            raise RuntimeError(f"{label}: loss {a} of update {update + 1} is {b} in PyTorch")
+        if not abs(a - b) <= tolerance * abs(a):
+            raise RuntimeError(f"{label}: loss {a} of update {update} is {b} in PyTorch")
     times = timed({"jax": ours})
     # PyTorch is not always faster on more threads: its better time counts.
     best: dict[int, tuple[float, float]] = {}
@@ -412,9 +423,9 @@ def training_rows(sizes: Sizes) -> tuple[list[Row], str]:
         return [], f"PyTorch cannot be imported ({error}): training is not compared"
     rows = []
     with jax.default_device(jax.devices("cpu")[0]):
-        for preset, batch in sizes.updates:
-            config = variant("Transformer", preset)
-            rows.append(training_row(f"Transformer, {preset} sizes", config, batch, sizes.periods))
+        for name, preset, batch in sizes.updates:
+            config = variant(name, preset)
+            rows.append(training_row(f"{name}, {preset} sizes", config, batch, sizes.periods))
     return rows, ""
 
 
@@ -469,10 +480,7 @@ def main(preset: Literal["small", "paper"] = "small") -> None:
     print_table("Rollouts", rollouts)
     memory = list(memory_rows("ours", configs["ours"], sizes.products))
     print_table("Peak memory of the gradient", memory)
-    try:
-        training, reason = training_rows(sizes)
-    except RuntimeError as error:  # another network is no comparison
-        training, reason = [], f"training is not compared: {error}"
+    training, reason = training_rows(sizes)
     claims = rollout_claims(rollouts)
     for row in memory:
         if row["horizon"] == HORIZONS[-1]:
@@ -483,7 +491,6 @@ def main(preset: Literal["small", "paper"] = "small") -> None:
         print_table("Training", training)
     else:
         print(reason)
-    if not training:
         claims.append(
             Claim(
                 bar=5,

@@ -192,9 +192,8 @@ class RecurrentBlock(nnx.Module):
         width, self.hidden = config.width, config.width // 2
         self.norm = nnx.LayerNorm(width, rngs=rngs)
         self.inputs = linear(config, width, 2 * 3 * self.hidden, rngs=rngs)
-        scale = self.hidden**-0.5
         draw = jax.random.normal(rngs.params(), (2, self.hidden, 3 * self.hidden))
-        self.recurrent = nnx.Param(scale * draw)
+        self.recurrent = nnx.Param(self.hidden**-0.5 * draw)
 
     def __call__(
         self, tokens: Float[Array, "*b M W"], mask: Bool[Array, "*b M"] | None

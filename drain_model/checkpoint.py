@@ -69,9 +69,9 @@ def initial_weights(
 
     def draw(path: tuple[Any, ...], leaf: Any) -> jax.Array:
         *module, kind = _name(path).split("/")
-        if kind == "kernel":
+        if kind in ("kernel", "recurrent"):
             gain = _GAIN.get("/".join(module), 1.0)
-            values = random.standard_normal(leaf.shape) * gain / np.sqrt(leaf.shape[0])
+            values = random.standard_normal(leaf.shape) * gain / np.sqrt(leaf.shape[-2])
         else:
             values = np.ones(leaf.shape) if kind == "scale" else np.zeros(leaf.shape)
         return jnp.asarray(values, jnp.float32)

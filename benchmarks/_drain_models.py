@@ -55,6 +55,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
         **{"joint": "independent", "width": 32, "node_blocks": 1, "location_blocks": 1},
     },
 }
+JOINTS = ("lanes, independent", "lanes, copula", "lanes, coherent")
 LEAKY = ("RNN w sales", "Transformer w sales")  # they see what they are to predict
 CLOSEST, SHARE, TREES = "closest node", "last share", "LightGBM"
 

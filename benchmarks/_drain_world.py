@@ -303,6 +303,16 @@ def floor(
     return drawn.outbound.astype(np.float32), drawn.ship_cost
 
 
+def known_history(drain_world: DrainWorld) -> Panel:
+    """Return history with the oracle's systems: what ``floor`` draws knows the log, not the truth.
+
+    Conversion rates are estimated from periods before the split; the law of customers is that of
+    the oracle's own views given the log.
+    """
+    _, profile = _customers(drain_world, "conditional", drain_world.seed)
+    return replace(drain_world.history, systems=drain_world.oracle.systems, profile=profile)
+
+
 def describe(panel: Panel, periods: tuple[int, int]) -> dict[str, Any]:
     """Return how much a panel ships and how often its nodes are empty, for a table.
 

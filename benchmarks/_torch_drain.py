@@ -283,14 +283,20 @@ class TorchDrain(nn.Module):
         gaps, last = tail_knots - lower, tail_knots[..., -1]
         decay = gaps[..., -1] / _LOG2
 
+        power = (gaps[..., 0] / gaps[..., 1]).clamp(min=1.0)
+
+        def risen(y: Tensor) -> Tensor:
+            share = ((y[..., None] - lower) / gaps).clamp(0.0, 1.0)
+            first = (power * share[..., 0].clamp(min=_TINY).log()).exp()
+            return torch.cat([first[..., None], share[..., 1:]], dim=-1)
+
         def survival(y: Tensor) -> Tensor:
-            linear = ((lower + gaps - y[..., None]) / gaps).clamp(0.0, 1.0)
+            left = ((lower + gaps - y[..., None]) / gaps).clamp(0.0, 1.0)
+            linear = torch.cat([1.0 - risen(y)[..., :1], left[..., 1:]], dim=-1)
             return _STEP * (linear.sum(-1) + (-(y - last).clamp(min=0.0) / decay).exp())
 
         def mass(a: Tensor, b: Tensor) -> Tensor:
-            linear = ((b[..., None] - lower) / gaps).clamp(0.0, 1.0) - (
-                (a[..., None] - lower) / gaps
-            ).clamp(0.0, 1.0)
+            linear = risen(b) - risen(a)
             beyond = [(-(y - last).clamp(min=0.0) / decay).exp() for y in (a, b)]
             return _STEP * (linear.sum(-1) + (beyond[0] - beyond[1]))
 

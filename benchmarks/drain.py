@@ -29,6 +29,7 @@ from benchmarks._drain_claims import (
     SCORES,
     accuracy_claims,
     draw_figures,
+    gap_claims,
     off_policy_claims,
     off_policy_row,
     pooled_gap,
@@ -36,6 +37,7 @@ from benchmarks._drain_claims import (
 from benchmarks._drain_models import (
     ABLATIONS,
     CLOSEST,
+    JOINTS,
     LEAKY,
     SHARE,
     TREES,
@@ -52,6 +54,7 @@ from benchmarks._drain_world import (
     Panel,
     describe,
     floor,
+    known_history,
     make_drain_world,
     replay_policies,
 )
@@ -61,6 +64,7 @@ from drain_model.evaluation import Evaluation, evaluate
 from drain_model.published import table_2, table_3
 
 FLOOR, DEFAULT, TUNED = "noise floor", "lanes, default", "lanes, fine-tuned"
+ORACLE_FLOOR = "noise floor, rates from the log"
 MEMBERS = 5  # of an ensemble
 
 
@@ -156,7 +160,7 @@ def off_policy_models(
         folder=folder,
     )
     clock(f"{TUNED}: {MEMBERS} members fine-tuned on {mixed.num_products} product histories")
-    kept = [m for m in history if m.name in (CLOSEST, TREES, "Transformer", DEFAULT)]
+    kept = [m for m in history if m.name in (CLOSEST, TREES, "Transformer", *JOINTS, DEFAULT)]
     return [*kept, *refitted, tuned]
 
 
@@ -182,10 +186,14 @@ def main(
     clock("world, history, log, panel")
     models = history_models(world, sizes, seed, folder, clock)
     history = score(models, world.history, world.split, samples, own=True)
+    periods = (world.split, world.history.data.num_periods)
+    known = floor(known_history(world), samples, 1, periods)
+    history.append(evaluate(ORACLE_FLOOR, *known, world.history.data.periods(*periods)))
     clock("history scored")
-    compared = {
-        e.name: compare(e, by_name(history, CLOSEST), by_name(history, FLOOR)) for e in history
-    }
+    compared, to_oracle = (
+        {e.name: compare(e, by_name(history, CLOSEST), by_name(history, name)) for e in history}
+        for name in (FLOOR, ORACLE_FLOOR)
+    )
 
     others = replay_policies(world, tuning_policies(world.world), seed=seed + 1)
     mixed = tuning_data(world, others)
@@ -213,6 +221,7 @@ def main(
     honest = [name for name in names if name not in LEAKY]
     claims = [
         *accuracy_claims(history, compared, names, honest, CLOSEST, TREES),
+        *gap_claims("the oracle's noise floor", to_oracle, honest, TREES),
         *off_policy_claims(off, scored, f"{CLOSEST}, refitted", TUNED, DEFAULT, FLOOR),
     ]
     rows: list[dict[str, Any]] = [

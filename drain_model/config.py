@@ -44,7 +44,7 @@ class DrainConfig:
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
-    joint: Literal["independent", "copula", "coherent"] = "copula"  # of all nodes' units
+    joint: Literal["independent", "copula", "coherent"] = "independent"  # of all nodes' units
     cap: Literal["censored", "truncated"] = "censored"  # how stock limits a node's own draw
     copula_rank: int = 5  # factors that nodes share (not from the paper)
 

@@ -33,9 +33,12 @@ class Hybrid:
 
     ``P(O = k) = p_k`` for k < K. Beyond, ``F(y) = 1 - p_tail + p_tail F_q(y)`` for real
     y >= K - 1/2, with F_q linear between its knots and exponential beyond the last. An integer k
-    in the tail has the mass ``F(k + 1/2) - F(k - 1/2)``.
+    in the tail has the mass ``F(k + 1/2) - F(k - 1/2)``. Up to the first knot F_q rises as a power,
+    ``0.1 ((y - K + 1/2) / gap_1)^c`` with ``c = max(gap_1 / gap_2, 1)``: no faster than a line
+    where the knots are close, and with a density that does not jump at the knot where the tail
+    begins far above K. A line would spread a tenth of the tail evenly over all units below.
 
-    Source: Outbound, section 4.1, equation (1); METHODS section 2.
+    Source: Outbound, section 4.1, equation (1); METHODS section 2. The power is not from the paper.
     """
 
     log_atoms: Float[Array, "*shape K"]  # log p_0 .. log p_{K-1}
@@ -107,7 +110,7 @@ def hybrid(logits: Float[Array, "*shape K"], gaps: Float[Array, "*shape Q"]) -> 
 
 
 def _pieces(dist: Hybrid) -> tuple[Array, Array, Array]:
-    """Return starts and lengths of the tail's nine linear pieces, and the exponential's scale."""
+    """Return starts and lengths of the tail's nine pieces, and the exponential's scale."""
     start = dist.num_atoms - 0.5
     lower = jnp.concatenate(
         [jnp.full_like(dist.knots[..., :1], start), dist.knots[..., :-1]], axis=-1
@@ -116,12 +119,22 @@ def _pieces(dist: Hybrid) -> tuple[Array, Array, Array]:
     return lower, gaps, gaps[..., -1] / _LOG2
 
 
+def _power(gaps: Array) -> Array:
+    """Return the power that the first piece rises with."""
+    return jnp.maximum(gaps[..., 0] / gaps[..., 1], 1.0)
+
+
+def _risen(lower: Array, gaps: Array, y: Array) -> Array:
+    """Return [..., 9] how far each piece has risen at y, in [0, 1]."""
+    share = jnp.clip((y[..., None] - lower) / gaps, 0.0, 1.0)
+    first = jnp.exp(_power(gaps) * jnp.log(jnp.maximum(share[..., 0], _TINY)))
+    return jnp.concatenate([first[..., None], share[..., 1:]], axis=-1)
+
+
 def _tail_mass(dist: Hybrid, a: Array, b: Array) -> Array:
     """Return the conditional tail mass of (a, b], without cancellation far out."""
     lower, gaps, scale = _pieces(dist)
-    linear = jnp.clip((b[..., None] - lower) / gaps, 0.0, 1.0) - jnp.clip(
-        (a[..., None] - lower) / gaps, 0.0, 1.0
-    )
+    linear = _risen(lower, gaps, b) - _risen(lower, gaps, a)
     last = dist.knots[..., -1]
     beyond_a = jnp.exp(-jnp.maximum(a - last, 0.0) / scale)
     beyond_b = jnp.exp(-jnp.maximum(b - last, 0.0) / scale)
@@ -131,7 +144,8 @@ def _tail_mass(dist: Hybrid, a: Array, b: Array) -> Array:
 def _tail_survival(dist: Hybrid, y: Array) -> Array:
     """Return the conditional tail mass beyond y."""
     lower, gaps, scale = _pieces(dist)
-    linear = jnp.clip((lower + gaps - y[..., None]) / gaps, 0.0, 1.0)
+    left = jnp.clip((lower + gaps - y[..., None]) / gaps, 0.0, 1.0)
+    linear = jnp.concatenate([1.0 - _risen(lower, gaps, y)[..., :1], left[..., 1:]], axis=-1)
     beyond = jnp.exp(-jnp.maximum(y - dist.knots[..., -1], 0.0) / scale)
     return _STEP * (jnp.sum(linear, axis=-1) + beyond)
 
@@ -142,7 +156,9 @@ def tail_ppf(dist: Hybrid, level: Float[Array, "*shape"]) -> Float[Array, "*shap
     position = level[..., None] / _STEP - jnp.arange(NUM_LEVELS).reshape(
         (1,) * level.ndim + (NUM_LEVELS,)
     )
-    linear = jnp.sum(gaps * jnp.clip(position, 0.0, 1.0), axis=-1)
+    share = jnp.clip(position, 0.0, 1.0)
+    first = jnp.exp(jnp.log(jnp.maximum(share[..., 0], _TINY)) / _power(gaps))
+    linear = gaps[..., 0] * first + jnp.sum(gaps[..., 1:] * share[..., 1:], axis=-1)
     rest = jnp.maximum((1.0 - level) / _STEP, 1e-6)
     beyond = jnp.where(level > LEVELS[-1], -scale * jnp.log(jnp.minimum(rest, 1.0)), 0.0)
     return dist.num_atoms - 0.5 + linear + beyond

@@ -10,6 +10,9 @@ from drain_model import DrainConfig, DrainData, Geography
 
 # The least network there is: what tests of training, and not of the network, compile.
 LEAST = DrainConfig(
+    lane_heads=0,
+    pair_bias=False,
+    joint="independent",
     width=4,
     heads=1,
     pair_width=4,

@@ -36,36 +36,43 @@ def rollout(kernel, params, data, uniforms):
     return jax.lax.scan(body, memory, (stock, exogenous, uniforms))[1]
 
 
-@pytest.mark.parametrize(("last", "chosen"), [(0.2, 0), (0.7, 1)], ids=["first", "second"])
-def test_a_trajectory_is_that_of_the_member_that_was_drawn(members, last, chosen) -> None:
+def test_a_trajectory_is_that_of_the_member_that_was_drawn(members) -> None:
     data, checkpoints = members
     places = (data.geography, data.active.any(axis=0), data.active.argmax(axis=0))
     kernel, params = EnsembleDrain.bind(checkpoints, *places)
-    alone, alone_params = LearnedDrain.bind(checkpoints[chosen], *places)
     uniforms = jax.random.uniform(jax.random.key(0), (data.num_periods, kernel.num_uniforms))
-    uniforms = uniforms.at[0, -1].set(last)
-    assert kernel.num_uniforms == alone.num_uniforms + 1
-    found = jax.jit(lambda: rollout(kernel, params, data, uniforms))()
-    expected = jax.jit(lambda: rollout(alone, alone_params, data, uniforms[:, :-1]))()
-    np.testing.assert_array_equal(found.outbound, expected.outbound)
-    np.testing.assert_allclose(found.ship_cost, expected.ship_cost, rtol=2e-4)
-    assert float(found.outbound.sum()) > 0
+    single, _ = LearnedDrain.bind(checkpoints[0], *places)
+    assert kernel.num_uniforms == single.num_uniforms + 1
+    together = jax.jit(lambda params, u: rollout(kernel, params, data, u))
+    alone = jax.jit(lambda params, u: rollout(single, params, data, u))
+    for last, chosen in ((0.2, 0), (0.7, 1)):
+        _, own = LearnedDrain.bind(checkpoints[chosen], *places)
+        found = together(params, uniforms.at[0, -1].set(last))
+        expected = alone(own, uniforms[:, :-1])
+        np.testing.assert_array_equal(found.outbound, expected.outbound)
+        np.testing.assert_allclose(found.ship_cost, expected.ship_cost, rtol=2e-4)
+        assert float(found.outbound.sum()) > 0
 
 
 def test_members_that_are_one_model_do_not_differ_and_others_do(members) -> None:
     data, checkpoints = members
     places = (data.geography, data.active.any(axis=0), data.active.argmax(axis=0))
-    spreads = []
-    for chosen in ([checkpoints[0], checkpoints[0]], checkpoints):
-        kernel, params = EnsembleDrain.bind(chosen, *places)
-        uniforms = jax.random.uniform(jax.random.key(0), (data.num_periods, kernel.num_uniforms))
+    kernel, _ = EnsembleDrain.bind(checkpoints, *places)
+    uniforms = jax.random.uniform(jax.random.key(0), (data.num_periods, kernel.num_uniforms))
+
+    @jax.jit
+    def spread(params):
         exogenous = kernel.prepare(params, series_of(data, uniforms))
         now = jax.tree.map(lambda x: x[0], exogenous)
         memory = kernel.init(params, past_of(data, 4, 4))
-        stock = jnp.full(data.num_nodes, 50.0)
-        spreads.append(np.asarray(kernel.spread(params, memory, stock, now, uniforms[0])))
-    assert (spreads[0] == 0).all()
-    assert spreads[1].max() > 0
+        return kernel.spread(params, memory, jnp.full(data.num_nodes, 50.0), now, uniforms[0])
+
+    one, two = (
+        np.asarray(spread(EnsembleDrain.bind(chosen, *places)[1]))
+        for chosen in ([checkpoints[0], checkpoints[0]], checkpoints)
+    )
+    assert (one == 0).all()
+    assert two.max() > 0
 
 
 def test_members_of_other_configs_and_none_are_refused(members) -> None:

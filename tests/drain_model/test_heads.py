@@ -35,6 +35,16 @@ def test_a_hybrid_by_hand() -> None:
     np.testing.assert_array_equal(found, [0.0, 1.0, 1.0, 2.0, 11.0])
 
 
+def test_the_first_piece_rises_as_a_power_by_hand() -> None:
+    # All mass in the tail: 0.1 ((y - 1/2) / 3)^3 up to the knot 3.5, since the next gap is 1.
+    gaps = jnp.full(9, 1.0 - 1e-2).at[0].set(3.0 - 1e-2)
+    dist = spread(heads.hybrid(jnp.array([-40.0]), gaps), 3)
+    found = heads.cdf(dist, jnp.array([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(found, [0.1 / 27, 0.1 * 8 / 27, 0.1], rtol=1e-4)
+    found = heads.ppf(dist, jnp.array([0.1 / 28, 0.1 * 8 / 28, 0.1 * 8 / 26]))
+    np.testing.assert_array_equal(found, [1.0, 2.0, 3.0])
+
+
 @settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_ppf_inverts_the_cdf_and_mass_is_its_difference(seed: int) -> None:

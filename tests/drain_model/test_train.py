@@ -129,11 +129,6 @@ def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6 * (1.0 + float(abs(b).max())))
 
 
-def test_the_papers_plain_network_trains(data: DrainData) -> None:
-    found = train(data, replace(LEAST, lane_heads=0, pair_bias=False), seed=0)
-    assert found.history[-1].train_loss < found.history[0].train_loss
-
-
 def test_weights_are_one_over_the_initial_loss() -> None:
     losses = Losses.zeros()
     losses = replace(losses, cost_nll=losses.cost_nll - 2.0, tail_nll=losses.tail_nll + 4.0)

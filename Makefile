@@ -43,8 +43,12 @@ demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in ru
 
 # A file's tests stay on one worker, so that its fixtures are made and its programs compiled once.
 .PHONY: test
-test: $(DEV) ## Run the tests (ARGS="-k words" chooses)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGS)
+test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not slow" $(ARGS)
+
+.PHONY: test-slow
+test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
 
 .PHONY: lint
 lint: $(DEV) check-lock ## Check style, formatting, types and the lock
@@ -67,7 +71,7 @@ bench-%: $(DEV)
 .PHONY: test-latest
 test-latest: ## Run the tests without the lock, on the newest version of everything
 	PYTHON="$(PYTHON)" sh tools/install.sh --newest dev .venv-latest
-	.venv-latest/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope $(ARGS)
+	.venv-latest/bin/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not slow" $(ARGS)
 
 # uv itself comes with the dev extra, so that every machine writes and checks the lock alike. The
 # index is named so that no mirror of a developer's own gets into it.

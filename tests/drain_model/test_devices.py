@@ -40,6 +40,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does(process) -> None:
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM],

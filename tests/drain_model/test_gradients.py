@@ -24,6 +24,12 @@ def z_scores(difference: np.ndarray) -> np.ndarray:
 
 
 PATHS = 2000
+# Splits and conditioning on enough stock take long to compile, and their derivatives are also
+# checked against enumeration (test_joints, test_splits).
+SLOW = [
+    pytest.param(kind, marks=pytest.mark.slow) if kind in ("coherent", "truncated") else kind
+    for kind in KINDS
+]
 
 
 @functools.cache
@@ -41,7 +47,7 @@ def estimates(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fast, reference, score
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOW)
 def test_close_to_the_reference_estimator(kind: str) -> None:
     """Cosine at least 0.98 and relative bias at most 5%, in demand and in attraction.
 
@@ -62,7 +68,7 @@ def test_close_to_the_reference_estimator(kind: str) -> None:
 VARIANCE = {"independent": 0.75, "truncated": 0.45, "copula": 0.9}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOW)
 def test_the_reference_agrees_with_the_score_function_and_varies_less(kind: str) -> None:
     """Both are unbiased; measured |z| up to 2.3 over all joints and parameters.
 
@@ -147,7 +153,9 @@ def test_finite_differences_of_a_kinked_return(kind: str) -> None:
 HORIZONS = (8, 26, 52)
 
 
-@pytest.mark.parametrize("kind", ["independent", "coherent"])
+@pytest.mark.parametrize(
+    "kind", ["independent", pytest.param("coherent", marks=pytest.mark.slow)]
+)
 def test_variance_grows_no_faster_than_the_square_of_the_horizon(kind: str) -> None:
     """A gradient that exploded would grow geometrically.
 

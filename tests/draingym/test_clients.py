@@ -17,6 +17,7 @@ def example(name):
     return runpy.run_path(str(EXAMPLES / f"{name}.py"))
 
 
+@pytest.mark.slow
 def test_the_purejaxrl_style_script_lowers_the_cost():
     train = example("ppo_purejaxrl")["make_train"](updates=40, episodes=64, horizon=32)
     _, cost = jax.jit(train)(jax.random.key(0))

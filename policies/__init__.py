@@ -1,6 +1,8 @@
 """Placement policies, their trainers, and their off-policy validation."""
 
+from policies.acting import Agent
 from policies.base_stock import BaseStock, OrderUpTo, OrderUpToParams
+from policies.checked import checked_rollouts
 from policies.echelon import (
     CappedBaseStock,
     CappedParams,
@@ -26,6 +28,7 @@ from policies.placement import (
     ProportionalParams,
     ReorderParams,
 )
+from policies.store import load_parameters, load_policy, save_parameters, save_policy
 from policies.suite import Baseline, baseline_suite, serial_suite, store_suite
 from policies.tabular import TabularOrders
 from policies.train import NonFiniteGradientError, TrainConfig, TrainResult, train_by_gradient
@@ -34,6 +37,7 @@ from policies.tree import Tree, catchment_share, echelon_position, tree_of
 from policies.tune import TuneConfig, TuneResult, tune
 
 __all__ = [
+    "Agent",
     "BaseStock",
     "Baseline",
     "CappedBaseStock",
@@ -71,7 +75,12 @@ __all__ = [
     "TuneResult",
     "baseline_suite",
     "catchment_share",
+    "checked_rollouts",
     "echelon_position",
+    "load_parameters",
+    "load_policy",
+    "save_parameters",
+    "save_policy",
     "serial_suite",
     "simulated_values",
     "store_suite",

@@ -232,6 +232,8 @@ class _Model:
         for t in range(self.periods):
             weight = float(p.discount) ** t
             keep = p.holding_cost + p.holding_rate * s.unit_cost[t]
+            if s.storage_price is not None:
+                keep = keep + s.storage_price[t]
             if p.capacity is not None:
                 if (p.overflow_price < p.capacity_price).any():
                     raise ValueError(

@@ -2,6 +2,16 @@
 
 from policies.acting import Agent
 from policies.base_stock import BaseStock, OrderUpTo, OrderUpToParams
+from policies.capacity import (
+    CapacityConfig,
+    CapacityPrices,
+    CapacityRollouts,
+    PriceResponsive,
+    PriceResponsiveParams,
+    Violation,
+    dual_ascent,
+    violation,
+)
 from policies.checked import checked_rollouts
 from policies.echelon import (
     CappedBaseStock,
@@ -12,6 +22,7 @@ from policies.echelon import (
     ReorderPointParams,
 )
 from policies.evaluate import simulated_values
+from policies.hindsight import Hindsight, hindsight_plan, hindsight_values
 from policies.historical import Historical
 from policies.neural import NeuralPlacement
 from policies.placement import (
@@ -28,6 +39,12 @@ from policies.placement import (
     ProportionalParams,
     ReorderParams,
 )
+from policies.price_forecast import (
+    PriceForecast,
+    calibrate,
+    fit_price_forecast,
+    price_features,
+)
 from policies.store import load_parameters, load_policy, save_parameters, save_policy
 from policies.suite import Baseline, baseline_suite, serial_suite, store_suite
 from policies.tabular import TabularOrders
@@ -40,6 +57,9 @@ __all__ = [
     "Agent",
     "BaseStock",
     "Baseline",
+    "CapacityConfig",
+    "CapacityPrices",
+    "CapacityRollouts",
     "CappedBaseStock",
     "CappedCoverParams",
     "CappedOrderUpTo",
@@ -50,6 +70,7 @@ __all__ = [
     "DistanceParams",
     "EchelonBaseStock",
     "EqualFractile",
+    "Hindsight",
     "Historical",
     "NeuralPlacement",
     "Newsvendor",
@@ -59,6 +80,9 @@ __all__ = [
     "OrderUpToParams",
     "OrderUpToPerNode",
     "PerNodeParams",
+    "PriceForecast",
+    "PriceResponsive",
+    "PriceResponsiveParams",
     "ProportionalParams",
     "ReorderParams",
     "ReorderPoint",
@@ -73,12 +97,19 @@ __all__ = [
     "Tree",
     "TuneConfig",
     "TuneResult",
+    "Violation",
     "baseline_suite",
+    "calibrate",
     "catchment_share",
     "checked_rollouts",
+    "dual_ascent",
     "echelon_position",
+    "fit_price_forecast",
+    "hindsight_plan",
+    "hindsight_values",
     "load_parameters",
     "load_policy",
+    "price_features",
     "save_parameters",
     "save_policy",
     "serial_suite",
@@ -87,4 +118,5 @@ __all__ = [
     "train_by_gradient",
     "tree_of",
     "tune",
+    "violation",
 ]

@@ -26,7 +26,7 @@ class Agent:
         seed: For policies that draw at random.
 
     Raises:
-        ValueError: If the policy acts on another number of nodes than the environment.
+        ValueError: If the policy does not act on the environment's nodes.
 
     Example:
         >>> import jax, simulator, draingym
@@ -60,9 +60,14 @@ class Agent:
         shape = functional.observation_shape
         sizes = shape.items() if isinstance(shape, dict) else [("", shape)]
         view = {name: jax.ShapeDtypeStruct(size, np.float32) for name, size in sizes}
-        made = jax.eval_shape(
-            request, params, view if isinstance(shape, dict) else view[""], self._key
-        )
+        try:
+            made = jax.eval_shape(
+                request, params, view if isinstance(shape, dict) else view[""], self._key
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"policy does not act on the environment's {functional.num_actions} nodes: {error}"
+            ) from error
         if made.shape != (functional.num_actions,):
             raise ValueError(
                 f"policy requests units for {made.shape} nodes, must be "

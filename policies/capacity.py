@@ -7,8 +7,8 @@ capacity_n)``, the Lagrangian of the limit. A policy that answers to the price i
 
 - ``dual_ascent`` finds prices for periods whose demand is known: they rise where use is above
   capacity, and fall where it is below.
-- ``fit_price_forecast`` learns those prices from what is known before a period, the forecast of
-  demand and the use at the start, so that prices can be had for periods to come.
+- ``policies.price_forecast`` learns those prices from what is known before a period, the forecast
+  of demand and the use at the start, so that prices can be had for periods to come.
 
 Source: Eisenach et al. (2024), "Neural coordination and capacity control for inventory
 management"; Maggiar et al. (2024) for the forecast of prices. Ours: the answer of a policy in
@@ -27,8 +27,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from policies.placement import NEAREST
-from policies.tree import Tree, catchment_share, echelon_position
+from policies.tree import Tree, echelon_position
 from simulator import (
     Observation,
     Params,
@@ -235,6 +234,12 @@ class CapacityRollouts:
         )
         return np.asarray(values, np.float64), np.asarray(use, np.float64)
 
+    @staticmethod
+    def seen(prices: FloatArray, periods: int) -> FloatArray:
+        """Return [T, N] what a policy sees of prices: the mean of the next periods'."""
+        ahead = look_ahead(jnp.asarray(prices, jnp.float32), periods)
+        return np.asarray(ahead, np.float64)
+
 
 def dual_ascent(
     rollouts: CapacityRollouts,
@@ -267,7 +272,7 @@ def dual_ascent(
         Subgradient ascent of the dual, as in Shor (1985).
     """
     config = CapacityConfig() if config is None else config
-    capacity = _checked_capacity(capacity)
+    capacity = checked_capacity(capacity)
     if not scenarios:
         raise ValueError("scenarios is empty, must hold at least 1")
     first = scenarios[0].series
@@ -293,131 +298,12 @@ def dual_ascent(
     return CapacityPrices(prices=best, excess=np.asarray(excess), value=np.asarray(value))
 
 
-def price_features(
-    scenario: Scenario, tree: Tree, capacity: FloatArray, volume: NDArray[Any]
-) -> FloatArray:
-    """Return [T, N, 4] what is known before a period about the use of storage in it.
-
-    One; the forecast of a period's demand around the node over its capacity, and its square; the
-    use at the trajectory's start over the capacity, which fades by half every four periods.
-
-    Args:
-        scenario: Leaves [P, ...] and [P, T, ...].
-        tree: The network.
-        capacity: [N] volumes; inf for none.
-        volume: [P] volumes a unit.
-    """
-    series, weight = scenario.series, np.asarray(volume, np.float64)
-    active = jnp.ones(len(capacity), bool)
-    share = np.asarray(catchment_share(tree, active, jnp.float32(NEAREST)), np.float64)
-    near = np.einsum("p,ptz,nz->tn", weight, np.asarray(series.forecast, np.float64), share)
-    pressure = near @ np.asarray(tree.descends, np.float64).T / capacity
-    start = weight @ np.asarray(scenario.initial.on_hand, np.float64) / capacity
-    fade = 0.5 ** (np.arange(len(pressure)) / 4.0)
-    return np.stack(
-        [np.ones_like(pressure), pressure, pressure**2, fade[:, None] * start[None, :]], axis=-1
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PriceForecast:
-    """Prices as a linear function of ``price_features``, one for all limited nodes, at least 0."""
-
-    weights: FloatArray  # [4] currency a volume and period
-    offset: FloatArray  # [N] currency a volume and period
-
-    def __call__(self, features: FloatArray) -> FloatArray:
-        """Return [T, N] the mean price of the next periods."""
-        return np.maximum(features @ self.weights + self.offset, 0.0)
-
-    def raised(self, by: float) -> PriceForecast:
-        """Return the forecast with currency added at every node, for a margin of safety."""
-        return replace(self, offset=self.offset + by)
-
-
-def fit_price_forecast(
-    features: list[FloatArray],
-    prices: list[FloatArray],
-    capacity: FloatArray,
-    config: CapacityConfig | None = None,
-    *,
-    ridge: float = 1e-2,
-) -> PriceForecast:
-    """Learn the mean price of the coming periods from what is known before a period.
-
-    Ridge regression with a level for every limited node; nodes without a limit cost nothing.
-
-    Args:
-        features: [T, N, 4] of each window, of ``price_features``.
-        prices: [T, N] of each window, of ``dual_ascent``.
-        capacity: [N] volumes; inf for none.
-        config: As for ``dual_ascent``: how many periods' prices a policy sees.
-        ridge: Penalty of squared weights, over the features' variance.
-
-    Returns:
-        The forecast.
+def checked_capacity(capacity: FloatArray) -> FloatArray:
+    """Return a capacity as it is.
 
     Raises:
-        ValueError: If there are not as many features as prices, at least one, or no limited node.
+        ValueError: If an entry is not above 0.
     """
-    config = CapacityConfig() if config is None else config
-    capacity = _checked_capacity(capacity)
-    limited = np.flatnonzero(np.isfinite(capacity))
-    if len(features) != len(prices) or not features or not len(limited):
-        raise ValueError(
-            f"{len(features)} features, {len(prices)} prices, {len(limited)} limited nodes: must "
-            "be as many features as prices, and at least 1 of each"
-        )
-    seen = [
-        np.asarray(look_ahead(jnp.asarray(p, jnp.float32), config.periods_seen), np.float64)
-        for p in prices
-    ]
-    x = np.concatenate([f[:, limited, 1:] for f in features])  # [T, n, 3]
-    y = np.concatenate([p[:, limited] for p in seen])
-    centre, level = x.mean(axis=0), y.mean(axis=0)
-    dx, dy = (x - centre).reshape(-1, x.shape[-1]), (y - level).ravel()
-    scale = dx.std(axis=0) + 1e-9
-    gram = (dx / scale).T @ (dx / scale) + ridge * len(dx) * np.eye(x.shape[-1])
-    slope = np.linalg.solve(gram, (dx / scale).T @ dy) / scale
-    offset = np.full(len(capacity), -np.inf)
-    offset[limited] = level - centre @ slope
-    return PriceForecast(weights=np.concatenate([[0.0], slope]), offset=offset)
-
-
-def calibrate(
-    forecast: PriceForecast,
-    use_under: Callable[[PriceForecast], FloatArray],
-    capacity: FloatArray,
-    *,
-    most_excess: float = 0.01,
-    highest: float = 20.0,
-) -> PriceForecast:
-    """Raise a forecast as little as keeps the excess on known periods within a limit.
-
-    Args:
-        forecast: Fitted.
-        use_under: Returns [..., T, N] the use of storage under a forecast, on known periods.
-        capacity: [N] volumes; inf for none.
-        most_excess: Of ``Violation.excess``.
-        highest: Currency that is added at most.
-
-    Returns:
-        The raised forecast; raised by ``highest`` where even that does not suffice.
-    """
-
-    def good(by: float) -> bool:
-        return violation(use_under(forecast.raised(by)), capacity).excess <= most_excess
-
-    low, high = 0.0, highest
-    if good(low):
-        return forecast
-    for _ in range(8):
-        middle = (low + high) / 2
-        low, high = (low, middle) if good(middle) else (middle, high)
-    return forecast.raised(high)
-
-
-def _checked_capacity(capacity: FloatArray) -> FloatArray:
     given = np.asarray(capacity, np.float64)
     if not (given > 0).all():
         raise ValueError(f"capacity is {given.min()} at its smallest, must be above 0")

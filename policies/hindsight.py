@@ -55,7 +55,7 @@ class _Customers:
     waiting: FloatArray  # [G] units at the start
 
 
-def hindsight(simulator: Simulator, params: Params, scenario: Scenario) -> Hindsight:
+def hindsight_plan(simulator: Simulator, params: Params, scenario: Scenario) -> Hindsight:
     """Return the best that could have been done in one scenario.
 
     ``max sum_t discount**t reward_t`` over shipments, sales and stock, with the simulator's order
@@ -101,7 +101,7 @@ def hindsight_values(
     values = np.zeros(batch)
     for b in range(batch):
         one: Scenario = jax.tree.map(lambda leaf, b=b: leaf[b], host)
-        values[b] = hindsight(simulator, params, one).value
+        values[b] = hindsight_plan(simulator, params, one).value
         if progress is not None:
             progress(b + 1, batch)
     return values

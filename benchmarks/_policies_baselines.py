@@ -233,7 +233,7 @@ class Placement:
     horizon: int
 
 
-def placement_problem(products: int = 16, held_out: int = 64, horizon: int = 40) -> Placement:
+def placement_problem(products: int = 16, held_out: int = 48, horizon: int = 30) -> Placement:
     """One upstream node, three fulfilment nodes, eight regions; one scenario a product."""
     sizes = NetworkConfig(num_nodes=3, num_regions=8)
     env = placement(num_nodes=3, num_regions=8, horizon=horizon, units_per_period=10.0)
@@ -432,14 +432,15 @@ def baseline_claims(*, updates: int = 100, rollouts: int = 6000) -> Results:
 def main() -> None:
     """Run, and write ``policies_baselines.json``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="folder of the result; benchmarks/results if not")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
     arguments = parser.parse_args()
     started = time.perf_counter()
     claims, rows = baseline_claims()
     print_claims(claims)
     seconds = time.perf_counter() - started
-    where = {} if arguments.out is None else {"folder": arguments.out}
-    write_result("policies_baselines", "policies", claims, rows, SEEDS, PRESET, seconds, **where)
+    write_result(
+        "policies_baselines", "policies", claims, rows, SEEDS, PRESET, seconds, folder=arguments.out
+    )
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def lost_sales_problem() -> Classic:
         optimum=(
             "value iteration", table, table.init(jax.random.key(0)), optimal_cost(problem),
         ),
-        periods=100,
+        periods=200,
         warm_up=40,
     )  # fmt: skip
 
@@ -150,7 +150,7 @@ def serial_problem() -> Classic:
         sample=sample,
         lead_time=np.eye(max(leads) + 1)[list(leads)],
         optimum=("Clark and Scarf", policy, levels, best.cost),
-        periods=100,
+        periods=200,
         warm_up=60,
     )
 
@@ -160,7 +160,7 @@ def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> Result
     simulator, params = problem.simulator, problem.params
     keys = jax.random.split(jax.random.key(1), 32)
     train = jax.vmap(lambda key: problem.sample(key, problem.periods))(keys)
-    tuning = windows_of(simulator, params, train, problem.lead_time)
+    tuning = windows_of(simulator, params, _stocked(train, problem.lead_time), problem.lead_time)
     counted = 200
     test = problem.sample(jax.random.key(2), problem.warm_up + counted, batch=2048)
     short = jax.vmap(lambda key: problem.sample(key, 60))(jax.random.split(jax.random.key(3), 32))
@@ -191,6 +191,18 @@ def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> Result
             )
         )
     return claims, rows
+
+
+def _stocked(scenarios: Scenario, lead_time: FloatArray, mean: float = 5.0) -> Scenario:
+    """Return scenarios that start with a period's mean demand on every shelf, and on its way.
+
+    Levels are judged far from the start, so they are not to be tuned to fill empty shelves.
+    """
+    due = np.arange(lead_time.shape[1] - 1)[:, None] < lead_time.argmax(axis=1)[None, :]
+    initial = scenarios.initial
+    pipeline = jnp.broadcast_to(mean * jnp.asarray(due, jnp.float32)[None], initial.pipeline.shape)
+    filled = replace(initial, on_hand=jnp.full_like(initial.on_hand, mean), pipeline=pipeline)
+    return replace(scenarios, initial=filled)
 
 
 def _classic_row(
@@ -311,7 +323,7 @@ def placements(problem: Placement, updates: int) -> Results:
 # Capacity: storage that all products share
 
 
-def capacities(problem: Placement, share: float = 0.7) -> Results:
+def capacities(problem: Placement, share: float = 0.4) -> Results:
     """Limit storage near customers to a share of its unconstrained use; price it, forecast it.
 
     The windows are 4 draws of the tuning products' world to learn from, and one held out.
@@ -344,7 +356,7 @@ def capacities(problem: Placement, share: float = 0.7) -> Results:
     limited = np.asarray(problem.tree.serves)
     capacity = np.where(limited, share * use[horizon // 3 :].mean(axis=0), np.inf)
 
-    config = CapacityConfig()
+    config = CapacityConfig(iterations=150)
     prices = [dual_ascent(rollouts, [scenario], capacity, config).prices for scenario in learn]
     features = [price_features(s, problem.tree, capacity, volume) for s in learn]
     forecast = fit_price_forecast(features, prices, capacity, config)
@@ -399,7 +411,7 @@ def capacities(problem: Placement, share: float = 0.7) -> Results:
     return claims, rows
 
 
-def baseline_claims(*, updates: int = 100, rollouts: int = 6000) -> Results:
+def baseline_claims(*, updates: int = 100, rollouts: int = 20_000) -> Results:
     """Run all four problems.
 
     Args:

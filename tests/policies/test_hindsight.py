@@ -144,7 +144,7 @@ def placed():
 def test_no_placement_beats_the_bound_of_the_closest_node(placed):
     env, tree, scenarios = placed
     bound = hindsight_values(env.simulator, env.params, scenarios)
-    for name in ("order up to", "distance aware", "demand proportional"):
+    for name in ("distance aware", "demand proportional"):
         policy, _ = baseline_suite(tree, programs=False)[name]
 
         @jax.jit

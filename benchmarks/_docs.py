@@ -212,6 +212,40 @@ def drain_disagreement(result: Result) -> str:
     return table(["policy", "units", "empty", "sold out", "USD a unit", *models], body)
 
 
+def _of_problem(result: Result, *problems: str) -> list[Mapping[str, Any]]:
+    return [row for row in result["rows"] if row.get("problem") in problems]
+
+
+def policies_classic(result: Result) -> str:
+    """Return cost a period of tuned baselines over the exact optimum's, classic problems."""
+    header = ["problem, policy", "cost a period", "above the optimum, %", "s.e.", "rollouts"]
+    body = [
+        [
+            f"{row['problem']}, {row['policy']}",
+            -row["value"],
+            row["gap_percent"],
+            row["gap_se_percent"],
+            row["rollouts"],
+        ]
+        for row in _of_problem(result, "lost sales", "serial line")
+    ]
+    return table(header, body)
+
+
+def policies_placement(result: Result) -> str:
+    """Return how far tuned and trained policies are below the bound by perfect information."""
+    header = ["policy", "USD per product", "below hindsight, %", "s.e.", "rollouts"]
+    names = ("policy", "value", "gap_percent", "gap_se_percent", "rollouts")
+    return table(header, [[row[n] for n in names] for row in _of_problem(result, "placement")])
+
+
+def policies_capacity(result: Result) -> str:
+    """Return how storage limits are kept, and what of the unconstrained reward is."""
+    header = ["prices", "mean excess, %", "node-periods above, %", "largest use", "reward kept, %"]
+    names = ("policy", "excess_percent", "violated_percent", "worst", "kept_percent")
+    return table(header, [[row[n] for n in names] for row in _of_problem(result, "capacity")])
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
     "validation": validation,
     "claims": claims,
@@ -224,6 +258,9 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "drain-off-policy": drain_off_policy,
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
+    "policies-classic": policies_classic,
+    "policies-placement": policies_placement,
+    "policies-capacity": policies_capacity,
 }
 
 

@@ -36,6 +36,8 @@ _RANKS = {
     "drain_uniform": 2,
     "fill_rate": 2,
     "split_uniform": 2,
+    "storage_price": 2,
+    "storage_forecast": 2,
     "on_hand": 1,
     "pipeline": 2,
     "outbound": 2,

@@ -62,6 +62,7 @@ def observe(params: Params, state: State, series: Series) -> Observation:
         attributes=series.attributes,
         calendar=series.calendar,
         owed=state.owed,
+        storage_price=series.storage_forecast,
     )
 
 
@@ -171,7 +172,8 @@ def settle(
     ``reward = price * sum(outbound) + salvage - ship - purchase - transfer - holding - unmet -
     transit - capacity``. Units are paid to the vendor when they are stowed. Salvage is credited
     once, in the last period, for units on hand and in transit between nodes. Transit and storage
-    are charged on what is on its way, or on hand, when the period ends.
+    are charged on what is on its way, or on hand, when the period ends; storage at the node's
+    prices, and at the period's where there is one (``Series.storage_price``).
 
     Args:
         params: Costs, limits and structure.
@@ -206,6 +208,9 @@ def settle(
         reward = reward - transit
     if params.capacity is not None:
         capacity = _storage(params, on_hand)
+    if series.storage_price is not None:
+        capacity = capacity + jnp.sum(series.storage_price * on_hand)
+    if params.capacity is not None or series.storage_price is not None:
         reward = reward - capacity
     state = State(
         on_hand=on_hand,

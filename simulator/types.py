@@ -87,6 +87,10 @@ class Series:
     fill_rate: Float[Array, "T N"] | None = None
     # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
     split_uniform: Float[Array, "T N"] | None = None
+    # Price of storage charged on every unit on hand at a period's end, and the one that policies
+    # see before they act: what a limit on the stock of all products together costs. None: no limit.
+    storage_price: Float[Array, "T N"] | None = None  # currency a unit and period
+    storage_forecast: Float[Array, "T N"] | None = None  # currency a unit and period
     exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of all the above; None before
 
 
@@ -126,6 +130,7 @@ class Observation:
     attributes: Float[Array, " F"]
     calendar: Float[Array, " E"]
     owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
+    storage_price: Float[Array, " N"] | None = None  # forecast, currency a unit; None: no limit
 
 
 @jax.tree_util.register_dataclass

@@ -78,17 +78,73 @@ def test_permuting_fulfilment_nodes_permutes_the_neural_policy():
     mixed = replace(seen, on_hand=seen.on_hand[order], pipeline=seen.pipeline[:, order])
     policy = NeuralPlacement(tree=tree, num_attributes=2)
     params = policy.init(KEY)
-    # Away from the zero head of a new policy, so that features matter.
-    params = jax.tree.map(
+    params = nudged(params)
+    plain = policy.apply(params, seen, KEY)
+    other = NeuralPlacement(tree=shuffled, num_attributes=2)
+    np.testing.assert_allclose(other.apply(params, mixed, KEY), plain[order], rtol=1e-5)
+    assert len({float(x) for x in plain}) == 4
+
+
+def nudged(params):
+    """Weights away from the zero head of a new policy, so that features matter."""
+    return jax.tree.map(
         lambda leaf: (
             leaf + 0.3 * jnp.sin(jnp.arange(leaf.size, dtype=jnp.float32)).reshape(leaf.shape)
         ),
         params,
     )
-    plain = policy.apply(params, seen, KEY)
-    other = NeuralPlacement(tree=shuffled, num_attributes=2)
-    np.testing.assert_allclose(other.apply(params, mixed, KEY), plain[order], rtol=1e-5)
-    assert len({float(x) for x in plain}) == 4
+
+
+@pytest.mark.parametrize("feasibility", ["proportional", "softmax"])
+def test_a_feasible_policy_asks_for_no_more_than_its_parent_has(feasibility):
+    tree = small_tree()
+    plain = NeuralPlacement(tree=tree, num_attributes=2)
+    policy = replace(plain, feasibility=feasibility)
+    params = policy.init(KEY)
+    start = plain.apply(plain.init(KEY), observation([0, 0, 0, 0]), KEY)[1:]  # 7 periods of demand
+    # Enough upstream: it asks for what it wants. Less: for all there is, in proportion at first.
+    rich = policy.apply(params, observation([40, 0, 0, 0]), KEY)
+    np.testing.assert_allclose(rich[1:], start, rtol=1e-4)
+    short = policy.apply(params, observation([10, 0, 0, 0]), KEY)
+    np.testing.assert_allclose(short[1:], 10 * start / start.sum(), rtol=1e-4)
+    assert float(policy.apply(params, observation([0, 0, 0, 0]), KEY)[1:].sum()) == 0.0
+    # Learned priorities change who gets it, not how much there is.
+    other = policy.apply(nudged(params), observation([10, 3, 0, 1]), KEY)
+    assert float(other[1:].sum()) <= 10.0 + 1e-4
+    gradient = jax.grad(lambda p: policy.apply(p, observation([0, 0, 0, 0]), KEY).sum())(params)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(gradient))
+
+
+def test_a_node_that_opens_is_used_by_the_same_weights():
+    policy = NeuralPlacement(tree=small_tree(), num_attributes=2)
+    params = nudged(policy.init(KEY))
+    closed = observation([9, 1, 0, 2], active=[True, True, False, True])
+    assert float(policy.apply(params, closed, KEY)[2]) == 0.0
+    opened = policy.apply(params, observation([9, 1, 0, 2]), KEY)
+    assert float(opened[2]) > 0.0
+
+
+def test_attention_sees_which_regions_are_asking():
+    # Two forecasts with the same demand at every node: regions 0 and 1 share their node.
+    near, far = (4.0, 2.0, 2.0, 1.0), (2.0, 4.0, 2.0, 1.0)
+    for heads, differs in ((2, True), (0, False)):
+        policy = NeuralPlacement(tree=small_tree(), num_attributes=2, heads=heads)
+        params = nudged(policy.init(KEY))
+        params["log_reach"] = jnp.log(jnp.float32(1e-3))
+        first, second = (
+            policy.apply(params, observation([9, 1, 0, 2], forecast=f), KEY) for f in (near, far)
+        )
+        assert np.allclose(first, second, rtol=1e-3) != differs
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"heads": 3}, "heads is 3, must divide"), ({"feasibility": "hope"}, "feasibility is 'hope'")],
+    ids=["heads", "feasibility"],
+)
+def test_bad_settings_of_a_neural_policy_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        NeuralPlacement(tree=small_tree(), num_attributes=2, **settings)
 
 
 def test_a_new_neural_policy_is_a_plain_order_up_to_policy():

@@ -156,7 +156,8 @@ class PPO:
             advantage=advantage.T,
             target=(advantage.T + value) / unit,
         )
-        flat: _Sample = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), sample)
+        size = left.shape[0] * left.shape[1]
+        flat: _Sample = jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[2:]), sample)
         return flat
 
     def _loss(self, learned: PyTree, task: Task, part: _Sample) -> Array:

@@ -235,10 +235,13 @@ class SampledTask:
         scenario = self.sample(key, self.periods, batch)
         if self.mesh is None:
             return scenario
-        flat, structure = jax.tree.flatten(scenario)
-        axes = jax.tree.leaves(self._axes(scenario), is_leaf=lambda axis: axis is None)
-        spread = [_shared_out(x, axis, self.mesh) for x, axis in zip(flat, axes, strict=True)]
-        found: Scenario = jax.tree.unflatten(structure, spread)
+        axes = self._axes(scenario)
+        found: Scenario = jax.tree.map(
+            lambda axis, leaf: _shared_out(leaf, axis, self.mesh),
+            axes,
+            scenario,
+            is_leaf=lambda axis: axis is None,
+        )
         return found
 
     def values(

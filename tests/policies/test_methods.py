@@ -100,14 +100,14 @@ AVERAGED = replace(CONFIG, ema_decay=0.8, updates=24, evaluate_every=8)
 GRADIENT = PathwiseGradient(policy=POLICY)
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """In place of a lost machine."""
 
 
 def stop_at(update):
     def progress(done, updates):
         if done >= update:
-            raise Stopped
+            raise StoppedError
 
     return progress
 
@@ -120,7 +120,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path, task, several):
         return train_policy(GRADIENT, task, AVERAGED, **options)
 
     whole = run()
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         run(folder=tmp_path, progress=stop_at(8))
     points = []
     resumed = run(folder=tmp_path, log=points.append)
@@ -129,7 +129,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path, task, several):
     assert {point.update for point in points} == {16, 24}
     # A run that is over is read, and nothing is added.
     np.testing.assert_array_equal(run(folder=tmp_path).curve, whole.curve)
-    with pytest.raises(ValueError, match="config is .* must be"):
+    with pytest.raises(ValueError, match=r"config is .* must be"):
         train_policies(GRADIENT, task, replace(AVERAGED, updates=32), seeds=(0,), folder=tmp_path)
     (tmp_path / STATE).write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"must be a whole \.npz file"):

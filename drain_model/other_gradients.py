@@ -159,8 +159,7 @@ class GumbelDrain:
         """Draw one period."""
         nodes, atoms = self.kernel.num_nodes, self.kernel.config.num_atoms
         levels = uniforms.reshape(nodes, atoms + 3)
-        edge = jnp.finfo(uniforms.dtype).tiny
-        noise = -jnp.log(-jnp.log(jnp.clip(levels[:, : atoms + 1], edge, 1.0 - 1e-7)))
+        noise = -jnp.log(-jnp.log(jnp.clip(levels[:, : atoms + 1], 1e-30, 1.0 - 1e-7)))
 
         def draw(joint: Joint, whole: Array) -> Array:
             dist = _marginals(joint)

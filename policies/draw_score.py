@@ -10,7 +10,7 @@ import optax
 from jaxtyping import Array, Float
 
 from drain_model.reference_gradient import Episode, score_gradient
-from policies.task import WindowTask
+from policies.task import Task, WindowTask
 from policies.training import Descend
 from simulator import Policy, PyTree, Scenario, Series, State, observe
 
@@ -29,7 +29,7 @@ class DrawScore:
 
     policy: Policy
 
-    def init(self, key: Array, task: WindowTask, initial: PyTree | None) -> PyTree:
+    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
         """Return the policy's parameters: nothing else is learned."""
         del task
         return self.policy.init(key) if initial is None else initial
@@ -43,26 +43,32 @@ class DrawScore:
         learned: PyTree,
         state: optax.OptState,
         descend: Descend,
-        task: WindowTask,
+        task: Task,
         batch: int,
         scale: Float[Array, ""],
         key: Array,
     ) -> tuple[PyTree, optax.OptState, Float[Array, ""]]:
-        """Take one step on one batch."""
+        """Take one step on one batch.
+
+        Raises:
+            ValueError: If the task's scenarios do not have the batch first.
+        """
+        if not isinstance(task, WindowTask):
+            raise ValueError(f"task is a {type(task).__name__}, must be a WindowTask")
         key_scenario, key_policy = jax.random.split(key)
         paths = (task.draw(key_scenario, batch), jax.random.split(key_policy, batch))
         simulator, params = task.simulator, task.params
 
         def rollout(
-            learned: PyTree, path: tuple[Scenario, Array], *, relaxed: bool, frozen: bool
+            parameters: PyTree, uniforms: tuple[Scenario, Array], *, relaxed: bool, frozen: bool
         ) -> Episode:
             if relaxed or not frozen:
                 raise ValueError("ScoredDrain holds its hard draws fixed, and nothing else")
-            scenario, key = path
+            scenario, key = uniforms
 
             def period(state: State, now: tuple[Series, Array]) -> tuple[State, Episode]:
                 series, key_now = now
-                action = self.policy.apply(learned, observe(params, state, series), key_now)
+                action = self.policy.apply(parameters, observe(params, state, series), key_now)
                 state, transition = simulator.step(params, state, action, series)
                 told = Episode(rewards=transition.reward, log_probs=state.memory.log_prob)
                 return state, told

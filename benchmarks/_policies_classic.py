@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jaxtyping import Array, Float
+from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
@@ -40,7 +41,13 @@ from policies import (
     train_policy,
 )
 from policies.lost_sales import LostSales, optimal_cost
-from policies.optimal import base_stock_optimum, discretise, serial_optimum, transshipment_bound
+from policies.optimal import (
+    Optimum,
+    base_stock_optimum,
+    discretise,
+    serial_optimum,
+    transshipment_bound,
+)
 from simulator import (
     Normal,
     Observation,
@@ -54,12 +61,13 @@ from simulator import (
 )
 
 NAME = "policies_classic"
+FloatArray = NDArray[np.float64]
 SEEDS = (0, 1, 2)
 MEAN = 5.0  # units a period, of all single stores
 # As the public settings of hindsight-differentiable policy optimisation draw them, seeds 33, 92.
 MEANS = (3.743, 4.75, 4.555, 3.801, 6.852)
 SDS = (1.765, 2.124, 1.622, 1.405, 1.714)
-LEVELS = (0.03, 0.01)  # how far above the optimum counts as reached
+PERCENT = (3.0, 1.0)  # how far above the optimum counts as reached
 FRESH = {"batch": 4000, "periods": 200, "warm_up": 60, "repeats": 4}  # of the last evaluation
 
 
@@ -98,6 +106,9 @@ class Problem:
     task: SampledTask
     policy: Policy
     optimum: float  # currency a period; of D, a bound that no policy can reach
+    reference: Policy  # one whose cost is known, to compare with on the same draws
+    reference_params: PyTree
+    reference_cost: float | None  # currency a period; none of D: it is simulated, once
     gradient: TrainConfig
     ppo: TrainConfig
     rates: Mapping[str, Sequence[float]]
@@ -126,40 +137,88 @@ def _task(problem: tuple[Any, Any, Any], lead: int) -> SampledTask:
     )
 
 
-_NETWORK_RATES = {"gradient": (3e-3, 6e-3, 1.2e-2), "ppo": (1e-3, 2e-3, 4e-3)}
-_LEVEL_RATES = {"gradient": (0.01, 0.02, 0.04), "ppo": (3e-3, 6e-3, 1.2e-2)}
+_NETWORK_RATES = {"gradient": (1.25e-2, 2.5e-2, 5e-2), "ppo": (1e-3, 2e-3, 4e-3)}
+_LEVEL_RATES = {"gradient": (0.01, 0.02, 0.04), "ppo": (3e-3, 1e-2, 3e-2)}
 
 
-def lost_sales(lead_time: int, unmet_cost: float, max_order: int, max_stock: int) -> Problem:
-    """Return problem A: a plain network orders for a store that loses what it cannot serve."""
+def lost_sales(
+    lead_time: int,
+    unmet_cost: float,
+    *,
+    base_stock: tuple[float, float],
+    max_order: int,
+    max_stock: int,
+) -> Problem:
+    """Return problem A: a plain network orders for a store that loses what it cannot serve.
+
+    Args:
+        lead_time: Periods.
+        unmet_cost: Currency per unit lost.
+        base_stock: The best level, and its published cost (Zipkin 2008).
+        max_order: Out of reach of an optimal policy, as is the next.
+        max_stock: Units on hand.
+    """
     problem = single_store(
         lead_time=lead_time, unmet_cost=unmet_cost, backlog=False, demand=Poisson(rate=MEAN)
     )
     task = _task(problem, lead_time)
+    pmf = np.append(stats.poisson(MEAN).pmf(np.arange(19)), stats.poisson(MEAN).sf(18))
+    exact = LostSales(
+        pmf=pmf,
+        lead_time=lead_time,
+        holding_cost=1.0,
+        unmet_cost=unmet_cost,
+        max_order=max_order,
+        max_stock=max_stock,
+    )
     return Problem(
         name=f"A. lost sales, L = {lead_time}, p = {unmet_cost:g}",
         task=task,
         policy=MLPPolicy.for_task(task),
-        optimum=_lost_sales(lead_time, unmet_cost, max_order, max_stock),
-        gradient=TrainConfig(updates=800, batch_products=128, evaluate_every=20, ema_decay=0.98),
-        ppo=TrainConfig(updates=400, batch_products=128, evaluate_every=20, ema_decay=0.9),
+        optimum=optimal_cost(exact),
+        reference=BaseStock(),
+        reference_params=jnp.float32(base_stock[0]),
+        reference_cost=base_stock[1],
+        gradient=TrainConfig(updates=800, batch_products=4, evaluate_every=16, ema_decay=0.95),
+        ppo=TrainConfig(updates=240, batch_products=16, evaluate_every=6, ema_decay=0.9),
         rates=_NETWORK_RATES,
         endless_discount=0.95,
     )
 
 
 def _of_levels(
-    name: str, problem: tuple[Any, Any, Any], policy: Scaled, optimum: float, lead: int
+    name: str,
+    problem: tuple[Any, Any, Any],
+    policy: Scaled,
+    optimum: Optimum,
+    lead: int,
+    *,
+    known: bool = True,
 ) -> Problem:
+    """Return a problem whose policy is made of levels; its reference is at the optimal ones."""
+    long = lead > 6
     return Problem(
         name=name,
         task=_task(problem, lead),
         policy=policy,
-        optimum=optimum,
-        gradient=TrainConfig(updates=120, batch_products=64, evaluate_every=2, ema_decay=0.9),
-        ppo=TrainConfig(updates=160, batch_products=64, evaluate_every=4, ema_decay=0.9),
+        optimum=optimum.cost,
+        reference=policy.policy,
+        reference_params=jnp.asarray(np.squeeze(optimum.levels), jnp.float32),
+        reference_cost=optimum.cost if known else None,
+        gradient=TrainConfig(
+            updates=400 if long else 150,
+            batch_products=16 if long else 4,
+            evaluate_every=8 if long else 3,
+            ema_decay=0.9,
+        ),
+        ppo=TrainConfig(
+            updates=240 if long else 120,
+            batch_products=32 if long else 8,
+            evaluate_every=6 if long else 3,
+            ema_decay=0.9,
+        ),
         rates=_LEVEL_RATES,
-        endless_discount=0.95 if lead < 6 else 0.98,
+        endless_discount=0.98 if long else 0.95,
     )
 
 
@@ -176,7 +235,7 @@ def backlog(lead_time: int) -> Problem:
         f"B. backlog, L = {lead_time}, p = 9",
         single_store(lead_time=lead_time, unmet_cost=9.0),
         Scaled(policy=BaseStock(), unit=(MEAN * (lead_time + 1),)),
-        best.cost,
+        best,
         lead_time,
     )
 
@@ -195,7 +254,7 @@ def serial() -> Problem:
         "C. serial line of four",
         serial_line(**setting),
         Scaled(policy=EchelonBaseStock(parent=(-1, 0, 1, 2)), unit=start),
-        best.cost,
+        best,
         13,
     )
 
@@ -222,16 +281,17 @@ def one_warehouse() -> Problem:
             unmet_cost=4.0,
         ),
         Scaled(policy=policy, unit=(sum(MEANS) * 6.0,)),
-        bound.cost * len(MEANS),
+        replace(bound, cost=bound.cost * len(MEANS)),
         5,
+        known=False,
     )
 
 
 def problems() -> list[Problem]:
     """Return problems A to D."""
     return [
-        lost_sales(1, 4.0, max_order=13, max_stock=24),
-        lost_sales(4, 9.0, max_order=9, max_stock=34),
+        lost_sales(1, 4.0, base_stock=(12.0, 4.1628), max_order=13, max_stock=24),
+        lost_sales(4, 9.0, base_stock=(28.0, 7.2709), max_order=9, max_stock=34),
         backlog(1),
         backlog(4),
         serial(),
@@ -241,7 +301,7 @@ def problems() -> list[Problem]:
 
 def judge(task: SampledTask) -> SampledTask:
     """Return what is evaluated on: long after the start, when costs are those of the long run."""
-    return replace(task, warm_up=60, periods=61, evaluation_periods=140, evaluation_batch=1500)
+    return replace(task, warm_up=60, periods=61, evaluation_periods=140, evaluation_batch=500)
 
 
 def method_of(problem: Problem, name: str) -> Method:
@@ -253,23 +313,63 @@ def method_of(problem: Problem, name: str) -> Method:
     return PPO(policy=problem.policy, endless_discount=problem.endless_discount)
 
 
-def fresh_cost(problem: Problem, params: PyTree, seed: int) -> tuple[float, float, float]:
-    """Return the cost a period on draws that training did not see, and its interval."""
-    task = replace(judge(problem.task), warm_up=FRESH["warm_up"])
+def fresh_costs(problem: Problem, policy: Policy, params: PyTree) -> FloatArray:
+    """Return the cost a period of every rollout on draws that training did not see.
+
+    The same draws for every policy: rollouts can be compared one by one.
+    """
+    task = judge(problem.task)
 
     @jax.jit
     def costs(params: PyTree, key: Array) -> Array:
         scenario: Scenario = task.sample(key, FRESH["periods"], FRESH["batch"])
-        return -task.values(problem.policy, params, scenario, key, remat=False)
+        return -task.values(policy, params, scenario, key, remat=False)
 
-    keys = jax.random.split(jax.random.key(1000 + seed), FRESH["repeats"])
-    return mean_interval(np.concatenate([np.asarray(costs(params, key)) for key in keys]))
+    keys = jax.random.split(jax.random.key(1000), FRESH["repeats"])
+    return np.concatenate([np.asarray(costs(params, key), np.float64) for key in keys])
 
 
-def reached(result: TrainResult, optimum: float, level: float) -> float:
-    """Return the periods simulated before the cost was within a share of the optimum."""
-    within = np.flatnonzero(-result.curve <= optimum * (1.0 + level))
-    return float(result.periods[within[0]]) if within.size else float("inf")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """The reference policy's cost: exact, on fresh draws, and on every seed's evaluation."""
+
+    exact: float
+    fresh: FloatArray
+    evaluated: tuple[float, ...]  # by seed
+
+    @classmethod
+    def of(cls, problem: Problem) -> Reference:
+        """Roll the reference out."""
+        fresh = fresh_costs(problem, problem.reference, problem.reference_params)
+
+        @jax.jit
+        def one(key: Array) -> Array:
+            task = judge(problem.task)
+            return -task.evaluate(problem.reference, problem.reference_params, key)
+
+        known = problem.reference_cost
+        return cls(
+            exact=float(fresh.mean()) if known is None else known,
+            fresh=fresh,
+            evaluated=tuple(
+                float(one(jax.random.split(jax.random.key(seed), 3)[2])) for seed in SEEDS
+            ),
+        )
+
+
+def gaps(problem: Problem, result: TrainResult, reference: Reference, seed: int) -> FloatArray:
+    """Return how far above the optimum a learning curve is, %, corrected by the reference.
+
+    Both are evaluated on the same draws: the reference's error there is known, and taken off.
+    """
+    cost = -result.curve + reference.exact - reference.evaluated[SEEDS.index(seed)]
+    return 100.0 * (cost / problem.optimum - 1.0)
+
+
+def reached(gap: FloatArray, periods: Any, percent: float) -> float:
+    """Return the periods (or seconds) at the first evaluation within a gap; else infinity."""
+    within = np.flatnonzero(gap <= percent)
+    return float(periods[within[0]]) if within.size else float("inf")
 
 
 def learn(problem: Problem, name: str) -> list[list[TrainResult]]:
@@ -288,24 +388,34 @@ def learn(problem: Problem, name: str) -> list[list[TrainResult]]:
     return found
 
 
-def best_rate(found: list[list[TrainResult]], optimum: float) -> int:
-    """Return the rate that reaches the closer level first, the other level, or the least cost."""
-    return min(
-        range(len(found)),
-        key=lambda i: (
-            *(np.median([reached(r, optimum, level) for r in found[i]]) for level in LEVELS[::-1]),
-            -np.median([r.value for r in found[i]]),
-        ),
-    )
+def row_of(problem: Problem, name: str, reference: Reference) -> dict[str, Any]:
+    """Train by a method at every rate, and return the row of the best.
 
-
-def row_of(problem: Problem, name: str) -> dict[str, Any]:
-    """Train by a method, and return its row."""
+    The best reaches the closer level first; else the other level; else it costs least.
+    """
     found = learn(problem, name)
-    index = best_rate(found, problem.optimum)
+    curves = [
+        [gaps(problem, r, reference, seed) for r, seed in zip(runs, SEEDS, strict=True)]
+        for runs in found
+    ]
+
+    def needed(index: int, percent: float) -> float:
+        pairs = zip(curves[index], found[index], strict=True)
+        return float(np.median([reached(gap, r.periods, percent) for gap, r in pairs]))
+
+    def closest(index: int) -> float:
+        return float(np.median([gap.min() for gap in curves[index]]))
+
+    index = min(
+        range(len(found)),
+        key=lambda i: (*(needed(i, percent) for percent in PERCENT[::-1]), closest(i)),
+    )
     results = found[index]
-    middle = sorted(range(len(SEEDS)), key=lambda i: results[i].value)[len(SEEDS) // 2]
-    cost, low, high = fresh_cost(problem, results[middle].params, SEEDS[middle])
+    middle = sorted(range(len(SEEDS)), key=lambda i: curves[index][i].min())[len(SEEDS) // 2]
+    costs = fresh_costs(problem, problem.policy, results[middle].params)
+    if problem.reference_cost is not None:
+        costs = costs - reference.fresh + reference.exact
+    cost, low, high = mean_interval(costs)
     percent = [100.0 * (x / problem.optimum - 1.0) for x in (cost, low, high)]
     return {
         "table": "classic problems",
@@ -316,27 +426,24 @@ def row_of(problem: Problem, name: str) -> dict[str, Any]:
         "gap, %": percent[0],
         "low, %": percent[1],
         "high, %": percent[2],
-        **{
-            f"periods to {100 * level:g}%": float(
-                np.median([reached(r, problem.optimum, level) for r in results])
-            )
-            for level in LEVELS
-        },
+        **{f"periods to {within:g}%": needed(index, within) for within in PERCENT},
         "periods": int(results[0].periods[-1]),
         "rate": problem.rates[name][index],
-        "seconds": float(sum(run[0].seconds[-1] for run in found)),
+        "seconds": float(sum(runs[0].seconds[-1] for runs in found)),
     }
 
 
-def clock_curves(problem: Problem, rates: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return value against wall clock of every method on one problem, one run after the other."""
+def clock_curves(
+    problem: Problem, reference: Reference, rates: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return the gap against wall clock of every method on one problem, one after the other."""
     rows = []
     for name, config in (
         ("gradient", problem.gradient),
-        ("PPO", problem.ppo),
-        ("evolution", replace(problem.gradient, updates=400, batch_products=64)),
+        ("ppo", problem.ppo),
+        ("evolution", replace(problem.gradient, batch_products=16)),
     ):
-        config = replace(config, learning_rate=rates[name])
+        config = replace(config, learning_rate=rates[name], seed=SEEDS[0])
         method = method_of(problem, name)
         result = train_policy(method, problem.task, config, evaluation=judge(problem.task))
         rows.append(
@@ -348,16 +455,10 @@ def clock_curves(problem: Problem, rates: Mapping[str, float]) -> list[dict[str,
                 "compile_seconds": result.compile_seconds,
                 "seconds": result.seconds.round(4).tolist(),
                 "periods": result.periods.tolist(),
-                "gap": (100.0 * (-result.curve / problem.optimum - 1.0)).round(3).tolist(),
+                "gap": gaps(problem, result, reference, SEEDS[0]).round(3).tolist(),
             }
         )
     return rows
-
-
-def seconds_to(row: Row, percent: float) -> float:
-    """Return the seconds until a gap was reached."""
-    within = np.flatnonzero(np.asarray(row["gap"]) <= percent)
-    return float(row["seconds"][within[0]]) if within.size else float("inf")
 
 
 def classic_claims(rows: Sequence[Row]) -> list[Claim]:
@@ -371,8 +472,8 @@ def classic_claims(rows: Sequence[Row]) -> list[Claim]:
             what = f"{problem}: gradients, cost above the bound (upper end of its interval)"
         claims.append(at_most(1, what, gradient["high, %"], "%", 1.0))
         claims.append(figure_only(1, f"{problem}: PPO, the same", ppo["high, %"], "%"))
-        for level in LEVELS:
-            column = f"periods to {100 * level:g}%"
+        for within in PERCENT:
+            column = f"periods to {within:g}%"
             mine, its = gradient[column], ppo[column]
             never = not np.isfinite(its)
             ratio = (ppo["periods"] if never else its) / mine if np.isfinite(mine) else 0.0
@@ -380,7 +481,7 @@ def classic_claims(rows: Sequence[Row]) -> list[Claim]:
             claims.append(
                 at_least(
                     1,
-                    f"{problem}: periods until within {100 * level:g}%, PPO over gradients{suffix}",
+                    f"{problem}: periods until within {within:g}%, PPO over gradients{suffix}",
                     max(ratio, 0.0),
                     "x",
                     1.0,
@@ -394,7 +495,7 @@ def clock_claims(rows: Sequence[Row]) -> list[Claim]:
     claims = []
     for row in rows:
         for percent in (5.0, 1.0):
-            took = seconds_to(row, percent)
+            took = reached(np.asarray(row["gap"]), row["seconds"], percent)
             name = f"{row['problem']}: seconds until within {percent:g}%, {row['method']}"
             if np.isfinite(took):
                 claims.append(figure_only(5, name, took, "s"))
@@ -408,7 +509,7 @@ def clock_claims(rows: Sequence[Row]) -> list[Claim]:
 def draw_clock(rows: Sequence[Row]) -> Callable[[Any], None]:
     """Return what draws the gap against wall clock, a panel a problem."""
     names = list(dict.fromkeys(row["problem"] for row in rows))
-    colours = {"gradient": "#1b6ca8", "PPO": "#d1495b", "evolution": "#66a182"}
+    colours = {"gradient": "#1b6ca8", "ppo": "#d1495b", "evolution": "#66a182"}
 
     def draw(axes: Any) -> None:
         for axis, name in zip(np.ravel(axes), names, strict=True):
@@ -434,13 +535,18 @@ def run() -> Part:
     rows: list[dict[str, Any]] = []
     timed: list[dict[str, Any]] = []
     for problem in problems():
-        mine = [row_of(problem, name) for name in ("gradient", "ppo")]
+        reference = Reference.of(problem)
+        mine = [row_of(problem, name, reference) for name in ("gradient", "ppo")]
         rows += mine
         for row in mine:
             print({k: v for k, v in row.items() if k != "table"}, flush=True)
         if problem.name.startswith(("A. lost sales, L = 4", "C")):
-            rates = {"gradient": mine[0]["rate"], "PPO": mine[1]["rate"], "evolution": 0.02}
-            timed += clock_curves(problem, rates)
+            rates = {row["method"]: row["rate"] for row in mine} | {"evolution": 0.02}
+            timed += clock_curves(problem, reference, rates)
+            for row in timed[-3:]:
+                print(
+                    row["method"], row["seconds"][-1], row["gap"][-1], min(row["gap"]), flush=True
+                )
     return Part(
         claims=[*classic_claims(rows), *clock_claims(timed)],
         rows=[*rows, *timed],

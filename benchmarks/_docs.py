@@ -214,7 +214,7 @@ def drain_disagreement(result: Result) -> str:
 
 def policies_classic(result: Result) -> str:
     """Return how close gradients and PPO come to the optimum, and after how many periods."""
-    found = [row for row in result["rows"] if row["table"] == "classic problems"]
+    found = [row for row in result["rows"] if row.get("table") == "classic problems"]
     within = [name for name in found[0] if name.startswith("periods to")]
 
     def periods(value: Any) -> str:
@@ -236,7 +236,7 @@ def policies_classic(result: Result) -> str:
 
 def policies_clock(result: Result) -> str:
     """Return the seconds until a gap was reached, by method."""
-    found = [row for row in result["rows"] if row["table"] == "wall clock"]
+    found = [row for row in result["rows"] if row.get("table") == "wall clock"]
 
     def until(row: Mapping[str, Any], percent: float) -> str:
         pairs = zip(row["seconds"], row["gap"], strict=True)
@@ -258,7 +258,7 @@ def policies_clock(result: Result) -> str:
 
 def policies_gradients(result: Result) -> str:
     """Return what policies are worth that were trained by each gradient through draws."""
-    found = [row for row in result["rows"] if row["table"] == "gradients through draws"]
+    found = [row for row in result["rows"] if row.get("table") == "gradients through draws"]
     body = [
         [
             row["estimator"],

@@ -194,19 +194,19 @@ def learn(ground: Ground, method: Method, kernel: DrainKernel) -> list[list[Trai
     return [found[i * size : (i + 1) * size] for i in range(len(RATES))]
 
 
+@partial(jax.jit, static_argnums=0)
+def _value(policy: NeuralPlacement, params: Any, task: WindowTask, key: Any) -> Any:
+    return task.evaluate(policy, params, key)
+
+
 def fresh_values(
     ground: Ground, policy: NeuralPlacement, results: Sequence[TrainResult], repeats: int = 8
 ) -> np.ndarray:
     """Return [seeds] mean values on draws that no training or choice has seen."""
     task = ground.task(ground.kernel, seed=3)
-
-    @partial(jax.jit, static_argnums=0)
-    def value(policy: NeuralPlacement, params: Any, key: Any) -> Any:
-        return task.evaluate(policy, params, key)
-
     keys = jax.random.split(jax.random.key(77), repeats)
     return np.array(
-        [np.mean([float(value(policy, result.params, key)) for key in keys]) for result in results]
+        [np.mean([float(_value(policy, r.params, task, key)) for key in keys]) for r in results]
     )
 
 

@@ -224,14 +224,16 @@ def save_figure(
     *,
     panels: int = 1,
     size: tuple[float, float] = (5.6, 4.2),
+    folder: Path = RESULTS,
 ) -> Path:
-    """Draw a figure without a display and write ``results/name.png``.
+    """Draw a figure without a display and write ``folder/name.png``.
 
     Args:
         name: Of the file.
         draw: Called with the axes: one, or an array of them.
         panels: Axes side by side.
         size: Of one of them, inches.
+        folder: Where results lie.
 
     Returns:
         The file.
@@ -248,8 +250,8 @@ def save_figure(
         draw(axes)
         for axis in np.ravel(axes):
             axis.spines[["top", "right"]].set_visible(False)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        path = RESULTS / f"{name}.png"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.png"
         with atomic_file(path) as draft:
             figure.savefig(draft, dpi=120, format="png")
     finally:

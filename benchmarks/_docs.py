@@ -216,7 +216,7 @@ def _of_problem(result: Result, *problems: str) -> list[Mapping[str, Any]]:
     return [row for row in result["rows"] if row.get("problem") in problems]
 
 
-def policies_classic(result: Result) -> str:
+def policies_baselines(result: Result) -> str:
     """Return cost a period of tuned baselines over the exact optimum's, classic problems."""
     header = ["problem, policy", "cost a period", "above the optimum, %", "s.e.", "rollouts"]
     body = [
@@ -246,6 +246,65 @@ def policies_capacity(result: Result) -> str:
     return table(header, [[row[n] for n in names] for row in _of_problem(result, "capacity")])
 
 
+def policies_classic(result: Result) -> str:
+    """Return how close gradients and PPO come to the optimum, and after how many periods."""
+    found = [row for row in result["rows"] if row.get("table") == "classic problems"]
+    within = [name for name in found[0] if name.startswith("periods to")]
+
+    def periods(value: Any) -> str:
+        return "never" if value is None else f"{value:,.0f}"
+
+    body = [
+        [
+            f"{row['problem']}: {row['method']}",
+            row["optimum"],
+            row["cost"],
+            f"{number(row['gap, %'])} [{number(row['low, %'])}, {number(row['high, %'])}]",
+            *(periods(row[name]) for name in within),
+            row["periods"],
+        ]
+        for row in found
+    ]
+    return table(["problem: method", "optimum", "cost", "gap, %", *within, "periods in all"], body)
+
+
+def policies_clock(result: Result) -> str:
+    """Return the seconds until a gap was reached, by method."""
+    found = [row for row in result["rows"] if row.get("table") == "wall clock"]
+
+    def until(row: Mapping[str, Any], percent: float) -> str:
+        pairs = zip(row["seconds"], row["gap"], strict=True)
+        return next((number(s) for s, gap in pairs if gap <= percent), "never")
+
+    body = [
+        [
+            f"{row['problem']}: {row['method']}",
+            *(until(row, percent) for percent in (5.0, 3.0, 1.0)),
+            min(row["gap"]),
+            row["seconds"][-1],
+            row["compile_seconds"],
+        ]
+        for row in found
+    ]
+    header = ["problem: method", "s to 5%", "s to 3%", "s to 1%", "least gap, %", "s in all"]
+    return table([*header, "s of compilation"], body)
+
+
+def policies_gradients(result: Result) -> str:
+    """Return what policies are worth that were trained by each gradient through draws."""
+    found = [row for row in result["rows"] if row.get("table") == "gradients through draws"]
+    body = [
+        [
+            row["estimator"],
+            row["updates"],
+            number(row["rate"]),
+            f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]",
+        ]
+        for row in found
+    ]
+    return table(["gradient", "updates", "rate", "value, USD a product"], body)
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
     "validation": validation,
     "claims": claims,
@@ -259,8 +318,11 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
     "policies-classic": policies_classic,
+    "policies-baselines": policies_baselines,
     "policies-placement": policies_placement,
     "policies-capacity": policies_capacity,
+    "policies-clock": policies_clock,
+    "policies-gradients": policies_gradients,
 }
 
 

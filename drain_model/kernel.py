@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -13,7 +14,7 @@ from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from drain_model.config import DrainConfig
 from drain_model.data import Geography
-from drain_model.joints import JOINTS
+from drain_model.joints import JOINTS, Joint
 from drain_model.network import DrainNetwork, Exogenous, Static
 from simulator import Drain, History, Series, straight_through
 
@@ -167,14 +168,30 @@ class LearnedDrain:
         Gradients: of the units, see ``drain_model.joints``; the cost is differentiated as it is.
         Both also flow through what the network makes of stock and of past drain.
         """
+
+        def draw(joint: Joint, whole: Array) -> Array:
+            return joint.sample(whole, exogenous.active, uniforms[: -self.num_nodes])
+
+        cost_uniforms = uniforms[-self.num_nodes :]
+        return self.drain_by(draw, params, memory, available, exogenous, cost_uniforms)
+
+    def drain_by(
+        self,
+        draw: Callable[[Joint, Float[Array, " N"]], Float[Array, " N"]],
+        params: LearnedParams,
+        memory: Memory,
+        available: Float[Array, " N"],
+        exogenous: Exogenous,
+        cost_uniforms: Float[Array, " N"],
+    ) -> tuple[Memory, Drain]:
+        """Draw one period with units drawn by ``draw(joint, whole stock)``; see ``drain``."""
         network = self._network(params)
         caches, past = self._encode(network, params, memory, available)
         nodes = network.embed(params.static, exogenous, past, available)
         whole = straight_through(jnp.floor(available), available)
-        joint = network.joint(exogenous, nodes, whole)
-        units = joint.sample(whole, exogenous.active, uniforms[: -self.num_nodes])
+        units = draw(network.joint(exogenous, nodes, whole), whole)
         knots = network.cost(params.static, exogenous, nodes, units)
-        cost = units * heads.cost_ppf(knots, uniforms[-self.num_nodes :])
+        cost = units * heads.cost_ppf(knots, cost_uniforms)
         kept = Memory(outbound=units, ship_cost=cost, caches=caches)
         none = jnp.zeros_like(units)
         return kept, Drain(outbound=units, ship_cost=cost, lost=none, waiting=none)

@@ -1,12 +1,23 @@
-"""The learning curve as files that TensorBoard reads."""
+"""Learning curves as files that TensorBoard reads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
-from drain_model.training_state import Progress
+
+class Point(Protocol):
+    """A point of learning curves."""
+
+    @property
+    def update(self) -> int:
+        """How many updates were made before it."""
+        ...
+
+    def scalars(self) -> dict[str, float]:
+        """Return the value of every curve, by its name."""
+        ...
 
 
 class ScalarLog:
@@ -28,17 +39,10 @@ class ScalarLog:
 
         self._writer: Any = SummaryWriter(str(folder))
 
-    def __call__(self, progress: Progress) -> None:
-        """Write the losses, each part of the validation loss, gradient norm and learning rate."""
-        scalars = {
-            "loss/train": progress.train_loss,
-            "loss/validation": progress.validation_loss,
-            "loss/best": progress.best_loss,
-            "update/gradient_norm": progress.gradient_norm,
-            "update/learning_rate": progress.learning_rate,
-        } | {f"validation/{name}": value for name, value in progress.validation_parts.items()}
-        for name, value in scalars.items():
-            self._writer.add_scalar(name, value, progress.update)
+    def __call__(self, point: Point) -> None:
+        """Write a point of every curve."""
+        for name, value in point.scalars().items():
+            self._writer.add_scalar(name, value, point.update)
         self._writer.flush()
 
     def close(self) -> None:

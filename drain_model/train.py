@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
@@ -27,6 +27,7 @@ from drain_model.checkpoint import (
 )
 from drain_model.config import DrainConfig
 from drain_model.data import DrainData, Geography, Inputs, Statistics
+from drain_model.devices import device_mesh
 from drain_model.losses import Losses, loss_sums, means, weighted
 from drain_model.losses import initial_weights as loss_weights
 from drain_model.network import DrainNetwork, Static
@@ -424,7 +425,7 @@ def train(
     if fit < 1:
         raise ValueError(f"data.num_periods = {periods}: must be at least 2, one to validate on")
     batch = min(config.batch_products, products)
-    mesh = _mesh(devices, batch)
+    mesh = device_mesh(devices, batch)
     started = time.perf_counter()
     features = (data.calendar.shape[-1], data.attributes.shape[-1])
     summary = summarise(data, fit)
@@ -485,16 +486,4 @@ def train(
         history=state.history,
         loss_weights=state.learned.balance,
         stopped=state.stopped,
-    )
-
-
-def _mesh(devices: int, batch: int) -> Mesh:
-    """Return a mesh whose one axis shares out the products of a batch."""
-    there = jax.device_count()
-    if not 1 <= devices <= there:
-        raise ValueError(f"devices = {devices}: must be in [1, {there}], those of this machine")
-    if batch % devices:
-        raise ValueError(f"devices = {devices}: must divide the {batch} products of a batch")
-    return jax.make_mesh(
-        (devices,), ("batch",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
     )

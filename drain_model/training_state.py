@@ -6,7 +6,7 @@ files asynchronously, for arrays sharded over hosts: here parameters are small a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from numpy.typing import NDArray
 
 from drain_model.checkpoint import Weights, load_arrays, require_config, save_arrays
 from drain_model.config import DrainConfig
@@ -38,6 +39,16 @@ class Progress:
     gradient_norm: float  # largest since the last validation, before clipping
     learning_rate: float  # of the next update
     seconds: float  # of training so far, compilation included
+
+    def scalars(self) -> dict[str, float]:
+        """Return the losses, each part of the validation loss, gradient norm and learning rate."""
+        return {
+            "loss/train": self.train_loss,
+            "loss/validation": self.validation_loss,
+            "loss/best": self.best_loss,
+            "update/gradient_norm": self.gradient_norm,
+            "update/learning_rate": self.learning_rate,
+        } | {f"validation/{name}": value for name, value in self.validation_parts.items()}
 
 
 @jax.tree_util.register_dataclass
@@ -84,8 +95,7 @@ def save_state(state: TrainingState, path: Path) -> None:
         "since": state.since,
         "stopped": state.stopped,
     }
-    arrays = {name: np.asarray(leaf) for name, leaf in _leaves((state.learned, state.statistics))}
-    save_arrays(path, meta, arrays)
+    save_arrays(path, meta, named_arrays((state.learned, state.statistics)))
 
 
 def load_state(path: Path, fresh: TrainingState) -> TrainingState:
@@ -112,15 +122,7 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
         if found != bound:
             label = "fingerprint of the data" if name == "fingerprint" else name
             raise ValueError(f"{what}: {label} = {found!r}: must be {bound!r}")
-    tree = (fresh.learned, fresh.statistics)
-    filled = []
-    for name, leaf in _leaves(tree):
-        found = arrays.get(name)
-        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
-            shape = None if found is None else found.shape
-            raise ValueError(f"{what}: {name} has shape {shape}: must be {leaf.shape}")
-        filled.append(jnp.asarray(found))
-    learned, statistics = jax.tree.unflatten(jax.tree.structure(tree), filled)
+    learned, statistics = filled_tree((fresh.learned, fresh.statistics), arrays, what)
     return replace(
         fresh,
         learned=learned,
@@ -130,6 +132,27 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
         since=int(meta["since"]),
         stopped=meta["stopped"],
     )
+
+
+def named_arrays(tree: Any) -> dict[str, NDArray[Any]]:
+    """Return the leaves of a pytree on the host, by their paths."""
+    return {name: np.asarray(leaf) for name, leaf in _leaves(tree)}
+
+
+def filled_tree(tree: Any, arrays: Mapping[str, NDArray[Any]], what: str) -> Any:
+    """Return a pytree with its leaves replaced by arrays of ``named_arrays``.
+
+    Raises:
+        ValueError: If an array is missing, or of another shape or type, naming it.
+    """
+    filled = []
+    for name, leaf in _leaves(tree):
+        found = arrays.get(name)
+        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
+            shape = None if found is None else found.shape
+            raise ValueError(f"{what}: {name} has shape {shape}: must be {leaf.shape}")
+        filled.append(jnp.asarray(found))
+    return jax.tree.unflatten(jax.tree.structure(tree), filled)
 
 
 def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:

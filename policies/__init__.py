@@ -22,8 +22,11 @@ from policies.echelon import (
     ReorderPointParams,
 )
 from policies.evaluate import simulated_values
+from policies.evolution import EvolutionStrategy
+from policies.gaussian import GaussianPolicy
 from policies.hindsight import Hindsight, hindsight_plan, hindsight_values
 from policies.historical import Historical
+from policies.mlp import MLPPolicy
 from policies.neural import NeuralPlacement
 from policies.placement import (
     CappedCoverParams,
@@ -39,21 +42,36 @@ from policies.placement import (
     ProportionalParams,
     ReorderParams,
 )
+from policies.ppo import PPO
 from policies.price_forecast import (
     PriceForecast,
     calibrate,
     fit_price_forecast,
     price_features,
 )
+from policies.score_function import ScoreFunction
 from policies.store import load_parameters, load_policy, save_parameters, save_policy
 from policies.suite import Baseline, baseline_suite, serial_suite, store_suite
 from policies.tabular import TabularOrders
-from policies.train import NonFiniteGradientError, TrainConfig, TrainResult, train_by_gradient
+from policies.task import SampledTask, Task, WindowTask
+from policies.train import PathwiseGradient, TruncatedGradient, train_by_gradient
+from policies.training import (
+    Evaluated,
+    Hyper,
+    Method,
+    NonFiniteGradientError,
+    TrainConfig,
+    TrainResult,
+    hyper_of,
+    train_policies,
+    train_policy,
+)
 from policies.transport import RollingHorizon, RollingParams, TransportParams, TransportPlacement
 from policies.tree import Tree, catchment_share, echelon_position, tree_of
 from policies.tune import TuneConfig, TuneResult, tune
 
 __all__ = [
+    "PPO",
     "Agent",
     "BaseStock",
     "Baseline",
@@ -70,8 +88,14 @@ __all__ = [
     "DistanceParams",
     "EchelonBaseStock",
     "EqualFractile",
+    "Evaluated",
+    "EvolutionStrategy",
+    "GaussianPolicy",
     "Hindsight",
     "Historical",
+    "Hyper",
+    "MLPPolicy",
+    "Method",
     "NeuralPlacement",
     "Newsvendor",
     "NewsvendorParams",
@@ -79,6 +103,7 @@ __all__ = [
     "OrderUpTo",
     "OrderUpToParams",
     "OrderUpToPerNode",
+    "PathwiseGradient",
     "PerNodeParams",
     "PriceForecast",
     "PriceResponsive",
@@ -89,15 +114,20 @@ __all__ = [
     "ReorderPointParams",
     "RollingHorizon",
     "RollingParams",
+    "SampledTask",
+    "ScoreFunction",
     "TabularOrders",
+    "Task",
     "TrainConfig",
     "TrainResult",
     "TransportParams",
     "TransportPlacement",
     "Tree",
+    "TruncatedGradient",
     "TuneConfig",
     "TuneResult",
     "Violation",
+    "WindowTask",
     "baseline_suite",
     "calibrate",
     "catchment_share",
@@ -107,6 +137,7 @@ __all__ = [
     "fit_price_forecast",
     "hindsight_plan",
     "hindsight_values",
+    "hyper_of",
     "load_parameters",
     "load_policy",
     "price_features",
@@ -116,6 +147,8 @@ __all__ = [
     "simulated_values",
     "store_suite",
     "train_by_gradient",
+    "train_policies",
+    "train_policy",
     "tree_of",
     "tune",
     "violation",

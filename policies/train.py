@@ -4,53 +4,155 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array
-from numpy.typing import NDArray
+from jaxtyping import Array, Float
 
-from policies.evaluate import mean_value, simulated_values
-from simulator import Params, Policy, PyTree, Simulator, Windows, window
+from policies.mlp import ValueNetwork, num_features
+from policies.segments import segment_loss
+from policies.task import Task, WindowTask
+from policies.training import (
+    Descend,
+    Evaluated,
+    Method,
+    NonFiniteGradientError,
+    TrainConfig,
+    TrainResult,
+    train_policy,
+)
+from simulator import Params, Policy, PyTree, Scenario, Simulator, Windows
+
+__all__ = [
+    "NonFiniteGradientError",
+    "PathwiseGradient",
+    "TrainConfig",
+    "TrainResult",
+    "TruncatedGradient",
+    "train_by_gradient",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TrainConfig:
-    """How a policy is trained."""
+class PathwiseGradient:
+    """Follow the derivative of the mean return, through every period of a rollout.
 
-    updates: int = 120
-    batch_products: int = 25  # products of an update; each is rolled out through one window
-    learning_rate: float = 5e-3  # peak, then cosine to zero
-    clip_norm: float = 1.0
-    evaluate_every: int = 20  # updates between evaluations on all products and windows
-    seed: int = 0
+    Exact for real units; through whole units and draws, that of ``simulator.draws``.
+    """
+
+    policy: Policy
+    remat: bool = True  # recompute a period's interior in the backward pass
+
+    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
+        """Return the policy's parameters: nothing else is learned."""
+        del task
+        return self.policy.init(key) if initial is None else initial
+
+    def policy_params(self, learned: PyTree) -> PyTree:
+        """Return them."""
+        return learned
+
+    def update(
+        self,
+        learned: PyTree,
+        state: optax.OptState,
+        descend: Descend,
+        task: Task,
+        batch: int,
+        scale: Float[Array, ""],
+        key: Array,
+    ) -> tuple[PyTree, optax.OptState, Float[Array, ""]]:
+        """Take one step on one batch."""
+        key_scenario, key_policy = jax.random.split(key)
+        scenario = task.draw(key_scenario, batch)
+
+        def loss(learned: PyTree) -> Array:
+            values = task.values(self.policy, learned, scenario, key_policy, remat=self.remat)
+            return -jnp.mean(values) / scale
+
+        return descend(jax.grad(loss)(learned), state, learned)
+
+    def rollouts(self, batch: int) -> int:
+        """Return the batch."""
+        return batch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TruncatedGradient:
+    """Follow derivatives through segments of a rollout; a learned value stands for the rest.
+
+    The rollout is cut every ``segment`` periods. No derivative crosses a cut; there a value
+    network, learned from what the rollouts returned afterwards, says what the state is worth.
+    Variance and memory are those of a segment. Rewards of the warm-up count in here.
+
+    Source: Xu et al. (2022), "Accelerated policy learning with parallel differentiable
+    simulation" (SHAC), without its target network: values are learned from returns to go.
+    """
+
+    policy: Policy
+    segment: int  # periods
+    hidden: tuple[int, ...] = (32, 32)  # of the value network
+    endless_discount: float = 0.98  # of a problem without end, beyond its own
 
     def __post_init__(self) -> None:
-        """Refuse sizes below one and rates at or below zero."""
-        for name in ("updates", "batch_products", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
+        """Refuse a segment without a period, and a sum without a bound."""
+        if self.segment < 1:
+            raise ValueError(f"segment is {self.segment}, must be at least 1 period")
+        if not 0 < self.endless_discount < 1:
+            raise ValueError(
+                f"endless_discount is {self.endless_discount}, must be above 0 and below 1"
+            )
 
+    def _critic(self, task: Task) -> ValueNetwork:
+        return ValueNetwork(inputs=num_features(task), hidden=self.hidden)
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainResult:
-    """The best parameters by the training windows' value, and the learning curve."""
+    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
+        """Return the policy's parameters, and the value network's."""
+        params = self.policy.init(key) if initial is None else initial
+        return {"policy": params, "value": self._critic(task).init(jax.random.fold_in(key, 1))}
 
-    params: PyTree
-    value: float  # currency a product and window, in the simulator
-    updates: NDArray[np.int64]  # [E] updates done at each evaluation
-    curve: NDArray[np.float64]  # [E] value at each evaluation
-    rollouts: int  # of one product through one window, evaluations included
+    def policy_params(self, learned: PyTree) -> PyTree:
+        """Return the policy's."""
+        return learned["policy"]
 
+    def update(
+        self,
+        learned: PyTree,
+        state: optax.OptState,
+        descend: Descend,
+        task: Task,
+        batch: int,
+        scale: Float[Array, ""],
+        key: Array,
+    ) -> tuple[PyTree, optax.OptState, Float[Array, ""]]:
+        """Take one step on one batch."""
+        key_scenario, key_policy = jax.random.split(key)
+        scenario = task.draw(key_scenario, batch)
+        critic = self._critic(task)
 
-class NonFiniteGradientError(ArithmeticError):
-    """Training met a gradient that is not finite; the message says at which update."""
+        def loss(learned: PyTree) -> Array:
+            def one(scenario: Scenario, key: Array) -> Array:
+                return segment_loss(
+                    task,
+                    self.policy,
+                    critic,
+                    learned,
+                    scenario,
+                    key,
+                    scale,
+                    self.segment,
+                    self.endless_discount,
+                )
+
+            return jnp.mean(task.each(one, scenario, key_policy))
+
+        return descend(jax.grad(loss)(learned), state, learned)
+
+    def rollouts(self, batch: int) -> int:
+        """Return the batch."""
+        return batch
 
 
 def train_by_gradient(
@@ -63,6 +165,11 @@ def train_by_gradient(
     *,
     initial: PyTree | None = None,
     progress: Callable[[int, int], None] | None = None,
+    remat: bool = True,
+    segment: int | None = None,
+    log: Callable[[Evaluated], None] | None = None,
+    folder: Path | None = None,
+    devices: int = 1,
 ) -> TrainResult:
     """Raise the mean return by its derivative with respect to the policy's parameters.
 
@@ -79,79 +186,31 @@ def train_by_gradient(
         config: Sizes and rates.
         initial: Parameters to start from; ``policy.init`` when not given.
         progress: Called with (updates done, updates).
+        remat: Recompute a period's interior in the backward pass instead of storing it.
+        segment: Periods that a derivative goes through; all when not given (``TruncatedGradient``).
+        log: Called after every evaluation; see ``train_policy``.
+        folder: Where the state is kept, so that the same call goes on; see ``train_policy``.
+        devices: That share out the products of a batch.
 
     Returns:
         The best parameters and the learning curve.
 
     Raises:
         NonFiniteGradientError: If a gradient is not finite.
+        ValueError: See ``train_policy``.
     """
-    config = TrainConfig() if config is None else config
-    key_init, key_updates, key_evaluate = jax.random.split(jax.random.key(config.seed), 3)
-    policy_params = policy.init(key_init) if initial is None else initial
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.updates)
-    optimiser = optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.adam(schedule))
-    batch = min(config.batch_products, windows.num_products)
-
-    @jax.jit
-    def evaluate(policy_params: PyTree, windows: Windows, params: Params) -> Array:
-        return mean_value(simulator, params, policy, policy_params, windows, horizon, key_evaluate)
-
-    @partial(jax.jit, donate_argnums=(0, 1))
-    def update(
-        policy_params: PyTree,
-        optimiser_state: PyTree,
-        key: Array,
-        scale: Array,
-        windows: Windows,
-        params: Params,
-    ) -> tuple[PyTree, PyTree, Array]:
-        key_start, key_products, key_noise, key_policy = jax.random.split(key, 4)
-        which = jax.random.randint(key_start, (), 0, windows.num_starts)
-        products = jax.random.choice(key_products, windows.num_products, (batch,), replace=False)
-        scenario = window(windows, which, horizon, key_noise, products)
-
-        def loss(policy_params: PyTree) -> Array:
-            values = simulated_values(
-                simulator, params, policy, policy_params, scenario, key_policy
-            )
-            return -jnp.mean(values) / scale
-
-        gradient = jax.grad(loss)(policy_params)
-        step, optimiser_state = optimiser.update(gradient, optimiser_state, policy_params)
-        return (
-            optax.apply_updates(policy_params, step),
-            optimiser_state,
-            optax.tree.norm(gradient),
-        )
-
-    best, best_value = policy_params, float(evaluate(policy_params, windows, params))
-    done, curve = [0], [best_value]
-    # Returns are currency: dividing by their size keeps clipping and rates free of its unit.
-    scale = jnp.asarray(max(abs(best_value), 1.0), jnp.float32)
-    policy_params = jax.tree.map(jnp.array, policy_params)
-    optimiser_state = optimiser.init(policy_params)
-    for number, key in enumerate(jax.random.split(key_updates, config.updates), start=1):
-        policy_params, optimiser_state, norm = update(
-            policy_params, optimiser_state, key, scale, windows, params
-        )
-        if not np.isfinite(float(norm)):
-            raise NonFiniteGradientError(
-                f"the gradient's norm is {float(norm)} at update {number} of {config.updates}"
-            )
-        if number % config.evaluate_every == 0 or number == config.updates:
-            value = float(evaluate(policy_params, windows, params))
-            done.append(number)
-            curve.append(value)
-            if value > best_value:
-                best, best_value = jax.tree.map(jnp.array, policy_params), value
-        if progress is not None:
-            progress(number, config.updates)
-    evaluations = len(curve) * windows.num_starts * windows.num_products
-    return TrainResult(
-        params=best,
-        value=best_value,
-        updates=np.asarray(done),
-        curve=np.asarray(curve),
-        rollouts=config.updates * batch + evaluations,
+    method: Method = (
+        PathwiseGradient(policy=policy, remat=remat)
+        if segment is None
+        else TruncatedGradient(policy=policy, segment=segment)
+    )
+    return train_policy(
+        method,
+        WindowTask(params=params, windows=windows, simulator=simulator, horizon=horizon),
+        config,
+        initial=initial,
+        progress=progress,
+        log=log,
+        folder=folder,
+        devices=devices,
     )

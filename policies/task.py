@@ -1,0 +1,285 @@
+"""What a policy is trained on: where scenarios come from, and what a rollout is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
+
+from drain_model.devices import AXIS
+from policies.evaluate import mean_value, simulated_values
+from simulator import (
+    Observation,
+    Params,
+    Policy,
+    PyTree,
+    Scenario,
+    Simulator,
+    Windows,
+    batch_returns,
+    observe,
+    window,
+)
+from simulator.classic import Sampler
+
+_STATIC = {"static": True}
+
+
+class Task(Protocol):
+    """A pytree of parameters and data, so that a jitted update takes it as an argument."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """Dynamics and drain kernel."""
+        ...
+
+    @property
+    def params(self) -> Params:
+        """Their parameters."""
+        ...
+
+    @property
+    def periods(self) -> int:
+        """Periods of a rollout."""
+        ...
+
+    @property
+    def products(self) -> int | None:
+        """Most scenarios of a batch; ``None`` is no limit."""
+        ...
+
+    @property
+    def endless(self) -> bool:
+        """Whether the last period of a rollout is one like any other, and not the end."""
+        ...
+
+    def draw(self, key: Array, batch: int) -> Scenario:
+        """Draw a batch of scenarios, in the layout of the other methods."""
+        ...
+
+    def values(
+        self,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array,
+        *,
+        remat: bool = True,
+    ) -> Float[Array, " B"]:
+        """Return what every rollout of a drawn batch is worth, currency."""
+        ...
+
+    def each(
+        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+    ) -> PyTree:
+        """Return ``function(scenario, key)`` of every scenario of a batch, leaves [B, ...]."""
+        ...
+
+    def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
+        """Return the mean value on draws that depend on the key alone."""
+        ...
+
+    def evaluation_rollouts(self) -> int:
+        """Return how many rollouts ``evaluate`` makes."""
+        ...
+
+
+def seen(task: Task) -> Observation:
+    """Return the shapes of what a policy sees."""
+
+    def first(key: Array) -> Observation:
+        def one(scenario: Scenario, key: Array) -> Observation:
+            del key
+            now = jax.tree.map(lambda leaf: leaf[0], scenario.series)
+            return observe(task.params, task.simulator.reset(task.params, scenario), now)
+
+        observed: Observation = task.each(one, task.draw(key, 1), key)
+        alone: Observation = jax.tree.map(lambda leaf: leaf[0], observed)
+        return alone
+
+    shapes: Observation = jax.eval_shape(first, jax.random.key(0))
+    return shapes
+
+
+def _shared_out(leaf: Array, axis: int | None, mesh: Mesh | None) -> Array:
+    """Return an array whose axis is spread over a mesh's devices."""
+    if mesh is None or axis is None:
+        return leaf
+    spec: list[str | None] = [None] * leaf.ndim
+    spec[axis] = AXIS
+    where = NamedSharding(mesh, PartitionSpec(*spec))
+    spread: Array = jax.lax.with_sharding_constraint(leaf, where)
+    return spread
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WindowTask:
+    """Products rolled out through windows of a history, which end there.
+
+    A batch is of one window, chosen at random, and of products without repetition; every draw of
+    the simulator is made anew. The value is the discounted return of a product and window.
+    """
+
+    params: Params
+    windows: Windows
+    simulator: Simulator = field(metadata=_STATIC)
+    horizon: int = field(metadata=_STATIC)
+    mesh: Mesh | None = field(default=None, metadata=_STATIC)  # shares out the products
+
+    @property
+    def periods(self) -> int:
+        """Periods of a rollout."""
+        return self.horizon
+
+    @property
+    def products(self) -> int | None:
+        """Most scenarios of a batch."""
+        return self.windows.num_products
+
+    @property
+    def endless(self) -> bool:
+        """No: what is left in the last period is salvaged."""
+        return False
+
+    def draw(self, key: Array, batch: int) -> Scenario:
+        """Draw a window and products; leaves [B, ...]."""
+        key_start, key_products, key_noise = jax.random.split(key, 3)
+        windows = self.windows
+        which = jax.random.randint(key_start, (), 0, windows.num_starts)
+        products = jax.random.choice(key_products, windows.num_products, (batch,), replace=False)
+        scenario = window(windows, which, self.horizon, key_noise, products)
+        spread: Scenario = jax.tree.map(lambda leaf: _shared_out(leaf, 0, self.mesh), scenario)
+        return spread
+
+    def values(
+        self,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array,
+        *,
+        remat: bool = True,
+    ) -> Float[Array, " B"]:
+        """Return the discounted return of every rollout, currency."""
+        return simulated_values(
+            self.simulator, self.params, policy, policy_params, scenario, key, remat=remat
+        )
+
+    def each(
+        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+    ) -> PyTree:
+        """Return ``function`` of every scenario, leaves [B, ...]."""
+        keys = jax.random.split(key, scenario.series.period.shape[0])
+        return jax.vmap(function)(scenario, keys)
+
+    def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
+        """Return the mean value over all products and windows."""
+        return mean_value(
+            self.simulator, self.params, policy, policy_params, self.windows, self.horizon, key
+        )
+
+    def evaluation_rollouts(self) -> int:
+        """Return products times windows."""
+        return self.windows.num_products * self.windows.num_starts
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampledTask:
+    """A problem whose scenarios are drawn from a law, such as those of ``simulator.classic``.
+
+    The value is the mean reward of a period after the warm-up: less the cost per period. Rollouts
+    begin empty, and go on after the last period that is simulated.
+    """
+
+    params: Params
+    simulator: Simulator = field(metadata=_STATIC)
+    sample: Sampler = field(metadata=_STATIC)
+    periods: int = field(default=60, metadata=_STATIC)
+    warm_up: int = field(default=20, metadata=_STATIC)  # periods that do not count
+    evaluation_batch: int = field(default=1000, metadata=_STATIC)
+    evaluation_periods: int = field(default=100, metadata=_STATIC)
+    mesh: Mesh | None = field(default=None, metadata=_STATIC)  # shares out the scenarios
+
+    def __post_init__(self) -> None:
+        """Refuse a warm-up that leaves nothing."""
+        shortest = min(self.periods, self.evaluation_periods)
+        if not 0 <= self.warm_up < shortest:
+            raise ValueError(f"warm_up is {self.warm_up}, must be in [0, {shortest}) periods")
+        if self.evaluation_batch < 1:
+            raise ValueError(f"evaluation_batch is {self.evaluation_batch}, must be at least 1")
+
+    @property
+    def products(self) -> int | None:
+        """No limit."""
+        return None
+
+    @property
+    def endless(self) -> bool:
+        """Yes."""
+        return True
+
+    def _axes(self, scenario: Scenario) -> PyTree:
+        """Return the batch's axis of every leaf: the last, or none where all share it."""
+        alone = jax.eval_shape(lambda key: self.sample(key, self.periods), jax.random.key(0))
+        return jax.tree.map(lambda one, many: -1 if many.ndim > one.ndim else None, alone, scenario)
+
+    def draw(self, key: Array, batch: int) -> Scenario:
+        """Draw scenarios, the batch last."""
+        scenario = self.sample(key, self.periods, batch)
+        if self.mesh is None:
+            return scenario
+        axes = self._axes(scenario)
+        found: Scenario = jax.tree.map(
+            lambda axis, leaf: _shared_out(leaf, axis, self.mesh),
+            axes,
+            scenario,
+            is_leaf=lambda axis: axis is None,
+        )
+        return found
+
+    def values(
+        self,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array,
+        *,
+        remat: bool = True,
+    ) -> Float[Array, " B"]:
+        """Return the mean reward of a period of every rollout, currency."""
+        returns = batch_returns(
+            self.simulator,
+            self.params,
+            policy,
+            policy_params,
+            scenario,
+            key,
+            warm_up=self.warm_up,
+            remat=remat,
+        )
+        return returns / (scenario.series.period.shape[0] - self.warm_up)
+
+    def each(
+        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+    ) -> PyTree:
+        """Return ``function`` of every scenario, leaves [B, ...]."""
+        batch = scenario.series.glance_views.shape[-1]
+        axes = self._axes(scenario)
+        return jax.vmap(function, in_axes=(axes, 0))(scenario, jax.random.split(key, batch))
+
+    def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
+        """Return the mean reward of a period over ``evaluation_batch`` rollouts."""
+        key_scenario, key_policy = jax.random.split(key)
+        scenario = self.sample(key_scenario, self.evaluation_periods, self.evaluation_batch)
+        return jnp.mean(self.values(policy, policy_params, scenario, key_policy, remat=False))
+
+    def evaluation_rollouts(self) -> int:
+        """Return ``evaluation_batch``, counted in rollouts of ``evaluation_periods``."""
+        return self.evaluation_batch

@@ -11,6 +11,7 @@ from typing import Any
 MODELS = ("closest node", "learned", "noise floor")
 COLUMNS = ("simulator", "oracle", "truth")
 BASELINE = "order up to"
+USES = ("values", "ranks", "none", "unknown")
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,27 @@ SCHEMA = {
         "value": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
         "difference": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
         "value_error": Each(NUMBER),
+    },
+    "verdict": {
+        "use": Leaf("one of values, ranks, none, unknown", lambda x: x in USES),
+        "headline": TEXT,
+        "reasons": Many(TEXT),
+        "policies": Many(TEXT),
+        "columns": Many(TEXT),
+        **dict.fromkeys(("horizon", "replications", "products", "start"), COUNT),
+        "value": Each(Each(ESTIMATE)),
+        "agreements": Many(
+            {
+                **dict.fromkeys(("column", "reference", "worst", "chosen", "best"), TEXT),
+                "error": Each(ESTIMATE),
+                "mean_error": ESTIMATE,
+                "regret": ESTIMATE,
+                "kendall": ANYTHING,  # not a number with one policy
+                "spearman": ANYTHING,
+            }
+        ),
+        "drift": {"value": Many(CURVE), "stock": Many(CURVE)},
+        "one_step": ANYTHING,  # empty where the kernel is not learned
     },
     "trace": {
         "product": TEXT,

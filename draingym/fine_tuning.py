@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from drain_model import Checkpoint, DrainConfig, DrainData, train
 from oracle.environment import run as run_oracle
+from policies.one_step import visited
 from policies.validation import World, require_requests
 from simulator import Params, Policy, PyTree, Scenario
 
@@ -113,12 +114,7 @@ def label(
             seed=seed + k,
         ).trajectory.transitions
         require_requests(name, "oracle", moves)
-        panel = replace(history, sales=None)
-        for field_name in ("outbound", "ship_cost", "available"):
-            values = np.array(getattr(history, field_name))
-            values[:, start:] = np.asarray(getattr(moves, field_name), np.float32)
-            panel = replace(panel, **{field_name: values})
-        return panel.products(which)
+        return visited(history, moves, start).products(which)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         return list(pool.map(one, range(len(policies)), policies))

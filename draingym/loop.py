@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,7 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     write_json(out / "config.json", config.to_dict())
     run = Run(config, out)
     figures: Figures = {
-        name: stages.run(name, title, lambda advance, work=work: work(run, advance))
-        for name, title, work in STAGES
+        name: stages.run(name, title, partial(work, run)) for name, title, work in STAGES
     }
     figures["trace"] = figures["validation"].pop("trace")
     figures |= {

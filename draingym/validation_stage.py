@@ -14,7 +14,7 @@ from draingym.stages import Advance
 from oracle.environment import run as run_oracle
 from policies.candidates import order_up_to_grid, perturbed
 from policies.one_step import OneStep
-from policies.overlap import overlap_notes
+from policies.overlap import Shared, overlap_notes
 from policies.validation import Validation, World, validate
 from policies.verdict import Verdict, judge
 from simulator import Policy, PyTree, window
@@ -46,12 +46,13 @@ def judge_simulator(run: Run, advance: Advance) -> Figures:
     """Validate the simulator over a spread of policies, and say what it is fit for."""
     config, setting = run.config, run.setting
     ids = run.world.products.id
+    # The demo's products are few: those it is fitted on judge, and the report says so.
+    allow: tuple[Shared, ...] = ("products",) if config.train_products == 1 else ()
     notes = overlap_notes(
         run.fitted,
         [ids[p] for p in run.judges],
         (run.split, run.split + run.test_horizon),
-        # The demo's products are few: those it is fitted on judge, and the report says so.
-        allow=("products",) if config.train_products == 1 else (),
+        allow,
     )
     validation = validate(
         spread_of_policies(run),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -38,14 +39,8 @@ class OneStep:
             moves: What happened from ``start`` on, leaves [P, T, ...] of all products.
             products: Indices of those that are scored.
         """
-        names = ("outbound", "ship_cost", "available")
-        stop = self.start + int(np.shape(moves.outbound)[1])
-        panel = self.log.periods(0, stop)
-        for name in names:
-            values = np.array(getattr(panel, name))
-            values[:, self.start :] = np.asarray(getattr(moves, name), np.float32)
-            panel = replace(panel, **{name: values})
-        return self._score(replace(panel, sales=None).products(products), stop)
+        panel = visited(self.log, moves, self.start)
+        return self._score(panel.products(products), panel.num_periods)
 
     def of_log(self, products: NDArray[np.int64], horizon: int | None = None) -> float:
         """Return the CRPS over the units shipped on the states of the log itself."""
@@ -64,3 +59,30 @@ class OneStep:
         actual = panel.outbound[:, self.start : stop]
         score = crps(np.concatenate(drawn), actual)
         return score.sum(axis=(1, 2)), actual.sum(axis=(1, 2), dtype=np.float64)
+
+
+def visited(log: DrainData, moves: Transition, start: int) -> DrainData:
+    """Return the log's panel with what happened under another policy from a period on.
+
+    Args:
+        log: From period 0 on; views, calendar and attributes stay.
+        moves: Leaves [P, T, ...] of all products, from ``start`` on.
+        start: First period of ``moves``.
+
+    Returns:
+        Periods up to the last of ``moves``.
+    """
+    panel = log.periods(0, start + int(np.shape(moves.outbound)[1]))
+
+    def changed(values: NDArray[np.float32], happened: Any) -> NDArray[np.float32]:
+        new = np.array(values)
+        new[:, start:] = np.asarray(happened, np.float32)
+        return new
+
+    return replace(
+        panel,
+        outbound=changed(panel.outbound, moves.outbound),
+        ship_cost=changed(panel.ship_cost, moves.ship_cost),
+        available=changed(panel.available, moves.available),
+        sales=None,
+    )

@@ -76,7 +76,10 @@ class Validation:
         for what, known, found in (("policy", self.names, name), ("column", self.columns, column)):
             if found not in known:
                 raise ValueError(f"{what} is {found!r}, must be one of {', '.join(known)}")
-        return self.values[self.names.index(name), self.columns.index(column)]
+        found_values: FloatArray = self.rewards[
+            self.names.index(name), self.columns.index(column)
+        ].sum(axis=-1)
+        return found_values
 
     def estimate(self, name: str, column: str) -> Interval:
         """Return a policy's mean value a product in a column."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from oracle.fulfilment import PeriodOutcome, drain_period
 from oracle.rates import PeriodRates
 from oracle.systems import Systems
+from simulator.checks import check_requests
 from simulator.dynamics import Acted, act, observe, settle
 from simulator.types import (
     Drain,
@@ -139,7 +140,8 @@ def run(
 
     Raises:
         ValueError: If the scenario's periods are not among the views', or its products or nodes
-            are not those of the systems.
+            are not those of the systems, or the policy requests a number of units that is not
+            finite, or negative (naming node, period and value).
     """
     series = replace(scenario.series, exogenous=None)
     initial = scenario.initial
@@ -174,6 +176,7 @@ def run(
         observation, action, acted = _before(
             policy, True, params, policy_params, state, series, t, keys[:, step]
         )
+        check_requests(np.asarray(action)[:, None, :], start=start + step)
         available = whole("available", acted.available)
         if serve is not None:
             outcome = serve(start + step, available)

@@ -22,11 +22,12 @@ class BaseStock:
     """
 
     initial_level: float = 0.0  # units
+    nodes: int | None = None  # that have a level each; one level for all when not given
 
-    def init(self, key: Array) -> Float[Array, ""]:
-        """Return the level to start from."""
+    def init(self, key: Array) -> Float[Array, "*N"]:
+        """Return the level to start from, or one for every node."""
         del key
-        return jnp.asarray(self.initial_level)
+        return jnp.full(() if self.nodes is None else self.nodes, self.initial_level)
 
     def apply(
         self, params: Float[Array, "*N"], observation: Observation, key: Array

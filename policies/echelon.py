@@ -1,4 +1,4 @@
-"""Policies of the classic problems: capped, echelon, and equal-fractile base stock."""
+"""Policies of the classic problems: (s, S); capped, echelon, and equal-fractile base stock."""
 
 from __future__ import annotations
 
@@ -60,6 +60,43 @@ class CappedBaseStock:
         del key
         gap = _positive(params.level - _ordered(observation))
         return jnp.where(gap <= params.cap, gap, params.cap)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReorderPointParams:
+    """What ``ReorderPoint`` may change."""
+
+    level: Float[Array, "*N"]  # s, units: order when the position is at or below
+    batch: Float[Array, "*N"]  # S - s, units
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReorderPoint:
+    """The (s, S) policy: at or below s order up to S = s + batch.
+
+    Gradients pass through S; that of the decision to order is zero.
+
+    Source: Scarf (1960).
+    """
+
+    initial_level: float = 0.0  # units
+    initial_batch: float = 1.0  # units
+
+    def init(self, key: Array) -> ReorderPointParams:
+        """Return the level and batch to start from."""
+        del key
+        return ReorderPointParams(
+            level=jnp.asarray(self.initial_level), batch=jnp.asarray(self.initial_batch)
+        )
+
+    def apply(
+        self, params: ReorderPointParams, observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the units each node requests from its parent."""
+        del key
+        gap = params.level - _ordered(observation)
+        return jnp.where(gap >= 0, gap + params.batch, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -96,6 +96,16 @@ def optimal_cost(problem: LostSales, *, tolerance: float = 1e-4) -> float:
     return _iterate(problem, lambda ahead: ahead.min(axis=-1), tolerance)[0]
 
 
+def optimal_orders(problem: LostSales, *, tolerance: float = 1e-4) -> IntArray:
+    """Return the optimal order in every state, [X, Q, ...] of ``problem.shape``.
+
+    The smallest of the best where orders tie. ``policies.TabularOrders`` acts by it.
+    """
+    _, value = _iterate(problem, lambda ahead: ahead.min(axis=-1), tolerance)
+    move, _ = problem._period()
+    return np.asarray(problem._ahead(move, value).argmin(axis=-1))
+
+
 def policy_cost(problem: LostSales, order: IntArray, *, tolerance: float = 1e-4) -> float:
     """Return the cost per period of ordering ``order[state]``.
 

@@ -1,6 +1,7 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
 from simulator.batch import batch_last, batch_returns, chunked_value_and_grad
+from simulator.checks import check_requests
 from simulator.classic import serial_in_transit, serial_line, single_store, transshipment
 from simulator.core import Simulator, discounted_return
 from simulator.demand import Demand, Deterministic, NegativeBinomial, Normal, Poisson
@@ -98,6 +99,7 @@ __all__ = [
     "act",
     "batch_last",
     "batch_returns",
+    "check_requests",
     "chunked_value_and_grad",
     "demand_level",
     "demand_lift",

@@ -127,6 +127,29 @@ class FunctionalEnv:
         }
         return {name: leaf for name, leaf in fields.items() if leaf.size}
 
+    def read(self, view: View) -> Observation:
+        """Return the observation that a view was made of: the inverse of ``view``."""
+        paths, structure = jax.tree_util.tree_flatten_with_path(self._shapes[0])
+        leaves, start = [], 0
+        for path, leaf in paths:
+            if isinstance(view, dict):
+                flat = view.get(jax.tree_util.keystr(path).lstrip("."), jnp.zeros(leaf.size))
+            else:
+                flat = view[start : start + leaf.size]
+                start += leaf.size
+            leaves.append(jnp.reshape(flat, leaf.shape).astype(leaf.dtype))
+        observation: Observation = jax.tree.unflatten(structure, leaves)
+        return observation
+
+    def unscale(self, request: Float[Array, " A"]) -> Float[Array, " A"]:
+        """Return the action that stands for a request in units: the inverse of ``scale``.
+
+        Requests above ``max_action`` are cut to it.
+        """
+        low = self.action_low
+        share = jnp.clip(request / jnp.asarray(self.max_action, jnp.float32), 0.0, 1.0)
+        return low + share * (1.0 - low)
+
     def look(self, params: Params, core: State, now: Series) -> View:
         """Return what is seen before acting in the period of ``now`` (no time axis)."""
         return self.view(observe(params, core, now))

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from drain_model import Checkpoint, DrainConfig, DrainData, train
 from oracle.environment import run as run_oracle
 from policies.one_step import visited
-from policies.validation import World, require_requests
+from policies.validation import World
 from simulator import Params, Policy, PyTree, Scenario
 
 Policies = Mapping[str, tuple[Policy, PyTree]]
@@ -113,7 +113,6 @@ def label(
             key=jax.random.fold_in(jax.random.key(seed), k),
             seed=seed + k,
         ).trajectory.transitions
-        require_requests(name, "oracle", moves)
         return visited(history, moves, start).products(which)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:

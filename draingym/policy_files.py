@@ -1,31 +1,32 @@
-"""Policies by the names of their parameters: which policy a file is of."""
+"""Policies by their files: with a header that says which, or by the names of their parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from policies import NeuralPlacement, OrderUpTo, Tree
+from policies import NeuralPlacement, OrderUpTo, Tree, load_policy
 from policies.store import load_parameters
 from simulator import Policy, PyTree
 from world.views import ATTRIBUTES
 
 
-def known_policies(tree: Tree) -> tuple[Policy, ...]:
-    """Return the policies that a file of parameters may be of, for a network."""
-    return (OrderUpTo(tree=tree), NeuralPlacement(tree=tree, num_attributes=len(ATTRIBUTES)))
-
-
-def read_policy(path: Path, known: Sequence[Policy]) -> tuple[Policy, PyTree]:
-    """Return the policy that a file's parameters fit, and the parameters.
+def read_policy(path: Path, tree: Tree) -> tuple[Policy, PyTree]:
+    """Return the policy of a file for a network, and its parameters.
 
     Args:
-        path: Written by ``policies.store.save_parameters``.
-        known: What it may be of.
+        path: Written by ``save_policy``; or by ``save_parameters``, whose names say which policy
+            they are of.
+        tree: The network that it shall act on.
 
     Raises:
-        ValueError: If it fits none of them, saying why for each.
+        ValueError: If the file is of no known policy, or of one for another network.
     """
+    try:
+        return load_policy(path, tree=tree)
+    except ValueError as error:
+        if "parameters alone" not in str(error):
+            raise
+    known = (OrderUpTo(tree=tree), NeuralPlacement(tree=tree, num_attributes=len(ATTRIBUTES)))
     reasons = []
     for policy in known:
         try:

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from draingym.policy_files import known_policies, read_policy
+from draingym.policy_files import read_policy
 from draingym.stages import write_json
 from oracle.replay import Decision, replay
 from oracle.setting import Setting, read_setting
@@ -47,7 +47,7 @@ def choose(setting: Setting, name: str) -> Decision | np.ndarray:
     if path.suffix != ".npz":
         msg = f"policy must be one of {NAMED} or a .npz file of parameters, got {name!r}"
         raise ValueError(msg)
-    policy, params = read_policy(path, known_policies(tree))
+    policy, params = read_policy(path, tree)
     return Decision(policy=policy, params=params)
 
 

@@ -14,6 +14,7 @@ from draingym.policy_files import read_policy
 from draingym.report import verdict_table, verdict_text, write_validation
 from draingym.run import POLICIES, Run
 from draingym.validation_stage import BASELINE, spread_of_policies, verdict_figures
+from policies import tree_of
 from policies.one_step import OneStep
 from policies.overlap import Shared, overlap_notes
 from policies.validation import validate
@@ -116,9 +117,9 @@ def _policies(run: Run, config: ValidateConfig) -> dict[str, tuple[Policy, PyTre
     """Return what is validated by name; a file's name is its stem."""
     own = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
     found = spread_of_policies(run) if config.spread else own
-    known = [run.policies[name] for name in (BASELINE, "neural")]
+    tree = tree_of(run.world.network)
     for path in config.policies:
         if path.stem in found:
             raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
-        found[path.stem] = read_policy(path, known)
+        found[path.stem] = read_policy(path, tree)
     return found

@@ -10,20 +10,18 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from numpy.typing import NDArray
 
 from drain_model.resampling import Interval, interval
 from oracle.environment import run
 from oracle.systems import Systems
 from policies.agreement import draw_means
+from policies.checked import checked_rollouts
 from policies.one_step import OneStep
-from simulator import Params, Policy, PyTree, Scenario, Simulator, Transition, Windows, window
+from simulator import Params, Policy, PyTree, Simulator, Transition, Windows, window
 from world.views import Views
 
 COLUMNS = ("simulator", "oracle", "truth")
@@ -186,8 +184,10 @@ def validate(
     # The simulator first: it is fast, and finds policies that cannot be run.
     for p, (name, (policy, policy_params)) in enumerate(policies.items()):
         for r, (scenario, key) in enumerate(drawn):
-            moves = simulated_moves(simulator, policy, params, policy_params, scenario, key)
-            require_requests(name, "simulator", moves)
+            try:
+                _, moves = checked_rollouts(simulator, params, policy, policy_params, scenario, key)
+            except ValueError as error:
+                raise ValueError(f"policy {name!r} in the simulator: {error}") from error
             keep(p, 0, r, moves)
 
     def in_world(p: int, name: str, c: int, r: int) -> tuple[int, int, int, Transition]:
@@ -206,7 +206,6 @@ def validate(
             ).trajectory.transitions
         except ValueError as error:
             raise ValueError(f"policy {name!r} in the {columns[c]}: {error}") from error
-        require_requests(name, columns[c], moves)
         return p, c, r, moves
 
     scores = np.zeros((2, len(policies), len(which)))
@@ -237,44 +236,3 @@ def validate(
         one_step_units=None if one_step is None else scores[1],
         one_step_log=None if one_step is None else one_step.of_log(which),
     )
-
-
-@partial(jax.jit, static_argnames=("simulator", "policy"))
-def simulated_moves(
-    simulator: Simulator,
-    policy: Policy,
-    params: Params,
-    policy_params: PyTree,
-    scenario: Scenario,
-    key: Array,
-) -> Transition:
-    """Return what a policy does in the simulator, leaves [P, T, ...].
-
-    One compiled program serves all parameters of a policy.
-    """
-    keys = jax.random.split(key, scenario.series.period.shape[0])
-
-    def one(scenario: Scenario, key: Array) -> Transition:
-        moves: Transition = simulator.rollout(
-            params, policy, policy_params, scenario, key, remat=False
-        ).transitions
-        return moves
-
-    moves: Transition = jax.vmap(one)(scenario, keys)
-    return moves
-
-
-def require_requests(name: str, column: str, moves: Transition) -> None:
-    """Raise if a policy requested what cannot be ordered.
-
-    Raises:
-        ValueError: If a request is negative or not finite, naming policy, product, node, period.
-    """
-    request = np.asarray(jnp.asarray(moves.action))
-    bad = ~(np.isfinite(request) & (request >= 0))
-    if bad.any():
-        product, period, node = (int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(
-            f"policy {name!r} requests {request[product, period, node]} units of product {product} "
-            f"for node {node} in period {period} of the {column}: must be finite and at least 0"
-        )

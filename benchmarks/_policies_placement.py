@@ -12,6 +12,7 @@ judges. Finished stages are kept: the same command goes on after the last one.
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,6 +23,14 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from benchmarks._common import (
+    Claim,
+    Row,
+    print_claims,
+    print_table,
+    save_figure,
+    write_result,
+)
 from benchmarks._policies_placement_claims import Picture, Values, claims_and_rows, pictures
 from drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
 from draingym.config import LoopConfig

@@ -6,12 +6,13 @@ all policies and columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import kendalltau, spearmanr
+from scipy.stats import rankdata
 
 from drain_model.resampling import Interval, interval, multiplicities
 
@@ -95,12 +96,9 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
     drawn_best = drawn_right.max(axis=1)
     drawn_regret = (drawn_best - drawn_right[:, chosen]) / np.abs(drawn_best)
 
-    def ranks(kind: object) -> Interval:
-        if len(values) < 2:
-            return Interval(value=np.nan, low=np.nan, high=np.nan)
-        pairs = zip(drawn, drawn_right, strict=True)
-        found = np.array([_rank(kind, a, b) for a, b in pairs])
-        return interval(_rank(kind, values, right), found)
+    def ranks(correlation: Callable[[FloatArray, FloatArray], FloatArray]) -> Interval:
+        point = float(correlation(values[None], right[None])[0])
+        return interval(point, correlation(drawn, drawn_right))
 
     return Agreement(
         column=column,
@@ -111,18 +109,39 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
         },
         mean_error=interval(float(np.abs(error).mean()), np.abs(drawn_error).mean(axis=1)),
         worst=validation.names[int(np.abs(error).argmax())],
-        kendall=ranks(kendalltau),
-        spearman=ranks(spearmanr),
+        kendall=ranks(kendall),
+        spearman=ranks(spearman),
         chosen=validation.names[chosen],
         best=validation.names[best],
         regret=interval(float(regret), drawn_regret),
     )
 
 
-def _rank(kind: object, a: FloatArray, b: FloatArray) -> float:
-    if np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(kind(a, b).statistic)  # type: ignore[operator]
+def kendall(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return Kendall's tau-b of every row of [B, K] and [B, K]; nan where a row is constant.
+
+    >>> kendall(np.array([[1.0, 2.0, 3.0]]), np.array([[2.0, 1.0, 5.0]])).round(3).tolist()
+    [0.333]
+    """
+    i, j = np.triu_indices(a.shape[1], k=1)
+    first, second = (np.sign(x[:, i] - x[:, j]) for x in (a, b))
+    pairs = np.sqrt(np.abs(first).sum(axis=1) * np.abs(second).sum(axis=1))
+    return _quotient((first * second).sum(axis=1), pairs)
+
+
+def spearman(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Return Spearman's rank correlation of every row; nan where a row is constant."""
+    first, second = (rankdata(x, axis=1) for x in (a, b))
+    first -= first.mean(axis=1, keepdims=True)
+    second -= second.mean(axis=1, keepdims=True)
+    spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return _quotient((first * second).sum(axis=1), spread)
+
+
+def _quotient(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+    found = np.full(numerator.shape, np.nan)
+    np.divide(numerator, denominator, out=found, where=denominator > 0)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,8 +6,8 @@ the simulator against the oracle over a spread of policies, before and after fin
 policies of the last round are held out from fitting. Beside them: what pessimism over an ensemble
 does.
 
-The world is the demo's, with 150 products instead of 50: two thirds are trained on, one third
-judges. Finished stages are kept: the same command goes on after the last one.
+The world is the demo's, with 120 products instead of 50: every second one is trained on, the others
+judge. Finished stages are kept: the same command goes on after the last one.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ LOGGED = "historical"
 class Sizes:
     """How large the benchmark is."""
 
-    products: int = 150
+    products: int = 120  # every second one is trained on, the others judge
     replications: int = 2
     early_updates: int = 10  # of the policy that shows an early stage of training
-    updates: int = 200
+    updates: int = 240
     rollouts: int = 14_000  # of each baseline's search, at least those that training took
     rounds: int = 2
     members: int = 3  # of the ensemble
@@ -88,7 +88,7 @@ SIZES = {
         replications=1,
         early_updates=2,
         updates=3,
-        rollouts=200,
+        rollouts=400,
         rounds=1,
         members=2,
         weights=(1.0,),
@@ -108,7 +108,7 @@ class Placement:
         config = LoopConfig(
             data=data,  # type: ignore[arg-type]
             seed=seed,
-            train_products=2 / 3,
+            train_products=0.5,
             world=WorldConfig(period_days=2, num_products=sizes.products, seed=seed),
             drain=replace(base.drain, **sizes.drain),
             train=TrainConfig(

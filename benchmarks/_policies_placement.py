@@ -38,7 +38,7 @@ from draingym.data_stage import get_orders, write_history
 from draingym.fine_tuning import FineTuneConfig, Policies, fine_tune, label
 from draingym.learning_stages import train_drain_model
 from draingym.run import Run, Setting
-from draingym.stages import Advance, Stages
+from draingym.stages import Advance, Stages, read_json, write_json
 from draingym.validation_stage import verdict_figures
 from policies import (
     OrderUpToParams,
@@ -73,7 +73,7 @@ class Sizes:
     replications: int = 2
     early_updates: int = 10  # of the policy that shows an early stage of training
     updates: int = 240
-    rollouts: int = 14_000  # of each baseline's search, at least those that training took
+    rollouts: int = 8_000  # of each baseline's search, at least those that training took
     rounds: int = 2
     members: int = 3  # of the ensemble
     weights: tuple[float, ...] = (0.0, 1.0)  # pessimism
@@ -184,13 +184,16 @@ class Placement:
 
     def learn(self, advance: Advance) -> Figures:
         """Tune all baselines and train the neural policy in the simulator learned from the log."""
-        setting, kept = self.run.setting, {}
-        names = list(self._suite)
-        for done, name in enumerate(names):
-            params, value = self.tuned(setting, name)
-            self.keep(name, self.run.policies.get(name, self._suite[name].policy), params)
-            kept[name] = value
-            advance(done + 1, len(names) + 2)
+        setting = self.run.setting
+        done = self.run.out / "tuned.json"  # a search that was interrupted goes on with the next
+        kept: dict[str, float] = read_json(done) if done.exists() else {}
+        for number, name in enumerate(self._suite, start=1):
+            if name not in kept:
+                params, kept[name] = self.tuned(setting, name)
+                policy = self.run.policies.get(name, self._suite[name].policy)
+                self.keep(name, policy, params)
+                write_json(done, kept)
+            advance(number, len(self._suite) + 2)
         neural = self.run.policies["neural"]
         early, value, _ = self.trained(setting, self.sizes.early_updates)
         self.keep("neural, early", neural, early)
@@ -297,7 +300,7 @@ class Placement:
         }
 
     def explored(self, policies: Policies, k: int) -> Policies:
-        """Return a round's policies with some around them: lean, deep, lopsided."""
+        """Return a round's policies with some around them: lean or deep, and lopsided."""
         order_up_to, covers = policies[BASELINE]
         around: dict[str, tuple[Policy, PyTree]] = {
             f"{b:g}x, {p:g}x": (
@@ -308,10 +311,10 @@ class Placement:
                     safety=covers.safety,
                 ),
             )
-            for b, p in ((0.6, 0.6), (1.6, 1.8))
+            for b, p in (((0.6, 0.6),), ((1.6, 1.8),))[k % 2]
         }
         nodes = self.run.world.network.num_nodes
-        off = perturbed(policies, nodes, 1, sd=0.6, seed=1000 + k)
+        off = perturbed({BASELINE: policies[BASELINE]}, nodes, 1, sd=0.6, seed=1000 + k)
         return {**policies, **around, **off}
 
     def ensemble(self, advance: Advance) -> Figures:

@@ -212,6 +212,45 @@ def drain_disagreement(result: Result) -> str:
     return table(["policy", "units", "empty", "sold out", "USD a unit", *models], body)
 
 
+def placement_claims(result: Result) -> str:
+    """Return the claims on placement and on the simulator, bars 2 and 3."""
+    return claims({"claims": [c for c in result["claims"] if c["bar"] in (2, 3)]})
+
+
+def placement_agreement(result: Result) -> str:
+    """Return how columns stand for each other, before and after fine-tuning."""
+    names = ("stage", "columns", "error", "worst", "worst error", "kendall", "spearman", "regret")
+    found = [row for row in result["rows"] if row["table"] == "agreement"]
+    seeds = ("seed",) if len({row["seed"] for row in found}) > 1 else ()
+    return table([*seeds, *names], ([row[n] for n in (*seeds, *names)] for row in found))
+
+
+def placement_values(result: Result) -> str:
+    """Return what every policy is worth in three columns after fine-tuning, the best first."""
+    columns = ("simulator", "oracle", "truth")
+    against = "against best baseline, truth"
+    found = [row for row in result["rows"] if row["table"] == "value, after fine-tuning"]
+    body = []
+    for row in sorted(found, key=lambda row: -row["truth"]):
+        ends = row[against]
+        interval = f"{number(ends['mean'])} [{number(ends['low'])}, {number(ends['high'])}]"
+        body.append([row["policy"], *(row[c] for c in columns), interval])
+    return table(["policy", *columns, against], body)
+
+
+def placement_pessimism(result: Result) -> str:
+    """Return what training on an ensemble, with and without pessimism, is worth."""
+    names = ("policy", "simulator", "oracle", "truth", "error")
+    against = "against one model, truth"
+    body = []
+    for row in result["rows"]:
+        if row["table"] == "pessimism":
+            ends = row[against]
+            interval = f"{number(ends['mean'])} [{number(ends['low'])}, {number(ends['high'])}]"
+            body.append([row["valued by"], *(row[n] for n in names), interval])
+    return table(["valued by", *names, against], body)
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
     "validation": validation,
     "claims": claims,
@@ -224,6 +263,10 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "drain-off-policy": drain_off_policy,
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
+    "placement-claims": placement_claims,
+    "placement-agreement": placement_agreement,
+    "placement-values": placement_values,
+    "placement-pessimism": placement_pessimism,
 }
 
 

@@ -89,13 +89,13 @@ def claims_and_rows(
             {
                 "table": "pessimism",
                 "seed": seed,
-                "simulator": simulator,
+                "valued by": simulator,
                 "policy": policy,
                 **{c: cells[c]["mean"] for c in COLUMNS},
                 "error": cells["simulator"]["mean"] / cells["oracle"]["mean"] - 1.0,
                 "against one model, truth": cells["against one model"],
             }
-            for simulator, policies in figures["pessimism"].items()
+            for simulator, policies in figures.get("pessimism", {}).items()
             for policy, cells in policies.items()
         ]
     return claims, rows

@@ -13,7 +13,7 @@ judge. Finished stages are kept: the same command goes on after the last one.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -143,64 +143,72 @@ class Placement:
             self._kept_suite = self.suite()
         return self._kept_suite
 
-    def keep(self, name: str, policy: Policy, params: PyTree) -> None:
-        """Save a policy."""
-        self.path(name).parent.mkdir(exist_ok=True)
-        save_policy(self.path(name), policy, params)
+    def tuned(self, name: str) -> Figures:
+        """Tune a baseline in the log's simulator and save it, unless that was done."""
+        config, baseline = self.run.config, self._suite[name]
+        policy = self.run.policies.get(name, baseline.policy)
+        setting = self.run.setting
 
-    def tuned(self, setting: Setting, name: str) -> tuple[PyTree, float]:
-        """Tune a baseline in a simulator."""
-        config = self.run.config
-        bound = self._suite[name]
-        policy = self.run.policies.get(name, bound.policy)
-        found = tune(
-            setting.simulator,
-            setting.params,
-            policy,
-            bound.bounds,
-            setting.train,
-            config.training_horizon,
-            TuneConfig(rollouts=self.sizes.rollouts, seed=config.seed),
-        )
-        return found.params, found.value
+        def make() -> tuple[PyTree, Figures]:
+            found = tune(
+                setting.simulator,
+                setting.params,
+                policy,
+                baseline.bounds,
+                setting.train,
+                config.training_horizon,
+                TuneConfig(rollouts=self.sizes.rollouts, seed=config.seed),
+            )
+            return found.params, {"value": found.value, "rollouts": found.rollouts}
+
+        return self.once(name, policy, make)
 
     def trained(
-        self, setting: Setting, updates: int, initial: PyTree | None = None
-    ) -> tuple[PyTree, float, int]:
-        """Train the neural policy in a simulator; returns its value there, and rollouts taken."""
-        config = self.run.config
-        found = train_by_gradient(
-            setting.simulator,
-            setting.params,
-            self.run.policies["neural"],
-            setting.train,
-            config.training_horizon,
-            replace(config.train, updates=updates, evaluate_every=max(updates // 5, 1)),
-            initial=initial,
-        )
-        return found.params, found.value, found.rollouts
+        self, name: str, setting: Setting, updates: int, initial: PyTree | None = None
+    ) -> Figures:
+        """Train the neural policy in a simulator and save it, unless that was done."""
+        config, policy = self.run.config, self.run.policies["neural"]
+
+        def make() -> tuple[PyTree, Figures]:
+            found = train_by_gradient(
+                setting.simulator,
+                setting.params,
+                policy,
+                setting.train,
+                config.training_horizon,
+                replace(config.train, updates=updates, evaluate_every=max(updates // 5, 1)),
+                initial=initial,
+            )
+            return found.params, {"value": found.value, "rollouts": found.rollouts}
+
+        return self.once(name, policy, make)
+
+    def once(
+        self, name: str, policy: Policy, make: Callable[[], tuple[PyTree, Figures]]
+    ) -> Figures:
+        """Make a policy and save it with its figures, or return those of the saved one."""
+        path = self.path(name)
+        if not path.with_suffix(".json").exists():
+            path.parent.mkdir(exist_ok=True)
+            params, made = make()
+            save_policy(path, policy, params)
+            write_json(path.with_suffix(".json"), made)
+        figures: Figures = read_json(path.with_suffix(".json"))
+        return figures
 
     # Stages
 
     def learn(self, advance: Advance) -> Figures:
         """Tune all baselines and train the neural policy in the simulator learned from the log."""
-        setting = self.run.setting
-        done = self.run.out / "tuned.json"  # a search that was interrupted goes on with the next
-        kept: dict[str, float] = read_json(done) if done.exists() else {}
-        for number, name in enumerate(self._suite, start=1):
-            if name not in kept:
-                params, kept[name] = self.tuned(setting, name)
-                policy = self.run.policies.get(name, self._suite[name].policy)
-                self.keep(name, policy, params)
-                write_json(done, kept)
-            advance(number, len(self._suite) + 2)
-        neural = self.run.policies["neural"]
-        early, value, _ = self.trained(setting, self.sizes.early_updates)
-        self.keep("neural, early", neural, early)
-        kept["neural, early"] = value
-        params, value, rollouts = self.trained(setting, self.sizes.updates)
-        self.keep("neural", neural, params)
-        return {"values": kept | {"neural": value}, "rollouts": rollouts}
+        updates = {"neural, early": self.sizes.early_updates, "neural": self.sizes.updates}
+        found: Figures = {}
+        for name in (*self._suite, *updates):
+            if name in updates:
+                found[name] = self.trained(name, self.run.setting, updates[name])
+            else:
+                found[name] = self.tuned(name)
+            advance(len(found), len(self._suite) + len(updates))
+        return found
 
     def spread(self, stage: str = "") -> dict[str, tuple[Policy, PyTree]]:
         """Return the policies that judge a simulator; none of them is ever labelled.
@@ -211,7 +219,7 @@ class Placement:
         run = self.run
         neural = run.policies["neural"]
         order_up_to, params = self.policy(BASELINE)
-        tuned = {name: self.policy(name, stage if name == BASELINE else "") for name in self._suite}
+        tuned = {name: self.policy(name) for name in self._suite}
         best = {"neural": self.policy("neural", stage), BASELINE: tuned[BASELINE]}
         return {
             LOGGED: (run.policies[LOGGED], run_parameters(run)),
@@ -268,14 +276,11 @@ class Placement:
             return label(chosen, oracle, whole.params, scenario, history, products=trained, seed=k)
 
         def retrained(checkpoint: Checkpoint, policies: Policies, k: int) -> Policies:
-            setting = run.setting_of([checkpoint])
-            start = policies["neural"][1]
-            params, _, _ = self.trained(setting, sizes.updates // 2, start)
-            covers, _ = self.tuned(setting, BASELINE)
-            return {
-                "neural": (policies["neural"][0], params),
-                BASELINE: (policies[BASELINE][0], covers),
-            }
+            last = k == sizes.rounds - 1
+            name = "neural_after" if last else f"neural_round{k}"
+            policy, start = policies["neural"]
+            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 2, start)
+            return {"neural": (policy, load_parameters(self.path(name), policy))}
 
         drain = replace(
             run.config.drain, epochs=sizes.fine_tune_epochs, learning_rate=1e-3, validate_every=1
@@ -283,15 +288,13 @@ class Placement:
         found = fine_tune(
             run.checkpoint,
             run.training_data,
-            {name: self.policy(name) for name in ("neural", BASELINE)},
+            {"neural": self.policy("neural")},
             labelled,
             retrained,
             FineTuneConfig(rounds=sizes.rounds, drain=drain, seed=run.config.seed),
             progress=advance,
         )
         save_checkpoint(found.checkpoint, run.out / "drain_model_after.npz")
-        for name, (policy, params) in found.policies.items():
-            self.keep(f"{name}_after", policy, params)
         return {
             "rounds": [
                 {"labelled": list(r.labelled), "panels": r.panels, "loss": r.loss}
@@ -300,21 +303,20 @@ class Placement:
         }
 
     def explored(self, policies: Policies, k: int) -> Policies:
-        """Return a round's policies with some around them: lean or deep, and lopsided."""
-        order_up_to, covers = policies[BASELINE]
-        around: dict[str, tuple[Policy, PyTree]] = {
-            f"{b:g}x, {p:g}x": (
-                order_up_to,
-                OrderUpToParams(
-                    buy_cover=covers.buy_cover * b,
-                    place_cover=covers.place_cover * p,
-                    safety=covers.safety,
-                ),
-            )
-            for b, p in (((0.6, 0.6),), ((1.6, 1.8),))[k % 2]
-        }
+        """Return a round's policies with some around them: lopsided, lean or deep.
+
+        None is among those that judge: order-up-to policies are labelled at other covers.
+        """
+        order_up_to, covers = self.policy(BASELINE)
+        bought, placed = ((0.6, 0.6), (1.6, 1.8))[k % 2]
+        other = OrderUpToParams(
+            buy_cover=covers.buy_cover * bought,
+            place_cover=covers.place_cover * placed,
+            safety=covers.safety,
+        )
+        around = {f"{BASELINE}, {bought:g}x": (order_up_to, other)}
         nodes = self.run.world.network.num_nodes
-        off = perturbed({BASELINE: policies[BASELINE]}, nodes, 1, sd=0.6, seed=1000 + k)
+        off = perturbed({**policies, **around}, nodes, 1, sd=0.6, seed=1000 + k)
         return {**policies, **around, **off}
 
     def ensemble(self, advance: Advance) -> Figures:
@@ -335,9 +337,9 @@ class Placement:
         neural, alone = self.policy("neural")
         policies = {"one model": (neural, alone)}
         for done, weight in enumerate(sizes.weights):
-            setting = run.setting_of(members, pessimism=weight)
-            params, _, _ = self.trained(setting, sizes.updates)
-            policies[f"ensemble, weight {weight:g}"] = (neural, params)
+            name = f"ensemble, weight {weight:g}"
+            self.trained(name, run.setting_of(members, pessimism=weight), sizes.updates)
+            policies[name] = (neural, load_parameters(self.path(name), neural))
             advance(done + 1, len(sizes.weights) + 1)
         found = {}
         for name, setting in (

@@ -67,7 +67,7 @@ def claims_and_rows(
         values: By stage, one a seed.
     """
     first = next(iter(found.values()))
-    baselines = [n for n in first["learn"]["values"] if not n.startswith("neural")]
+    baselines = [n for n in first["learn"] if not n.startswith("neural")]
     claims = _bar_2(values, baselines) + _bar_3(found)
     rows: list[Row] = []
     for stage, seeds in values.items():

@@ -432,7 +432,7 @@ def placement(
 
 
 def main() -> None:
-    """Run the benchmark alone and write ``placement.json``."""
+    """Run the benchmark alone; write ``policies.json`` of this part to the folder of its runs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs/policies_placement"))
     parser.add_argument("--preset", choices=sorted(SIZES), default="small")
@@ -448,13 +448,14 @@ def main() -> None:
     for picture in drawn:
         save_figure(picture.name, picture.draw, panels=picture.panels)
     write_result(
-        "policies_placement",
+        "policies",
         "policies",
         claims,
         rows,
         arguments.seeds,
         f"{arguments.preset}, {arguments.data}",
         seconds,
+        folder=arguments.out,
     )
 
 

@@ -12,7 +12,7 @@ from drain_model.resampling import Interval
 from draingym.run import POLICIES, Run
 from draingym.stages import Advance
 from oracle.environment import run as run_oracle
-from policies.candidates import order_up_to_grid, perturbed
+from policies.candidates import jittered, order_up_to_grid, perturbed
 from policies.one_step import OneStep
 from policies.overlap import Shared, overlap_notes
 from policies.validation import Validation, World, validate
@@ -85,7 +85,8 @@ def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
         **own,
         "neural, untrained": (neural, neural.init(jax.random.key(run.config.seed))),
         **grid,
-        **perturbed({name: own[name] for name in (BASELINE, "neural")}, nodes),
+        **perturbed({BASELINE: own[BASELINE]}, nodes),
+        **jittered("neural", *own["neural"]),
     }
 
 

@@ -101,3 +101,30 @@ def perturbed(
         for copy, one in enumerate(jax.random.split(key, copies), start=1):
             made[f"{name}, perturbed {copy}"] = (wrapped, wrapped.around(params, one))
     return made
+
+
+def jittered(
+    name: str, policy: Policy, params: PyTree, copies: int = 2, *, sd: float = 0.1, seed: int = 0
+) -> dict[str, tuple[Policy, PyTree]]:
+    """Return copies of a policy whose parameters are off: ``x (1 + sd e)``, e standard normal.
+
+    The policy stays the same object, so that one compiled program serves all copies.
+
+    Args:
+        name: Of the policy.
+        policy: What acts.
+        params: Its parameters.
+        copies: How many, all different.
+        sd: Of a parameter's relative error.
+        seed: Of the errors.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    made: dict[str, tuple[Policy, PyTree]] = {}
+    for copy in range(copies):
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), copy), len(leaves))
+        off = [
+            leaf * (1.0 + sd * jax.random.normal(key, jnp.shape(leaf)))
+            for key, leaf in zip(keys, leaves, strict=True)
+        ]
+        made[f"{name}, jittered {copy + 1}"] = (policy, jax.tree.unflatten(structure, off))
+    return made

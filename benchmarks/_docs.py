@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import _docs_policies
+from benchmarks._docs_table import Result, claims, number, table
 from world.atomic import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,47 +22,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 MARKED = re.compile(
     r"(<!-- figures: (?P<kind>[\w-]+) (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
-Result = Mapping[str, Any]
-
-
-def number(value: Any) -> str:
-    """Return a figure as a page has it: three digits, thousands in full.
-
-    >>> number(15785.9), number(0.05071), number(-2.1), number(None)
-    ('15,786', '0.0507', '-2.1', '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
-    if abs(value) >= 1000 or isinstance(value, int):
-        return f"{value:,.0f}"
-    return f"{value:.3g}"
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    """Return a table in Markdown; all columns but the first are aligned to the right.
-
-    >>> print(table(["a", "b"], [["x", 1.25]]))
-    | a | b |
-    | --- | ---: |
-    | x | 1.25 |
-    """
-    names = list(header)
-    lines = ["| " + " | ".join(names) + " |"]
-    lines.append("| " + " | ".join(["---"] + ["---:"] * (len(names) - 1)) + " |")
-    lines.extend("| " + " | ".join(number(cell) for cell in row) + " |" for row in rows)
-    return "\n".join(lines)
-
-
-def claims(result: Result) -> str:
-    """Return all claims of a benchmark, those that do not pass too."""
-    verdict = {True: "yes", False: "**no**", None: ""}
-    rows = (
-        (c["what"], f"{number(c['value'])} {c['unit']}".strip(), c["needs"], verdict[c["passes"]])
-        for c in result["claims"]
-    )
-    return table(["figure", "value", "needs", "passes"], rows)
 
 
 def rows(result: Result) -> str:
@@ -212,100 +173,7 @@ def drain_disagreement(result: Result) -> str:
     return table(["policy", "units", "empty", "sold out", "USD a unit", *models], body)
 
 
-def _of_problem(result: Result, *problems: str) -> list[Mapping[str, Any]]:
-    return [row for row in result["rows"] if row.get("problem") in problems]
-
-
-def policies_baselines(result: Result) -> str:
-    """Return cost a period of tuned baselines over the exact optimum's, classic problems."""
-    header = ["problem, policy", "cost a period", "above the optimum, %", "s.e.", "rollouts"]
-    body = [
-        [
-            f"{row['problem']}, {row['policy']}",
-            -row["value"],
-            row["gap_percent"],
-            row["gap_se_percent"],
-            row["rollouts"],
-        ]
-        for row in _of_problem(result, "lost sales", "serial line")
-    ]
-    return table(header, body)
-
-
-def policies_placement(result: Result) -> str:
-    """Return how far tuned and trained policies are below the bound by perfect information."""
-    header = ["policy", "USD per product", "below hindsight, %", "s.e.", "rollouts"]
-    names = ("policy", "value", "gap_percent", "gap_se_percent", "rollouts")
-    return table(header, [[row[n] for n in names] for row in _of_problem(result, "placement")])
-
-
-def policies_capacity(result: Result) -> str:
-    """Return how storage limits are kept, and what of the unconstrained reward is."""
-    header = ["prices", "mean excess, %", "node-periods above, %", "largest use", "reward kept, %"]
-    names = ("policy", "excess_percent", "violated_percent", "worst", "kept_percent")
-    return table(header, [[row[n] for n in names] for row in _of_problem(result, "capacity")])
-
-
-def policies_classic(result: Result) -> str:
-    """Return how close gradients and PPO come to the optimum, and after how many periods."""
-    found = [row for row in result["rows"] if row.get("table") == "classic problems"]
-    within = [name for name in found[0] if name.startswith("periods to")]
-
-    def periods(value: Any) -> str:
-        return "never" if value is None else f"{value:,.0f}"
-
-    body = [
-        [
-            f"{row['problem']}: {row['method']}",
-            row["optimum"],
-            row["cost"],
-            f"{number(row['gap, %'])} [{number(row['low, %'])}, {number(row['high, %'])}]",
-            *(periods(row[name]) for name in within),
-            row["periods"],
-        ]
-        for row in found
-    ]
-    return table(["problem: method", "optimum", "cost", "gap, %", *within, "periods in all"], body)
-
-
-def policies_clock(result: Result) -> str:
-    """Return the seconds until a gap was reached, by method."""
-    found = [row for row in result["rows"] if row.get("table") == "wall clock"]
-
-    def until(row: Mapping[str, Any], percent: float) -> str:
-        pairs = zip(row["seconds"], row["gap"], strict=True)
-        return next((number(s) for s, gap in pairs if gap <= percent), "never")
-
-    body = [
-        [
-            f"{row['problem']}: {row['method']}",
-            *(until(row, percent) for percent in (5.0, 3.0, 1.0)),
-            min(row["gap"]),
-            row["seconds"][-1],
-            row["compile_seconds"],
-        ]
-        for row in found
-    ]
-    header = ["problem: method", "s to 5%", "s to 3%", "s to 1%", "least gap, %", "s in all"]
-    return table([*header, "s of compilation"], body)
-
-
-def policies_gradients(result: Result) -> str:
-    """Return what policies are worth that were trained by each gradient through draws."""
-    found = [row for row in result["rows"] if row.get("table") == "gradients through draws"]
-    body = [
-        [
-            row["estimator"],
-            row["updates"],
-            number(row["rate"]),
-            f"{number(row['value'])} [{number(row['low'])}, {number(row['high'])}]",
-        ]
-        for row in found
-    ]
-    return table(["gradient", "updates", "rate", "value, USD a product"], body)
-
-
-KINDS: dict[str, Callable[[Result], str]] = {
+KINDS: dict[str, Callable[[Result], str]] = _docs_policies.KINDS | {
     "validation": validation,
     "claims": claims,
     "rows": rows,
@@ -317,12 +185,6 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "drain-off-policy": drain_off_policy,
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
-    "policies-classic": policies_classic,
-    "policies-baselines": policies_baselines,
-    "policies-placement": policies_placement,
-    "policies-capacity": policies_capacity,
-    "policies-clock": policies_clock,
-    "policies-gradients": policies_gradients,
 }
 
 

@@ -126,6 +126,68 @@ def evaluate_drain(
     )
 
 
+def validate(
+    run: Annotated[Path, tyro.conf.Positional],
+    policies: tuple[Path, ...] = (),
+    spread: bool = True,
+    start: int = -1,
+    periods: int = -1,
+    replications: int = 2,
+    samples: int = 32,
+    truth: bool = True,
+    allow_overlap: tuple[Literal["products", "periods"], ...] = (),
+    seed: int = 0,
+    thresholds: Path | None = None,
+    out: Path | None = None,
+) -> None:
+    """Validate the simulator of a finished run: values, ranks, regret, drift, and a verdict.
+
+    Every policy runs in the simulator, in the oracle that replays the log, and in the hidden
+    truth. The page says whether to trust the simulator's values, its ranking, or neither.
+
+    Args:
+        run: Folder of a finished run, such as runs/demo.
+        policies: Files of parameters (.npz) to validate beside the run's own policies.
+        spread: Add order-up-to policies at a grid of covers, and perturbed ones, so that ranks can
+            be judged; at least 20 policies are needed for a verdict.
+        start: First period; the first that was held out when -1.
+        periods: How many; all the rest when -1.
+        replications: Of lead times, customers and costs.
+        samples: Joint samples that score the drain model on the states policies visit.
+        truth: Run the hidden truth, too.
+        allow_overlap: What the validation may share with training; refused otherwise, and the page
+            says so.
+        seed: Of all random numbers.
+        thresholds: JSON file with limits of the verdict that differ from the run's.
+        out: Folder of validation.html and validation.json; RUN/validation when not given.
+    """
+    import json
+
+    from draingym.config import from_dict
+    from draingym.validate import ValidateConfig, validate_folder
+    from policies.verdict import Thresholds
+
+    limits = None
+    if thresholds is not None:
+        try:
+            limits = from_dict(Thresholds, json.loads(thresholds.read_text()), "thresholds")
+        except (OSError, json.JSONDecodeError) as error:
+            raise ValueError(f"thresholds file {thresholds} cannot be read: {error}") from error
+    config = ValidateConfig(
+        policies=policies,
+        spread=spread,
+        start=start,
+        periods=periods,
+        replications=replications,
+        samples=samples,
+        truth=truth,
+        allow_overlap=allow_overlap,
+        seed=seed,
+        thresholds=limits,
+    )
+    validate_folder(run, config, run / "validation" if out is None else out, Console())
+
+
 def main() -> None:
     """Run the command line; bad input ends with its message and exit code 2."""
     try:
@@ -136,6 +198,7 @@ def main() -> None:
                 "replay": replay,
                 "train-drain": train_drain,
                 "evaluate-drain": evaluate_drain,
+                "validate": validate,
             },
             prog="draingym",
             description="A differentiable inventory gym with a learned drain model.",

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from drain_model import DrainConfig
 from oracle.config import OracleConfig
 from policies import TrainConfig, TuneConfig
+from policies.verdict import Thresholds
 from simulator import Economics
 from world.orders import WorldConfig
 
@@ -25,9 +26,12 @@ class LoopConfig:
     data: Literal["ta-feng", "synthetic"] = "ta-feng"
     seed: int = 0
     train_share: float = 2 / 3  # of the periods; the rest is held out of every fit
+    train_products: float = 1.0  # share of the products; the rest is held out of every fit
     samples: int = 128  # joint samples a model is scored by
     floor_samples: int = 128  # joint samples of the noise floor
     replications: int = 4  # of lead times, conversions and costs in the validation
+    verdict_replications: int = 1  # the same, where the simulator is judged over many policies
+    one_step_samples: int = 16  # joint samples that score the drain model on visited states
     training_horizon: int = 14  # periods of a rollout that trains a policy
     training_starts: int = 4  # windows of the training periods that rollouts start in
     history_buy_cover_days: float = 14.0  # of the policy that wrote the log
@@ -39,21 +43,25 @@ class LoopConfig:
     drain: DrainConfig = field(default_factory=DrainConfig)
     tune: TuneConfig = field(default_factory=TuneConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
         """Check the bounds."""
         if not 0.2 <= self.train_share <= 0.9:
             raise ValueError(f"train_share is {self.train_share}, must be in [0.2, 0.9]")
+        if not 0.2 <= self.train_products <= 1:
+            raise ValueError(f"train_products is {self.train_products}, must be in [0.2, 1]")
         for name in (
             "samples",
             "floor_samples",
             "replications",
+            "verdict_replications",
             "training_horizon",
             "training_starts",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("samples", "floor_samples"):
+        for name in ("samples", "floor_samples", "one_step_samples"):
             if getattr(self, name) < 2:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 2")
         for name in ("history_buy_cover_days", "history_place_cover_days"):

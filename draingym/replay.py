@@ -11,15 +11,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from draingym.policy_files import read_policy
 from draingym.stages import write_json
 from oracle.replay import Decision, replay
 from oracle.setting import Setting, read_setting
-from policies import Historical, NeuralPlacement, OrderUpTo, tree_of
-from policies.store import load_parameters
+from policies import Historical, OrderUpTo, tree_of
 from simulator import Policy
 from world.eventlog import write_log
 from world.panel import save_panel
-from world.views import ATTRIBUTES
 
 NAMED = ("log", "order-up-to", "historical")
 
@@ -48,17 +47,8 @@ def choose(setting: Setting, name: str) -> Decision | np.ndarray:
     if path.suffix != ".npz":
         msg = f"policy must be one of {NAMED} or a .npz file of parameters, got {name!r}"
         raise ValueError(msg)
-    known: tuple[Policy, ...] = (
-        order_up_to,
-        NeuralPlacement(tree=tree, num_attributes=len(ATTRIBUTES)),
-    )
-    reasons = []
-    for policy in known:
-        try:
-            return Decision(policy=policy, params=load_parameters(path, policy))
-        except ValueError as error:
-            reasons.append(f"{type(policy).__name__}: {error}")
-    raise ValueError(f"{path} holds parameters of no known policy. " + "; ".join(reasons))
+    policy, params = read_policy(path, tree)
+    return Decision(policy=policy, params=params)
 
 
 def replay_folder(

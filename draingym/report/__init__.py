@@ -1,6 +1,7 @@
-"""The report of a run: one page without a network, its figures, and the last table printed."""
+"""Reports of runs and validations: pages without a network, figures, and what is printed last."""
 
 from draingym.report.page import write_report
 from draingym.report.table import summary_table
+from draingym.report.verdict_page import verdict_table, verdict_text, write_validation
 
-__all__ = ["summary_table", "write_report"]
+__all__ = ["summary_table", "verdict_table", "verdict_text", "write_report", "write_validation"]

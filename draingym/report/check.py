@@ -11,6 +11,7 @@ from typing import Any
 MODELS = ("closest node", "learned", "noise floor")
 COLUMNS = ("simulator", "oracle", "truth")
 BASELINE = "order up to"
+USES = ("values", "ranks", "none", "unknown")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ ANYTHING = Leaf("a value", lambda value: True)
 ESTIMATE = {"mean": NUMBER, "low": NUMBER, "high": NUMBER}
 SLOPES = dict.fromkeys(("p10", "p50", "p90", "ols"), NUMBER)
 CURVE = Many(NUMBER)
+# None with one policy.
+NUMBER_OR_NONE = Leaf("a finite number or null", lambda x: x is None or _is_number(x))
+CORRELATION = dict.fromkeys(("mean", "low", "high"), NUMBER_OR_NONE)
 
 SCORES = {
     "crps_node": ESTIMATE,
@@ -117,6 +121,27 @@ SCHEMA = {
         "value": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
         "difference": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
         "value_error": Each(NUMBER),
+    },
+    "verdict": {
+        "use": Leaf("one of values, ranks, none, unknown", lambda x: x in USES),
+        "headline": TEXT,
+        "reasons": Many(TEXT),
+        "policies": Many(TEXT),
+        "columns": Many(TEXT),
+        **dict.fromkeys(("horizon", "replications", "products", "start"), COUNT),
+        "value": Each({"simulator": ESTIMATE, "oracle": ESTIMATE}),
+        "agreements": Many(
+            {
+                **dict.fromkeys(("column", "reference", "worst", "chosen", "best"), TEXT),
+                "error": Each(ESTIMATE),
+                "mean_error": ESTIMATE,
+                "regret": ESTIMATE,
+                "kendall": CORRELATION,
+                "spearman": CORRELATION,
+            }
+        ),
+        "drift": {"value": Many(CURVE), "stock": Many(CURVE)},
+        "one_step": ANYTHING,  # empty where the kernel is not learned
     },
     "trace": {
         "product": TEXT,
@@ -195,6 +220,14 @@ def _check_lengths(results: Mapping[str, Any]) -> None:
         for key, policy in needed + ([("difference", name)] if name != BASELINE else []):
             if policy not in validation[key]:
                 raise ValueError(f"results.validation.{key}.{policy} is missing")
+    verdict = results["verdict"]
+    for name in verdict["policies"]:
+        if name not in verdict["value"]:
+            raise ValueError(f"results.verdict.value.{name} is missing")
+        if name not in verdict["agreements"][0]["error"]:
+            raise ValueError(f"results.verdict.agreements[0].error.{name} is missing")
+    for key, lines in verdict["drift"].items():
+        _length(lines, len(verdict["policies"]), f"verdict.drift.{key}")
     periods = len(next(iter(results["trace"]["policies"].values()))["lost"])
     for name, moves in results["trace"]["policies"].items():
         for key in ("on_hand", "outbound", "lost"):

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from draingym.report import words
 from draingym.report.check import check
+from draingym.report.environment import template, theme
 from draingym.report.figures import (
     calibration_figure,
     crps_figure,
@@ -20,8 +17,9 @@ from draingym.report.figures import (
     validation_figure,
 )
 from draingym.report.flows import map_figure, trace_figure
-from draingym.report.style import Figure, css_variables
+from draingym.report.style import Figure
 from draingym.report.table import accuracy_rows, model_columns, validation_rows, world_rows
+from draingym.report.verdict_figures import verdict_figures
 from world.atomic import atomic_file, atomic_folder
 
 
@@ -34,6 +32,7 @@ def make_figures(results: Mapping[str, Any]) -> list[Figure]:
         learning_figure(results),
         validation_figure(results),
         trace_figure(results),
+        *verdict_figures(results["verdict"]),
     ]
 
 
@@ -80,25 +79,10 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
     Returns:
         A whole document.
     """
-    source = files("draingym.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
     validation = results["validation"]
-    return environment.from_string(source).render(
+    return template("page.html.j2").render(
         results=results,
-        light=Markup(css_variables(dark=False)),
-        dark=Markup(css_variables(dark=True)),
-        figures={
-            f.name: {
-                "title": f.title,
-                "caption": f.caption,
-                "legend": f.legend,
-                "panels": [(kind, Markup(svg)) for kind, svg in f.svgs()],
-                "columns": min(f.columns, len(f.panels)),
-            }
-            for f in figures
-        },
+        figures={f.name: f.for_page() for f in figures},
         tiles=_tiles(results),
         accuracy=accuracy_rows(results),
         models=model_columns(),
@@ -113,6 +97,7 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
         config=json.dumps(results["config"], indent=2),
         columns=validation["columns"],
         tick=words.tick,
+        **theme(),
     )
 
 

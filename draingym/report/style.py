@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cycler import cycler
+from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -188,6 +189,16 @@ class Figure:
                 prefix = f"{self.name}-{index}{kind}"
                 drawn.append((kind, inline_svg(panel.draw, size, prefix, self.title)))
         return drawn
+
+    def for_page(self) -> dict[str, Any]:
+        """Return what a page's template needs, all panels drawn."""
+        return {
+            "title": self.title,
+            "caption": self.caption,
+            "legend": self.legend,
+            "panels": [(kind, Markup(svg)) for kind, svg in self.svgs()],
+            "columns": min(self.columns, len(self.panels)),
+        }
 
 
 def _handle(key: Key) -> Line2D | Patch:

@@ -1,16 +1,27 @@
 """The whole loop, small: every stage, resuming, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
 from rich.console import Console
 
 from drain_model import DrainConfig
+from draingym.cli import main
 from draingym.config import LoopConfig, from_dict, load_config
-from draingym.loop import Loop, run_loop
-from policies import TrainConfig, TuneConfig
+from draingym.data_stage import get_orders
+from draingym.fine_tuning import FineTuneConfig, fine_tune, label
+from draingym.loop import STAGES, run_loop
+from draingym.run import Run
+from policies import TrainConfig, TuneConfig, save_policy
+from policies.checked import checked_rollouts
+from policies.pessimism import PessimisticSimulator
+from policies.validation import validate
+from simulator import window
 from world.orders import WorldConfig
 
 SMALL = LoopConfig(
@@ -18,6 +29,7 @@ SMALL = LoopConfig(
     samples=16,
     floor_samples=16,
     replications=1,
+    one_step_samples=4,
     training_horizon=5,
     training_starts=2,
     world=WorldConfig(num_products=6, num_nodes=3, num_regions=6, period_days=4),
@@ -45,6 +57,20 @@ def test_every_cell_of_the_validation_table_is_filled(run):
             assert cell["low"] <= cell["mean"] <= cell["high"]
 
 
+def test_the_demo_ends_with_a_verdict_over_twenty_policies(run):
+    out, figures = run
+    verdict = figures["verdict"]
+    assert len(verdict["policies"]) >= 20
+    assert verdict["use"] in ("values", "ranks", "none")
+    assert set(verdict["one_step"]) == set(verdict["policies"])
+    assert np.shape(verdict["drift"]["stock"]) == (len(verdict["policies"]), verdict["horizon"])
+    # All products were trained on, and the report says so.
+    assert verdict["reasons"][-1].startswith("6 of 6 products were trained on")
+    text = (out / "report.html").read_text()
+    assert verdict["headline"] in text
+    assert "May the simulator be trusted?" in text
+
+
 def test_the_folder_holds_what_the_readme_says(run):
     out, figures = run
     assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(figures))
@@ -56,7 +82,7 @@ def test_the_folder_holds_what_the_readme_says(run):
 
 def test_the_oracle_knows_no_latent_and_the_truth_no_estimate(run):
     out, figures = run
-    log_columns = Loop(SMALL, out).log["glance_views"].column_names
+    log_columns = Run(SMALL, out).log["glance_views"].column_names
     assert "latent" not in log_columns
     # On history's own rates the two columns may be close, but not the same numbers.
     cells = figures["validation"]["value"]["neural"]
@@ -66,7 +92,7 @@ def test_the_oracle_knows_no_latent_and_the_truth_no_estimate(run):
 def test_flows_of_the_map_are_the_panel_s_units(run):
     out, figures = run
     flows = np.array(figures["history"]["flows"])
-    panel = Loop(SMALL, out).panel
+    panel = Run(SMALL, out).panel
     np.testing.assert_array_equal(
         flows.sum(axis=1), panel["outbound"].sum(["product", "period"]).to_numpy()
     )
@@ -82,20 +108,17 @@ def test_a_finished_run_keeps_every_stage(run):
 
 def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypatch):
     out, figures = run
-    for name in ("accuracy", "policies", "validation"):
+    for name in ("accuracy", "policies", "validation", "verdict"):
         (out / "stages" / f"{name}.json").unlink()
     ran = []
 
-    def counted(name):
-        original = getattr(Loop, name)
-        monkeypatch.setattr(
-            Loop, name, lambda self, advance: ran.append(name) or original(self, advance)
-        )
+    def counted(name, work):
+        return lambda run, advance: ran.append(name) or work(run, advance)
 
-    for name in ("history", "train_drain_model", "score_drain_model", "train_policies"):
-        counted(name)
+    counting = tuple((name, title, counted(name, work)) for name, title, work in STAGES)
+    monkeypatch.setattr("draingym.loop.STAGES", counting)
     again = run_loop(SMALL, out, Console(quiet=True))
-    assert ran == ["score_drain_model", "train_policies"]
+    assert ran == ["accuracy", "policies", "validation", "verdict"]
     assert again["validation"]["value"] == figures["validation"]["value"]
 
 
@@ -128,7 +151,7 @@ def test_a_damaged_file_is_named(run, tmp_path):
     try:
         panel.write_bytes(kept[: len(kept) // 2])
         with pytest.raises(ValueError, match=r"panel\.zarr"):
-            _ = Loop(SMALL, out).panel
+            _ = Run(SMALL, out).panel
     finally:
         panel.write_bytes(kept)
     stage = out / "stages" / "data.json"
@@ -142,16 +165,174 @@ def test_a_damaged_file_is_named(run, tmp_path):
 
 
 def test_unreachable_data_falls_back_to_synthetic_orders_and_says_so(tmp_path, monkeypatch, capsys):
-    from dataclasses import replace
-
     from world.ta_feng import DataUnavailableError
 
     def unreachable():
         raise DataUnavailableError("no registry in sight")
 
-    monkeypatch.setattr("draingym.loop.load_order_lines", unreachable)
-    loop = Loop(replace(SMALL, data="ta-feng"), tmp_path)
-    figures = loop.orders(lambda done, total: None)
+    monkeypatch.setattr("draingym.data_stage.load_order_lines", unreachable)
+    figures = get_orders(Run(replace(SMALL, data="ta-feng"), tmp_path), lambda done, total: None)
     assert figures["fallback"] == "no registry in sight"
     assert "going on with synthetic ones" in capsys.readouterr().out
     assert "synthetic" in figures["source"]
+
+
+def test_a_rollout_of_an_ensemble_is_the_members_mean_less_their_spread(run):
+    out, _ = run
+    folder = Run(SMALL, out)
+    first = folder.checkpoint
+    second = replace(first, weights=jax.tree.map(lambda x: 1.1 * x, first.weights))
+    policy, params = folder.policies["order up to"], folder.parameters["order up to"]
+    key = jax.random.key(0)
+    setting = folder.setting_of([first, second], pessimism=0.7)
+    scenario = window(setting.test, 0, 5, key)
+    found, moves = checked_rollouts(setting.simulator, setting.params, policy, params, scenario)
+    alone = []
+    for e, checkpoint in enumerate((first, second)):
+        one = folder.setting_of([checkpoint])
+        series = scenario.series
+        own = replace(
+            scenario,
+            series=replace(
+                series,
+                drain_uniform=series.drain_uniform[..., :-1],
+                exogenous=jax.tree.map(lambda x, e=e: x[:, :, e], series.exogenous.members),
+            ),
+        )
+        alone.append(checked_rollouts(one.simulator, one.params, policy, params, own)[0])
+    assert np.abs(alone[0] - alone[1]).max() > 0
+    expected = np.mean(alone, axis=0) - 0.7 * np.std(alone, axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-2)
+    assert moves.reward.shape == (6, 5)
+    with pytest.raises(ValueError, match="weight is -1, must be at least 0"):
+        replace(setting.simulator, weight=-1)
+    with pytest.raises(ValueError, match="kernel is LearnedDrain, must be an EnsembleDrain"):
+        PessimisticSimulator(kernel=one.simulator.kernel)
+
+
+def call(monkeypatch, *words):
+    monkeypatch.setattr("sys.argv", ["draingym", "validate", *map(str, words)])
+    main()
+
+
+def test_validate_judges_the_policies_of_files_in_the_truth_too(run, tmp_path, monkeypatch):
+    out, figures = run
+    folder = Run(SMALL, out)
+    policy, params = folder.policies["order up to"], folder.parameters["order up to"]
+    save_policy(tmp_path / "mine.npz", policy, params)
+    words = ("--no-spread", "--policies", tmp_path / "mine.npz", "--replications", 1)
+    allowed = ("--allow-overlap", "products", "--samples", 4, "--out", tmp_path / "out")
+    call(monkeypatch, out, *words, *allowed)
+    found = json.loads((tmp_path / "out" / "validation.json").read_text())
+    assert found["policies"] == ["historical", "order up to", "neural", "mine"]
+    assert found["columns"] == ["simulator", "oracle", "truth"]
+    assert found["use"] == "unknown"  # four policies
+    assert found["value"]["mine"] == found["value"]["order up to"]
+    # The same periods, products and random numbers as in the demo's own validation.
+    demo = figures["validation"]["value"]["neural"]
+    assert found["value"]["neural"]["oracle"]["mean"] == pytest.approx(demo["oracle"]["mean"])
+    assert "6 of 6 products were trained on" in (tmp_path / "out" / "validation.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "6 of 6 products of the validation"),
+        (("--start", 5, "--allow-overlap", "products"), "periods of the validation were trained"),
+        (("--start", 400), "periods [400, 30): must be a non-empty part of [1, 30)"),
+        (("--replications", 0), "replications is 0, must be at least 1"),
+        (("--policies", "other.npz", "--allow-overlap", "products"), "other.npz holds"),
+    ],
+    ids=["products", "periods", "bounds", "replications", "policy"],
+)
+def test_what_validate_refuses(run, words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "other.npz", weight=np.zeros(3))
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, run[0], *words, "--out", tmp_path / "out")
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_validate_needs_a_finished_run(tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, tmp_path)
+    assert "must be the folder of a finished run" in capsys.readouterr().err
+
+
+class Wrong:
+    """A policy that requests what cannot be ordered."""
+
+    def init(self, key):
+        return jax.numpy.float32(-1.0)
+
+    def apply(self, params, observation, key):
+        return jax.numpy.full_like(observation.on_hand, params)
+
+
+@pytest.mark.parametrize("units", [-1.0, np.nan], ids=["negative", "nan"])
+def test_a_policy_that_requests_what_cannot_be_ordered_is_named(run, units):
+    folder = Run(SMALL, run[0])
+    setting = folder.setting
+    with pytest.raises(ValueError, match=r"policy 'wrong' in the simulator: .* requests"):
+        validate(
+            {"wrong": (Wrong(), jax.numpy.float32(units))},
+            setting.simulator,
+            setting.params,
+            setting.test,
+            3,
+            folder.oracle(1),
+        )
+
+
+def test_labels_are_the_log_s_panel_with_what_the_oracle_shipped(run):
+    folder = Run(SMALL, run[0])
+    whole = folder.setting_of([folder.checkpoint], test=(1, folder.split))
+    scenario = window(whole.test, 0, folder.split - 1, jax.random.key(0))
+    history = folder.drain_data.periods(0, folder.split)
+    policies = {n: (folder.policies[n], folder.parameters[n]) for n in ("order up to", "neural")}
+    oracle = folder.oracle(1)
+    panels = label(policies, oracle, whole.params, scenario, history, products=np.array([0, 2, 5]))
+    log = history.products(np.array([0, 2, 5]))
+    for panel in panels:
+        np.testing.assert_array_equal(panel.outbound[:, 0], log.outbound[:, 0])
+        np.testing.assert_array_equal(panel.glance_views, log.glance_views)
+        assert (panel.outbound[:, 1:] != log.outbound[:, 1:]).any()
+        assert (panel.outbound <= panel.available).all()
+    assert (panels[0].available != panels[1].available).any()
+    with pytest.raises(ValueError, match="history has 4 periods, must have 20"):
+        label(policies, oracle, whole.params, scenario, history.periods(0, 4))
+
+
+def test_rounds_add_labels_and_never_label_the_last_policies(run, monkeypatch):
+    folder = Run(SMALL, run[0])
+    history, seen = folder.training_data, []
+
+    def fitted(data, config, *, seed, initial):
+        seen.append((data.num_products, initial.train_periods))
+        checkpoint = replace(initial, train_periods=initial.train_periods + 1)
+        progress = SimpleNamespace(best_loss=1.0)
+        return SimpleNamespace(checkpoint=checkpoint, history=(progress,))
+
+    monkeypatch.setattr("draingym.fine_tuning.train", fitted)
+    asked = []
+
+    def labelled(policies, k):
+        asked.append((k, tuple(policies)))
+        return [replace(history, sales=None)] * len(policies)
+
+    found = fine_tune(
+        replace(folder.checkpoint, train_periods=100),
+        history,
+        {"first": None, "second": None},
+        labelled,
+        lambda checkpoint, policies, k: {f"made in {k}": checkpoint.train_periods},
+        FineTuneConfig(rounds=3),
+    )
+    assert asked == [(0, ("first", "second")), (1, ("made in 0",)), (2, ("made in 1",))]
+    # Six products: the log, and the panels of all rounds so far; every fit goes on from the last.
+    assert seen == [(18, 100), (24, 101), (30, 102)]
+    assert found.policies == {"made in 2": 103}
+    assert [r.panels for r in found.rounds] == [2, 3, 4]
+    with pytest.raises(ValueError, match=r"rounds is 5, must be in \[1, 4\]"):
+        FineTuneConfig(rounds=5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -16,7 +17,13 @@ import pytest
 from rich.console import Console
 
 from draingym.machine import machine, versions
-from draingym.report import summary_table, write_report
+from draingym.report import (
+    summary_table,
+    verdict_table,
+    verdict_text,
+    write_report,
+    write_validation,
+)
 from draingym.report.check import check
 from draingym.report.geography import outline, project
 from draingym.report.style import PALETTE, node_colours
@@ -33,7 +40,8 @@ from draingym.report.words import (
 from world.network import NetworkConfig, build_network
 
 Results = dict[str, Any]
-FIGURES = ("map", "crps", "calibration", "learning", "validation", "trace")
+FIGURES = ("map", "crps", "calibration", "learning", "validation", "trace", "agreement")
+FIGURES = (*FIGURES, "drift", "one_step")
 
 
 def estimate(mean: float, half: float) -> dict[str, float]:
@@ -81,6 +89,51 @@ def fake_trace(rng: np.random.Generator, nodes: int, periods: int, level: float)
         sent.append([0.0, *drain.tolist()])
         lost.append(float((want - drain).sum()))
     return {"on_hand": stock, "outbound": sent, "lost": lost}
+
+
+def fake_verdict() -> Results:
+    """A verdict over three policies, one of which the simulator overrates."""
+    promised = {"historical": 1204.0, "order up to": 1352.0, "neural": 1431.0}
+    found = {"historical": 1176.0, "order up to": 1318.0, "neural": 1262.0}
+    error = {name: promised[name] / found[name] - 1 for name in found}
+    ranks = {"mean": 0.33, "low": -0.33, "high": 1.0}
+    return {
+        "use": "none",
+        "headline": "Do not choose by this simulator yet: fine-tune its drain model first.",
+        "reasons": ["Its values are off the oracle's by 6.1%.", "50 products were trained on."],
+        "policies": list(found),
+        "columns": ["simulator", "oracle"],
+        "horizon": 20,
+        "replications": 1,
+        "products": 50,
+        "start": 40,
+        "value": {
+            name: {
+                "simulator": estimate(promised[name], 210.0),
+                "oracle": estimate(found[name], 207.0),
+            }
+            for name in found
+        },
+        "agreements": [
+            {
+                "column": "simulator",
+                "reference": "oracle",
+                "error": {name: estimate(error[name], 0.02) for name in found},
+                "mean_error": estimate(0.061, 0.01),
+                "worst": "neural",
+                "kendall": ranks,
+                "spearman": ranks,
+                "chosen": "neural",
+                "best": "order up to",
+                "regret": estimate(0.042, 0.01),
+            }
+        ],
+        "drift": {
+            key: [[slope * t for t in range(1, 21)] for slope in (0.001, 0.002, 0.007)]
+            for key in ("value", "stock")
+        },
+        "one_step": {"historical": 1.0, "order up to": 1.1, "neural": 1.8},
+    }
 
 
 def fake_results() -> Results:
@@ -203,6 +256,7 @@ def fake_results() -> Results:
             },
         },
         "validation": validation,
+        "verdict": fake_verdict(),
         "trace": {
             "product": "4714981010038",
             "start": 40,
@@ -293,7 +347,7 @@ def test_ids_are_unique_and_references_resolve(written: Path) -> None:
 def test_drawings_are_xml_and_follow_the_theme(written: Path) -> None:
     text = (written / "report.html").read_text(encoding="utf-8")
     drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(drawings) == 16  # panels, and the map a second time for phones
+    assert len(drawings) == 21  # panels, and the map a second time for phones
     for drawing in drawings:
         root = ElementTree.fromstring(drawing)
         assert root.get("aria-label")
@@ -385,6 +439,30 @@ def test_extreme_results_can_be_drawn(results: Results, tmp_path: Path) -> None:
     assert "The closest node is already at the noise floor" in text
 
 
+# A validation's own page
+
+
+def test_a_validation_has_a_page_of_its_own(tmp_path: Path) -> None:
+    target = write_validation({**fake_verdict(), "notes": ["<i>All</i> products"]}, tmp_path, "run")
+    page = Page(target.read_text(encoding="utf-8"))
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
+    for shown in ("Do not choose by this simulator yet", "<i>All</i> products", "+13%", "1.80x"):
+        assert shown in page.text
+    for shown in ("simulator for oracle", "4.2%", "[-0.33, 1.00]"):
+        assert shown in page.text
+    assert json.loads((tmp_path / "validation.json").read_text())["use"] == "none"
+
+
+def test_the_terminal_shows_the_verdict_and_every_policy() -> None:
+    console = Console(width=140, file=io.StringIO(), record=True)
+    console.print(verdict_table(fake_verdict()))
+    console.print(verdict_text(fake_verdict()))
+    text = console.export_text()
+    assert text.index("order up to") < text.index("neural") < text.index("historical")
+    assert "Verdict: Do not choose by this simulator yet" in text
+    assert "- 50 products were trained on." in text
+
+
 # Bad results
 
 
@@ -394,6 +472,8 @@ def key_paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     if isinstance(value, dict):
         for key, inner in value.items():
             if path in (("seconds",), ("versions",), ("config",)) or "quantiles" in str(path):
+                continue
+            if path == ("verdict", "one_step"):
                 continue
             if path != ("trace", "policies"):
                 found.append((*path, key))
@@ -470,6 +550,10 @@ def test_missing_key_is_named(results: Results, path: tuple[str | int, ...]) -> 
         ),
         pytest.param(
             ("policies", "neural", "updates"), [0], "policies.neural.curve has 7", id="curve"
+        ),
+        pytest.param(("verdict", "use"), "all", "must be one of values, ranks, none", id="use"),
+        pytest.param(
+            ("verdict", "drift", "stock"), [[0.0]], "verdict.drift.stock has 1 entries", id="drift"
         ),
     ],
 )

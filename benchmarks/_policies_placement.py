@@ -1,0 +1,463 @@
+"""Placement in the emulated world: what trained policies are worth, and if the simulator holds.
+
+Bar 2: the gradient-trained policy against the best of all tuned baselines, in the hidden truth, on
+periods and products that nothing was fitted on. Bar 3: value error, rank correlation and regret of
+the simulator against the oracle over a spread of policies, before and after fine-tuning rounds;
+policies of the last round are held out from fitting. Beside them: what pessimism over an ensemble
+does.
+
+The world is the demo's, with 120 products instead of 50: every second one is trained on, the others
+judge. Finished stages are kept: the same command goes on after the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+
+from benchmarks._common import (
+    Claim,
+    Row,
+    print_claims,
+    print_table,
+    save_figure,
+    write_result,
+)
+from benchmarks._policies_placement_claims import Picture, Values, claims_and_rows, pictures
+from drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
+from draingym.config import LoopConfig
+from draingym.data_stage import get_orders, write_history
+from draingym.fine_tuning import FineTuneConfig, Policies, fine_tune, label
+from draingym.learning_stages import train_drain_model
+from draingym.run import Run, Setting
+from draingym.stages import Advance, Stages, read_json, write_json
+from draingym.validation_stage import verdict_figures
+from policies import (
+    OrderUpToParams,
+    TrainConfig,
+    TuneConfig,
+    save_policy,
+    train_by_gradient,
+    tune,
+)
+from policies.candidates import order_up_to_grid, perturbed
+from policies.one_step import OneStep
+from policies.overlap import overlap_notes
+from policies.store import load_parameters
+from policies.suite import baseline_suite
+from policies.validation import validate
+from policies.verdict import judge
+from simulator import Policy, PyTree, window
+from world.orders import WorldConfig
+
+Figures = dict[str, Any]
+BASELINE = "order up to"
+COLUMNS = ("simulator", "oracle", "truth")
+# Never labelled: the log was written by the first; the others are made for the validation alone.
+LOGGED = "historical"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """How large the benchmark is."""
+
+    products: int = 120  # every second one is trained on, the others judge
+    replications: int = 2
+    early_updates: int = 10  # of the policy that shows an early stage of training
+    updates: int = 240
+    rollouts: int = 8_000  # of each baseline's search, at least those that training took
+    rounds: int = 2
+    members: int = 3  # of the ensemble
+    weights: tuple[float, ...] = (0.0, 1.0)  # pessimism
+    fine_tune_epochs: int = 2
+    drain: Mapping[str, Any] = field(default_factory=dict)  # fields that differ from the default
+
+
+SIZES = {
+    "small": Sizes(),
+    "tiny": Sizes(
+        products=12,
+        replications=1,
+        early_updates=2,
+        updates=3,
+        rollouts=400,
+        rounds=1,
+        members=2,
+        weights=(1.0,),
+        fine_tune_epochs=1,
+        drain={"epochs": 2, "width": 8, "heads": 2, "pair_width": 8},
+    ),
+}
+
+
+class Placement:
+    """One seed's world, models and policies; every stage leaves files in the run's folder."""
+
+    def __init__(self, sizes: Sizes, data: str, seed: int, out: Path) -> None:
+        """Do nothing yet."""
+        base = LoopConfig()
+        self.sizes = sizes
+        config = LoopConfig(
+            data=data,  # type: ignore[arg-type]
+            seed=seed,
+            train_products=0.5,
+            world=WorldConfig(period_days=2, num_products=sizes.products, seed=seed),
+            drain=replace(base.drain, **sizes.drain),
+            train=TrainConfig(
+                updates=sizes.updates, evaluate_every=max(sizes.updates // 5, 1), seed=seed
+            ),
+        )
+        self.run = Run(config, out)
+
+    # Policies
+
+    def suite(self) -> Mapping[str, Any]:
+        """Return all baselines with the boxes that they are tuned in."""
+        run = self.run
+        tree = run.policies[BASELINE].tree  # type: ignore[attr-defined]
+        return baseline_suite(tree, period_days=run.world.period_days, programs=False)
+
+    def path(self, name: str) -> Path:
+        """Return the file of a policy."""
+        kept = "".join(c if c.isalnum() else "_" for c in name)
+        return self.run.out / "policies" / f"{kept}.npz"
+
+    def policy(self, name: str, stage: str = "") -> tuple[Policy, PyTree]:
+        """Return a policy that a stage saved; one object a class, so that programs are shared."""
+        kind = "neural" if name.startswith("neural") else name
+        known: dict[str, Policy] = {**self.run.policies}
+        known |= {k: b.policy for k, b in self._suite.items() if k not in known}
+        return known[kind], load_parameters(self.path(name + stage), known[kind])
+
+    @property
+    def _suite(self) -> Mapping[str, Any]:
+        if not hasattr(self, "_kept_suite"):
+            self._kept_suite = self.suite()
+        return self._kept_suite
+
+    def tuned(self, name: str) -> Figures:
+        """Tune a baseline in the log's simulator and save it, unless that was done."""
+        config, baseline = self.run.config, self._suite[name]
+        policy = self.run.policies.get(name, baseline.policy)
+        setting = self.run.setting
+
+        def make() -> tuple[PyTree, Figures]:
+            found = tune(
+                setting.simulator,
+                setting.params,
+                policy,
+                baseline.bounds,
+                setting.train,
+                config.training_horizon,
+                TuneConfig(rollouts=self.sizes.rollouts, seed=config.seed),
+            )
+            return found.params, {"value": found.value, "rollouts": found.rollouts}
+
+        return self.once(name, policy, make)
+
+    def trained(
+        self, name: str, setting: Setting, updates: int, initial: PyTree | None = None
+    ) -> Figures:
+        """Train the neural policy in a simulator and save it, unless that was done."""
+        config, policy = self.run.config, self.run.policies["neural"]
+
+        def make() -> tuple[PyTree, Figures]:
+            found = train_by_gradient(
+                setting.simulator,
+                setting.params,
+                policy,
+                setting.train,
+                config.training_horizon,
+                replace(config.train, updates=updates, evaluate_every=max(updates // 3, 1)),
+                initial=initial,
+            )
+            return found.params, {"value": found.value, "rollouts": found.rollouts}
+
+        return self.once(name, policy, make)
+
+    def once(
+        self, name: str, policy: Policy, make: Callable[[], tuple[PyTree, Figures]]
+    ) -> Figures:
+        """Make a policy and save it with its figures, or return those of the saved one."""
+        path = self.path(name)
+        if not path.with_suffix(".json").exists():
+            path.parent.mkdir(exist_ok=True)
+            params, made = make()
+            save_policy(path, policy, params)
+            write_json(path.with_suffix(".json"), made)
+        figures: Figures = read_json(path.with_suffix(".json"))
+        return figures
+
+    # Stages
+
+    def learn(self, advance: Advance) -> Figures:
+        """Tune all baselines and train the neural policy in the simulator learned from the log."""
+        updates = {"neural, early": self.sizes.early_updates, "neural": self.sizes.updates}
+        found: Figures = {}
+        for name in (*self._suite, *updates):
+            if name in updates:
+                found[name] = self.trained(name, self.run.setting, updates[name])
+            else:
+                found[name] = self.tuned(name)
+            advance(len(found), len(self._suite) + len(updates))
+        return found
+
+    def spread(self, stage: str = "") -> dict[str, tuple[Policy, PyTree]]:
+        """Return the policies that judge a simulator; none of them is ever labelled.
+
+        Args:
+            stage: "" for the simulator of the log, otherwise the policies trained in another.
+        """
+        run = self.run
+        neural = run.policies["neural"]
+        order_up_to, params = self.policy(BASELINE)
+        tuned = {name: self.policy(name) for name in self._suite}
+        best = {"neural": self.policy("neural", stage), BASELINE: tuned[BASELINE]}
+        return {
+            LOGGED: (run.policies[LOGGED], run_parameters(run)),
+            **tuned,
+            "neural": best["neural"],
+            "neural, untrained": (neural, neural.init(jax.random.key(run.config.seed))),
+            "neural, early": self.policy("neural, early"),
+            **order_up_to_grid(order_up_to, params),  # type: ignore[arg-type]
+            **perturbed(best, run.world.network.num_nodes, seed=1),
+        }
+
+    def validated(self, checkpoint: Checkpoint, stage: str, advance: Advance) -> Figures:
+        """Validate a simulator on products and periods that nothing was fitted on."""
+        run, sizes = self.run, self.sizes
+        setting = run.setting_of([checkpoint])
+        ids = run.world.products.id
+        test = (run.split, run.world.num_periods)
+        validation = validate(
+            self.spread(stage),
+            setting.simulator,
+            setting.params,
+            setting.test,
+            run.test_horizon,
+            run.oracle(sizes.replications),
+            run.truth(sizes.replications),
+            judges=run.judges,
+            one_step=OneStep(
+                checkpoints=[checkpoint], log=run.drain_data, start=run.split, samples=32
+            ),
+            notes=overlap_notes(run.fitted, [ids[p] for p in run.judges], test),
+            seed=run.config.seed,
+            progress=advance,
+        )
+        np.savez(
+            run.out / f"values{stage or '_before'}.npz",
+            names=np.asarray(validation.names),
+            values=validation.values,
+        )
+        verdict = judge(validation.select([n for n in validation.names if n != LOGGED]))
+        return verdict_figures(validation, verdict)
+
+    def fine_tune(self, advance: Advance) -> Figures:
+        """Label, refit, retrain; the last round's policies are saved and never labelled."""
+        run, sizes = self.run, self.sizes
+        trained = np.flatnonzero(run.trained_products)
+        # From the second period on: what was on its way in the first is in the log.
+        whole = run.setting_of([run.checkpoint], test=(1, run.split))
+        scenario = window(whole.test, 0, run.split - 1, jax.random.key(run.config.seed + 1))
+        oracle = run.oracle(2, seed=run.config.seed + 100)
+        history = run.drain_data.periods(0, run.split)
+
+        def labelled(policies: Policies, k: int) -> Any:
+            chosen = self.explored(policies, k)
+            return label(chosen, oracle, whole.params, scenario, history, products=trained, seed=k)
+
+        def retrained(checkpoint: Checkpoint, policies: Policies, k: int) -> Policies:
+            last = k == sizes.rounds - 1
+            name = "neural_after" if last else f"neural_round{k}"
+            policy, start = policies["neural"]
+            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 4, start)
+            return {"neural": (policy, load_parameters(self.path(name), policy))}
+
+        drain = replace(
+            run.config.drain, epochs=sizes.fine_tune_epochs, learning_rate=1e-3, validate_every=1
+        )
+        found = fine_tune(
+            run.checkpoint,
+            run.training_data,
+            {"neural": self.policy("neural")},
+            labelled,
+            retrained,
+            FineTuneConfig(rounds=sizes.rounds, drain=drain, seed=run.config.seed),
+            progress=advance,
+        )
+        save_checkpoint(found.checkpoint, run.out / "drain_model_after.npz")
+        return {
+            "rounds": [
+                {"labelled": list(r.labelled), "panels": r.panels, "loss": r.loss}
+                for r in found.rounds
+            ]
+        }
+
+    def explored(self, policies: Policies, k: int) -> Policies:
+        """Return a round's policies with some around them: lopsided, lean or deep.
+
+        None is among those that judge: order-up-to policies are labelled at other covers.
+        """
+        order_up_to, covers = self.policy(BASELINE)
+        bought, placed = ((0.6, 0.6), (1.6, 1.8))[k % 2]
+        other = OrderUpToParams(
+            buy_cover=covers.buy_cover * bought,
+            place_cover=covers.place_cover * placed,
+            safety=covers.safety,
+        )
+        around = {f"{BASELINE}, {bought:g}x": (order_up_to, other)}
+        nodes = self.run.world.network.num_nodes
+        off = perturbed(around, nodes, 1, sd=0.6, seed=1000 + k)
+        return {**policies, **around, **off}
+
+    def ensemble(self, advance: Advance) -> Figures:
+        """Train the other members of an ensemble, from other seeds."""
+        run = self.run
+        for e in range(1, self.sizes.members):
+            found = train(run.training_data, run.config.drain, seed=run.config.seed + 1000 * e)
+            save_checkpoint(found.checkpoint, run.out / f"member{e}.npz")
+            advance(e, self.sizes.members - 1)
+        return {"members": self.sizes.members}
+
+    def pessimism(self, advance: Advance) -> Figures:
+        """Train policies on an ensemble's mean less weight times spread, and validate them."""
+        run, sizes = self.run, self.sizes
+        members = [run.checkpoint] + [
+            load_checkpoint(run.out / f"member{e}.npz") for e in range(1, sizes.members)
+        ]
+        neural, alone = self.policy("neural")
+        policies = {"one model": (neural, alone)}
+        for done, weight in enumerate(sizes.weights):
+            name = f"ensemble, weight {weight:g}"
+            self.trained(name, run.setting_of(members, pessimism=weight), sizes.updates)
+            policies[name] = (neural, load_parameters(self.path(name), neural))
+            advance(done + 1, len(sizes.weights) + 1)
+        found = {}
+        for name, setting in (
+            ("one model", run.setting),
+            ("ensemble", run.setting_of(members, pessimism=0.0)),
+        ):
+            found[name] = validate(
+                policies,
+                setting.simulator,
+                setting.params,
+                setting.test,
+                run.test_horizon,
+                run.oracle(sizes.replications),
+                run.truth(sizes.replications),
+                judges=run.judges,
+                seed=run.config.seed,
+            )
+        return {
+            name: {
+                policy: {c: v.estimate(policy, c).to_dict() for c in COLUMNS}
+                | {
+                    "against one model": v.difference(policy, "one model", "truth").to_dict(),
+                }
+                for policy in policies
+            }
+            for name, v in found.items()
+        }
+
+
+def run_parameters(run: Run) -> PyTree:
+    """Return the parameters of the policy that wrote the log."""
+    from draingym.history import historical_policy
+
+    return historical_policy(run.world, run.config).params
+
+
+def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) -> Figures:
+    """Run all stages of a seed that are not finished yet."""
+    placement = Placement(sizes, data, seed, out)
+    run = placement.run
+    out.mkdir(parents=True, exist_ok=True)
+    stages = Stages(folder=out, fingerprint=run.config.fingerprint(repr(sizes)), console=console)
+
+    def after(advance: Advance) -> Figures:
+        return placement.validated(
+            load_checkpoint(out / "drain_model_after.npz"), "_after", advance
+        )
+
+    return {
+        name: stages.run(name, f"Seed {seed}: {title}", work)
+        for name, title, work in (
+            ("data", "world", partial(get_orders, run)),
+            ("history", "history", partial(write_history, run)),
+            ("drain", "drain model", partial(train_drain_model, run)),
+            ("learn", "policies", placement.learn),
+            ("before", "validation", lambda a: placement.validated(run.checkpoint, "", a)),
+            ("fine_tune", "fine-tuning rounds", placement.fine_tune),
+            ("after", "validation after fine-tuning", after),
+            ("ensemble", "members of an ensemble", placement.ensemble),
+            ("pessimism", "pessimism", placement.pessimism),
+        )
+    } | {"seconds": dict(stages.seconds)}
+
+
+def placement(
+    out: Path, preset: str = "small", data: str = "ta-feng", seeds: tuple[int, ...] = (0,)
+) -> tuple[list[Claim], list[Row], list[Picture], float]:
+    """Run the benchmark, or what is left of it.
+
+    Args:
+        out: Folder of all runs, one a seed; finished stages are kept.
+        preset: Of ``SIZES``.
+        data: "ta-feng" or "synthetic".
+        seeds: Of worlds, models and policies.
+
+    Returns:
+        Claims, rows, figures to draw, and the seconds that all stages took when they ran.
+    """
+    console = Console()
+    found = {
+        seed: run_seed(SIZES[preset], data, seed, out / f"seed{seed}", console) for seed in seeds
+    }
+    values = {
+        stage: [Values.read(out / f"seed{seed}" / f"values_{stage}.npz") for seed in seeds]
+        for stage in ("before", "after")
+    }
+    claims, rows = claims_and_rows(found, values)
+    seconds = sum(sum(figures["seconds"].values()) for figures in found.values())
+    return claims, rows, pictures(found, rows), seconds
+
+
+def main() -> None:
+    """Run the benchmark alone; write ``policies.json`` of this part to the folder of its runs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("runs/policies_placement"))
+    parser.add_argument("--preset", choices=sorted(SIZES), default="small")
+    parser.add_argument("--data", choices=("ta-feng", "synthetic"), default="ta-feng")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    arguments = parser.parse_args()
+    claims, rows, drawn, seconds = placement(
+        arguments.out, arguments.preset, arguments.data, tuple(arguments.seeds)
+    )
+    print_claims(claims)
+    for table in dict.fromkeys(row["table"] for row in rows):
+        print_table(table, [row for row in rows if row["table"] == table])
+    for picture in drawn:
+        save_figure(picture.name, picture.draw, panels=picture.panels)
+    write_result(
+        "policies",
+        "policies",
+        claims,
+        rows,
+        arguments.seeds,
+        f"{arguments.preset}, {arguments.data}",
+        seconds,
+        folder=arguments.out,
+    )
+
+
+if __name__ == "__main__":
+    main()

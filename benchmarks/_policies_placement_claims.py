@@ -1,0 +1,233 @@
+"""Claims, rows and figures of the placement benchmark, from its stages' figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks._common import Claim, Row, at_least, at_most, figure_only
+from drain_model.resampling import Interval, interval
+from policies.agreement import draw_means
+
+Figures = Mapping[str, Any]
+COLUMNS = ("simulator", "oracle", "truth")
+STAGES = ("before", "after")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A figure to be drawn by ``benchmarks._common.save_figure``."""
+
+    name: str
+    draw: Callable[[Any], None]
+    panels: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Values:
+    """Returns of all policies of one seed, [policy, column, replication, product]."""
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def read(cls, path: Path) -> Values:
+        """Read what a validation stage wrote."""
+        with np.load(path) as stored:
+            return cls(names=tuple(str(n) for n in stored["names"]), values=stored["values"])
+
+
+def _difference(seeds: Sequence[Values], first: str, second: str, column: str) -> Interval:
+    """Return a paired difference; every seed's replications count as replications."""
+    c = COLUMNS.index(column)
+    apart = np.concatenate(
+        [v.values[v.names.index(first), c] - v.values[v.names.index(second), c] for v in seeds]
+    )
+    return interval(float(apart.mean()), draw_means(apart[None])[:, 0])
+
+
+def _value(seeds: Sequence[Values], name: str, column: str) -> Interval:
+    c = COLUMNS.index(column)
+    all_seeds = np.concatenate([v.values[v.names.index(name), c] for v in seeds])
+    return interval(float(all_seeds.mean()), draw_means(all_seeds[None])[:, 0])
+
+
+def claims_and_rows(
+    found: Mapping[int, Figures], values: Mapping[str, Sequence[Values]]
+) -> tuple[list[Claim], list[Row]]:
+    """Return the issue's claims, and the tables behind them.
+
+    Args:
+        found: Figures of all stages by seed.
+        values: By stage, one a seed.
+    """
+    first = next(iter(found.values()))
+    baselines = [n for n in first["learn"] if not n.startswith("neural")]
+    claims = _bar_2(values, baselines) + _bar_3(found)
+    rows: list[Row] = []
+    for stage, seeds in values.items():
+        rows += [
+            {"table": f"value, {stage} fine-tuning", "policy": name}
+            | {c: _value(seeds, name, c).value for c in COLUMNS}
+            | {
+                "against best baseline, truth": _difference(
+                    seeds, name, _best(seeds, baselines), "truth"
+                ).to_dict()
+            }
+            for name in seeds[0].names
+        ]
+    for seed, figures in found.items():
+        for stage in STAGES:
+            rows += [_agreement_row(seed, stage, a) for a in figures[stage]["agreements"]]
+    for seed, figures in found.items():
+        rows += [
+            {
+                "table": "pessimism",
+                "seed": seed,
+                "valued by": simulator,
+                "policy": policy,
+                **{c: cells[c]["mean"] for c in COLUMNS},
+                "error": cells["simulator"]["mean"] / cells["oracle"]["mean"] - 1.0,
+                "against one model, truth": cells["against one model"],
+            }
+            for simulator, policies in figures.get("pessimism", {}).items()
+            for policy, cells in policies.items()
+        ]
+    return claims, rows
+
+
+def _best(seeds: Sequence[Values], baselines: Sequence[str]) -> str:
+    """Return the tuned baseline that is best in the truth: the hardest to beat."""
+    return max(baselines, key=lambda name: _value(seeds, name, "truth").value)
+
+
+def _bar_2(values: Mapping[str, Sequence[Values]], baselines: Sequence[str]) -> list[Claim]:
+    claims = []
+    for stage, words in (("before", "trained in the log's simulator"), ("after", "fine-tuned")):
+        seeds = values[stage]
+        best = _best(seeds, baselines)
+        gain = {c: _difference(seeds, "neural", best, c) for c in COLUMNS}
+        truth = _value(seeds, best, "truth").value
+        claims += [
+            Claim(
+                bar=2,
+                what=f"neural, {words}, over the best tuned baseline ({best}) in the truth, "
+                "held-out products and periods: lower end of the interval",
+                value=gain["truth"].low,
+                unit="USD per product",
+                needs="> 0",
+                passes=gain["truth"].low > 0,
+            ),
+            figure_only(2, "the same: mean", gain["truth"].value, "USD per product"),
+            figure_only(2, "the same, of that baseline's value", gain["truth"].value / truth, ""),
+            figure_only(
+                2,
+                "share of the simulator's promised gain that survives in the truth",
+                gain["truth"].value / gain["simulator"].value,
+                "",
+            ),
+        ]
+    return claims
+
+
+def _bar_3(found: Mapping[int, Figures]) -> list[Claim]:
+    """Return the claims on the simulator: the worst seed counts."""
+
+    def worst(stage: str, key: str, pick: Callable[[Any], Any] = max) -> float:
+        return float(pick(f[stage]["agreements"][0][key]["mean"] for f in found.values()))
+
+    number = min(len(f["after"]["value"]) for f in found.values())
+    claims = [
+        at_most(3, "value error before fine-tuning", worst("before", "mean_error"), "", 0.10),
+        at_most(3, "value error after fine-tuning", worst("after", "mean_error"), "", 0.03),
+        at_least(3, "policies that judge", number, "", 20),
+        at_least(3, "Kendall after fine-tuning", worst("after", "kendall", min), "", 0.9),
+        at_most(3, "regret of selection after fine-tuning", worst("after", "regret"), "", 0.01),
+        figure_only(3, "Kendall before fine-tuning", worst("before", "kendall", min), ""),
+        figure_only(3, "regret before fine-tuning", worst("before", "regret"), ""),
+    ]
+    for stage in STAGES:
+        errors = [
+            abs(e["mean"])
+            for f in found.values()
+            for e in f[stage]["agreements"][0]["error"].values()
+        ]
+        claims.append(
+            figure_only(3, f"value error of the worst policy {stage} fine-tuning", max(errors), "")
+        )
+    return claims
+
+
+def _agreement_row(seed: int, stage: str, a: Figures) -> Row:
+    return {
+        "table": "agreement",
+        "seed": seed,
+        "stage": stage,
+        "columns": f"{a['column']} for {a['reference']}",
+        "error": a["mean_error"]["mean"],
+        "worst": a["worst"],
+        "worst error": a["error"][a["worst"]]["mean"],
+        "kendall": a["kendall"]["mean"],
+        "spearman": a["spearman"]["mean"],
+        "regret": a["regret"]["mean"],
+        "chosen": a["chosen"],
+        "best": a["best"],
+    }
+
+
+def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Picture]:
+    """Return the figures: agreement before and after, drift, and gains in three columns."""
+
+    def agreement(axes: Any) -> None:
+        for axis, stage in zip(axes, STAGES, strict=True):
+            points = np.array(
+                [
+                    [cells["oracle"]["mean"], cells["simulator"]["mean"]]
+                    for f in found.values()
+                    for cells in f[stage]["value"].values()
+                ]
+            )
+            ends = [float(points.min()), float(points.max())]
+            axis.plot(ends, ends, "--", color="grey", linewidth=1)
+            axis.plot(*points.T, "o", markersize=5)
+            axis.set(xlabel="oracle", ylabel="simulator")
+            axis.set_title(f"{stage} fine-tuning, USD per product")
+
+    def drift(axes: Any) -> None:
+        for axis, key in zip(axes, ("value", "stock"), strict=True):
+            for stage, tone in zip(STAGES, ("C1", "C0"), strict=True):
+                for i, line in enumerate(
+                    line for f in found.values() for line in f[stage]["drift"][key]
+                ):
+                    axis.plot(
+                        np.arange(1, len(line) + 1),
+                        100 * np.asarray(line),
+                        color=tone,
+                        linewidth=0.8,
+                        label=f"{stage} fine-tuning" if i == 0 else None,
+                    )
+            axis.set(xlabel="periods", ylabel=f"error of {key}, %")
+            axis.legend()
+
+    def gains(axes: Any) -> None:
+        table = [row for row in rows if row["table"] == "value, after fine-tuning"]
+        shown = sorted(table, key=lambda row: row["truth"])[-10:]
+        for i, row in enumerate(shown):
+            cell = row["against best baseline, truth"]
+            tone = "C1" if str(row["policy"]).startswith("neural") else "C0"
+            axes.plot([cell["low"], cell["high"]], [i, i], color=tone)
+            axes.plot(cell["mean"], i, "o", color=tone)
+        axes.set_yticks(range(len(shown)), [row["policy"] for row in shown])
+        axes.axvline(0, color="grey", linestyle="--", linewidth=1)
+        axes.set_xlabel("USD per product over the best tuned baseline, in the truth")
+
+    return [
+        Picture(name="policies_agreement", draw=agreement, panels=2),
+        Picture(name="policies_drift", draw=drift, panels=2),
+        Picture(name="policies_truth", draw=gains, panels=1),
+    ]

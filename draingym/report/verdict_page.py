@@ -1,0 +1,124 @@
+"""A validation's verdict: for the terminal, as table rows, and as a page of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from draingym.report.environment import template, theme
+from draingym.report.style import policy_colour
+from draingym.report.table import Cell, Row
+from draingym.report.verdict_figures import verdict_figures
+from draingym.report.words import interval, mean, percent
+from world.atomic import atomic_file
+
+_STYLE = {"values": "bold green", "ranks": "bold yellow", "none": "bold red", "unknown": "bold"}
+_MINUS = "\N{MINUS SIGN}"
+
+
+def verdict_text(verdict: Mapping[str, Any]) -> Group:
+    """Return headline and reasons for the terminal."""
+    lines = [Text(f"Verdict: {verdict['headline']}", style=_STYLE[verdict["use"]])]
+    lines += [Text(f"- {reason}") for reason in verdict["reasons"]]
+    return Group(*lines)
+
+
+def verdict_table(verdict: Mapping[str, Any]) -> Table:
+    """Return values, errors and one-step scores of all policies for the terminal."""
+    table = Table(box=box.SIMPLE_HEAD, title="Value of each policy, USD per product")
+    for head in _heads(verdict):
+        table.add_column(head, justify="right" if head != "policy" else "left")
+    for row in verdict_rows(verdict):
+        cells = (f"{c.main}{f' {c.under}' if c.under else ''}" for c in row.cells)
+        table.add_row(row.label, *(c.replace(_MINUS, "-") for c in cells))
+    return table
+
+
+def _heads(verdict: Mapping[str, Any]) -> list[str]:
+    heads = ["policy", *verdict["columns"], "error"]
+    return [*heads, "one step"] if verdict["one_step"] else heads
+
+
+def verdict_rows(verdict: Mapping[str, Any]) -> list[Row]:
+    """Return a row for each policy, the oracle's best first."""
+    values, found = verdict["value"], verdict["agreements"][0]
+    columns = verdict["columns"]
+    best = {c: max(values[p][c]["mean"] for p in values) for c in columns}
+    rows = []
+    for name in sorted(values, key=lambda p: -values[p]["oracle"]["mean"]):
+        cells = [
+            Cell(
+                main=mean(e),
+                under=interval(e),
+                mark="best" if e["mean"] == best[c] else "",
+            )
+            for c, e in ((c, values[name][c]) for c in columns)
+        ]
+        cells.append(Cell(main=percent(found["error"][name]["mean"], sign=True)))
+        if verdict["one_step"]:
+            cells.append(Cell(main=f"{verdict['one_step'][name]:.2f}x"))
+        rows.append(Row(label=name, cells=tuple(cells), colour=policy_colour(name)))
+    return rows
+
+
+def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> Path:
+    """Write ``validation.json`` and ``validation.html``, which needs no network.
+
+    Args:
+        verdict: Values and what follows from them, as plain values.
+        folder: Where to write; made when it does not exist.
+        source: What was validated, for the page's title.
+
+    Returns:
+        Path of the page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = verdict_figures(verdict)
+    page = template("validation.html.j2").render(
+        verdict=verdict,
+        source=source,
+        figures={f.name: f.for_page() for f in figures},
+        heads=[(head, "") for head in _heads(verdict)[1:]],
+        rows=verdict_rows(verdict),
+        agreements=agreement_rows(verdict),
+        **theme(),
+    )
+    with atomic_file(folder / "validation.json") as fresh:
+        fresh.write_text(json.dumps(verdict, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    target = folder / "validation.html"
+    with atomic_file(target) as fresh:
+        fresh.write_text(page, encoding="utf-8")
+    return target
+
+
+def agreement_rows(verdict: Mapping[str, Any]) -> list[Row]:
+    """Return how columns stand for each other: error, rank correlations, regret."""
+    return [
+        Row(
+            label=f"{a['column']} for {a['reference']}",
+            cells=(
+                _share(a["mean_error"]),
+                *(_plain(a[key]) for key in ("kendall", "spearman")),
+                _share(a["regret"]),
+                Cell(main=str(a["chosen"])),
+            ),
+        )
+        for a in verdict["agreements"]
+    ]
+
+
+def _share(e: Mapping[str, float]) -> Cell:
+    return Cell(main=percent(e["mean"]), under=f"[{percent(e['low'])}, {percent(e['high'])}]")
+
+
+def _plain(e: Mapping[str, float | None]) -> Cell:
+    if e["mean"] is None or e["low"] is None or e["high"] is None:
+        return Cell(main="")
+    return Cell(main=f"{e['mean']:.2f}", under=f"[{e['low']:.2f}, {e['high']:.2f}]")

@@ -1,0 +1,187 @@
+"""Off-policy validation: figures by hand, overlap, and verdicts that follow from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau, spearmanr
+
+from policies.agreement import agreement, draw_means, drift, kendall, spearman
+from policies.overlap import Fitted, overlap_notes
+from policies.validation import Validation, validate
+from policies.verdict import Thresholds, judge
+
+
+def made(simulator, oracle, truth=None, *, replications=2, products=6, periods=4, noise=0.0):
+    """A validation whose means are given; products differ around them."""
+    columns = ("simulator", "oracle") if truth is None else ("simulator", "oracle", "truth")
+    means = np.array([simulator, oracle, *([] if truth is None else [truth])], float).T
+    shape = (*means.shape, replications, products)
+    spread = noise * np.random.default_rng(0).standard_normal(shape)
+    spread -= spread.mean(axis=(2, 3), keepdims=True)
+    values = means[:, :, None, None] + spread
+    return Validation(
+        names=tuple(f"p{k}" for k in range(len(means))),
+        columns=columns,
+        rewards=np.repeat(values[..., None] / periods, periods, axis=-1),
+        stock=np.ones((*means.shape, products, periods, 3), np.float32),
+        start=5,
+    )
+
+
+def test_errors_ranks_and_regret_by_hand():
+    # The oracle's order is p3 > p2 > p1 > p0; the simulator swaps the two best: five of six pairs
+    # agree, so tau = (5 - 1) / 6, and Spearman's rho = 1 - 6 * 2 / (4 * 15).
+    found = agreement(made([10, 22, 33, 30], [10, 20, 30, 40]), "simulator", "oracle")
+    assert [found.error[f"p{k}"].value for k in range(4)] == pytest.approx([0, 0.1, 0.1, -0.25])
+    assert found.mean_error.value == pytest.approx(0.45 / 4)
+    assert found.worst == "p3"
+    assert found.kendall.value == pytest.approx(4 / 6)
+    assert found.spearman.value == pytest.approx(0.8)
+    assert (found.chosen, found.best) == ("p2", "p3")
+    assert found.regret.value == pytest.approx(0.25)
+    # Products and replications are alike, so that nothing is uncertain.
+    for interval in (found.mean_error, found.kendall, found.regret):
+        assert interval.low == pytest.approx(interval.value)
+        assert interval.high == pytest.approx(interval.value)
+
+
+def test_choosing_the_best_has_no_regret_and_negative_values_have_errors_with_the_right_sign():
+    found = agreement(made([-11, 5], [-10, 4]), "simulator", "oracle")
+    assert found.regret.value == 0
+    assert found.error["p0"].value == pytest.approx(-0.1)  # promised less than it was
+    with pytest.raises(ValueError, match="'p1' has the value 0 in the oracle"):
+        agreement(made([1, 1], [1, 0]), "simulator", "oracle")
+
+
+def test_rank_correlations_are_those_of_scipy_with_ties_too():
+    rng = np.random.default_rng(2)
+    a, b = rng.integers(0, 6, (5, 9)).astype(float), rng.integers(0, 6, (5, 9)).astype(float)
+    for row in range(5):
+        expected = kendalltau(a[row], b[row]).statistic, spearmanr(a[row], b[row]).statistic
+        found = kendall(a, b)[row], spearman(a, b)[row]
+        np.testing.assert_allclose(found, expected)
+    assert np.isnan(kendall(np.ones((1, 3)), a[:1, :3])).all()
+
+
+def test_draws_resample_products_and_replications():
+    rng = np.random.default_rng(1)
+    products, replications = rng.standard_normal(40), rng.standard_normal(30)
+    values = (replications[:, None] + products[None, :])[None]
+    draws = draw_means(values, resamples=4000)[:, 0]
+    expected = products.var() / 40 + replications.var() / 30
+    assert draws.mean() == pytest.approx(values.mean(), abs=0.02)
+    assert draws.var() == pytest.approx(expected, rel=0.1)
+
+
+def test_paired_differences_are_tighter_than_values_and_unknown_names_are_refused():
+    found = made([10, 11], [10, 11], noise=2.0)
+    shared = found.rewards.copy()
+    shared[1] = shared[0] + 0.25  # the same products and replications, four periods
+    found = replace(found, rewards=shared)
+    assert found.difference("p1", "p0", "oracle").low == pytest.approx(1.0)
+    assert found.estimate("p1", "oracle").high - found.estimate("p1", "oracle").low > 0.5
+    with pytest.raises(ValueError, match="policy is 'best', must be one of p0, p1"):
+        found.estimate("best", "oracle")
+    with pytest.raises(ValueError, match="column is 'truth', must be one of simulator, oracle"):
+        found.estimate("p0", "truth")
+
+
+def test_drift_of_value_and_stock_by_hand():
+    found = made([8], [4], periods=4)  # 2 a period against 1
+    stock = found.stock.copy()
+    stock[0, 0, :, -1, 0] = 2.5  # one node of three is 1.5 units off in the last period
+    apart = drift(replace(found, stock=stock), "simulator", "oracle")
+    np.testing.assert_allclose(apart.value, [[0.25, 0.5, 0.75, 1.0]])
+    np.testing.assert_allclose(apart.stock, [[0, 0, 0, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("scale", "swap", "number", "use"),
+    [
+        pytest.param(1.01, False, 24, "values", id="right"),
+        pytest.param(1.08, False, 24, "ranks", id="off by a factor"),
+        pytest.param(1.30, False, 24, "none", id="off by far"),
+        pytest.param(1.01, True, 24, "none", id="ranks wrong"),
+        pytest.param(1.01, False, 5, "unknown", id="too few"),
+    ],
+)
+def test_the_verdict_follows_from_errors_and_ranks(scale, swap, number, use):
+    oracle = np.linspace(100, 103, number) if swap else np.linspace(100, 200, number)
+    promised = oracle[::-1] * scale if swap else oracle * scale
+    verdict = judge(made(promised, oracle, oracle))
+    assert verdict.use == use
+    assert len(verdict.others) == 2
+    plain = verdict.to_dict()
+    assert [a["reference"] for a in plain["agreements"]] == ["oracle", "truth", "truth"]
+    assert any("off the truth" in reason for reason in verdict.reasons)
+
+
+def test_the_verdict_names_who_exploits_drifts_and_leaves_the_log():
+    oracle = np.linspace(100, 200, 24)
+    promised = oracle.copy()
+    promised[7] *= 1.2
+    found = made(promised, oracle)
+    stock = found.stock.copy()
+    stock[5, 0, :, -1] *= 1.5
+    units = np.ones((24, 6))
+    scores = np.full((24, 6), 0.2)
+    scores[3] *= 2.0
+    verdict = judge(
+        replace(
+            found,
+            stock=stock,
+            one_step=scores,
+            one_step_units=units,
+            one_step_log=0.2,
+            notes=("2 of 6 products were trained on.",),
+        )
+    )
+    promised_more = [r for r in verdict.reasons if r.startswith("Promised more")]
+    drifting = [r for r in verdict.reasons if "stock by node differs" in r]
+    off = [r for r in verdict.reasons if "CRPS" in r]
+    assert "'p7' (+20.0%" in promised_more[0]
+    assert "'p5' (50%)" in drifting[0]
+    assert "'p4'" not in drifting[0]
+    assert "'p3' (2x)" in off[0]
+    assert verdict.reasons[-1] == "2 of 6 products were trained on."
+
+
+def test_overlap_is_refused_unless_allowed_and_then_said():
+    fitted = Fitted(product_id=("a", "b", "c"), stop_period=10)
+    assert overlap_notes(fitted, ["d", "e"], (10, 20)) == ()
+    with pytest.raises(ValueError, match=r"2 of 3 products of the validation \(b, c\)"):
+        overlap_notes(fitted, ["b", "c", "d"], (10, 20))
+    with pytest.raises(ValueError, match="3 of 8 periods of the validation were trained on"):
+        overlap_notes(fitted, ["d"], (7, 15))
+    notes = overlap_notes(fitted, ["c", "d"], (7, 15), allow=("products", "periods"))
+    assert [n.split(" were")[0] for n in notes] == ["1 of 2 products", "3 of 8 periods"]
+    with pytest.raises(ValueError, match="allow_overlap is 'weeks'"):
+        overlap_notes(fitted, ["d"], (10, 20), allow=("weeks",))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Thresholds(regret=0.0), "thresholds.regret is 0.0, must be above 0"),
+        (lambda: Thresholds(kendall=1.5), "thresholds.kendall is 1.5, must be in"),
+        (lambda: Thresholds(min_policies=0), "thresholds.min_policies is 0"),
+        (lambda: Fitted(product_id=(), stop_period=3), "fitted.product_id is empty"),
+        (lambda: Fitted(product_id=("a",), stop_period=0), "fitted periods are"),
+    ],
+    ids=["regret", "kendall", "policies", "products", "periods"],
+)
+def test_bounds_are_checked(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_validation_needs_policies_and_replications():
+    class Nothing:
+        views = ()
+
+    with pytest.raises(ValueError, match="oracle has 0 replications"):
+        validate({}, None, None, None, 1, Nothing())
+    Nothing.views = (None,)
+    with pytest.raises(ValueError, match="policies is empty"):
+        validate({}, None, None, None, 1, Nothing())

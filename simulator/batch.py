@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.batch_axis import vmap_last
 from simulator.core import Simulator
 from simulator.dynamics import observe
 from simulator.types import Params, Policy, PyTree, Scenario, Series, State
@@ -66,8 +67,12 @@ def _batch_size(scenario: Scenario) -> int:
     return int(sizes.pop())
 
 
-def _axes(tree: PyTree) -> PyTree:
-    return jax.tree.map_with_path(lambda *leaf: -1 if _batched(*leaf) else None, tree)
+def _mapped(tree: PyTree) -> PyTree:
+    return jax.tree.map_with_path(_batched, tree)
+
+
+def _everywhere(tree: PyTree, mapped: bool = True) -> PyTree:
+    return jax.tree.map(lambda _: mapped, tree)
 
 
 def batch_last(scenario: Scenario) -> Scenario:
@@ -118,17 +123,12 @@ def batch_returns(
         Those of ``Simulator.step``.
     """
     batch = _batch_size(scenario)
-    axes = _axes(scenario.series)
     prepare = partial(simulator.kernel.prepare, params.kernel)
-    exogenous = jax.vmap(prepare, in_axes=(axes,), out_axes=-1)(scenario.series)
-    state = jax.vmap(
-        lambda one: simulator.reset(params, one),
-        in_axes=(_axes(scenario),),
-        out_axes=-1,
-        axis_size=batch,
-    )(scenario)
+    exogenous = vmap_last(prepare, (_mapped(scenario.series),), batch)(scenario.series)
+    reset = partial(simulator.reset, params)
+    state = vmap_last(reset, (_mapped(scenario),), batch)(scenario)
     series = replace(scenario.series, exogenous=exogenous)
-    axes = replace(axes, exogenous=-1)
+    mapped = replace(_mapped(scenario.series), exogenous=_everywhere(exogenous))
     periods = series.period.shape[0]
     keys = jax.random.split(jax.random.key(0) if key is None else key, periods)
 
@@ -137,18 +137,15 @@ def batch_returns(
         state, transition = simulator.step(params, state, action, now)
         return state, transition.reward
 
+    step = vmap_last(one, (_everywhere(state), mapped, key is not None), batch)
+
     def period(
         carry: tuple[State, Array], now: tuple[Series, Array, Array]
     ) -> tuple[tuple[State, Array], None]:
         state, total = carry
         series, key_now, weight = now
         of_each = key_now if key is None else jax.random.split(key_now, batch)
-        state, reward = jax.vmap(
-            one,
-            in_axes=(-1, axes, None if key is None else 0),
-            out_axes=-1,
-            axis_size=batch,
-        )(state, series, of_each)
+        state, reward = step(state, series, of_each)
         return (state, total + weight * reward), None
 
     body = jax.checkpoint(period, prevent_cse=False) if remat else period

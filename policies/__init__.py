@@ -1,6 +1,7 @@
 """Placement policies, their trainers, and their off-policy validation."""
 
 from policies.base_stock import BaseStock, OrderUpTo, OrderUpToParams
+from policies.dense import DensePolicy
 from policies.echelon import CappedBaseStock, CappedParams, EchelonBaseStock, EqualFractile
 from policies.evaluate import simulated_values
 from policies.historical import Historical
@@ -13,6 +14,7 @@ __all__ = [
     "BaseStock",
     "CappedBaseStock",
     "CappedParams",
+    "DensePolicy",
     "EchelonBaseStock",
     "EqualFractile",
     "Historical",

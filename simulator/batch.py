@@ -22,6 +22,9 @@ from simulator.core import Simulator
 from simulator.dynamics import observe
 from simulator.types import Params, Policy, PyTree, Scenario, Series, State
 
+# Name of what a policy would rather store than recompute in the backward pass.
+KEPT = "kept for the backward pass"
+
 # Axes of every leaf of one scenario; a leaf with one more holds the batch in its last axis.
 _RANKS = {
     "period": 1,
@@ -111,7 +114,8 @@ def batch_returns(
         scenario: Not prepared. Leaves [T, ..., B], or [T, ...] where all share them.
         key: For policies that draw at random; without one, all products draw alike.
         warm_up: Periods at the start whose rewards do not count.
-        remat: Recompute a period's interior in the backward pass instead of storing it.
+        remat: Recompute a period's interior in the backward pass instead of storing it, except
+            what a policy marks with ``jax.ad_checkpoint.checkpoint_name(value, KEPT)``.
 
     Returns:
         [B] currency.
@@ -148,7 +152,8 @@ def batch_returns(
         state, reward = step(state, series, of_each)
         return (state, total + weight * reward), None
 
-    body = jax.checkpoint(period, prevent_cse=False) if remat else period
+    kept = jax.checkpoint_policies.save_only_these_names(KEPT)
+    body = jax.checkpoint(period, prevent_cse=False, policy=kept) if remat else period
     later = jnp.arange(periods) - warm_up
     weight = jnp.where(later >= 0, params.discount ** jnp.maximum(later, 0), 0.0)
     (_, total), _ = jax.lax.scan(body, (state, jnp.zeros(batch)), (series, keys, weight))

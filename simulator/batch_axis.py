@@ -23,7 +23,7 @@ from simulator.types import PyTree
 # One output entry for each entry of the inputs, which have one shape, or are scalars.
 _ELEMENTWISE = frozenset(
     "abs add and atan2 ceil clamp convert_element_type cos div eq erf erf_inv erfc exp exp2 expm1 "
-    "floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter "
+    "floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul name ne neg nextafter "
     "not or pow rem round rsqrt select_n sign sin sqrt square sub tanh xor".split()
 )
 # Work along named axes; the one behind them makes no difference.

@@ -25,6 +25,11 @@ from simulator.types import Params, Policy, PyTree, Scenario, Series, State
 # Name of what a policy would rather store than recompute in the backward pass.
 KEPT = "kept for the backward pass"
 
+# Bytes of a processor's cache that a batch's state may take, and the arrays of one entry a node that
+# a step works on beside those in transit.
+_CACHE, _ARRAYS = 2**19, 12
+_WORTH = 64  # scenarios of a chunk: fewer are slower than memory
+
 # Axes of every leaf of one scenario; a leaf with one more holds the batch in its last axis.
 _RANKS = {
     "period": 1,
@@ -72,6 +77,33 @@ def _batch_size(scenario: Scenario) -> int:
 
 def _mapped(tree: PyTree) -> PyTree:
     return jax.tree.map_with_path(_batched, tree)
+
+
+def _cut(scenario: Scenario, chunk: int) -> tuple[list[Array], Callable[[list[Array]], Scenario]]:
+    """Return chunks of what has a batch, chunks in front, and what makes a scenario of one."""
+    leaves, structure = jax.tree.flatten(scenario)
+    batched = jax.tree.leaves(_mapped(scenario))
+    pieces = [
+        jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], leaf.shape[-1] // chunk, chunk), -2, 0)
+        for leaf, cut in zip(leaves, batched, strict=True)
+        if cut
+    ]
+
+    def join(piece: list[Array]) -> Scenario:
+        now = iter(piece)
+        whole: Scenario = jax.tree.unflatten(
+            structure,
+            [next(now) if cut else leaf for leaf, cut in zip(leaves, batched, strict=True)],
+        )
+        return whole
+
+    return pieces, join
+
+
+def _cached(batch: int, leads: int, nodes: int) -> int:
+    """Return how many scenarios of a batch fit a processor's cache together; divides the batch."""
+    fit = _CACHE // (4 * nodes * (leads + _ARRAYS))
+    return next(n for n in range(min(batch, max(fit, 1)), 0, -1) if batch % n == 0)
 
 
 def _everywhere(tree: PyTree, mapped: bool = True) -> PyTree:
@@ -127,6 +159,25 @@ def batch_returns(
         Those of ``Simulator.step``.
     """
     batch = _batch_size(scenario)
+    leads, nodes = scenario.initial.pipeline.shape[:2]
+    chunk = _cached(batch, leads, nodes)
+    if key is not None or chunk < _WORTH:
+        chunk = batch
+    if chunk < batch:
+        pieces, join = _cut(scenario, chunk)
+        returns: Array = jax.lax.map(
+            lambda piece: batch_returns(
+                simulator,
+                params,
+                policy,
+                policy_params,
+                join(piece),
+                warm_up=warm_up,
+                remat=remat,
+            ),
+            pieces,
+        )
+        return returns.reshape(batch)
     prepare = partial(simulator.kernel.prepare, params.kernel)
     exogenous = vmap_last(prepare, (_mapped(scenario.series),), batch)(scenario.series)
     reset = partial(simulator.reset, params)
@@ -192,21 +243,11 @@ def chunked_value_and_grad(
         batch = _batch_size(scenario)
         if batch % chunk:
             raise ValueError(f"chunk is {chunk}, must divide the batch of {batch} scenarios")
-        leaves, structure = jax.tree.flatten(scenario)
-        split = [_batched(*leaf) for leaf in jax.tree.leaves_with_path(scenario)]
-        pieces = [
-            jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], batch // chunk, chunk), -2, 0)
-            for leaf, cut in zip(leaves, split, strict=True)
-            if cut
-        ]
+        pieces, join = _cut(scenario, chunk)
 
         def add(total: PyTree, piece: list[Array]) -> tuple[PyTree, None]:
-            now = iter(piece)
-            part = jax.tree.unflatten(
-                structure,
-                [next(now) if cut else leaf for leaf, cut in zip(leaves, split, strict=True)],
-            )
-            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(policy_params, part)), None
+            part = jax.value_and_grad(loss)(policy_params, join(piece))
+            return jax.tree.map(jnp.add, total, part), None
 
         zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
         total, _ = jax.lax.scan(add, zero, pieces)

@@ -20,17 +20,19 @@ from jaxtyping import Array
 
 from simulator.types import PyTree
 
-# One output entry for each entry of the inputs, which have one shape, or are scalars.
-_ELEMENTWISE = frozenset(
-    "abs add and atan2 ceil clamp convert_element_type cos div eq erf erf_inv erfc exp exp2 expm1 "
-    "floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul name ne neg nextafter "
-    "not or pow rem round rsqrt select_n sign sin sqrt square sub tanh xor".split()
-)
+# Work entry by entry, on inputs of one shape, or scalars.
+_ELEMENTWISE = """
+abs add and atan2 ceil clamp convert_element_type cos div eq erf erf_inv erfc exp exp2 expm1 floor
+ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul name ne neg nextafter not
+or pow rem round rsqrt select_n sign sin sqrt square sub tanh xor
+"""
 # Work along named axes; the one behind them makes no difference.
-_ALONG_AXES = frozenset(
-    "argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_and reduce_max reduce_min "
-    "reduce_or reduce_prod reduce_sum rev squeeze".split()
-)
+_ALONG_AXES = """
+argmax argmin cumlogsumexp cummax cummin cumprod cumsum reduce_and reduce_max reduce_min
+reduce_or reduce_prod reduce_sum rev squeeze
+"""
+_SAME_AXES = frozenset(_ALONG_AXES.split())
+_ALIGNED = frozenset(_ELEMENTWISE.split())
 Rule = Callable[[JaxprEqn, list[Array], list[bool], int], Array]
 
 
@@ -127,18 +129,18 @@ def _apply(
     within: Jaxpr, eqn: JaxprEqn, values: list[Any], flags: list[bool], batch: int
 ) -> list[Array]:
     name = eqn.primitive.name
-    if name in _ELEMENTWISE:
+    if name in _ALIGNED:
         return _bind(eqn, _aligned(eqn, values, flags))
-    if name in _ALONG_AXES:
+    if name in _SAME_AXES:
         return _bind(eqn, values)
     if name in _RULES:
         found = _RULES[name](eqn, values, flags, batch)
         if found is not None:
             return found
     axes = [-1 if last else None for last in flags]
-    mapped: list[Array] = jax.vmap(
-        _alone(within, eqn), in_axes=axes, out_axes=-1, axis_size=batch
-    )(*values)
+    mapped: list[Array] = jax.vmap(_alone(within, eqn), in_axes=axes, out_axes=-1, axis_size=batch)(
+        *values
+    )
     return mapped
 
 

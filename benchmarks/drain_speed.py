@@ -51,7 +51,7 @@ from drain_model import (
 from drain_model.checkpoint import graph_definition, initial_weights
 from drain_model.kernel import LearnedParams
 from drain_model.losses import Losses
-from drain_model.train import _optimizer, _Panel, _schedule, _update
+from drain_model.training import _optimizer, _Panel, _schedule, _update
 from drain_model.training_state import Learned
 from simulator import History, Series
 

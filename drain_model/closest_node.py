@@ -123,9 +123,9 @@ def fill_orders(
     closest = jnp.argmin(nearest, axis=0)
 
     def order(
-        carry: tuple[Array, Array, Array, Array], now: tuple[Array, Array]
-    ) -> tuple[tuple[Array, Array, Array, Array], None]:
-        left, shipped, cost, lost = carry
+        carry: tuple[Array, Array, Array], now: tuple[Array, Array]
+    ) -> tuple[tuple[Array, Array, Array], None]:
+        left, cost, lost = carry
         z, u = now
         distance = params.distance_km[:, z]
         remaining = jnp.where(z >= 0, 1.0, 0.0)
@@ -141,16 +141,17 @@ def fill_orders(
             before = jnp.sum(jnp.where(jnp.arange(nodes) < node, weight, 0.0))
             u = jnp.clip((u * reached[-1] - before) / jnp.maximum(mass, 1e-30), 0.0, 1.0 - 1e-7)
             take = jnp.where(chosen, jnp.where(left <= remaining, left, remaining), 0.0)
-            left, shipped = left - take, shipped + take
+            left = left - take
             cost = cost + take * (params.cost_fixed + params.cost_per_km * distance)
             remaining = remaining - jnp.sum(take)
             candidates = candidates & ~chosen
         lost = lost + jnp.where(jnp.arange(nodes) == closest[z], remaining, 0.0)
-        return (left, shipped, cost, lost), None
+        return (left, cost, lost), None
 
     none = jnp.zeros_like(stock)
-    (_, shipped, cost, lost), _ = jax.lax.scan(order, (stock, none, none, none), (region, uniforms))
-    return shipped, cost, jnp.where(active, lost, 0.0)
+    (left, cost, lost), _ = jax.lax.scan(order, (stock, none, none), (region, uniforms))
+    # Not the sum of what was taken, which rounding may lift above the stock.
+    return stock - left, cost, jnp.where(active, lost, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

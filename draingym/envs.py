@@ -20,6 +20,8 @@ from simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
 PROBLEMS = {
     "Placement": "draingym.us_envs:placement",
     "OrderPerNode": "draingym.us_envs:order_per_node",
+    "PlacementLearned": "draingym.us_envs:placement_learned",
+    "OrderPerNodeLearned": "draingym.us_envs:order_per_node_learned",
     "Pricing": "draingym.us_envs:pricing",
     "Serial": "draingym.classic_envs:serial",
     "OneWarehouseManyStores": "draingym.classic_envs:one_warehouse_many_stores",

@@ -5,6 +5,8 @@ import gymnasium
 IDS = (
     "draingym/Placement-v0",
     "draingym/OrderPerNode-v0",
+    "draingym/PlacementLearned-v0",
+    "draingym/OrderPerNodeLearned-v0",
     "draingym/Pricing-v0",
     "draingym/Serial-v0",
     "draingym/OneWarehouseManyStores-v0",

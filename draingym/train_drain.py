@@ -23,7 +23,7 @@ from drain_model import (
 )
 from drain_model.logs import ScalarLog
 from drain_model.source import Source
-from drain_model.train import BEST
+from drain_model.training import BEST
 from draingym.config import from_dict
 from draingym.stages import write_json
 from world.arrays import require_range

@@ -1,10 +1,14 @@
-"""Environments on a US network: buy and place, order per node, place and discount."""
+"""Environments on a US network: buy and place, order per node, place and discount.
+
+All take the fields of ``Product`` as options.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +16,7 @@ import numpy as np
 
 from drain_model import ClosestNode, ClosestNodeParams
 from draingym.rendering import MapPicture
+from draingym.shipped import shipped_checkpoint
 from simulator import (
     Economics,
     FunctionalEnv,
@@ -20,6 +25,7 @@ from simulator import (
     PricedDemand,
     PricedDemandParams,
     PricedSimulator,
+    PyTree,
     Scenario,
     Simulator,
     make_price_response,
@@ -31,22 +37,41 @@ from world.network import Network, NetworkConfig, build_network
 
 # Half the list price of US ground parcel for three pounds, over distance: currency, and per km.
 _SHIP_FIXED, _SHIP_PER_KM = 3.5, 0.0015
+_WEIGHT_LB = 3.0
 # How fast the odds of a node fall with its distance, 1 / km.
 _TEMPERATURE = 0.005
 # Factors of demand at discounts of 0.1 to 0.7. Ours: a margin is best at a discount near 0.2.
 LIFT = (1.35, 1.8, 2.3, 2.85, 3.4, 3.9, 4.3)
+# What the shipped drain model has seen most of.
+_SEEN = {"units_per_period": 15.0, "units_per_view": 0.15}
 
 
-def placement(
-    *,
-    num_nodes: int = 6,
-    num_regions: int = 30,
-    units_per_period: float = 30.0,
-    units_per_view: float = 0.1,
-    price: float = 30.0,
-    unit_cost: float = 20.0,
-    horizon: int = 60,
-) -> FunctionalEnv:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
+    """What is sold, how much of it, and for how long.
+
+    Raises:
+        ValueError: If a number is not positive, or ``units_per_view`` is above 1.
+    """
+
+    units_per_period: float = 30.0  # mean demand over all regions, without a discount
+    units_per_view: float = 0.1  # probability that a view buys, in (0, 1]
+    price: float = 30.0  # list price, currency a unit
+    unit_cost: float = 20.0  # currency a unit
+    horizon: int = 60  # periods (days) of an episode
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        if not 0 < self.units_per_view <= 1:
+            raise ValueError(f"units_per_view is {self.units_per_view}, must be in (0, 1]")
+        for name in ("units_per_period", "price", "unit_cost"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
+        if self.horizon < 1:
+            raise ValueError(f"horizon is {self.horizon}, must be at least 1 period")
+
+
+def placement(*, num_nodes: int = 6, num_regions: int = 30, **product: Any) -> FunctionalEnv:
     """A product that is bought upstream and placed in US fulfilment nodes.
 
     Views of a region are counts with a Poisson's mean and variance (drawn by the normal law of
@@ -57,41 +82,22 @@ def placement(
     Args:
         num_nodes: Fulfilment nodes, chosen from real logistics metros; one upstream node is added.
         num_regions: Customer regions, at most 99.
-        units_per_period: Mean demand over all regions, units.
-        units_per_view: Probability that a view buys, in (0, 1].
-        price: Currency a unit.
-        unit_cost: Currency a unit.
-        horizon: Periods (days) of an episode.
+        **product: See ``Product``.
 
     Returns:
         The problem.
 
     Raises:
-        ValueError: If a size is not positive, or ``units_per_view`` is not in (0, 1].
+        ValueError: If a size or a number of the product is out of its bounds.
 
     Source:
         *Outbound Modeling for Inventory Management* for the setting; the numbers are ours.
     """
-    return _closest_node(
-        build_network(NetworkConfig(num_nodes=num_nodes, num_regions=num_regions)),
-        units_per_period=units_per_period,
-        units_per_view=units_per_view,
-        price=price,
-        unit_cost=unit_cost,
-        horizon=horizon,
-    )
+    config = NetworkConfig(num_nodes=num_nodes, num_regions=num_regions)
+    return _closest_node(build_network(config), Product(**product))
 
 
-def order_per_node(
-    *,
-    num_nodes: int = 6,
-    num_regions: int = 30,
-    units_per_period: float = 30.0,
-    units_per_view: float = 0.1,
-    price: float = 30.0,
-    unit_cost: float = 20.0,
-    horizon: int = 60,
-) -> FunctionalEnv:
+def order_per_node(*, num_nodes: int = 6, num_regions: int = 30, **product: Any) -> FunctionalEnv:
     """A product that every fulfilment node orders for itself from the vendor.
 
     The same customers as in ``placement``; there is no upstream node, and what was bought for one
@@ -100,42 +106,78 @@ def order_per_node(
     Args:
         num_nodes: Fulfilment nodes, chosen from real logistics metros.
         num_regions: Customer regions, at most 99.
-        units_per_period: Mean demand over all regions, units.
-        units_per_view: Probability that a view buys, in (0, 1].
-        price: Currency a unit.
-        unit_cost: Currency a unit.
-        horizon: Periods (days) of an episode.
+        **product: See ``Product``.
 
     Returns:
         The problem.
 
     Raises:
-        ValueError: If a size is not positive, or ``units_per_view`` is not in (0, 1].
+        ValueError: If a size or a number of the product is out of its bounds.
 
     Source:
         The direct mode of METHODS section 7; the numbers are ours.
     """
-    network = NetworkConfig(num_nodes=num_nodes, num_upstream=0, num_regions=num_regions)
-    return _closest_node(
-        build_network(network),
-        units_per_period=units_per_period,
-        units_per_view=units_per_view,
-        price=price,
-        unit_cost=unit_cost,
-        horizon=horizon,
-    )
+    config = NetworkConfig(num_nodes=num_nodes, num_upstream=0, num_regions=num_regions)
+    return _closest_node(build_network(config), Product(**product))
+
+
+def placement_learned(
+    *, num_nodes: int = 6, num_regions: int = 30, **product: Any
+) -> FunctionalEnv:
+    """``placement`` with customers and fulfilment as a drain model has learned them.
+
+    The model ships with the package (``draingym.shipped``): it was trained on events that the
+    emulated systems wrote on the default network. It knows what left each node, not what customers
+    would have bought: ``lost`` is 0, and a stockout shows as less revenue alone. Demand defaults to
+    the middle of what the model has seen.
+
+    Args:
+        num_nodes: Fulfilment nodes; 6 are those of the training, in the same places.
+        num_regions: Customer regions; 30 are those of the training.
+        **product: See ``Product``; by default 15 units a period, and 0.15 units a view.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If a size or a number of the product is out of its bounds.
+
+    Source:
+        *Outbound Modeling for Inventory Management*; the numbers are ours.
+    """
+    config = NetworkConfig(num_nodes=num_nodes, num_regions=num_regions)
+    return _learned(build_network(config), Product(**_SEEN | product))
+
+
+def order_per_node_learned(
+    *, num_nodes: int = 6, num_regions: int = 30, **product: Any
+) -> FunctionalEnv:
+    """``order_per_node`` with the shipped drain model; see ``placement_learned``.
+
+    Args:
+        num_nodes: Fulfilment nodes; 6 are those of the training, in the same places.
+        num_regions: Customer regions; 30 are those of the training.
+        **product: See ``Product``; by default 15 units a period, and 0.15 units a view.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If a size or a number of the product is out of its bounds.
+
+    Source:
+        *Outbound Modeling for Inventory Management*; the numbers are ours.
+    """
+    config = NetworkConfig(num_nodes=num_nodes, num_upstream=0, num_regions=num_regions)
+    return _learned(build_network(config), Product(**_SEEN | product))
 
 
 def pricing(
     *,
     num_nodes: int = 4,
     num_regions: int = 30,
-    units_per_period: float = 30.0,
-    units_per_view: float = 0.1,
-    price: float = 45.0,
-    unit_cost: float = 20.0,
     lift: Sequence[float] = LIFT,
-    horizon: int = 60,
+    **product: Any,
 ) -> FunctionalEnv:
     """Placement and discount of a product together: the last action is the discount, up to 0.7.
 
@@ -146,24 +188,20 @@ def pricing(
     Args:
         num_nodes: Fulfilment nodes, chosen from real logistics metros; one upstream node is added.
         num_regions: Customer regions, at most 99.
-        units_per_period: Mean demand over all regions without a discount, units.
-        units_per_view: Units of demand of a view, in (0, 1].
-        price: List price, currency a unit.
-        unit_cost: Currency a unit.
         lift: [7] factors of demand at discounts 0.1 to 0.7.
-        horizon: Periods (days) of an episode.
+        **product: See ``Product``; the list price is 45 by default.
 
     Returns:
         The problem.
 
     Raises:
-        ValueError: If a size is not positive, ``units_per_view`` is not in (0, 1], or the factors
-            do not rise from 1.
+        ValueError: If a size or a number of the product is out of its bounds, or the factors do
+            not rise from 1.
 
     Source:
         Zalando's monotone demand layer, METHODS section 8; the numbers are ours.
     """
-    _check(units_per_period, units_per_view, horizon)
+    sold = Product(**{"price": 45.0} | product)
     network = build_network(NetworkConfig(num_nodes=num_nodes, num_regions=num_regions))
     weight = np.where(
         network.serves_customers[:, None], np.exp(-_TEMPERATURE * network.distance_km), 0.0
@@ -173,32 +211,23 @@ def pricing(
     km = (flow * network.distance_km).sum(axis=1) / np.maximum(flow.sum(axis=1), 1e-12)
     kernel_params = PricedDemandParams(
         kernel=LocalDemandParams(
-            share=jnp.asarray(share * units_per_view, jnp.float32),
+            share=jnp.asarray(share * sold.units_per_view, jnp.float32),
             unit_ship_cost=jnp.asarray(_SHIP_FIXED + _SHIP_PER_KM * km, jnp.float32),
         ),
         response=make_price_response(lift),
     )
-    return FunctionalEnv(
-        simulator=PricedSimulator(kernel=PricedDemand(kernel=LocalDemand()), whole_units=False),
-        params=params_from_network(network, Economics(), kernel_params),
-        sample=_sampler(network, 0, units_per_period, units_per_view, price, unit_cost, horizon),
-        max_action=np.append(np.full(network.num_nodes, 10.0 * units_per_period), MAX_DISCOUNT),
-        painter=_painter(network, units_per_period, units_per_view),
+    return _environment(
+        PricedSimulator(kernel=PricedDemand(kernel=LocalDemand()), whole_units=False),
+        kernel_params,
+        network,
+        sold,
+        more_actions=[MAX_DISCOUNT],
     )
 
 
-def _closest_node(
-    network: Network,
-    *,
-    units_per_period: float,
-    units_per_view: float,
-    price: float,
-    unit_cost: float,
-    horizon: int,
-) -> FunctionalEnv:
+def _closest_node(network: Network, product: Product) -> FunctionalEnv:
     """Return a problem whose customers are served by near nodes with stock."""
-    _check(units_per_period, units_per_view, horizon)
-    most = 2.5 * units_per_period  # the random walk of the views stays within a factor of 2
+    most = 2.5 * product.units_per_period  # the random walk of the views stays within a factor of 2
     kernel = ClosestNode(
         max_orders=math.ceil(most + 6 * math.sqrt(most) + 6), num_nodes=network.num_nodes
     )
@@ -211,36 +240,68 @@ def _closest_node(
         cost_fixed=jnp.float32(_SHIP_FIXED),
         cost_per_km=jnp.float32(_SHIP_PER_KM),
     )
-    return FunctionalEnv(
-        simulator=Simulator(kernel=kernel),
-        params=params_from_network(network, Economics(), kernel_params),
-        sample=_sampler(
-            network,
-            kernel.num_uniforms,
-            units_per_period,
-            units_per_view,
-            price,
-            unit_cost,
-            horizon,
+    return _environment(Simulator(kernel=kernel), kernel_params, network, product)
+
+
+def _learned(network: Network, product: Product) -> FunctionalEnv:
+    """Return a problem whose customers are the shipped drain model's."""
+    from drain_model import Geography, LearnedDrain
+
+    def places(kind: str) -> jax.Array:
+        columns = [getattr(network, f"{kind}_{name}") for name in ("latitude", "longitude")]
+        return jnp.asarray(np.stack(columns, axis=-1), jnp.float32)
+
+    checkpoint = shipped_checkpoint()
+    kernel, kernel_params = LearnedDrain.bind(
+        checkpoint,
+        Geography(
+            node_coordinates=places("node"),
+            region_coordinates=places("region"),
+            distance_km=jnp.asarray(network.distance_km, jnp.float32),
         ),
-        max_action=np.full(network.num_nodes, 10.0 * units_per_period),
-        painter=_painter(network, units_per_period, units_per_view),
+        jnp.asarray(network.serves_customers),
+        jnp.asarray(network.active_from, jnp.int32),
+    )
+    return _environment(
+        Simulator(kernel=kernel),
+        kernel_params,
+        network,
+        product,
+        calendar=checkpoint.num_calendar,
+    )
+
+
+def _environment(
+    simulator: Simulator,
+    kernel_params: PyTree,
+    network: Network,
+    product: Product,
+    *,
+    calendar: int = 0,
+    more_actions: Sequence[float] = (),
+) -> FunctionalEnv:
+    """Return a problem on a network; an action of 1 requests ten periods' mean demand."""
+    most = 10.0 * product.units_per_period
+    return FunctionalEnv(
+        simulator=simulator,
+        params=params_from_network(network, Economics(), kernel_params),
+        sample=_sampler(network, simulator.kernel.num_uniforms, product, calendar),
+        max_action=np.append(np.full(network.num_nodes, most), more_actions),
+        painter=lambda: MapPicture(network, units_per_view=product.units_per_view, full=most),
     )
 
 
 def _sampler(
-    network: Network,
-    num_uniforms: int,
-    units_per_period: float,
-    units_per_view: float,
-    price: float,
-    unit_cost: float,
-    horizon: int,
+    network: Network, num_uniforms: int, product: Product, calendar: int
 ) -> Callable[[jax.Array], Scenario]:
-    """Return what draws views by region around a level that walks, and yesterday's as forecast."""
+    """Return what draws views by region around a level that walks, and yesterday's as forecast.
+
+    Dates mean nothing here: the calendar's features are 0.
+    """
     population = jnp.asarray(network.population / network.population.sum(), jnp.float32)
-    mean_views = units_per_period / units_per_view
-    attributes = jnp.log(jnp.array([price, 3.0, units_per_view]))
+    mean_views = product.units_per_period / product.units_per_view
+    attributes = jnp.log(jnp.array([product.price, _WEIGHT_LB, product.units_per_view]))
+    horizon = product.horizon
 
     def sample(key: jax.Array) -> Scenario:
         key_walk, key_views, key_noise = jax.random.split(key, 3)
@@ -255,31 +316,17 @@ def _sampler(
             network.lead_time,
             key_noise,
             num_uniforms=num_uniforms,
-            price=price,
-            unit_cost=unit_cost,
+            price=product.price,
+            unit_cost=product.unit_cost,
         )
         # What was seen the day before is the forecast; the first day expects the mean.
         before = jnp.concatenate([mean_views * population[None, :], views[:-1]])
         series = replace(
             scenario.series,
-            forecast=before * units_per_view,
+            forecast=before * product.units_per_view,
             attributes=jnp.broadcast_to(attributes[None, :], (horizon, attributes.shape[0])),
+            calendar=jnp.zeros((horizon, calendar)),
         )
         return replace(scenario, series=series)
 
     return sample
-
-
-def _painter(
-    network: Network, units_per_period: float, units_per_view: float
-) -> Callable[[], MapPicture]:
-    return lambda: MapPicture(network, units_per_view=units_per_view, full=10.0 * units_per_period)
-
-
-def _check(units_per_period: float, units_per_view: float, horizon: int) -> None:
-    if not 0 < units_per_view <= 1:
-        raise ValueError(f"units_per_view is {units_per_view}, must be in (0, 1]")
-    if not units_per_period > 0:
-        raise ValueError(f"units_per_period is {units_per_period}, must be above 0")
-    if horizon < 1:
-        raise ValueError(f"horizon is {horizon}, must be at least 1 period")

@@ -1,6 +1,7 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
-from simulator.batch import batch_last, batch_returns, chunked_value_and_grad
+from simulator.batch import KEPT, batch_last, batch_returns, chunked_value_and_grad
+from simulator.batch_axis import vmap_last
 from simulator.checks import check_requests
 from simulator.classic import serial_in_transit, serial_line, single_store, transshipment
 from simulator.core import Simulator, discounted_return
@@ -58,6 +59,7 @@ from simulator.windows import Windows, make_windows, window
 
 __all__ = [
     "HISTORY_LENGTH",
+    "KEPT",
     "Acted",
     "Demand",
     "Deterministic",
@@ -131,5 +133,6 @@ __all__ = [
     "split_shipments",
     "straight_through",
     "transshipment",
+    "vmap_last",
     "window",
 ]

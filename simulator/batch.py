@@ -17,9 +17,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from simulator.batch_axis import vmap_last
 from simulator.core import Simulator
 from simulator.dynamics import observe
 from simulator.types import Params, Policy, PyTree, Scenario, Series, State
+
+# Name of what a policy would rather store than recompute in the backward pass.
+KEPT = "kept for the backward pass"
+
+# Bytes of a processor's cache that a batch's state may take, and the arrays of one entry a node
+# that a step works on beside those in transit.
+_CACHE, _ARRAYS = 2**19, 12
+_WORTH = 64  # scenarios of a chunk: fewer are slower than memory
 
 # Axes of every leaf of one scenario; a leaf with one more holds the batch in its last axis.
 _RANKS = {
@@ -68,8 +77,39 @@ def _batch_size(scenario: Scenario) -> int:
     return int(sizes.pop())
 
 
-def _axes(tree: PyTree) -> PyTree:
-    return jax.tree.map_with_path(lambda *leaf: -1 if _batched(*leaf) else None, tree)
+def _mapped(tree: PyTree) -> PyTree:
+    return jax.tree.map_with_path(_batched, tree)
+
+
+def _cut(scenario: Scenario, chunk: int) -> tuple[list[Array], Callable[[list[Array]], Scenario]]:
+    """Return chunks of what has a batch, chunks in front, and what makes a scenario of one."""
+    leaves, structure = jax.tree.flatten(scenario)
+    batched = jax.tree.leaves(_mapped(scenario))
+    pieces = [
+        jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], leaf.shape[-1] // chunk, chunk), -2, 0)
+        for leaf, cut in zip(leaves, batched, strict=True)
+        if cut
+    ]
+
+    def join(piece: list[Array]) -> Scenario:
+        now = iter(piece)
+        whole: Scenario = jax.tree.unflatten(
+            structure,
+            [next(now) if cut else leaf for leaf, cut in zip(leaves, batched, strict=True)],
+        )
+        return whole
+
+    return pieces, join
+
+
+def _cached(batch: int, leads: int, nodes: int) -> int:
+    """Return how many scenarios of a batch fit a processor's cache together; divides the batch."""
+    fit = _CACHE // (4 * nodes * (leads + _ARRAYS))
+    return next(n for n in range(min(batch, max(fit, 1)), 0, -1) if batch % n == 0)
+
+
+def _everywhere(tree: PyTree, mapped: bool = True) -> PyTree:
+    return jax.tree.map(lambda _: mapped, tree)
 
 
 def batch_last(scenario: Scenario) -> Scenario:
@@ -108,7 +148,8 @@ def batch_returns(
         scenario: Not prepared. Leaves [T, ..., B], or [T, ...] where all share them.
         key: For policies that draw at random; without one, all products draw alike.
         warm_up: Periods at the start whose rewards do not count.
-        remat: Recompute a period's interior in the backward pass instead of storing it.
+        remat: Recompute a period's interior in the backward pass instead of storing it, except
+            what a policy marks with ``jax.ad_checkpoint.checkpoint_name(value, KEPT)``.
 
     Returns:
         [B] currency.
@@ -120,17 +161,31 @@ def batch_returns(
         Those of ``Simulator.step``.
     """
     batch = _batch_size(scenario)
-    axes = _axes(scenario.series)
+    leads, nodes = scenario.initial.pipeline.shape[:2]
+    chunk = _cached(batch, leads, nodes)
+    if key is not None or chunk < _WORTH:
+        chunk = batch
+    if chunk < batch:
+        pieces, join = _cut(scenario, chunk)
+        returns: Array = jax.lax.map(
+            lambda piece: batch_returns(
+                simulator,
+                params,
+                policy,
+                policy_params,
+                join(piece),
+                warm_up=warm_up,
+                remat=remat,
+            ),
+            pieces,
+        )
+        return returns.reshape(batch)
     prepare = partial(simulator.kernel.prepare, params.kernel)
-    exogenous = jax.vmap(prepare, in_axes=(axes,), out_axes=-1)(scenario.series)
-    state = jax.vmap(
-        lambda one: simulator.reset(params, one),
-        in_axes=(_axes(scenario),),
-        out_axes=-1,
-        axis_size=batch,
-    )(scenario)
+    exogenous = vmap_last(prepare, (_mapped(scenario.series),), batch)(scenario.series)
+    reset = partial(simulator.reset, params)
+    state = vmap_last(reset, (_mapped(scenario),), batch)(scenario)
     series = replace(scenario.series, exogenous=exogenous)
-    axes = replace(axes, exogenous=-1)
+    mapped = replace(_mapped(scenario.series), exogenous=_everywhere(exogenous))
     periods = series.period.shape[0]
     keys = jax.random.split(jax.random.key(0) if key is None else key, periods)
 
@@ -139,21 +194,19 @@ def batch_returns(
         state, transition = simulator.step(params, state, action, now)
         return state, transition.reward
 
+    step = vmap_last(one, (_everywhere(state), mapped, key is not None), batch)
+
     def period(
         carry: tuple[State, Array], now: tuple[Series, Array, Array]
     ) -> tuple[tuple[State, Array], None]:
         state, total = carry
         series, key_now, weight = now
         of_each = key_now if key is None else jax.random.split(key_now, batch)
-        state, reward = jax.vmap(
-            one,
-            in_axes=(-1, axes, None if key is None else 0),
-            out_axes=-1,
-            axis_size=batch,
-        )(state, series, of_each)
+        state, reward = step(state, series, of_each)
         return (state, total + weight * reward), None
 
-    body = jax.checkpoint(period, prevent_cse=False) if remat else period
+    kept = jax.checkpoint_policies.save_only_these_names(KEPT)
+    body = jax.checkpoint(period, prevent_cse=False, policy=kept) if remat else period
     later = jnp.arange(periods) - warm_up
     weight = jnp.where(later >= 0, params.discount ** jnp.maximum(later, 0), 0.0)
     (_, total), _ = jax.lax.scan(body, (state, jnp.zeros(batch)), (series, keys, weight))
@@ -192,21 +245,11 @@ def chunked_value_and_grad(
         batch = _batch_size(scenario)
         if batch % chunk:
             raise ValueError(f"chunk is {chunk}, must divide the batch of {batch} scenarios")
-        leaves, structure = jax.tree.flatten(scenario)
-        split = [_batched(*leaf) for leaf in jax.tree.leaves_with_path(scenario)]
-        pieces = [
-            jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], batch // chunk, chunk), -2, 0)
-            for leaf, cut in zip(leaves, split, strict=True)
-            if cut
-        ]
+        pieces, join = _cut(scenario, chunk)
 
         def add(total: PyTree, piece: list[Array]) -> tuple[PyTree, None]:
-            now = iter(piece)
-            part = jax.tree.unflatten(
-                structure,
-                [next(now) if cut else leaf for leaf, cut in zip(leaves, split, strict=True)],
-            )
-            return jax.tree.map(jnp.add, total, jax.value_and_grad(loss)(policy_params, part)), None
+            part = jax.value_and_grad(loss)(policy_params, join(piece))
+            return jax.tree.map(jnp.add, total, part), None
 
         zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
         total, _ = jax.lax.scan(add, zero, pieces)

@@ -22,7 +22,7 @@ import jax, numpy as np
 from drain_model import train
 from tests.drain_model.conftest import LEAST, make_process
 import importlib
-training = importlib.import_module("drain_model.train")
+training = importlib.import_module("drain_model.training")
 feed, shapes = training._Run.feed, set()
 def watched(self, rows):
     for batches in feed(self, rows):

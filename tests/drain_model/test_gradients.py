@@ -153,9 +153,7 @@ def test_finite_differences_of_a_kinked_return(kind: str) -> None:
 HORIZONS = (8, 26, 52)
 
 
-@pytest.mark.parametrize(
-    "kind", ["independent", pytest.param("coherent", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("kind", ["independent", pytest.param("coherent", marks=pytest.mark.slow)])
 def test_variance_grows_no_faster_than_the_square_of_the_horizon(kind: str) -> None:
     """A gradient that exploded would grow geometrically.
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from drain_model import DrainData, Progress, Trained, load_checkpoint, train
-from drain_model.train import BEST, STATE
+from drain_model.training import BEST, STATE
 from tests.drain_model.conftest import LEAST
 
-training = importlib.import_module("drain_model.train")
+training = importlib.import_module("drain_model.training")
 
 
 @pytest.fixture(scope="module")

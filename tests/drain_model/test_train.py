@@ -13,7 +13,7 @@ from drain_model.checkpoint import initial_weights as init
 from drain_model.losses import Losses, initial_weights, loss_sums, means, weighted
 from tests.drain_model.conftest import LEAST
 
-training = importlib.import_module("drain_model.train")  # the package exports the function
+training = importlib.import_module("drain_model.training")
 
 TINY = DrainConfig(
     width=8,

@@ -1,0 +1,91 @@
+"""Policies that hold up: classic problems, gradients through draws, baselines, and placement.
+
+Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on after
+the last finished part; the file of this benchmark joins them all.
+
+    make bench-policies                                # 2 cores, under 60 minutes
+    make bench-policies ARGS="--parts classic"         # one part anew, the others as they are kept
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tyro
+
+from benchmarks import _policies_baselines, _policies_classic, _policies_gradients
+from benchmarks._common import Claim, save_figure, write_result
+from benchmarks._policies_part import Figure, Part, print_part
+from benchmarks._policies_placement import placement
+
+Name = Literal["classic", "gradients", "baselines", "placement"]
+
+
+def _baselines(_: Path) -> Part:
+    claims, rows = _policies_baselines.baseline_claims()
+    named = [{"table": f"baselines, {row['problem']}", **row} for row in rows]
+    return Part(claims=claims, rows=named, seeds=_policies_baselines.SEEDS)
+
+
+def _placement(folder: Path) -> Part:
+    claims, rows, drawn, _ = placement(folder)
+    figures = tuple(Figure(name=x.name, draw=x.draw, panels=x.panels) for x in drawn)
+    return Part(claims=claims, rows=rows, seeds=[0], figures=figures)
+
+
+PARTS: dict[Name, Callable[[Path], Part]] = {
+    "classic": lambda _: _policies_classic.run(),
+    "gradients": lambda _: _policies_gradients.run(),
+    "baselines": _baselines,
+    "placement": _placement,
+}
+
+
+def run_part(name: Name, folder: Path) -> dict[str, Any]:
+    """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
+    began = time.perf_counter()
+    part = PARTS[name](folder / name)
+    print_part(part)
+    for figure in part.figures:
+        save_figure(figure.name, figure.draw, panels=figure.panels)
+    seconds = time.perf_counter() - began
+    path = write_result(
+        name, "policies", part.claims, part.rows, part.seeds, name, seconds, folder=folder
+    )
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+def main(parts: Sequence[Name] = (), folder: Path = Path("runs/policies")) -> None:
+    """Run what is not there yet, and join all parts.
+
+    Args:
+        parts: To run even where a result is kept; whatever is missing runs anyway.
+        folder: Where results of parts, and stages of the placement part, are kept.
+    """
+    found = []
+    for name in get_args(Name):
+        kept = folder / f"{name}.json"
+        if kept.exists() and name not in parts:
+            print(f"{name}: kept from {kept}")
+            found.append(json.loads(kept.read_text(encoding="utf-8")))
+        else:
+            found.append(run_part(name, folder))
+    claims = [Claim(**claim) for part in found for claim in part["claims"]]
+    write_result(
+        "policies",
+        "policies",
+        sorted(claims, key=lambda claim: claim.bar),
+        [row for part in found for row in part["rows"]],
+        sorted({seed for part in found for seed in part["seeds"]}),
+        "small: " + ", ".join(f"{part['name']} {part['seconds']:.0f} s" for part in found),
+        sum(part["seconds"] for part in found),
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

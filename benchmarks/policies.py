@@ -1,7 +1,7 @@
 """Policies that hold up: classic problems, gradients through draws, baselines, and placement.
 
-Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on after
-the last finished part; the file of this benchmark joins them all.
+Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on
+after the last finished part; the file of this benchmark joins them all.
 
     make bench-policies                                # 2 cores, under 60 minutes
     make bench-policies ARGS="--parts classic"         # one part anew, the others as they are kept

@@ -54,7 +54,6 @@ from simulator import (
     Poisson,
     Policy,
     PyTree,
-    Scenario,
     serial_line,
     single_store,
     transshipment,
@@ -68,7 +67,6 @@ MEAN = 5.0  # units a period, of all single stores
 MEANS = (3.743, 4.75, 4.555, 3.801, 6.852)
 SDS = (1.765, 2.124, 1.622, 1.405, 1.714)
 PERCENT = (3.0, 1.0)  # how far above the optimum counts as reached
-FRESH = {"batch": 4000, "periods": 200, "warm_up": 60, "repeats": 4}  # of the last evaluation
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,7 +131,14 @@ def _task(problem: tuple[Any, Any, Any], lead: int) -> SampledTask:
     """Return rollouts whose rewards count from when the first orders have arrived."""
     simulator, params, sample = problem
     return SampledTask(
-        params=params, simulator=simulator, sample=sample, periods=36 + lead, warm_up=lead
+        params=params,
+        simulator=simulator,
+        sample=sample,
+        periods=36 + lead,
+        warm_up=lead,
+        evaluation_batch=500,
+        evaluation_periods=140,
+        evaluation_warm_up=60,
     )
 
 
@@ -299,11 +304,6 @@ def problems() -> list[Problem]:
     ]
 
 
-def judge(task: SampledTask) -> SampledTask:
-    """Return what is evaluated on: long after the start, when costs are those of the long run."""
-    return replace(task, warm_up=60, periods=61, evaluation_periods=140, evaluation_batch=500)
-
-
 def method_of(problem: Problem, name: str) -> Method:
     """Return a method by its name in the tables."""
     if name == "gradient":
@@ -318,14 +318,13 @@ def fresh_costs(problem: Problem, policy: Policy, params: PyTree) -> FloatArray:
 
     The same draws for every policy: rollouts can be compared one by one.
     """
-    task = judge(problem.task)
+    task = replace(problem.task, evaluation_batch=4000, evaluation_periods=200)
 
     @jax.jit
     def costs(params: PyTree, key: Array) -> Array:
-        scenario: Scenario = task.sample(key, FRESH["periods"], FRESH["batch"])
-        return -task.values(policy, params, scenario, key, remat=False)
+        return -task.fresh_values(policy, params, key)
 
-    keys = jax.random.split(jax.random.key(1000), FRESH["repeats"])
+    keys = jax.random.split(jax.random.key(1000), 4)
     return np.concatenate([np.asarray(costs(params, key), np.float64) for key in keys])
 
 
@@ -344,7 +343,7 @@ class Reference:
 
         @jax.jit
         def one(key: Array) -> Array:
-            task = judge(problem.task)
+            task = problem.task
             return -task.evaluate(problem.reference, problem.reference_params, key)
 
         known = problem.reference_cost
@@ -445,7 +444,7 @@ def clock_curves(
     ):
         config = replace(config, learning_rate=rates[name], seed=SEEDS[0])
         method = method_of(problem, name)
-        result = train_policy(method, problem.task, config, evaluation=judge(problem.task))
+        result = train_policy(method, problem.task, config)
         rows.append(
             {
                 "table": "wall clock",

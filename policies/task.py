@@ -195,23 +195,28 @@ class SampledTask:
     """A problem whose scenarios are drawn from a law, such as those of ``simulator.classic``.
 
     The value is the mean reward of a period after the warm-up: less the cost per period. Rollouts
-    begin empty, and go on after the last period that is simulated.
+    begin empty, and go on after the last period that is simulated. Training may count periods as
+    soon as orders arrive; evaluations begin when costs are those of the long run.
     """
 
     params: Params
     simulator: Simulator = field(metadata=_STATIC)
     sample: Sampler = field(metadata=_STATIC)
     periods: int = field(default=60, metadata=_STATIC)
-    warm_up: int = field(default=20, metadata=_STATIC)  # periods that do not count
+    warm_up: int = field(default=20, metadata=_STATIC)  # periods that do not count in training
     evaluation_batch: int = field(default=1000, metadata=_STATIC)
-    evaluation_periods: int = field(default=100, metadata=_STATIC)
+    evaluation_periods: int = field(default=120, metadata=_STATIC)
+    evaluation_warm_up: int = field(default=60, metadata=_STATIC)
     mesh: Mesh | None = field(default=None, metadata=_STATIC)  # shares out the scenarios
 
     def __post_init__(self) -> None:
         """Refuse a warm-up that leaves nothing."""
-        shortest = min(self.periods, self.evaluation_periods)
-        if not 0 <= self.warm_up < shortest:
-            raise ValueError(f"warm_up is {self.warm_up}, must be in [0, {shortest}) periods")
+        for prefix in ("", "evaluation_"):
+            warm_up, periods = (getattr(self, prefix + n) for n in ("warm_up", "periods"))
+            if not 0 <= warm_up < periods:
+                raise ValueError(
+                    f"{prefix}warm_up is {warm_up}, must be in [0, {periods}): the periods"
+                )
         if self.evaluation_batch < 1:
             raise ValueError(f"evaluation_batch is {self.evaluation_batch}, must be at least 1")
 
@@ -254,6 +259,17 @@ class SampledTask:
         remat: bool = True,
     ) -> Float[Array, " B"]:
         """Return the mean reward of a period of every rollout, currency."""
+        return self._mean_reward(policy, policy_params, scenario, key, self.warm_up, remat)
+
+    def _mean_reward(
+        self,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array,
+        warm_up: int,
+        remat: bool,
+    ) -> Float[Array, " B"]:
         returns = batch_returns(
             self.simulator,
             self.params,
@@ -261,10 +277,10 @@ class SampledTask:
             policy_params,
             scenario,
             key,
-            warm_up=self.warm_up,
+            warm_up=warm_up,
             remat=remat,
         )
-        return returns / (scenario.series.period.shape[0] - self.warm_up)
+        return returns / (scenario.series.period.shape[0] - warm_up)
 
     def each(
         self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
@@ -276,9 +292,18 @@ class SampledTask:
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
         """Return the mean reward of a period over ``evaluation_batch`` rollouts."""
+        return jnp.mean(self.fresh_values(policy, policy_params, key))
+
+    def fresh_values(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, " B"]:
+        """Return the mean reward of a period of ``evaluation_batch`` rollouts; see ``evaluate``.
+
+        One key gives common random numbers: policies can be compared rollout by rollout.
+        """
         key_scenario, key_policy = jax.random.split(key)
         scenario = self.sample(key_scenario, self.evaluation_periods, self.evaluation_batch)
-        return jnp.mean(self.values(policy, policy_params, scenario, key_policy, remat=False))
+        return self._mean_reward(
+            policy, policy_params, scenario, key_policy, self.evaluation_warm_up, False
+        )
 
     def evaluation_rollouts(self) -> int:
         """Return ``evaluation_batch``, counted in rollouts of ``evaluation_periods``."""

@@ -237,12 +237,14 @@ def _advance(
     return found
 
 
-@partial(jax.jit, static_argnames=("method", "several"))
-def _evaluate(method: Method, several: bool, average: PyTree, task: Task, key: Array) -> Array:
-    def one(average: PyTree, key: Array) -> Array:
-        return task.evaluate(method.policy, method.policy_params(average), key)
+@partial(jax.jit, static_argnames=("policy", "several"))
+def _evaluate(policy: Policy, several: bool, params: PyTree, task: Task, key: Array) -> Array:
+    """Return the value of a policy, [R] of several."""
 
-    value: Array = (jax.vmap(one) if several else one)(average, key)
+    def one(params: PyTree, key: Array) -> Array:
+        return task.evaluate(policy, params, key)
+
+    value: Array = (jax.vmap(one) if several else one)(params, key)
     return value
 
 
@@ -391,8 +393,8 @@ def _train(
         return learned, _optimiser(1.0, 1.0).init(learned)
 
     learned, optimiser = jax.jit(jax.vmap(start) if several else start)(key_init)
-    first = _evaluate(method, several, learned, judge, key_evaluate)
     best = method.policy_params(learned)
+    first = _evaluate(method.policy, several, best, judge, key_evaluate)
     copy = partial(jax.tree.map, jnp.array)  # no two leaves may share memory that is given away
     run = _Run(
         learned=learned,
@@ -436,8 +438,9 @@ def _train(
         largest = np.maximum(largest, found.max(axis=1))
         done = until
         if done == goal:
-            value = _evaluate(method, several, run.average, judge, key_evaluate)
-            run = _keep_best(run, value, method.policy_params(run.average))
+            current = method.policy_params(run.average)
+            value = _evaluate(method.policy, several, current, judge, key_evaluate)
+            run = _keep_best(run, value, current)
             for curve, one, best_value, norm in zip(
                 curves, _rows(value), _rows(run.best_value), largest, strict=True
             ):

@@ -44,7 +44,8 @@ POLICY = BaseStock(initial_level=4.0)
 def newsvendor(**sizes):
     """A store whose orders arrive at once: every period is a newsvendor's."""
     simulator, params, sample = single_store(lead_time=0, unmet_cost=9.0)
-    sizes = {"periods": 12, "warm_up": 2, "evaluation_periods": 30, "evaluation_batch": 400} | sizes
+    sizes = {"periods": 12, "warm_up": 2, "evaluation_batch": 400} | sizes
+    sizes = {"evaluation_periods": 30, "evaluation_warm_up": 2} | sizes
     return SampledTask(params=params, simulator=simulator, sample=sample, **sizes)
 
 
@@ -259,7 +260,11 @@ def test_features_do_not_depend_on_the_size_of_demand():
         (lambda: PPO(policy=POLICY, clip=0.0), "clip is 0.0, must be above 0"),
         (lambda: PPO(policy=POLICY, endless_discount=1.0), "endless_discount is 1.0"),
         (lambda: GaussianPolicy(base=POLICY, initial_sd=0.0), "initial_sd is 0.0, must be above"),
-        (lambda: newsvendor(warm_up=12), r"warm_up is 12, must be in \[0, 12\)"),
+        (lambda: newsvendor(warm_up=12), r"^warm_up is 12, must be in \[0, 12\)"),
+        (
+            lambda: newsvendor(evaluation_warm_up=30),
+            "evaluation_warm_up is 30, must be in",
+        ),
         (lambda: newsvendor(evaluation_batch=0), "evaluation_batch is 0, must be at least 1"),
     ],
 )

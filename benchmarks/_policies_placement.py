@@ -77,7 +77,7 @@ class Sizes:
     rounds: int = 2
     members: int = 3  # of the ensemble
     weights: tuple[float, ...] = (0.0, 1.0)  # pessimism
-    fine_tune_epochs: int = 2
+    fine_tune_epochs: int = 3
     drain: Mapping[str, Any] = field(default_factory=dict)  # fields that differ from the default
 
 
@@ -279,7 +279,7 @@ class Placement:
             last = k == sizes.rounds - 1
             name = "neural_after" if last else f"neural_round{k}"
             policy, start = policies["neural"]
-            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 4, start)
+            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 3, start)
             return {"neural": (policy, load_parameters(self.path(name), policy))}
 
         drain = replace(

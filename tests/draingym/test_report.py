@@ -122,7 +122,7 @@ def fake_verdict() -> Results:
                 "mean_error": estimate(0.061, 0.01),
                 "worst": "neural",
                 "kendall": ranks,
-                "spearman": ranks,
+                "spearman": dict(ranks),
                 "chosen": "neural",
                 "best": "order up to",
                 "regret": estimate(0.042, 0.01),

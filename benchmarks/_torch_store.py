@@ -61,4 +61,4 @@ class TorchStore:
         loss = self.cost(demand)
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return float(loss.detach())

@@ -232,7 +232,7 @@ def tree_rows() -> list[Row]:
         "stores": (
             transshipment(demand=demand),
             DensePolicy(num_nodes=6, lead_time=3, scale=MEAN, width=512),
-            32,
+            512,
         ),
     }
     names = {"serial": "four-stage serial line", "stores": "warehouse with 5 stores, 3 x 512"}

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from drain_model import heads
 from drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from drain_model.config import DrainConfig
-from drain_model.data import Geography
+from drain_model.data import Geography, Statistics
 from drain_model.joints import JOINTS, Joint
 from drain_model.network import DrainNetwork, Exogenous, Static
 from simulator import Drain, History, Series, straight_through
@@ -84,10 +84,14 @@ class LearnedDrain:
             if jnp.shape(found) != (nodes,):
                 raise ValueError(f"{name} has shape {jnp.shape(found)}: must be {(nodes,)}")
         weights = jax.tree.map(jnp.asarray, checkpoint.weights)
-        network = nnx.merge(checkpoint.definition, weights)
-        static = network.static(
-            jax.tree.map(jnp.asarray, checkpoint.statistics), jax.tree.map(jnp.asarray, geography)
-        )
+        definition = checkpoint.definition
+
+        @jax.jit  # one program instead of many small ones, which are slow to compile
+        def static_of(weights: Weights, statistics: Statistics, geography: Geography) -> Static:
+            network: DrainNetwork = nnx.merge(definition, weights)
+            return network.static(statistics, geography)
+
+        static = static_of(weights, checkpoint.statistics, geography)
         kernel = cls(
             config=checkpoint.config,
             num_calendar=checkpoint.num_calendar,

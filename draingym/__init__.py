@@ -13,45 +13,85 @@ from typing import TYPE_CHECKING, Any
 from draingym.registration import register_envs
 
 if TYPE_CHECKING:
-    from policies import BaseStock, NeuralPlacement, OrderUpTo, train_by_gradient, tune
+    from policies import (
+        BaseStock,
+        CappedBaseStock,
+        DensePolicy,
+        EchelonBaseStock,
+        EqualFractile,
+        NeuralPlacement,
+        OrderUpTo,
+        train_by_gradient,
+        tune,
+    )
     from simulator import (
         FunctionalEnv,
         InventoryEnv,
         InventoryVectorEnv,
         LocalDemand,
+        NegativeBinomial,
+        Normal,
         Params,
+        Poisson,
         Scenario,
         Simulator,
+        batch_returns,
+        chunked_value_and_grad,
         make,
         make_gymnax,
         make_params,
         scenario_from_views,
+        serial_in_transit,
+        serial_line,
         single_store,
+        transshipment,
     )
 
 __version__ = version("draingym")
 
 __all__ = [
     "BaseStock",
+    "CappedBaseStock",
+    "DensePolicy",
+    "EchelonBaseStock",
+    "EqualFractile",
     "FunctionalEnv",
     "InventoryEnv",
     "InventoryVectorEnv",
     "LocalDemand",
+    "NegativeBinomial",
     "NeuralPlacement",
+    "Normal",
     "OrderUpTo",
     "Params",
+    "Poisson",
     "Scenario",
     "Simulator",
+    "batch_returns",
+    "chunked_value_and_grad",
     "make",
     "make_gymnax",
     "make_params",
     "scenario_from_views",
+    "serial_in_transit",
+    "serial_line",
     "single_store",
     "train_by_gradient",
+    "transshipment",
     "tune",
 ]
 
-_POLICIES = {"BaseStock", "NeuralPlacement", "OrderUpTo", "train_by_gradient", "tune"}
+_POLICIES = {
+    "BaseStock",
+    "CappedBaseStock",
+    "DensePolicy",
+    "EchelonBaseStock",
+    "EqualFractile",
+    "NeuralPlacement",
+    "OrderUpTo",
+    "train_by_gradient",
+    "tune",
+}
 
 
 def __getattr__(name: str) -> Any:

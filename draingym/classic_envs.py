@@ -15,6 +15,7 @@ from simulator import (
     FunctionalEnv,
     LocalDemand,
     LocalDemandParams,
+    Normal,
     Scenario,
     Simulator,
     make_params,
@@ -110,9 +111,7 @@ def serial(
         holding_cost=holding_costs,
         unmet_cost=unmet_cost,
         share=share,
-        mean=np.array([mean_demand]),
-        sd=np.array([sd_demand]),
-        correlation=0.0,
+        demand=Normal(means=(mean_demand,), sds=(sd_demand,)),
         horizon=horizon,
     )
 
@@ -157,9 +156,10 @@ def one_warehouse_many_stores(
     """
     if num_stores < 1:
         raise ValueError(f"num_stores is {num_stores}, must be at least 1")
-    if not 0 <= correlation <= 1:
-        raise ValueError(f"correlation is {correlation}, must be in [0, 1]")
     mean = 3.0 + 4.0 * (np.arange(num_stores) + 0.5) / num_stores
+    demand = Normal(
+        means=tuple(mean.tolist()), sds=tuple((0.3 * mean).tolist()), correlation=correlation
+    )
     return _tree(
         parent=[-1] + [0] * num_stores,
         names=["warehouse", *(f"store {i + 1}" for i in range(num_stores))],
@@ -167,9 +167,7 @@ def one_warehouse_many_stores(
         holding_cost=[warehouse_holding_cost] + [holding_cost] * num_stores,
         unmet_cost=unmet_cost,
         share=np.eye(num_stores + 1, num_stores, -1, dtype=np.float32),
-        mean=mean,
-        sd=0.3 * mean,
-        correlation=correlation,
+        demand=demand,
         horizon=horizon,
     )
 
@@ -182,38 +180,32 @@ def _tree(
     holding_cost: Sequence[float],
     unmet_cost: float,
     share: np.ndarray,
-    mean: np.ndarray,
-    sd: np.ndarray,
-    correlation: float,
+    demand: Normal,
     horizon: int,
 ) -> FunctionalEnv:
-    """Return a tree with fixed lead times, correlated normal demand and backlog, in real units."""
+    """Return a tree with fixed lead times, normal demand and backlog, in real units."""
     _check_horizon(horizon)
     if min(lead_times) < 0:
         raise ValueError(f"lead_times is {lead_times}, must be at least 0 periods each")
-    if not (mean > 0).all() or not (sd >= 0).all():
-        raise ValueError(f"demand has means {mean} and deviations {sd}, must be > 0 and >= 0")
-    tree, regions = list(parent), len(mean)
+    if not (demand.mean > 0).all():
+        raise ValueError(f"demand has means {demand.mean}, must be > 0 units")
+    tree = list(parent)
     kernel = LocalDemandParams(share=jnp.asarray(share), unit_ship_cost=jnp.zeros(len(tree)))
     holding = np.asarray(holding_cost)
     params = make_params(tree, kernel, holding_cost=holding, unmet_cost=unmet_cost)
     lead = np.eye(max(lead_times) + 1)[np.asarray(lead_times)]
-    flow = share @ mean  # mean demand behind each node, its children's included
+    flow = share @ demand.mean  # mean demand behind each node, its children's included
     for child in reversed(range(len(tree))):
         if tree[child] >= 0:
             flow[tree[child]] += flow[child]
-    centre, spread = jnp.asarray(mean, jnp.float32), jnp.asarray(sd, jnp.float32)
+    start = flow * (np.asarray(lead_times) + 1)
+    shape = (horizon, demand.regions)
 
     def sample(key: jax.Array) -> Scenario:
-        key_common, key_own, key_noise = jax.random.split(key, 3)
-        common = jax.random.normal(key_common, (horizon, 1))
-        own = jax.random.normal(key_own, (horizon, regions))
-        z = correlation**0.5 * common + (1.0 - correlation) ** 0.5 * own
-        demand = jnp.maximum(centre[None, :] + spread[None, :] * z, 0.0)
-        scenario = scenario_from_views(
-            demand, lead, key_noise, on_hand=flow * (np.asarray(lead_times) + 1)
-        )
-        expected = jnp.broadcast_to(centre[None, :], (horizon, regions))
+        key_demand, key_noise = jax.random.split(key)
+        units = demand.sample(key_demand, shape)
+        scenario = scenario_from_views(units, lead, key_noise, on_hand=start)
+        expected = jnp.broadcast_to(jnp.asarray(demand.mean, jnp.float32)[None], shape)
         return replace(scenario, series=replace(scenario.series, forecast=expected))
 
     return FunctionalEnv(

@@ -55,15 +55,17 @@ def make_checkpoint(folder: Path, loop_config: LoopConfig, path: Path = PATH) ->
     Raises:
         ValueError: If the file is larger than a package should carry.
     """
-    from draingym.loop import Loop
+    from draingym.data_stage import get_orders, write_history
+    from draingym.learning_stages import train_drain_model
+    from draingym.run import Run
 
-    loop = Loop(loop_config, folder)
+    run = Run(loop_config, folder)
 
     def advance(done: int, total: int) -> None:
         print(f"{done} of {total}", flush=True)
 
-    for work in (loop.orders, loop.history, loop.train_drain_model):
-        work(advance)
+    for work in (get_orders, write_history, train_drain_model):
+        work(run, advance)
     made = (folder / "drain_model.npz").read_bytes()
     if len(made) > MOST_BYTES:
         raise ValueError(f"checkpoint has {len(made)} bytes, must have at most {MOST_BYTES}")

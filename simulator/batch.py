@@ -25,8 +25,8 @@ from simulator.types import Params, Policy, PyTree, Scenario, Series, State
 # Name of what a policy would rather store than recompute in the backward pass.
 KEPT = "kept for the backward pass"
 
-# Bytes of a processor's cache that a batch's state may take, and the arrays of one entry a node
-# that a step works on beside those in transit.
+# Bytes of a cache that a batch may take, and the arrays of one entry a node that a step works on
+# beside those in transit.
 _CACHE, _ARRAYS = 2**19, 12
 _WORTH = 64  # scenarios of a chunk: fewer are slower than memory
 

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
-from scipy import special
 
 # Tables end where less than this is left: float32 uniforms have steps of 2**-23.
 _TAIL = 1e-8
@@ -87,6 +86,8 @@ class Poisson:
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
+        from scipy import special  # where it is needed: loading it takes as long as a step
+
         units = np.arange(int(self.rate + 12 * np.sqrt(self.rate) + 24))
         cdf = _until_tail(special.pdtr(units, self.rate))
         return from_table(jax.random.uniform(key, shape), cdf)
@@ -116,6 +117,8 @@ class NegativeBinomial:
 
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
+        from scipy import special
+
         size = 1.0 / self.dispersion
         sd = np.sqrt(self.rate + self.dispersion * self.rate**2)
         # The tail is geometric, with the larger of rate and sd as its scale.

@@ -112,15 +112,24 @@ def window(
 
     Returns:
         A batch of scenarios, leaves [B, ...] and [B, horizon, ...].
+
+    Raises:
+        ValueError: If the horizon is below 1 or beyond the series. Inside ``jit``, where the start
+            is not known, it is held against the length of the series alone.
     """
+    start = windows.start[which]
+    left = windows.series.period.shape[1]
+    left -= 0 if isinstance(start, jax.core.Tracer) else int(start)
+    if not 1 <= horizon <= left:
+        raise ValueError(f"horizon is {horizon}, must be in [1, {left}], the periods that are left")
 
     def cut(leaf: Array) -> Array:
         chosen = leaf if products is None else leaf[products]
-        return jax.lax.dynamic_slice_in_dim(chosen, windows.start[which], horizon, axis=1)
+        return jax.lax.dynamic_slice_in_dim(chosen, start, horizon, axis=1)
 
     series: Series = jax.tree.map(cut, windows.series)
     series = replace(series, last=jnp.zeros_like(series.last).at[:, -1].set(True))
-    start: Initial = jax.tree.map(
+    initial: Initial = jax.tree.map(
         lambda leaf: leaf[which] if products is None else leaf[which][products], windows.initial
     )
-    return Scenario(initial=start, series=sample_noise(series, windows.lead_time, key))
+    return Scenario(initial=initial, series=sample_noise(series, windows.lead_time, key))

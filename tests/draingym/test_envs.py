@@ -13,6 +13,7 @@ from gymnasium.vector import AutoresetMode
 
 import draingym
 import simulator
+from draingym import shipped
 from draingym.envs import PROBLEMS, make_problem
 from draingym.registration import IDS
 from simulator import InventoryVectorEnv
@@ -22,6 +23,8 @@ _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
 SMALL = {
     "draingym/Placement-v0": _US,
     "draingym/OrderPerNode-v0": _US,
+    "draingym/PlacementLearned-v0": _US,
+    "draingym/OrderPerNodeLearned-v0": _US,
     "draingym/Pricing-v0": _US,
     "draingym/Serial-v0": {"horizon": 8},
     "draingym/OneWarehouseManyStores-v0": {"horizon": 8, "num_stores": 2},
@@ -118,6 +121,8 @@ def test_a_million_steps_at_the_bounds():
     plan = {
         "draingym/Placement-v0": (128, 62),
         "draingym/OrderPerNode-v0": (128, 62),
+        "draingym/PlacementLearned-v0": (64, 62),
+        "draingym/OrderPerNodeLearned-v0": (64, 62),
         "draingym/Pricing-v0": (2048, 62),
         "draingym/Serial-v0": (2048, 102),
         "draingym/OneWarehouseManyStores-v0": (2048, 102),
@@ -184,6 +189,49 @@ def test_environments_are_found_by_name_and_load_nothing_heavy():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["[False, False, True] True", "[]"]
+
+
+def test_the_closest_node_needs_no_flax():
+    code = (
+        "import sys, draingym.us_envs\n"
+        "draingym.us_envs.placement(horizon=2)\n"
+        "print(sorted({'flax', 'scipy', 'xarray'} & sys.modules.keys()))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+def test_the_shipped_drain_model_is_small_and_is_what_its_command_makes():
+    assert shipped.PATH.stat().st_size < shipped.MOST_BYTES
+    checkpoint, loop = shipped.shipped_checkpoint(), shipped.config()
+    assert checkpoint.config == loop.drain
+    assert loop.data == "synthetic"
+    network = make_problem("PlacementLearned").params
+    # The nodes it was trained on are those of the environment.
+    assert checkpoint.node_coordinates.shape[0] == network.parent.shape[0]
+    assert checkpoint.train_periods == round(120 * loop.train_share)
+
+
+def test_customers_of_the_learned_model_leave_when_shelves_are_empty():
+    env = simulator.make("draingym/PlacementLearned-v0", **_US)
+
+    def sold(share):
+        _, state = env.reset(jax.random.key(0))
+        actions = jnp.full(env.num_actions, share)
+        _, moves = jax.lax.scan(
+            lambda state, _: (lambda out: (out[1], out[4]["transition"]))(
+                env.step(jax.random.key(0), state, actions)
+            ),
+            state,
+            None,
+            length=8,
+        )
+        return moves.outbound.sum(), moves.ship_cost.sum()
+
+    units, cost = jax.jit(jax.vmap(sold))(jnp.array([0.0, 0.3]))
+    assert units[0] == cost[0] == 0.0
+    assert units[1] > 5.0
+    assert 1.0 < cost[1] / units[1] < 20.0  # USD a unit
 
 
 def test_pure_functions_by_name():

@@ -5,13 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from policies import BaseStock
+from policies import BaseStock, DensePolicy
+from policies.dense import elu
 from simulator import (
+    batch,
     batch_last,
     batch_returns,
     chunked_value_and_grad,
     discounted_return,
     single_store,
+    straight_through,
+    vmap_last,
 )
 
 BATCH, PERIODS = 12, 10
@@ -95,3 +99,80 @@ def test_bad_batches_are_refused(store):
         run(sample(jax.random.key(0), PERIODS))
     with pytest.raises(ValueError, match=r"has \d axes, must have \d, or one more"):
         run(jax.tree.map(lambda leaf: leaf[..., None, None], scenario))
+
+
+def test_a_large_batch_goes_through_in_parts_that_fit_the_cache(monkeypatch, store):
+    simulator, params, sample = store
+    scenario = sample(jax.random.key(4), PERIODS, BATCH)
+
+    def run():
+        return batch_returns(simulator, params, BaseStock(), jnp.float32(15.0), scenario)
+
+    whole = run()
+    monkeypatch.setattr(batch, "_WORTH", 2)
+    monkeypatch.setattr(batch, "_CACHE", 4 * 5 * (2 + 12))  # five stores' state
+    assert batch._cached(BATCH, 2, 1) == 4
+    np.testing.assert_allclose(run(), whole, rtol=1e-6)
+
+
+def mixed(params, batched, other):
+    """Every rule of ``vmap_last``, and operations that have none."""
+    weight, stock = params["weight"], batched["stock"]  # [3, 4], [4]
+    x = weight @ stock  # not batched, batched
+    y = stock @ weight.T  # the other way round
+    z = jnp.stack([x, y, jnp.ones(3)])  # [3, 3]
+    z = jnp.where(other > 0, z, z.T) + batched["scalar"] * jnp.arange(3.0)[None, :]
+    z = jnp.clip(z, -2.0, batched["scalar"] + 3.0)
+    joined = jnp.concatenate([z[1:, ::2], z[:2, :1]], axis=1)  # [2, 3]
+    total = jnp.cumsum(joined, axis=1) @ joined.T  # both batched
+    taken = jnp.take(stock, jnp.argmax(total, axis=0))  # a gather
+    smooth = straight_through(jnp.floor(taken), taken) + jax.nn.relu(taken)  # custom derivatives
+    last = jax.lax.fori_loop(0, 3, lambda _, c: c * 0.5 + smooth, taken)  # a loop
+    return {"z": z.reshape(9)[None], "last": last, "constant": jnp.arange(2.0), "weight": weight}
+
+
+def test_the_batch_stays_last_and_nothing_else_changes():
+    key = jax.random.key(5)
+    params = {"weight": jax.random.normal(key, (3, 4))}
+    batched = {"stock": jax.random.normal(key, (4, BATCH)), "scalar": jnp.linspace(0.0, 1.0, BATCH)}
+    args = (params, batched, jnp.float32(1.0))
+    mapped = ({"weight": False}, {"stock": True, "scalar": True}, False)
+    ours = vmap_last(mixed, mapped, BATCH)
+    theirs = jax.vmap(mixed, in_axes=(None, -1, None), out_axes=-1)
+    for got, want in zip(jax.tree.leaves(ours(*args)), jax.tree.leaves(theirs(*args)), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+    def loss(function, params, batched):
+        out = function(params, batched, args[2])
+        return jnp.sum(out["last"] ** 2) + jnp.sum(out["z"]) * jnp.sum(out["weight"])
+
+    got, want = (jax.grad(loss, argnums=(1, 2))(f, params, batched) for f in (ours, theirs))
+    for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_dense_policy_starts_near_the_demand_and_its_derivative_is_exact():
+    policy = DensePolicy(num_nodes=1, lead_time=2, scale=5.0, width=4, depth=2)
+    simulator, params, sample = single_store(lead_time=2)
+    weights = policy.init(jax.random.key(6))
+    scenario = sample(jax.random.key(7), PERIODS, BATCH)
+
+    def loss(weights, remat):
+        return -batch_returns(simulator, params, policy, weights, scenario, remat=remat).mean()
+
+    value = jax.jit(jax.value_and_grad(loss), static_argnums=1)
+    (kept, slope), (stored, other) = value(weights, True), value(weights, False)
+    assert kept == stored
+    for a, b in zip(jax.tree.leaves(slope), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    ahead = jax.jvp(lambda w: loss(w, False), (weights,), (slope,))[1]
+    assert float(ahead) == pytest.approx(
+        sum(float(jnp.sum(leaf**2)) for leaf in jax.tree.leaves(slope)), rel=1e-3
+    )
+    z = jnp.array([-2.0, 0.0, 3.0])
+    np.testing.assert_allclose(elu(z), jax.nn.elu(z), rtol=1e-6)
+    np.testing.assert_allclose(jax.vmap(jax.grad(elu))(z), [np.exp(-2.0), 1.0, 1.0], rtol=1e-6)
+    with pytest.raises(ValueError, match="width is 0, must be at least 1"):
+        DensePolicy(num_nodes=1, lead_time=2, width=0)
+    with pytest.raises(ValueError, match=r"scale is 0\.0, must be above 0"):
+        DensePolicy(num_nodes=1, lead_time=2, scale=0.0)

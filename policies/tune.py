@@ -86,7 +86,9 @@ def tune(
 
     Differential evolution (scipy), over the logarithm of every parameter whose lower bound is
     above 0; every candidate is rolled out through all windows and products, a generation in one
-    jitted call.
+    jitted call. The last third of the generations looks around the best candidate along every
+    axis, with steps that halve where nothing better is found: evolution alone may settle where one
+    parameter hides another.
 
     Args:
         simulator: Dynamics and drain kernel.
@@ -107,7 +109,8 @@ def tune(
             candidate has a finite value.
 
     Source:
-        Storn and Price (1997), through ``scipy.optimize.differential_evolution``.
+        Storn and Price (1997), through ``scipy.optimize.differential_evolution``; Hooke and Jeeves
+        (1961) for the end of the search.
     """
     config = TuneConfig() if config is None else config
     example = policy.init(jax.random.key(0))
@@ -142,12 +145,13 @@ def tune(
         if progress is not None:
             progress(len(curve), generations)
 
+    around = generations // 3
     first = qmc.LatinHypercube(len(box.low), rng=np.random.default_rng(config.seed))
     low, high = box.ends()
     found = differential_evolution(
         objective,
         Bounds(low, high),
-        maxiter=generations,
+        maxiter=generations - around,
         init=qmc.scale(first.random(members), low, high),
         polish=False,
         tol=0.0,
@@ -156,14 +160,35 @@ def tune(
         rng=np.random.default_rng(config.seed),
         callback=after_generation,
     )
-    if not np.isfinite(found.fun):
+    best, least = np.asarray(found.x), float(found.fun)
+    if not np.isfinite(least):
         raise ValueError("policy: no candidate within the bounds has a value that is finite")
+    step = 0.25 * (high - low)
+    for turn in range(around):
+        candidates = np.clip(best + _axes(step, members, turn), low, high)
+        values = objective(candidates.T)
+        if values.min() < least:
+            best, least = candidates[int(np.argmin(values))], float(values.min())
+        else:
+            step = step / 2.0
+        curve.append(-least)
+        if progress is not None:
+            progress(len(curve), generations)
     return TuneResult(
-        params=unravel(jnp.asarray(box.values(found.x), jnp.float32)),
-        value=-float(found.fun),
+        params=unravel(jnp.asarray(box.values(best), jnp.float32)),
+        value=-least,
         curve=np.asarray(curve),
         rollouts=rollouts,
     )
+
+
+def _axes(step: NDArray[np.float64], count: int, turn: int) -> NDArray[np.float64]:
+    """Return [count, n] moves along axes, both ways, by a step and by a quarter of it."""
+    both = np.concatenate([np.diag(step), -np.diag(step)])
+    moves = np.concatenate([both, both / 4.0])
+    chosen = (turn * count + np.arange(count)) if count < len(both) else np.arange(count)
+    found: NDArray[np.float64] = moves[chosen % len(moves)]
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -104,6 +104,26 @@ def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, s
         )
 
 
+def test_a_policy_that_asks_for_nonsense_is_refused(small_world, true_systems, params, scenario):
+    start = int(np.asarray(scenario.series.period)[0, 0])
+    for level, shown in ((np.nan, "nan"), (-np.inf, "-inf")):
+        wrong = np.array([12.0, 12.0, level, 12.0], np.float32)
+        with pytest.raises(
+            ValueError, match=f"requests {shown} units for node 2 in period {start}"
+        ):
+            run(true_systems, small_world.views, params, Plain(), wrong, scenario)
+
+
+class Plain:
+    """Asks for what its parameters say, whatever that is."""
+
+    def init(self, key):
+        return LEVEL
+
+    def apply(self, params, observation, key):
+        return params + 0.0 * observation.on_hand
+
+
 def test_the_log_is_valid_and_aggregates_to_the_run(small_world, history):
     log = to_event_log(small_world, history)
     validate_log(log)

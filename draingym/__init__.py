@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from policies import (
         BaseStock,
         CappedBaseStock,
-        DensePolicy,
         EchelonBaseStock,
         EqualFractile,
         NeuralPlacement,
@@ -52,7 +51,6 @@ __version__ = version("draingym")
 __all__ = [
     "BaseStock",
     "CappedBaseStock",
-    "DensePolicy",
     "EchelonBaseStock",
     "EqualFractile",
     "FunctionalEnv",
@@ -84,7 +82,6 @@ __all__ = [
 _POLICIES = {
     "BaseStock",
     "CappedBaseStock",
-    "DensePolicy",
     "EchelonBaseStock",
     "EqualFractile",
     "NeuralPlacement",

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from policies import BaseStock, DensePolicy
+from benchmarks._dense_policy import DensePolicy
+from policies import BaseStock
 from policies.dense import elu
 from simulator import (
     batch,

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import jax
 import numpy as np
 import tyro
 
@@ -76,7 +77,11 @@ class Clock:
         self.began = self.last = time.perf_counter()
 
     def __call__(self, what: str) -> None:
-        """Say that something is done."""
+        """Say that something is done, and drop its compiled programs.
+
+        A program takes several memory maps, and a process may have only so many.
+        """
+        jax.clear_caches()
         now = time.perf_counter()
         print(f"{now - self.began:7.0f} s  {what} ({now - self.last:.0f} s)", flush=True)
         self.last = now

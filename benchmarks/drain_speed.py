@@ -51,7 +51,7 @@ from drain_model import (
 from drain_model.checkpoint import graph_definition, initial_weights
 from drain_model.kernel import LearnedParams
 from drain_model.losses import Losses
-from drain_model.training import _optimizer, _Panel, _schedule, _update
+from drain_model.training import _optimizer, _Panel, _schedule, _update, cache_chunk
 from drain_model.training_state import Learned
 from simulator import History, Series
 
@@ -375,7 +375,8 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
     rows = jnp.arange(batch)[None]
     start = time.perf_counter()
     definition = graph_definition(config, CALENDAR, ATTRIBUTES)
-    step = _update.lower(definition, config, updates, periods, 1, learned, rows, panel).compile()
+    sizes = (updates, periods, cache_chunk(batch))
+    step = _update.lower(definition, config, *sizes, learned, rows, panel).compile()
     seconds = time.perf_counter() - start
 
     network = TorchDrain(config, stats, data, ATTRIBUTES)

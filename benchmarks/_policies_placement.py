@@ -77,7 +77,7 @@ class Sizes:
     rounds: int = 2
     members: int = 3  # of the ensemble
     weights: tuple[float, ...] = (0.0, 1.0)  # pessimism
-    fine_tune_epochs: int = 3
+    fine_tune_epochs: int = 4
     drain: Mapping[str, Any] = field(default_factory=dict)  # fields that differ from the default
 
 
@@ -176,7 +176,7 @@ class Placement:
                 policy,
                 setting.train,
                 config.training_horizon,
-                replace(config.train, updates=updates, evaluate_every=max(updates // 3, 1)),
+                replace(config.train, updates=updates, evaluate_every=max(updates // 5, 1)),
                 initial=initial,
             )
             return found.params, {"value": found.value, "rollouts": found.rollouts}
@@ -279,7 +279,7 @@ class Placement:
             last = k == sizes.rounds - 1
             name = "neural_after" if last else f"neural_round{k}"
             policy, start = policies["neural"]
-            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 3, start)
+            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 2, start)
             return {"neural": (policy, load_parameters(self.path(name), policy))}
 
         drain = replace(
@@ -316,7 +316,7 @@ class Placement:
         )
         around = {f"{BASELINE}, {bought:g}x": (order_up_to, other)}
         nodes = self.run.world.network.num_nodes
-        off = perturbed(around, nodes, 1, sd=0.6, seed=1000 + k)
+        off = perturbed({**policies, **around}, nodes, 1, sd=0.6, seed=1000 + k)
         return {**policies, **around, **off}
 
     def ensemble(self, advance: Advance) -> Figures:

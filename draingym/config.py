@@ -31,7 +31,7 @@ class LoopConfig:
     floor_samples: int = 128  # joint samples of the noise floor
     replications: int = 4  # of lead times, conversions and costs in the validation
     verdict_replications: int = 1  # the same, where the simulator is judged over many policies
-    one_step_samples: int = 16  # joint samples that score the drain model on visited states
+    one_step_samples: int = 8  # joint samples that score the drain model on visited states
     training_horizon: int = 14  # periods of a rollout that trains a policy
     training_starts: int = 4  # windows of the training periods that rollouts start in
     history_buy_cover_days: float = 14.0  # of the policy that wrote the log

@@ -521,6 +521,7 @@ def draw_clock(rows: Sequence[Row]) -> Callable[[Any], None]:
             axis.axhline(1.0, color="black", lw=0.6, ls=":")
             axis.set_yscale("log")
             axis.set_xscale("symlog", linthresh=0.1)
+            axis.set_xlim(left=0.0)
             axis.set_xlabel("seconds of updates, compilation not counted")
             axis.set_ylabel("cost above the optimum, %")
             axis.set_title(name, loc="left")

@@ -17,6 +17,10 @@ from policies.task import Task
 from policies.training import Descend
 from simulator import Observation, Policy, PyTree
 
+# Standard deviations of a period's reward in one unit of an endless problem's values: rewards of
+# some ten periods that depend on each other add up to about that.
+_VALUE_UNIT = 10.0
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +40,8 @@ class PPO:
     """Clipped policy gradient with generalised advantages, several epochs of minibatches a batch.
 
     Requests are Gaussian around the policy's; what is evaluated and kept is their mean. One
-    optimiser and one rate for policy and value network. An endless problem's last period only
-    tells what the one before it leads to.
+    optimiser and one rate for policy and value network. An endless problem's rewards are centred
+    and scaled by those of the batch; its last period only tells what the one before it leads to.
 
     Source: Schulman et al. (2017), with what Huang et al. (2022), "The 37 implementation details
     of PPO", list for continuous actions: orthogonal initialisation, advantages normalised by
@@ -126,8 +130,11 @@ class PPO:
         gaussian, critic = self._gaussian(), self._critic(task)
         moves = play(task, gaussian, learned["policy"], batch, key)
         left = jnp.broadcast_to(periods_left(task)[None], moves.reward.shape)
-        # Values are learned in units of about their size.
-        unit = 1.0 / (1.0 - self.endless_discount) if task.endless else 1.0
+        reward, unit = moves.reward / scale, 1.0
+        if task.endless:
+            # What a period costs whatever is done would hide what an action changes.
+            reward = moves.reward - jnp.mean(moves.reward)
+            reward, unit = reward / (jnp.std(reward) + 1e-8), _VALUE_UNIT
         discount = task.params.discount * (self.endless_discount if task.endless else 1.0)
         each = jax.vmap(jax.vmap(critic.apply, (None, 0, 0)), (None, 0, 0))
         value = unit * each(learned["value"], moves.observation, left)
@@ -136,12 +143,12 @@ class PPO:
         )
         if task.endless:
             following = value[:, 1:]
-            moves, left, value, told = jax.tree.map(
-                lambda leaf: leaf[:, :-1], (moves, left, value, told)
+            moves, reward, left, value, told = jax.tree.map(
+                lambda leaf: leaf[:, :-1], (moves, reward, left, value, told)
             )
         else:
             following = jnp.concatenate([value[:, 1:], jnp.zeros_like(value[:, :1])], axis=1)
-        error = moves.reward / scale + discount * following - value
+        error = reward + discount * following - value
 
         def back(later: Array, now: Array) -> tuple[Array, Array]:
             total = now + discount * self.gae_lambda * later

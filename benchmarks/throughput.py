@@ -16,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +224,11 @@ def fresh(problem: Problem, policy: Policy, weights: Any, batch: int, periods: i
     return batch * periods / wall
 
 
+def simulated(simulator: Simulator, params: Params, scenario: Scenario) -> jax.Array:
+    """Return the mean return of requests that stay the same."""
+    return batch_returns(simulator, params, Fixed(units=MEAN), None, scenario).mean()
+
+
 def tree_rows() -> list[Row]:
     """Return the serial line and the warehouse with stores, beside printed figures."""
     means = (3.4, 4.2, 5.0, 5.8, 6.6)
@@ -238,21 +244,19 @@ def tree_rows() -> list[Row]:
     names = {"serial": "four-stage serial line", "stores": "warehouse with 5 stores, 3 x 512"}
     rows = []
     for key, (problem, policy, chunk) in trees.items():
-        batch, simulated, trained = PRINTED_TREES[key]
+        batch, without, trained = PRINTED_TREES[key]
         simulator, params, sample = problem
         scenario = sample(jax.random.key(0), PERIODS, batch)
-        run = jax.jit(
-            lambda s, p=(simulator, params): batch_returns(*p, Fixed(units=MEAN), None, s).mean()
-        )
+        run = jax.jit(partial(simulated, simulator, params))
         optimizer, update = trainer((simulator, params), policy, chunk)
         weights = policy.init(jax.random.key(0))
         held = (weights, optimizer.init(weights))
-        functions = {
-            "simulation": lambda run=run, s=scenario: run(s),
-            "training": lambda update=update, held=held, s=scenario: update(*held, s),
+        functions: dict[str, Callable[[], Any]] = {
+            "simulation": partial(run, scenario),
+            "training": partial(update, *held, scenario),
         }
         for (name, (wall, _)), printed in zip(
-            timed(functions, 5).items(), (simulated, trained), strict=True
+            timed(functions, 5).items(), (without, trained), strict=True
         ):
             label = f"{names[key]}, {name}"
             rows.append(row(label, batch, batch * PERIODS / wall, "PyTorch", printed, "printed"))
@@ -298,10 +302,10 @@ def kernel_rows() -> list[Row]:
         gradient = rollouts.compiled("remat")
         exogenous = prepare(rollouts.params)
         called = (rollouts.params, exogenous, rollouts.arrivals)
-        functions = {
-            "forward": lambda forward=forward, called=called: forward(*called),
-            "gradient": lambda gradient=gradient, called=called: gradient(*called),
-            "location stream": lambda prepare=prepare, p=rollouts.params: prepare(p),
+        functions: dict[str, Callable[[], Any]] = {
+            "forward": partial(forward, *called),
+            "gradient": partial(gradient, *called),
+            "location stream": partial(prepare, rollouts.params),
         }
         steps = products * rollouts.arrivals.shape[1]
         for name, (wall, _) in timed(functions, 5).items():

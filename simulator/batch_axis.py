@@ -86,7 +86,9 @@ def _evaluate(
     """Return every output, and whether its last axis is the batch."""
     known: dict[Var, tuple[Any, bool]] = {}
     known |= {var: (value, False) for var, value in zip(jaxpr.constvars, consts, strict=True)}
-    known |= {v: entry for v, *entry in zip(jaxpr.invars, args, mapped, strict=True)}
+    known |= {
+        var: (value, last) for var, value, last in zip(jaxpr.invars, args, mapped, strict=True)
+    }
 
     def read(atom: Any) -> tuple[Any, bool]:
         return (atom.val, False) if isinstance(atom, Literal) else known[atom]
@@ -136,7 +138,7 @@ def _apply(
     if name in _RULES:
         found = _RULES[name](eqn, values, flags, batch)
         if found is not None:
-            return found
+            return list(found)
     axes = [-1 if last else None for last in flags]
     mapped: list[Array] = jax.vmap(_alone(within, eqn), in_axes=axes, out_axes=-1, axis_size=batch)(
         *values
@@ -146,7 +148,8 @@ def _apply(
 
 def _aligned(eqn: JaxprEqn, values: list[Any], flags: list[bool]) -> list[Any]:
     """Give every operand the rank of the result; axes of length one are broadcast."""
-    rank = len(eqn.outvars[0].aval.shape)
+    result: Any = eqn.outvars[0].aval
+    rank = len(result.shape)
     aligned = []
     for value, last in zip(values, flags, strict=True):
         shape = jnp.shape(value)

@@ -152,7 +152,8 @@ def act(
         shipped=shipped,
         transferred=transferred,
         stowed=stowed,
-        available=state.on_hand - transferred + stowed,
+        # Never below zero: what left is at most the stock, and what is added is not negative.
+        available=(stock - transferred) + (pieces[0] if ship_arrivals else stowed),
         pipeline=pieces[1:] + later,
         owed=jnp.where(unmet, jnp.maximum(claim - shipped, 0.0), 0.0) if hold_requests else None,
     )

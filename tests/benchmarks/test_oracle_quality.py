@@ -63,6 +63,7 @@ def test_placing_asks_for_what_is_missing():
     assert place.init(jax.random.key(0))["share"].tolist() == [0.0, 0.5, 0.5]
 
 
+@pytest.mark.slow
 def test_history_comes_back_unit_for_unit_given_itself():
     lines = synthetic_order_lines(
         SyntheticConfig(num_products=14, num_customers=500, num_days=16, lines_per_day=150.0),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks._docs import policies_classic, policies_clock, policies_gradients
+from benchmarks._docs_policies import policies_classic, policies_clock, policies_gradients
 from benchmarks._policies_classic import classic_claims, reached
 from benchmarks._policies_gradients import OURS, gradient_claims
 from benchmarks._policies_part import mean_interval

@@ -15,9 +15,7 @@ def members(process):
     return data, [
         replace(
             perturbed(TINY, data),
-            weights=jax.tree.map(
-                lambda x, e=e: x * (1.0 + 0.05 * e), perturbed(TINY, data).weights
-            ),
+            weights=jax.tree.map(lambda x, e=e: x * (1.0 + 0.5 * e), perturbed(TINY, data).weights),
         )
         for e in range(2)
     ]

@@ -24,11 +24,10 @@ def z_scores(difference: np.ndarray) -> np.ndarray:
 
 
 PATHS = 2000
-# Splits and conditioning on enough stock take long to compile, and their derivatives are also
-# checked against enumeration (test_joints, test_splits).
+# These take long to compile, and their derivatives are also checked against enumeration
+# (test_joints, test_splits).
 SLOW = [
-    pytest.param(kind, marks=pytest.mark.slow) if kind in ("coherent", "truncated") else kind
-    for kind in KINDS
+    pytest.param(kind, marks=pytest.mark.slow) if kind != "independent" else kind for kind in KINDS
 ]
 
 

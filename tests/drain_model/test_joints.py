@@ -221,6 +221,7 @@ def coherent_means(number: int = 10_946, step: int = 6765):
     return all_of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stock", [(9, 9), (2, 1)], ids=["ample", "scarce"])
 def test_coherent_derivative_of_enumerated_expectations(stock: tuple) -> None:
     """In the log total, the share and the concentration; of a linear and of a kinked function.

@@ -103,7 +103,8 @@ def test_relaxed_draws_are_feasible_real_and_have_a_derivative(drawn):
 
 def test_other_joints_and_temperatures_are_refused(process):
     data = process.data.products(slice(0, 1))
-    copula = LearnedDrain(config=TINY, num_calendar=2, num_attributes=3, num_nodes=data.num_nodes)
+    config = replace(TINY, joint="copula")
+    copula = LearnedDrain(config=config, num_calendar=2, num_attributes=3, num_nodes=data.num_nodes)
     with pytest.raises(ValueError, match=r"config\.joint = 'copula'"):
         ScoredDrain(kernel=copula)
     with pytest.raises(ValueError, match="must be 'independent' and 'censored'"):

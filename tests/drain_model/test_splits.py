@@ -121,6 +121,7 @@ def test_derivatives_are_those_of_the_enumerated_mean(alphas: tuple, slopes) -> 
                 assert found[3 + j][i] == pytest.approx(slope, abs=0.02 * abs(slope) + 5e-3)
 
 
+@pytest.mark.slow
 def test_derivatives_of_wide_splits() -> None:
     number, alphas = 2048, (5.0, 7.0)
     u = (jnp.arange(number) + 0.5) / number

@@ -44,6 +44,7 @@ def test_a_stream_holds_what_memory_holds(data: DrainData, stream: PanelStream) 
     assert summarise(data.periods(0, 17), 15).fingerprint != a.fingerprint
 
 
+@pytest.mark.slow
 def test_a_stream_trains_as_memory_does(process, folder: Path, tmp_path: Path) -> None:
     memory = train(process.data, LEAST, seed=1)
     streamed = train(PanelStream(folder), LEAST, seed=1, folder=tmp_path)

@@ -177,6 +177,7 @@ def test_unreachable_data_falls_back_to_synthetic_orders_and_says_so(tmp_path, m
     assert "synthetic" in figures["source"]
 
 
+@pytest.mark.slow
 def test_a_rollout_of_an_ensemble_is_the_members_mean_less_their_spread(run):
     out, _ = run
     folder = Run(SMALL, out)

@@ -209,6 +209,7 @@ def test_curves_can_be_read_by_tensorboard(tmp_path, task):
         assert content.count(name) == 2  # at the start, and after eight updates
 
 
+@pytest.mark.slow
 def test_windows_take_a_truncated_gradient():
     from policies import train_by_gradient
 

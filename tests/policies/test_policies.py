@@ -95,6 +95,7 @@ def nudged(params):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feasibility", ["proportional", "softmax"])
 def test_a_feasible_policy_asks_for_no_more_than_its_parent_has(feasibility):
     tree = small_tree()

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks._dense_policy import DensePolicy
+from benchmarks._dense_policy import DensePolicy, elu
 from policies import BaseStock
-from policies.dense import elu
 from simulator import (
     batch,
     batch_last,

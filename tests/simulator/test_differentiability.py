@@ -263,6 +263,7 @@ def test_the_variance_of_the_gradient_does_not_grow_with_the_horizon(name):
 
 # Whole units: the derivative of the mean, and how far it may be off. Rounding is straight through,
 # and whole stock meets whole demand at its kink all the time, where one side is taken.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "paths", "periods", "bound"),
     [(everything, 1000, 20, 0.15), (closest_node, 600, 12, 0.3)],

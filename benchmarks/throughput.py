@@ -62,7 +62,11 @@ PERIODS, LEAD, MEAN, UNMET = 50, 4, 5.0, 9.0
 BATCHES = (1024, 8192)
 CHUNK = 256
 REPEATS = 9
-# Steps a second of the same store in PyTorch on two cores and one thread, where it cannot run.
+# The differentiable simulator of hindsight policy optimisation is no package to install: its speed
+# was measured on two cores and one thread. ``_torch_store`` is this project's own, and leaner: it
+# has nothing but the store.
+PEER, LEAN = "PyTorch (HDPO)", "PyTorch (lean)"
+# Steps a second of the first.
 PRINTED = {
     ("simulation", 1024): 7.7e6,
     ("simulation", 8192): 19.5e6,
@@ -202,11 +206,11 @@ def store_rows() -> tuple[list[Row], str]:
         ours, theirs, reason = store_functions(batch)
         mine, yours, steps = timed(ours, REPEATS), theirs(), batch * PERIODS
         for name, (wall, _) in mine.items():
-            here = name in yours
-            rate = steps / yours[name] if here else PRINTED[name, batch]
-            label = f"lost-sales store, {name}"
-            measured = "in this run" if here else "printed"
-            rows.append(row(label, batch, steps / wall, "PyTorch", rate, measured))
+            label, speed = f"lost-sales store, {name}", steps / wall
+            rows.append(row(label, batch, speed, PEER, PRINTED[name, batch], "printed"))
+            if name in yours:
+                rate = steps / yours[name]
+                rows.append(row(label, batch, speed, LEAN, rate, "in this run"))
     return rows, reason
 
 
@@ -259,7 +263,7 @@ def tree_rows() -> list[Row]:
             timed(functions, 5).items(), (without, trained), strict=True
         ):
             label = f"{names[key]}, {name}"
-            rows.append(row(label, batch, batch * PERIODS / wall, "PyTorch", printed, "printed"))
+            rows.append(row(label, batch, batch * PERIODS / wall, PEER, printed, "printed"))
     return rows
 
 
@@ -332,9 +336,16 @@ def claims_of(stores: list[Row], drawn: list[Row], peers: list[Row], kernels: li
     claims: list[Claim] = []
     for found in stores:
         kind = found["problem"].split()[-1]
-        what = f"{found['problem']}, batch {found['batch']}, over PyTorch {found['peer measured']}"
+        what = (
+            f"{found['problem']}, batch {found['batch']}, over {found['peer']}, "
+            f"{found['peer measured']}"
+        )
         bound = needs[kind, found["batch"]]
-        claims.append(at_least(1, what, found["times faster"], "x", bound))
+        claims.append(
+            at_least(1, what, found["times faster"], "x", bound)
+            if found["peer"] == PEER
+            else figure_only(1, what, found["times faster"], "x")
+        )
     for found in drawn:
         what = f"{found['problem']}, batch {found['batch']}"
         claims.append(at_least(2, what, found["M steps/s"], "M steps/s", 60))

@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
 import tyro
 
 from benchmarks import _policies_baselines, _policies_classic, _policies_gradients
-from benchmarks._common import Claim, save_figure, write_result
+from benchmarks._common import Claim, Row, save_figure, write_result
 from benchmarks._policies_part import Figure, Part, print_part
 from benchmarks._policies_placement import placement
 
@@ -60,6 +61,32 @@ def run_part(name: Name, folder: Path) -> dict[str, Any]:
     return found
 
 
+def draw_gaps(rows: Sequence[Row]) -> Callable[[Any], None]:
+    """Return what draws how far trained policies are from the optimum, with intervals."""
+    found = [row for row in rows if row["table"] == "classic problems"]
+
+    def draw(axes: Any) -> None:
+        problems = list(dict.fromkeys(row["problem"] for row in found))
+        for offset, method in ((-0.15, "gradient"), (0.15, "ppo")):
+            mine = {row["problem"]: row for row in found if row["method"] == method}
+            at = np.arange(len(problems)) + offset
+            middle, low, high = (
+                np.array([mine[p][key] for p in problems])
+                for key in ("gap, %", "low, %", "high, %")
+            )
+            axes.errorbar(
+                middle, at, xerr=[middle - low, high - middle], fmt="o", capsize=3, label=method
+            )
+        axes.axvline(1.0, color="black", lw=0.8)
+        axes.set_yticks(np.arange(len(problems)), problems, size=8)
+        axes.invert_yaxis()
+        axes.set_xscale("symlog", linthresh=1.0)
+        axes.set_xlabel("cost above the optimum, %")
+        axes.legend(frameon=False)
+
+    return draw
+
+
 def main(parts: Sequence[Name] = (), folder: Path = Path("runs/policies")) -> None:
     """Run what is not there yet, and join all parts.
 
@@ -76,11 +103,13 @@ def main(parts: Sequence[Name] = (), folder: Path = Path("runs/policies")) -> No
         else:
             found.append(run_part(name, folder))
     claims = [Claim(**claim) for part in found for claim in part["claims"]]
+    rows = [row for part in found for row in part["rows"]]
+    save_figure("policies", draw_gaps(rows), size=(7.0, 4.2))
     write_result(
         "policies",
         "policies",
         sorted(claims, key=lambda claim: claim.bar),
-        [row for part in found for row in part["rows"]],
+        rows,
         sorted({seed for part in found for seed in part["seeds"]}),
         "small: " + ", ".join(f"{part['name']} {part['seconds']:.0f} s" for part in found),
         sum(part["seconds"] for part in found),

@@ -111,7 +111,7 @@ def differences(kind: str):
     return lambda theta, weights: tuple(np.asarray(x, np.float64) for x in both(theta, u, weights))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOW)
 def test_finite_differences_of_a_linear_return(kind: str) -> None:
     """|z| < 3 in demand and attraction at two step sizes.
 
@@ -129,7 +129,7 @@ def test_finite_differences_of_a_linear_return(kind: str) -> None:
         assert np.all(np.abs(z_scores(difference)) < 3), (kind, h)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SLOW)
 def test_finite_differences_of_a_kinked_return(kind: str) -> None:
     """Six periods, in demand, attraction and both nodes' orders, at two step sizes.
 

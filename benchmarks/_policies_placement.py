@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,14 @@ from policies import (
     TuneConfig,
     save_policy,
     train_by_gradient,
+    tree_of,
     tune,
 )
 from policies.candidates import order_up_to_grid, perturbed
 from policies.one_step import OneStep
 from policies.overlap import overlap_notes
 from policies.store import load_parameters
-from policies.suite import baseline_suite
+from policies.suite import Baseline, baseline_suite
 from policies.validation import validate
 from policies.verdict import judge
 from simulator import Policy, PyTree, window
@@ -119,11 +120,11 @@ class Placement:
 
     # Policies
 
-    def suite(self) -> Mapping[str, Any]:
-        """Return all baselines with the boxes that they are tuned in."""
-        run = self.run
-        tree = run.policies[BASELINE].tree  # type: ignore[attr-defined]
-        return baseline_suite(tree, period_days=run.world.period_days, programs=False)
+    @cached_property
+    def suite(self) -> Mapping[str, Baseline]:
+        """All baselines with the boxes that they are tuned in."""
+        tree, days = tree_of(self.run.world.network), self.run.world.period_days
+        return baseline_suite(tree, period_days=days, programs=False)
 
     def path(self, name: str) -> Path:
         """Return the file of a policy."""
@@ -134,18 +135,12 @@ class Placement:
         """Return a policy that a stage saved; one object a class, so that programs are shared."""
         kind = "neural" if name.startswith("neural") else name
         known: dict[str, Policy] = {**self.run.policies}
-        known |= {k: b.policy for k, b in self._suite.items() if k not in known}
+        known |= {k: b.policy for k, b in self.suite.items() if k not in known}
         return known[kind], load_parameters(self.path(name + stage), known[kind])
-
-    @property
-    def _suite(self) -> Mapping[str, Any]:
-        if not hasattr(self, "_kept_suite"):
-            self._kept_suite = self.suite()
-        return self._kept_suite
 
     def tuned(self, name: str) -> Figures:
         """Tune a baseline in the log's simulator and save it, unless that was done."""
-        config, baseline = self.run.config, self._suite[name]
+        config, baseline = self.run.config, self.suite[name]
         policy = self.run.policies.get(name, baseline.policy)
         setting = self.run.setting
 
@@ -164,10 +159,14 @@ class Placement:
         return self.once(name, policy, make)
 
     def trained(
-        self, name: str, setting: Setting, updates: int, initial: PyTree | None = None
+        self, name: str, setting: Setting, updates: int, *, seed: int | None = None
     ) -> Figures:
         """Train the neural policy in a simulator and save it, unless that was done."""
         config, policy = self.run.config, self.run.policies["neural"]
+        every = max(updates // 5, 1)
+        settings = replace(config.train, updates=updates, evaluate_every=every)
+        if seed is not None:
+            settings = replace(settings, seed=seed)
 
         def make() -> tuple[PyTree, Figures]:
             found = train_by_gradient(
@@ -176,8 +175,7 @@ class Placement:
                 policy,
                 setting.train,
                 config.training_horizon,
-                replace(config.train, updates=updates, evaluate_every=max(updates // 5, 1)),
-                initial=initial,
+                settings,
             )
             return found.params, {"value": found.value, "rollouts": found.rollouts}
 
@@ -202,12 +200,12 @@ class Placement:
         """Tune all baselines and train the neural policy in the simulator learned from the log."""
         updates = {"neural, early": self.sizes.early_updates, "neural": self.sizes.updates}
         found: Figures = {}
-        for name in (*self._suite, *updates):
+        for name in (*self.suite, *updates):
             if name in updates:
                 found[name] = self.trained(name, self.run.setting, updates[name])
             else:
                 found[name] = self.tuned(name)
-            advance(len(found), len(self._suite) + len(updates))
+            advance(len(found), len(self.suite) + len(updates))
         return found
 
     def spread(self, stage: str = "") -> dict[str, tuple[Policy, PyTree]]:
@@ -219,7 +217,7 @@ class Placement:
         run = self.run
         neural = run.policies["neural"]
         order_up_to, params = self.policy(BASELINE)
-        tuned = {name: self.policy(name) for name in self._suite}
+        tuned = {name: self.policy(name) for name in self.suite}
         best = {"neural": self.policy("neural", stage), BASELINE: tuned[BASELINE]}
         return {
             LOGGED: (run.policies[LOGGED], run_parameters(run)),
@@ -227,7 +225,7 @@ class Placement:
             "neural": best["neural"],
             "neural, untrained": (neural, neural.init(jax.random.key(run.config.seed))),
             "neural, early": self.policy("neural, early"),
-            **order_up_to_grid(order_up_to, params),  # type: ignore[arg-type]
+            **order_up_to_grid(order_up_to, params),
             **perturbed(best, run.world.network.num_nodes, seed=1),
         }
 
@@ -276,10 +274,13 @@ class Placement:
             return label(chosen, oracle, whole.params, scenario, history, products=trained, seed=k)
 
         def retrained(checkpoint: Checkpoint, policies: Policies, k: int) -> Policies:
+            # From a new start: training that goes on may find nothing better, and would return a
+            # policy that was labelled.
             last = k == sizes.rounds - 1
             name = "neural_after" if last else f"neural_round{k}"
-            policy, start = policies["neural"]
-            self.trained(name, run.setting_of([checkpoint]), sizes.updates // 2, start)
+            policy, _ = policies["neural"]
+            setting = run.setting_of([checkpoint])
+            self.trained(name, setting, sizes.updates, seed=run.config.seed + 100 * (k + 1))
             return {"neural": (policy, load_parameters(self.path(name), policy))}
 
         drain = replace(

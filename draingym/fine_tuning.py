@@ -145,11 +145,17 @@ def fine_tune(
 
     Returns:
         The model after the last round, and policies trained in it, whose states no round labelled.
+
+    Raises:
+        ValueError: If a policy of the last round is one that was labelled, unchanged: training that
+            goes on from it found nothing better, and it cannot judge what it was fitted to.
     """
     config = FineTuneConfig() if config is None else config
     parts = [replace(history, sales=None)] * config.history_copies
     rounds: list[Round] = []
+    told: list[PyTree] = []
     for k in range(config.rounds):
+        told += [params for _, params in policies.values()]
         parts += labelled(policies, k)
         fitted = train(
             DrainData.stack(parts), config.drain, seed=config.seed + k, initial=checkpoint
@@ -165,4 +171,17 @@ def fine_tune(
         policies = retrained(checkpoint, policies, k)
         if progress is not None:
             progress(k + 1, config.rounds)
+    for name, (_, params) in policies.items():
+        if any(_same(params, other) for other in told):
+            raise ValueError(
+                f"policy {name!r} of the last round is one whose states were labelled, must be "
+                "another: train it from a new start"
+            )
     return FineTuned(checkpoint=checkpoint, policies=policies, rounds=tuple(rounds))
+
+
+def _same(params: PyTree, other: PyTree) -> bool:
+    left, right = (jax.tree_util.tree_leaves_with_path(tree) for tree in (params, other))
+    if [path for path, _ in left] != [path for path, _ in right]:
+        return False
+    return all(np.array_equal(a, b) for (_, a), (_, b) in zip(left, right, strict=True))

@@ -79,7 +79,7 @@ def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
     """Return the run's policies, order-up-to at a grid of covers, and perturbed and new ones."""
     own = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
     neural = run.policies["neural"]
-    grid = order_up_to_grid(run.policies[BASELINE], run.parameters[BASELINE])  # type: ignore[arg-type]
+    grid = order_up_to_grid(run.policies[BASELINE], run.parameters[BASELINE])
     nodes = run.world.network.num_nodes
     return {
         **own,

@@ -26,6 +26,15 @@ from policies.evolution import EvolutionStrategy
 from policies.gaussian import GaussianPolicy
 from policies.hindsight import Hindsight, hindsight_plan, hindsight_values
 from policies.historical import Historical
+from policies.method import (
+    Evaluated,
+    Hyper,
+    Method,
+    NonFiniteGradientError,
+    TrainConfig,
+    TrainResult,
+    hyper_of,
+)
 from policies.mlp import MLPPolicy
 from policies.neural import NeuralPlacement
 from policies.placement import (
@@ -55,17 +64,7 @@ from policies.suite import Baseline, baseline_suite, serial_suite, store_suite
 from policies.tabular import TabularOrders
 from policies.task import SampledTask, Task, WindowTask
 from policies.train import PathwiseGradient, TruncatedGradient, train_by_gradient
-from policies.training import (
-    Evaluated,
-    Hyper,
-    Method,
-    NonFiniteGradientError,
-    TrainConfig,
-    TrainResult,
-    hyper_of,
-    train_policies,
-    train_policy,
-)
+from policies.training import train_policies, train_policy
 from policies.transport import RollingHorizon, RollingParams, TransportParams, TransportPlacement
 from policies.tree import Tree, catchment_share, echelon_position, tree_of
 from policies.tune import TuneConfig, TuneResult, tune

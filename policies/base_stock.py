@@ -51,6 +51,34 @@ class OrderUpToParams:
     safety: Float[Array, ""]  # standard deviations of Poisson demand on top
 
 
+def covers() -> dict[str, Array]:
+    """Return two weeks' buying cover and one week's placement cover, for daily periods."""
+    return {
+        "buy_cover": jnp.float32(14.0),
+        "place_cover": jnp.float32(7.0),
+        "safety": jnp.float32(1.0),
+    }
+
+
+def with_safety(mean: Float[Array, " N"], safety: Array) -> Float[Array, " N"]:
+    """Return a demand plus standard deviations of a Poisson's: ``mean + safety * sqrt(mean)``."""
+    return mean + safety * jnp.sqrt(mean + 1e-6)
+
+
+def raise_to(tree: Tree, observation: Observation, target: Float[Array, " N"]) -> Array:
+    """Return [N] units that raise every node's echelon position to its target."""
+    gap = target - echelon_position(tree, observation)
+    return jnp.where(gap >= 0, gap, 0.0)
+
+
+def cover_target(
+    tree: Tree, params: OrderUpToParams, demand: Float[Array, " N"]
+) -> Float[Array, " N"]:
+    """Return [N] units of a cover of demand, bought or placed, with safety on top."""
+    cover = jnp.where(tree.parent < 0, params.buy_cover, params.place_cover)
+    return with_safety(cover * demand, params.safety)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class OrderUpTo:
     """Buy up to a cover of the national forecast, place in proportion to population.
@@ -66,9 +94,7 @@ class OrderUpTo:
     def init(self, key: Array) -> OrderUpToParams:
         """Return two weeks' buying cover and one week's placement cover, for daily periods."""
         del key
-        return OrderUpToParams(
-            buy_cover=jnp.float32(14.0), place_cover=jnp.float32(7.0), safety=jnp.float32(1.0)
-        )
+        return OrderUpToParams(**covers())
 
     def apply(
         self, params: OrderUpToParams, observation: Observation, key: Array
@@ -84,8 +110,5 @@ class OrderUpTo:
         nearest = catchment_share(self.tree, observation.active, jnp.float32(1e-3))
         local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
         demand = self.tree.descends.astype(local.dtype) @ local
-        cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
-        mean = cover * demand
-        target = factor * (mean + params.safety * jnp.sqrt(mean + 1e-6))
-        gap = target - echelon_position(self.tree, observation)
-        return jnp.where(gap >= 0, gap, 0.0)
+        target = factor * cover_target(self.tree, params, demand)
+        return raise_to(self.tree, observation, target)

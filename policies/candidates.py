@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from policies.base_stock import OrderUpTo, OrderUpToParams
+from policies.base_stock import OrderUpToParams
 from simulator import Observation, Policy, PyTree
 
 BUY_FACTORS = (0.5, 0.8, 1.25, 2.0)  # of the tuned policy's covers
@@ -54,13 +54,11 @@ class Perturbed:
         return self.policy.apply(params.policy, observation, key) * params.factor
 
 
-def order_up_to_grid(
-    policy: OrderUpTo, around: OrderUpToParams
-) -> dict[str, tuple[Policy, PyTree]]:
+def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple[Policy, PyTree]]:
     """Return order-up-to policies at a grid of covers around given ones.
 
     Args:
-        policy: The policy.
+        policy: An ``OrderUpTo``, of any kind that takes its parameters.
         around: Covers that ``BUY_FACTORS`` and ``PLACE_FACTORS`` multiply.
     """
     return {

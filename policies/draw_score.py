@@ -10,13 +10,13 @@ import optax
 from jaxtyping import Array, Float
 
 from drain_model.reference_gradient import Episode, score_gradient
+from policies.method import Descend, PolicyAlone
 from policies.task import Task, WindowTask
-from policies.training import Descend
-from simulator import Policy, PyTree, Scenario, Series, State, observe
+from simulator import PyTree, Scenario, Series, State, observe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DrawScore:
+class DrawScore(PolicyAlone):
     """``sum_t grad r_t + grad log p(draw_t) (G_t - baseline_t)``, every draw held fixed.
 
     For a simulator whose kernel is ``drain_model.other_gradients.ScoredDrain``. The baseline of a
@@ -26,17 +26,6 @@ class DrawScore:
     Source: METHODS section 4; Schulman et al. (2015), "Gradient estimation using stochastic
     computation graphs".
     """
-
-    policy: Policy
-
-    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
-        """Return the policy's parameters: nothing else is learned."""
-        del task
-        return self.policy.init(key) if initial is None else initial
-
-    def policy_params(self, learned: PyTree) -> PyTree:
-        """Return them."""
-        return learned
 
     def update(
         self,
@@ -82,7 +71,3 @@ class DrawScore:
         slopes = score_gradient(rollout, learned, paths)
         gradient = jax.tree.map(lambda slope: -jnp.mean(slope, axis=0), slopes)
         return descend(gradient, state, learned)
-
-    def rollouts(self, batch: int) -> int:
-        """Return the batch."""
-        return batch

@@ -10,13 +10,13 @@ import optax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from policies.method import Descend, PolicyAlone
 from policies.task import Task
-from policies.training import Descend
-from simulator import Policy, PyTree
+from simulator import PyTree
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EvolutionStrategy:
+class EvolutionStrategy(PolicyAlone):
     """Follow the derivative of the mean value of perturbed parameters.
 
     ``g = mean_i (w_i+ - w_i-) eps_i / (2 sigma)``: pairs of candidates ``theta +- sigma eps_i`` are
@@ -27,7 +27,6 @@ class EvolutionStrategy:
     reinforcement learning".
     """
 
-    policy: Policy
     pairs: int = 16
     sigma: float = 0.05  # standard deviation of every parameter
     ranks: bool = True  # use ranks, as the source does, rather than values
@@ -38,15 +37,6 @@ class EvolutionStrategy:
             raise ValueError(f"pairs is {self.pairs}, must be at least 1")
         if not self.sigma > 0:
             raise ValueError(f"sigma is {self.sigma}, must be above 0")
-
-    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
-        """Return the policy's parameters: nothing else is learned."""
-        del task
-        return self.policy.init(key) if initial is None else initial
-
-    def policy_params(self, learned: PyTree) -> PyTree:
-        """Return them."""
-        return learned
 
     def update(
         self,

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 
+from policies.base_stock import OrderUpToParams, cover_target, covers, raise_to, with_safety
 from policies.tree import Tree, catchment_share, echelon_position
 from simulator import Observation
 
@@ -37,17 +38,6 @@ def forecast_demand(
     below: Float[Array, "N N"] = tree.descends.astype(jnp.float32)
     demand: Float[Array, " N"] = below @ (share @ observation.forecast)
     return demand
-
-
-def with_safety(mean: Float[Array, " N"], safety: Array) -> Float[Array, " N"]:
-    """Return a demand plus standard deviations of a Poisson's: ``mean + safety * sqrt(mean)``."""
-    return mean + safety * jnp.sqrt(mean + 1e-6)
-
-
-def raise_to(tree: Tree, observation: Observation, target: Float[Array, " N"]) -> Array:
-    """Return [N] units that raise every node's echelon position to its target."""
-    gap = target - echelon_position(tree, observation)
-    return jnp.where(gap >= 0, gap, 0.0)
 
 
 @jax.tree_util.register_dataclass
@@ -136,12 +126,9 @@ class DemandProportional:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DistanceParams:
+class DistanceParams(OrderUpToParams):
     """What ``DistanceAware`` may change."""
 
-    buy_cover: Float[Array, ""]  # periods of forecast demand to own in the whole echelon
-    place_cover: Float[Array, ""]  # periods of forecast demand to hold near customers
-    safety: Float[Array, ""]  # standard deviations of Poisson demand on top
     reach: Float[Array, ""]  # 1000 km; how far beyond the nearest node demand is shared out
 
 
@@ -158,12 +145,7 @@ class DistanceAware:
     def init(self, key: Array) -> DistanceParams:
         """Return the covers of the plain order-up-to policy and a reach of 200 km."""
         del key
-        return DistanceParams(
-            buy_cover=jnp.float32(14.0),
-            place_cover=jnp.float32(7.0),
-            safety=jnp.float32(1.0),
-            reach=jnp.float32(0.2),
-        )
+        return DistanceParams(**covers(), reach=jnp.float32(0.2))
 
     def apply(
         self, params: DistanceParams, observation: Observation, key: Array
@@ -171,8 +153,7 @@ class DistanceAware:
         """Return the units each node requests from its parent."""
         del key
         demand = forecast_demand(self.tree, observation, params.reach)
-        cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
-        return raise_to(self.tree, observation, with_safety(cover * demand, params.safety))
+        return raise_to(self.tree, observation, cover_target(self.tree, params, demand))
 
 
 @jax.tree_util.register_dataclass
@@ -228,12 +209,9 @@ class Newsvendor:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ReorderParams:
-    """What ``CoverReorder`` may change."""
+class ReorderParams(OrderUpToParams):
+    """What ``CoverReorder`` may change; at its covers an order, or a transfer, is triggered."""
 
-    buy_cover: Float[Array, ""]  # periods of demand that trigger an order to the vendor
-    place_cover: Float[Array, ""]  # periods of demand that trigger a transfer
-    safety: Float[Array, ""]  # standard deviations of Poisson demand on top
     batch: Float[Array, ""]  # periods of demand ordered above the reorder level
 
 
@@ -251,12 +229,7 @@ class CoverReorder:
     def init(self, key: Array) -> ReorderParams:
         """Return the covers of the plain order-up-to policy and batches of two periods."""
         del key
-        return ReorderParams(
-            buy_cover=jnp.float32(14.0),
-            place_cover=jnp.float32(7.0),
-            safety=jnp.float32(1.0),
-            batch=jnp.float32(2.0),
-        )
+        return ReorderParams(**covers(), batch=jnp.float32(2.0))
 
     def apply(
         self, params: ReorderParams, observation: Observation, key: Array
@@ -264,19 +237,15 @@ class CoverReorder:
         """Return the units each node requests from its parent."""
         del key
         demand = forecast_demand(self.tree, observation)
-        cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
-        gap = with_safety(cover * demand, params.safety) - echelon_position(self.tree, observation)
+        gap = cover_target(self.tree, params, demand) - echelon_position(self.tree, observation)
         return jnp.where(gap >= 0, gap + params.batch * demand, 0.0)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CappedCoverParams:
+class CappedCoverParams(OrderUpToParams):
     """What ``CappedOrderUpTo`` may change."""
 
-    buy_cover: Float[Array, ""]  # periods of forecast demand to own in the whole echelon
-    place_cover: Float[Array, ""]  # periods of forecast demand to hold near customers
-    safety: Float[Array, ""]  # standard deviations of Poisson demand on top
     cap: Float[Array, ""]  # periods of forecast demand that a request is at most
 
 
@@ -292,12 +261,7 @@ class CappedOrderUpTo:
     def init(self, key: Array) -> CappedCoverParams:
         """Return the covers of the plain order-up-to policy and a cap of four periods."""
         del key
-        return CappedCoverParams(
-            buy_cover=jnp.float32(14.0),
-            place_cover=jnp.float32(7.0),
-            safety=jnp.float32(1.0),
-            cap=jnp.float32(4.0),
-        )
+        return CappedCoverParams(**covers(), cap=jnp.float32(4.0))
 
     def apply(
         self, params: CappedCoverParams, observation: Observation, key: Array
@@ -305,7 +269,6 @@ class CappedOrderUpTo:
         """Return the units each node requests from its parent."""
         del key
         demand = forecast_demand(self.tree, observation)
-        cover = jnp.where(self.tree.parent < 0, params.buy_cover, params.place_cover)
-        request = raise_to(self.tree, observation, with_safety(cover * demand, params.safety))
+        request = raise_to(self.tree, observation, cover_target(self.tree, params, demand))
         most = params.cap * demand
         return jnp.where(request <= most, request, most)

@@ -10,11 +10,11 @@ import optax
 from jaxtyping import Array, Float
 
 from policies.gaussian import GaussianPolicy
+from policies.method import Descend
 from policies.mlp import ValueNetwork, num_features
 from policies.score_function import play
 from policies.segments import periods_left
 from policies.task import Task
-from policies.training import Descend
 from simulator import Observation, Policy, PyTree
 
 # Standard deviations of a period's reward in one unit of an endless problem's values: rewards of

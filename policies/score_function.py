@@ -10,9 +10,9 @@ import optax
 from jaxtyping import Array, Float
 
 from policies.gaussian import GaussianPolicy
+from policies.method import Descend
 from policies.segments import returns_to_go
 from policies.task import Task
-from policies.training import Descend
 from simulator import Observation, Policy, PyTree, Scenario
 
 

@@ -11,48 +11,22 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from policies.method import Descend, Evaluated, Method, PolicyAlone, TrainConfig, TrainResult
 from policies.mlp import ValueNetwork, num_features
 from policies.segments import segment_loss
 from policies.task import Task, WindowTask
-from policies.training import (
-    Descend,
-    Evaluated,
-    Method,
-    NonFiniteGradientError,
-    TrainConfig,
-    TrainResult,
-    train_policy,
-)
+from policies.training import train_policy
 from simulator import Params, Policy, PyTree, Scenario, Simulator, Windows
-
-__all__ = [
-    "NonFiniteGradientError",
-    "PathwiseGradient",
-    "TrainConfig",
-    "TrainResult",
-    "TruncatedGradient",
-    "train_by_gradient",
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class PathwiseGradient:
+class PathwiseGradient(PolicyAlone):
     """Follow the derivative of the mean return, through every period of a rollout.
 
     Exact for real units; through whole units and draws, that of ``simulator.draws``.
     """
 
-    policy: Policy
     remat: bool = True  # recompute a period's interior in the backward pass
-
-    def init(self, key: Array, task: Task, initial: PyTree | None) -> PyTree:
-        """Return the policy's parameters: nothing else is learned."""
-        del task
-        return self.policy.init(key) if initial is None else initial
-
-    def policy_params(self, learned: PyTree) -> PyTree:
-        """Return them."""
-        return learned
 
     def update(
         self,
@@ -73,10 +47,6 @@ class PathwiseGradient:
             return -jnp.mean(values) / scale
 
         return descend(jax.grad(loss)(learned), state, learned)
-
-    def rollouts(self, batch: int) -> int:
-        """Return the batch."""
-        return batch
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

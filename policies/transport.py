@@ -18,8 +18,9 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy import sparse
 
+from policies.base_stock import raise_to, with_safety
 from policies.linear import Program
-from policies.placement import forecast_demand, raise_to, with_safety
+from policies.placement import forecast_demand
 from policies.tree import Tree
 from simulator import Observation
 

@@ -325,15 +325,24 @@ def test_rounds_add_labels_and_never_label_the_last_policies(run, monkeypatch):
     found = fine_tune(
         replace(folder.checkpoint, train_periods=100),
         history,
-        {"first": None, "second": None},
+        {"first": (None, 0), "second": (None, 1)},
         labelled,
-        lambda checkpoint, policies, k: {f"made in {k}": checkpoint.train_periods},
+        lambda checkpoint, policies, k: {f"made in {k}": (None, checkpoint.train_periods)},
         FineTuneConfig(rounds=3),
     )
     assert asked == [(0, ("first", "second")), (1, ("made in 0",)), (2, ("made in 1",))]
     # Six products: the log, and the panels of all rounds so far; every fit goes on from the last.
     assert seen == [(18, 100), (24, 101), (30, 102)]
-    assert found.policies == {"made in 2": 103}
+    assert found.policies == {"made in 2": (None, 103)}
     assert [r.panels for r in found.rounds] == [2, 3, 4]
+    # Training that finds nothing better than where it began returns a policy that was labelled.
+    with pytest.raises(ValueError, match="policy 'first' of the last round is one whose states"):
+        fine_tune(
+            folder.checkpoint,
+            history,
+            {"first": (None, {"cover": np.ones(2)})},
+            labelled,
+            lambda checkpoint, policies, k: {"first": (None, {"cover": np.ones(2)})},
+        )
     with pytest.raises(ValueError, match=r"rounds is 5, must be in \[1, 4\]"):
         FineTuneConfig(rounds=5)

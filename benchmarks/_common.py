@@ -117,14 +117,14 @@ def median_seconds(
     return statistics.median(times), times
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as JSON has it; NumPy's become Python's, what is not finite None."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -177,7 +177,7 @@ def write_result(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.json"
     with atomic_file(path) as draft:
-        draft.write_text(json.dumps(_plain(result), indent=1, allow_nan=False) + "\n")
+        draft.write_text(json.dumps(plain(result), indent=1, allow_nan=False) + "\n")
     return path
 
 

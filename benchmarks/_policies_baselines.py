@@ -9,12 +9,10 @@ judged on draws that none has seen.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks._common import Claim, Row, figure_only, print_claims, print_table, write_result
+from benchmarks._common import Row
+from benchmarks._policies_part import Part
 from draingym.us_envs import placement
 from policies import (
     DistanceAware,
@@ -69,10 +68,7 @@ from simulator import (
 )
 from world.network import NetworkConfig, build_network
 
-SEEDS = [0]
-PRESET = "small"
 FloatArray = NDArray[np.float64]
-Results = tuple[list[Claim], list[Row]]
 
 
 def windows_of(
@@ -155,7 +151,7 @@ def serial_problem() -> Classic:
     )
 
 
-def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> Results:
+def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> list[Row]:
     """Tune every baseline, and compare its cost a period, and its return, with the best."""
     simulator, params = problem.simulator, problem.params
     keys = jax.random.split(jax.random.key(1), 32)
@@ -178,19 +174,14 @@ def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> Result
     rows: list[Row] = [
         _classic_row(problem.name, best_name, best_cost, best_cost, exact, best_value, bound, 0)
     ]
-    claims = [figure_only(1, f"{problem.name}: optimal cost a period, exact", exact, "currency")]
     for name, (policy, bounds) in suite.items():
         config = TuneConfig(rollouts=rollouts)
         tuned = tune(simulator, params, policy, bounds, tuning, problem.periods, config)
         cost, value = judged(policy, tuned.params)
-        row = _classic_row(problem.name, name, cost, best_cost, exact, value, bound, tuned.rollouts)
-        rows.append(row)
-        claims.append(
-            figure_only(
-                1, f"{problem.name}: tuned {name}, above the optimum", row["gap_percent"], "%"
-            )
+        rows.append(
+            _classic_row(problem.name, name, cost, best_cost, exact, value, bound, tuned.rollouts)
         )
-    return claims, rows
+    return rows
 
 
 def _stocked(scenarios: Scenario, lead_time: FloatArray, mean: float = 5.0) -> Scenario:
@@ -267,7 +258,7 @@ def placement_problem(products: int = 16, held_out: int = 48, horizon: int = 30)
     )
 
 
-def placements(problem: Placement, updates: int) -> Results:
+def placements(problem: Placement, updates: int) -> list[Row]:
     """Tune and train all policies by the same number of rollouts; compare with hindsight."""
     simulator, params = problem.env.simulator, problem.env.params
     test = window(problem.test, 0, problem.horizon, jax.random.key(12))
@@ -293,11 +284,6 @@ def placements(problem: Placement, updates: int) -> Results:
         seconds = time.perf_counter() - started
         policies[name] = (policy, tuned.params, tuned.rollouts, seconds)
     rows: list[Row] = []
-    claims = [
-        figure_only(
-            2, "placement: hindsight bound, mean of a held-out product", bound.mean(), "USD"
-        )
-    ]
     for name, (policy, policy_params, rollouts, seconds) in policies.items():
         values, _ = checked_rollouts(simulator, params, policy, policy_params, test)
         gap = bound - np.asarray(values, np.float64)
@@ -314,16 +300,13 @@ def placements(problem: Placement, updates: int) -> Results:
                 "seconds": seconds,
             }
         )
-        claims.append(
-            figure_only(2, f"placement: {name}, below hindsight", rows[-1]["gap_percent"], "%")
-        )
-    return claims, rows
+    return rows
 
 
 # Capacity: storage that all products share
 
 
-def capacities(problem: Placement, share: float = 0.4) -> Results:
+def capacities(problem: Placement, share: float = 0.4) -> list[Row]:
     """Limit storage near customers to a share of its unconstrained use; price it, forecast it.
 
     The windows are 4 draws of the tuning products' world to learn from, and one held out.
@@ -381,48 +364,38 @@ def capacities(problem: Placement, share: float = 0.4) -> Results:
         return (calibrated if how == "price forecast, raised" else forecast)(feature)
 
     rows: list[Row] = []
+    unconstrained: float | None = None
     for how in (
         "unconstrained", "dual prices, periods known", "price forecast",
         "price forecast, raised",
     ):  # fmt: skip
         ran = [rollouts(scenario, nothing, seen(scenario, how)) for scenario in held_out]
         found = violation(np.stack([used for _, used in ran]), capacity)
+        value = float(np.mean([values for values, _ in ran]))
+        unconstrained = value if unconstrained is None else unconstrained
         rows.append(
             {
                 "problem": "capacity",
                 "policy": how,
-                "value": float(np.mean([values for values, _ in ran])),
+                "value": value,
                 "excess_percent": 100.0 * found.excess,
                 "violated_percent": 100.0 * found.node_periods,
                 "worst": found.worst,
+                "kept_percent": 100.0 * value / unconstrained,
             }
         )
-    unconstrained = rows[0]["value"]
-    claims = []
-    for row in rows:
-        kept = 100.0 * row["value"] / unconstrained
-        row |= {"kept_percent": kept}  # type: ignore[operator]
-        claims += [
-            figure_only(
-                2, f"capacity: {row['policy']}, mean excess", row["excess_percent"], "% of it"
-            ),
-            figure_only(2, f"capacity: {row['policy']}, reward kept", kept, "%"),
-        ]
-    return claims, rows
+    return rows
 
 
-def baseline_claims(*, updates: int = 100, rollouts: int = 20_000) -> Results:
+def run(*, updates: int = 100, rollouts: int = 20_000) -> Part:
     """Run all four problems.
 
     Args:
         updates: Of the neural policies on the placement problem; baselines get as many rollouts.
         rollouts: Of every baseline of the classic problems.
-
-    Returns:
-        Claims and rows, for a benchmark's file.
     """
     placed = placement_problem()
-    parts: dict[str, Callable[[], Results]] = {
+    problems: dict[str, Callable[[], list[Row]]] = {
         "lost sales": lambda: classic(lost_sales_problem(), store_suite(most=60.0), rollouts),
         "serial line": lambda: classic(
             serial_problem(), serial_suite((-1, 0, 1, 2), most=120.0), rollouts
@@ -430,30 +403,7 @@ def baseline_claims(*, updates: int = 100, rollouts: int = 20_000) -> Results:
         "placement": lambda: placements(placed, updates),
         "capacity": lambda: capacities(placed),
     }
-    claims: list[Claim] = []
-    rows: list[Row] = []
-    for name, part in parts.items():
-        started = time.perf_counter()
-        more, found = part()
-        print_table(f"{name}, {time.perf_counter() - started:.0f} s", found)
-        claims += more
-        rows += found
-    return claims, rows
-
-
-def main() -> None:
-    """Run, and write ``policies_baselines.json``."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    arguments = parser.parse_args()
-    started = time.perf_counter()
-    claims, rows = baseline_claims()
-    print_claims(claims)
-    seconds = time.perf_counter() - started
-    write_result(
-        "policies_baselines", "policies", claims, rows, SEEDS, PRESET, seconds, folder=arguments.out
-    )
-
-
-if __name__ == "__main__":
-    main()
+    rows = [
+        {"table": f"baselines, {name}", **row} for name, make in problems.items() for row in make()
+    ]
+    return Part(claims=(), rows=rows, seeds=(0,))

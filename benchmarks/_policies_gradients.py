@@ -8,8 +8,6 @@ neural policy; the same start, batch, and number of updates for every estimator:
 - score function of the draws, pathwise elsewhere; and of the policy's own noise (REINFORCE).
 
 Each gets two rates, of which the better counts, and is judged by hard rollouts alone.
-
-Alone: ``python -m benchmarks._policies_gradients --out DIR``.
 """
 
 from __future__ import annotations
@@ -17,17 +15,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from benchmarks._common import Claim, Row, at_least, figure_only
 from benchmarks._drain_world import DrainWorld, make_drain_world
-from benchmarks._policies_part import Figure, Part, mean_interval, run_alone
+from benchmarks._policies_part import Figure, Part, mean_interval
 from drain_model import DrainConfig, LearnedDrain, train
 from drain_model.other_gradients import GumbelDrain, ScoredDrain
 from policies import (
@@ -55,7 +51,6 @@ from simulator import (
     params_from_network,
 )
 
-NAME = "policies_gradients"
 OURS = "straight-through"
 SEEDS = tuple(range(8))
 RATES = (3e-3, 3e-2)
@@ -286,16 +281,3 @@ def draw_curves(rows: Sequence[Row]) -> Callable[[Any], None]:
         axis.legend(frameon=False, fontsize=8)
 
     return draw
-
-
-def main(out: Path) -> None:
-    """Run this part alone.
-
-    Args:
-        out: Folder of ``policies_gradients.json`` and the figure.
-    """
-    run_alone(NAME, run, out)
-
-
-if __name__ == "__main__":
-    tyro.cli(main)

@@ -1,24 +1,15 @@
-"""A part of the benchmark of policies: what it found, and how it is run alone."""
+"""A part of the benchmark of policies: what it found."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmarks._common import (
-    Claim,
-    Row,
-    print_claims,
-    print_table,
-    save_figure,
-    write_result,
-)
+from benchmarks._common import Claim, Row, print_claims, print_table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,16 +55,3 @@ def print_part(part: Part) -> None:
         if not any(isinstance(value, list) for value in shown[0].values()):
             print_table(name, shown)
     print_claims(part.claims)
-
-
-def run_alone(name: str, make: Callable[[], Part], out: Path) -> None:
-    """Run one part, print it, and write its result and figures to a folder."""
-    began = time.perf_counter()
-    part = make()
-    print_part(part)
-    seconds = time.perf_counter() - began
-    write_result(
-        name, "policies", part.claims, part.rows, part.seeds, "a part", seconds, folder=out
-    )
-    for figure in part.figures:
-        save_figure(figure.name, figure.draw, panels=figure.panels, folder=out)

@@ -12,8 +12,7 @@ judge. Finished stages are kept: the same command goes on after the last one.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,15 +22,8 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from benchmarks._common import (
-    Claim,
-    Row,
-    print_claims,
-    print_table,
-    save_figure,
-    write_result,
-)
-from benchmarks._policies_placement_claims import Picture, Values, claims_and_rows, pictures
+from benchmarks._policies_part import Part
+from benchmarks._policies_placement_claims import Values, claims_and_rows, pictures
 from drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
 from draingym.config import LoopConfig
 from draingym.data_stage import get_orders, write_history
@@ -405,60 +397,23 @@ def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) ->
     } | {"seconds": dict(stages.seconds)}
 
 
-def placement(
-    out: Path, preset: str = "small", data: str = "ta-feng", seeds: tuple[int, ...] = (0,)
-) -> tuple[list[Claim], list[Row], list[Picture], float]:
+def run(
+    folder: Path, preset: str = "small", data: str = "ta-feng", seeds: Sequence[int] = (0,)
+) -> Part:
     """Run the benchmark, or what is left of it.
 
     Args:
-        out: Folder of all runs, one a seed; finished stages are kept.
+        folder: Of all runs, one a seed; finished stages are kept.
         preset: Of ``SIZES``.
         data: "ta-feng" or "synthetic".
         seeds: Of worlds, models and policies.
-
-    Returns:
-        Claims, rows, figures to draw, and the seconds that all stages took when they ran.
     """
     console = Console()
-    found = {
-        seed: run_seed(SIZES[preset], data, seed, out / f"seed{seed}", console) for seed in seeds
-    }
+    folders = {seed: folder / f"seed{seed}" for seed in seeds}
+    found = {seed: run_seed(SIZES[preset], data, seed, folders[seed], console) for seed in seeds}
     values = {
-        stage: [Values.read(out / f"seed{seed}" / f"values_{stage}.npz") for seed in seeds]
+        stage: [Values.read(folders[seed] / f"values_{stage}.npz") for seed in seeds]
         for stage in ("before", "after")
     }
     claims, rows = claims_and_rows(found, values)
-    seconds = sum(sum(figures["seconds"].values()) for figures in found.values())
-    return claims, rows, pictures(found, rows), seconds
-
-
-def main() -> None:
-    """Run the benchmark alone; write ``policies.json`` of this part to the folder of its runs."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("runs/policies_placement"))
-    parser.add_argument("--preset", choices=sorted(SIZES), default="small")
-    parser.add_argument("--data", choices=("ta-feng", "synthetic"), default="ta-feng")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    arguments = parser.parse_args()
-    claims, rows, drawn, seconds = placement(
-        arguments.out, arguments.preset, arguments.data, tuple(arguments.seeds)
-    )
-    print_claims(claims)
-    for table in dict.fromkeys(row["table"] for row in rows):
-        print_table(table, [row for row in rows if row["table"] == table])
-    for picture in drawn:
-        save_figure(picture.name, picture.draw, panels=picture.panels)
-    write_result(
-        "policies",
-        "policies",
-        claims,
-        rows,
-        arguments.seeds,
-        f"{arguments.preset}, {arguments.data}",
-        seconds,
-        folder=arguments.out,
-    )
-
-
-if __name__ == "__main__":
-    main()
+    return Part(claims=claims, rows=rows, seeds=seeds, figures=tuple(pictures(found, rows)))

@@ -11,21 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
+from benchmarks._policies_part import Figure
 from drain_model.resampling import Interval, interval
 from policies.agreement import draw_means
 
 Figures = Mapping[str, Any]
 COLUMNS = ("simulator", "oracle", "truth")
 STAGES = ("before", "after")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Picture:
-    """A figure to be drawn by ``benchmarks._common.save_figure``."""
-
-    name: str
-    draw: Callable[[Any], None]
-    panels: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,7 +172,7 @@ def _agreement_row(seed: int, stage: str, a: Figures) -> Row:
     }
 
 
-def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Picture]:
+def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Figure]:
     """Return the figures: agreement before and after, drift, and gains in three columns."""
 
     def agreement(axes: Any) -> None:
@@ -227,7 +219,7 @@ def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Picture]
         axes.set_xlabel("USD per product over the best tuned baseline, in the truth")
 
     return [
-        Picture(name="policies_agreement", draw=agreement, panels=2),
-        Picture(name="policies_drift", draw=drift, panels=2),
-        Picture(name="policies_truth", draw=gains, panels=1),
+        Figure(name="policies_agreement", draw=agreement, panels=2),
+        Figure(name="policies_drift", draw=drift, panels=2),
+        Figure(name="policies_truth", draw=gains, panels=1),
     ]

@@ -12,53 +12,53 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import tyro
 
-from benchmarks import _policies_baselines, _policies_classic, _policies_gradients
-from benchmarks._common import Claim, Row, save_figure, write_result
-from benchmarks._policies_part import Figure, Part, print_part
-from benchmarks._policies_placement import placement
+from benchmarks import (
+    _policies_baselines,
+    _policies_classic,
+    _policies_gradients,
+    _policies_placement,
+)
+from benchmarks._common import Claim, Row, plain, save_figure, write_result
+from benchmarks._policies_part import Part, print_part
+from world.atomic import atomic_file
 
 Name = Literal["classic", "gradients", "baselines", "placement"]
 
 
-def _baselines(_: Path) -> Part:
-    claims, rows = _policies_baselines.baseline_claims()
-    named = [{"table": f"baselines, {row['problem']}", **row} for row in rows]
-    return Part(claims=claims, rows=named, seeds=_policies_baselines.SEEDS)
-
-
-def _placement(folder: Path) -> Part:
-    claims, rows, drawn, _ = placement(folder)
-    figures = tuple(Figure(name=x.name, draw=x.draw, panels=x.panels) for x in drawn)
-    return Part(claims=claims, rows=rows, seeds=[0], figures=figures)
-
-
-PARTS: dict[Name, Callable[[Path], Part]] = {
-    "classic": lambda _: _policies_classic.run(),
-    "gradients": lambda _: _policies_gradients.run(),
-    "baselines": _baselines,
-    "placement": _placement,
-}
-
-
-def run_part(name: Name, folder: Path) -> dict[str, Any]:
+def run_part(name: Name, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
     began = time.perf_counter()
-    part = PARTS[name](folder / name)
+    parts: dict[Name, Callable[[], Part]] = {
+        "classic": _policies_classic.run,
+        "gradients": _policies_gradients.run,
+        "baselines": _policies_baselines.run,
+        "placement": lambda: _policies_placement.run(folder / name, seeds=seeds),
+    }
+    part = parts[name]()
     print_part(part)
     for figure in part.figures:
         save_figure(figure.name, figure.draw, panels=figure.panels)
-    seconds = time.perf_counter() - began
-    path = write_result(
-        name, "policies", part.claims, part.rows, part.seeds, name, seconds, folder=folder
+    found = plain(
+        {
+            "name": name,
+            "claims": [asdict(claim) for claim in part.claims],
+            "rows": part.rows,
+            "seeds": part.seeds,
+            "seconds": time.perf_counter() - began,
+        }
     )
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / f"{name}.json") as draft:
+        draft.write_text(json.dumps(found, allow_nan=False))
+    kept: dict[str, Any] = found
+    return kept
 
 
 def draw_gaps(rows: Sequence[Row]) -> Callable[[Any], None]:
@@ -87,12 +87,17 @@ def draw_gaps(rows: Sequence[Row]) -> Callable[[Any], None]:
     return draw
 
 
-def main(parts: Sequence[Name] = (), folder: Path = Path("runs/policies")) -> None:
+def main(
+    parts: Sequence[Name] = (),
+    folder: Path = Path("runs/policies"),
+    seeds: Sequence[int] = (0,),
+) -> None:
     """Run what is not there yet, and join all parts.
 
     Args:
         parts: To run even where a result is kept; whatever is missing runs anyway.
         folder: Where results of parts, and stages of the placement part, are kept.
+        seeds: Of the placement part: worlds, models and policies.
     """
     found = []
     for name in get_args(Name):
@@ -101,7 +106,7 @@ def main(parts: Sequence[Name] = (), folder: Path = Path("runs/policies")) -> No
             print(f"{name}: kept from {kept}")
             found.append(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            found.append(run_part(name, folder))
+            found.append(run_part(name, folder, seeds))
     claims = [Claim(**claim) for part in found for claim in part["claims"]]
     rows = [row for part in found for row in part["rows"]]
     save_figure("policies", draw_gaps(rows), size=(7.0, 4.2))

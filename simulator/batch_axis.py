@@ -33,7 +33,6 @@ reduce_or reduce_prod reduce_sum rev squeeze
 """
 _SAME_AXES = frozenset(_ALONG_AXES.split())
 _ALIGNED = frozenset(_ELEMENTWISE.split())
-Rule = Callable[[JaxprEqn, list[Array], list[bool], int], Array]
 
 
 def vmap_last(

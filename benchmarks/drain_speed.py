@@ -47,11 +47,11 @@ from drain_model import (
     Geography,
     LearnedDrain,
     Statistics,
+    programs,
 )
 from drain_model.checkpoint import graph_definition, initial_weights
 from drain_model.kernel import LearnedParams
 from drain_model.losses import Losses
-from drain_model.training import _optimizer, _Panel, _schedule, _update, cache_chunk
 from drain_model.training_state import Learned
 from simulator import History, Series
 
@@ -359,7 +359,7 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
     weights = initial_weights(config, CALENDAR, ATTRIBUTES, seed=0)
     updates = 2 * REPEATS + 20
     stats = Statistics.from_data(data)
-    panel = _Panel(
+    panel = programs.Panel(
         statistics=stats,
         geography=jax.tree.map(jnp.asarray, data.geography),
         inputs=data.inputs(),
@@ -369,19 +369,19 @@ def training_row(label: str, config: DrainConfig, batch: int, periods: int) -> R
         weights=weights,
         average=weights,
         best=weights,
-        optimizer=_optimizer(config, updates).init(weights),
+        optimizer=programs.optimizer_of(config, updates).init(weights),
         balance=ones,
     )
     rows = jnp.arange(batch)[None]
     start = time.perf_counter()
     definition = graph_definition(config, CALENDAR, ATTRIBUTES)
-    sizes = (updates, periods, cache_chunk(batch))
-    step = _update.lower(definition, config, *sizes, learned, rows, panel).compile()
+    sizes = (updates, periods, programs.cache_chunk(batch))
+    step = programs.update.lower(definition, config, *sizes, learned, rows, panel).compile()
     seconds = time.perf_counter() - start
 
     network = TorchDrain(config, stats, data, ATTRIBUTES)
     network.copy(weights)
-    schedule = _schedule(config, updates)
+    schedule = programs.schedule_of(config, updates)
     trainer = Trainer(network, config, np.array([schedule(i) for i in range(updates)]))
     part = batch_of(data, np.arange(batch), periods)
 

@@ -1,6 +1,5 @@
 """A training that is interrupted, resumed, or meets what it cannot go on with."""
 
-import importlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,11 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from drain_model import DrainData, Progress, Trained, load_checkpoint, train
+from drain_model import DrainData, Progress, Trained, load_checkpoint, programs, train
 from drain_model.training import BEST, STATE
 from tests.drain_model.conftest import LEAST
-
-training = importlib.import_module("drain_model.training")
 
 
 @pytest.fixture(scope="module")
@@ -109,19 +106,19 @@ def test_a_product_whose_loss_is_not_finite_is_named(data: DrainData, tmp_path: 
 def test_a_failing_training_leaves_the_last_good_files(
     data: DrainData, whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update, calls = training._update, []
+    update, calls = programs.update, []
 
     def fail_in_the_second_round(*arguments: object) -> object:
         calls.append(0)
         learned, losses, norms = update(*arguments)
         return learned, losses, norms.at[1].set(np.nan) if len(calls) == 2 else norms
 
-    monkeypatch.setattr(training, "_update", fail_in_the_second_round)
+    monkeypatch.setattr(programs, "update", fail_in_the_second_round)
     found = train(data, LEAST, seed=1, folder=tmp_path)
     assert found.stopped.startswith("update 5: loss = ")
     assert curve(found.history) == curve(whole.history[:1])
     stored = load_checkpoint(tmp_path / BEST)
     jax.tree.map(np.testing.assert_array_equal, stored.weights, found.checkpoint.weights)
     # What is on disk is whole: training goes on from it as if nothing had happened.
-    monkeypatch.setattr(training, "_update", update)
+    monkeypatch.setattr(programs, "update", update)
     assert curve(train(data, LEAST, seed=1, folder=tmp_path).history) == curve(whole.history)

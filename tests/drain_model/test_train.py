@@ -1,4 +1,3 @@
-import importlib
 from dataclasses import fields, replace
 
 import jax
@@ -11,9 +10,8 @@ from drain_model import DrainConfig, DrainData, Statistics, Trained, metrics, sa
 from drain_model.checkpoint import graph_definition
 from drain_model.checkpoint import initial_weights as init
 from drain_model.losses import Losses, initial_weights, loss_sums, means, weighted
+from drain_model.programs import Panel, gradient_of
 from tests.drain_model.conftest import LEAST
-
-training = importlib.import_module("drain_model.training")
 
 TINY = DrainConfig(
     width=8,
@@ -99,7 +97,7 @@ def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
     config = LEAST
     definition = graph_definition(config, 2, 3)
     weights = init(config, 2, 3, seed=0)
-    panel = training._Panel(
+    panel = Panel(
         statistics=Statistics.from_data(data),
         geography=jax.tree.map(jnp.asarray, data.geography),
         inputs=data.inputs(),
@@ -122,7 +120,7 @@ def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
     loss, gradient = expected(weights)
     for chunk in (1, 4):
         found, slopes = jax.jit(
-            lambda w, c=chunk: training._gradient(definition, w, balance, panel, batch, mask, c)
+            lambda w, c=chunk: gradient_of(definition, w, balance, panel, batch, mask, c)
         )(weights)
         np.testing.assert_allclose(found, loss, rtol=1e-6)
         for a, b in zip(jax.tree.leaves(slopes), jax.tree.leaves(gradient), strict=True):

@@ -52,8 +52,8 @@ from simulator import (
 )
 
 OURS = "straight-through"
-SEEDS = tuple(range(8))
-RATES = (3e-3, 3e-2)
+SEEDS = tuple(range(24))
+RATES = (1e-2, 3e-2)
 CONFIG = TrainConfig(updates=80, batch_products=32, evaluate_every=8, ema_decay=0.8)
 HORIZON = 12  # periods of two days
 PATHS = 96  # of the products that are rolled out: one product, its views drawn anew

@@ -6,7 +6,7 @@ the simulator against the oracle over a spread of policies, before and after fin
 policies of the last round are held out from fitting. Beside them: what pessimism over an ensemble
 does.
 
-The world is the demo's, with 120 products instead of 50: every second one is trained on, the others
+The world is the demo's, with 300 products instead of 50: two of three are trained on, the others
 judge. Finished stages are kept: the same command goes on after the last one.
 """
 
@@ -62,11 +62,11 @@ LOGGED = "historical"
 class Sizes:
     """How large the benchmark is."""
 
-    products: int = 120  # every second one is trained on, the others judge
+    products: int = 300  # two of three are trained on, the others judge
     replications: int = 2
     early_updates: int = 10  # of the policy that shows an early stage of training
-    updates: int = 240
-    rollouts: int = 8_000  # of each baseline's search, at least those that training took
+    updates: int = 480
+    rollouts: int = 40_000  # of each baseline's search: over twice those that training takes
     rounds: int = 2
     members: int = 3  # of the ensemble
     weights: tuple[float, ...] = (0.0, 1.0)  # pessimism
@@ -101,7 +101,7 @@ class Placement:
         config = LoopConfig(
             data=data,  # type: ignore[arg-type]
             seed=seed,
-            train_products=0.5,
+            train_products=2 / 3,
             world=WorldConfig(period_days=2, num_products=sizes.products, seed=seed),
             drain=replace(base.drain, **sizes.drain),
             train=TrainConfig(

@@ -61,7 +61,7 @@ def replay(
 
     Args:
         log: Folder of the event log, such as runs/demo/log.
-        policy: log (its own stock), order-up-to, historical, or a .npz file of parameters, such as
+        policy: log (its own stock), order-up-to, historical, or a .npz file of a policy, such as
             runs/demo/neural.npz.
         out: Folder of the replay: log, panel.zarr, values.json.
         planner: How orders are fulfilled.
@@ -147,7 +147,7 @@ def validate(
 
     Args:
         run: Folder of a finished run, such as runs/demo.
-        policies: Files of parameters (.npz) to validate beside the run's own policies.
+        policies: Files of policies (.npz) to validate beside the run's own policies.
         spread: Add order-up-to policies at a grid of covers, and perturbed ones, so that ranks can
             be judged; at least 20 policies are needed for a verdict.
         start: First period; the first that was held out when -1.

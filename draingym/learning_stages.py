@@ -13,7 +13,7 @@ from draingym.history import true_systems
 from draingym.run import Run
 from draingym.stages import Advance
 from policies import train_by_gradient, tune
-from policies.store import save_parameters
+from policies.store import save_policy
 
 Figures = dict[str, Any]
 
@@ -64,7 +64,7 @@ def train_policies(run: Run, advance: Advance) -> Figures:
         config.tune,
         progress=lambda done, _: advance(done, total),
     )
-    save_parameters(run.out / "order_up_to.npz", tuned.params)
+    save_policy(run.out / "order_up_to.npz", run.policies["order up to"], tuned.params)
     trained = train_by_gradient(
         setting.simulator,
         setting.params,
@@ -74,7 +74,7 @@ def train_policies(run: Run, advance: Advance) -> Figures:
         config.train,
         progress=lambda done, _: advance(config.tune.generations + done, total),
     )
-    save_parameters(run.out / "neural.npz", trained.params)
+    save_policy(run.out / "neural.npz", run.policies["neural"], trained.params)
     return {
         "horizon": config.training_horizon,
         "starts": np.asarray(setting.train.start).tolist(),

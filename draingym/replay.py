@@ -11,11 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from draingym.policy_files import read_policy
 from draingym.stages import write_json
 from oracle.replay import Decision, replay
 from oracle.setting import Setting, read_setting
-from policies import Historical, OrderUpTo, tree_of
+from policies import Historical, OrderUpTo, load_policy, tree_of
 from simulator import Policy
 from world.eventlog import write_log
 from world.panel import save_panel
@@ -29,8 +28,7 @@ def choose(setting: Setting, name: str) -> Decision | np.ndarray:
     Args:
         setting: Derived from the log.
         name: "log" for the log's own stock, "order-up-to" or "historical" for these policies as
-            they start out, or a ``.npz`` file of parameters written by
-            ``policies.store.save_parameters``, whose names say which policy they are of.
+            they start out, or a ``.npz`` file written by ``policies.save_policy``.
 
     Raises:
         ValueError: If there is no such policy, or the file is of none.
@@ -45,9 +43,9 @@ def choose(setting: Setting, name: str) -> Decision | np.ndarray:
         return Decision(policy=policy, params=policy.init(jax.random.key(0)))
     path = Path(name)
     if path.suffix != ".npz":
-        msg = f"policy must be one of {NAMED} or a .npz file of parameters, got {name!r}"
+        msg = f"policy must be one of {NAMED} or a .npz file of a policy, got {name!r}"
         raise ValueError(msg)
-    policy, params = read_policy(path, tree)
+    policy, params = load_policy(path, tree=tree)
     return Decision(policy=policy, params=params)
 
 

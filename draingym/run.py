@@ -218,12 +218,16 @@ class Run:
     def policies(self) -> Mapping[str, Policy]:
         """The policies that are compared, by name."""
         tree = tree_of(self.world.network)
+        attributes = self.training_data.attributes
         return {
             "historical": historical_policy(self.world, self.config).policy,
             "order up to": OrderUpTo(tree=tree),
             "neural": NeuralPlacement(
                 tree=tree,
-                num_attributes=self.drain_data.attributes.shape[-1],
+                num_attributes=attributes.shape[-1],
+                attribute_range=tuple(
+                    (float(column.min()), float(column.max())) for column in attributes.T
+                ),
             ),
         }
 

@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from draingym.config import LoopConfig, load_config
-from draingym.policy_files import read_policy
 from draingym.report import verdict_table, verdict_text, write_validation
 from draingym.run import POLICIES, Run
 from draingym.validation_stage import BASELINE, spread_of_policies, verdict_figures
-from policies import tree_of
+from policies import load_policy, tree_of
 from policies.one_step import OneStep
 from policies.overlap import Shared, overlap_notes
 from policies.validation import validate
@@ -121,5 +120,5 @@ def _policies(run: Run, config: ValidateConfig) -> dict[str, tuple[Policy, PyTre
     for path in config.policies:
         if path.stem in found:
             raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
-        found[path.stem] = read_policy(path, tree)
+        found[path.stem] = load_policy(path, tree=tree)
     return found

@@ -92,6 +92,9 @@ class NeuralPlacement:
     weights, so the policy runs unchanged when a node opens, and permuting nodes permutes its
     actions.
 
+    A product whose attributes lie outside ``attribute_range`` is taken to be at its edge: a network
+    says nothing of value about a price that training never showed it.
+
     Where children ask for more than their parent has: the simulator rations in proportion
     (``"ration"``); requests are scaled down in proportion before (``"proportional"``: what is
     asked for can be shipped); or the parent's stock is shared out by a softmax over its children
@@ -106,9 +109,11 @@ class NeuralPlacement:
     width: int = 32
     heads: int = 2  # of the attention to regions; 0 for none
     feasibility: Feasibility = "ration"
+    # Lowest and highest of each attribute among the products trained on; None is no bound.
+    attribute_range: tuple[tuple[float, float], ...] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse heads that do not divide the width, and an unknown rule."""
+        """Refuse heads that do not divide the width, an unknown rule, and ranges that are none."""
         if self.heads < 0 or (self.heads > 0 and self.width % self.heads):
             raise ValueError(f"heads is {self.heads}, must divide the width, {self.width}, or be 0")
         if self.feasibility not in ("ration", "proportional", "softmax"):
@@ -116,6 +121,16 @@ class NeuralPlacement:
                 f"feasibility is {self.feasibility!r}, must be 'ration', 'proportional' or "
                 "'softmax'"
             )
+        ranges = self.attribute_range
+        if ranges is None:
+            return
+        if len(ranges) != self.num_attributes:
+            raise ValueError(
+                f"attribute_range has {len(ranges)} entries, must have {self.num_attributes}"
+            )
+        for f, (low, high) in enumerate(ranges):
+            if not low <= high:
+                raise ValueError(f"attribute_range[{f}] is ({low}, {high}), must rise")
 
     @property
     def num_features(self) -> int:
@@ -175,6 +190,9 @@ class NeuralPlacement:
             axis=1,
         )
         shared = observation.attributes
+        if self.attribute_range is not None:
+            low, high = jnp.asarray(self.attribute_range, shared.dtype).T
+            shared = jnp.clip(shared, low, high)
         return jnp.concatenate(
             [own, jnp.broadcast_to(shared[None, :], (own.shape[0], shared.shape[0]))], axis=1
         )

@@ -15,7 +15,7 @@ from draingym.replay import choose
 from oracle.recorder import to_event_log
 from oracle.setting import read_setting
 from policies import Historical, NeuralPlacement, OrderUpTo, tree_of
-from policies.store import save_parameters
+from policies.store import save_policy
 from world.eventlog import read_log, write_log
 from world.orders import WorldConfig, build_world
 from world.panel import load_panel
@@ -47,7 +47,7 @@ def test_a_replay_leaves_a_log_a_panel_and_values(network_and_log, policy, tmp_p
     if policy == "file":
         neural = NeuralPlacement(tree=tree_of(network), num_attributes=3)
         policy = tmp_path / "policy.npz"
-        save_parameters(policy, neural.init(jax.random.key(1)))
+        save_policy(policy, neural, neural.init(jax.random.key(1)))
     out = tmp_path / "out"
     call(monkeypatch, log, "--policy", policy, "--out", out, "--start", 2)
     values = json.loads((out / "values.json").read_text())
@@ -58,14 +58,14 @@ def test_a_replay_leaves_a_log_a_panel_and_values(network_and_log, policy, tmp_p
     assert values["ship_cost"] == pytest.approx(float(panel["ship_cost"].sum()))
 
 
-def test_a_policy_is_known_by_its_name_or_its_parameters(network_and_log, tmp_path):
+def test_a_policy_is_known_by_its_name_or_its_file(network_and_log, tmp_path):
     network, log = network_and_log
     setting = read_setting(log)
     policies = {"order-up-to": OrderUpTo, "historical": Historical}
     for name, kind in policies.items():
         assert isinstance(choose(setting, name).policy, kind)
-    params = replace(OrderUpTo(tree=tree_of(network)).init(jax.random.key(0)), buy_cover=3.0)
-    save_parameters(tmp_path / "own.npz", params)
+    own = OrderUpTo(tree=tree_of(network))
+    save_policy(tmp_path / "own.npz", own, replace(own.init(jax.random.key(0)), buy_cover=3.0))
     decision = choose(setting, str(tmp_path / "own.npz"))
     assert isinstance(decision.policy, OrderUpTo)
     assert float(decision.params.buy_cover) == 3.0
@@ -76,7 +76,7 @@ def test_a_policy_is_known_by_its_name_or_its_parameters(network_and_log, tmp_pa
     ("policy", "message"),
     [
         pytest.param("best", "policy must be one of", id="name"),
-        pytest.param("other.npz", "other.npz holds parameters of no known policy", id="file"),
+        pytest.param("other.npz", "other.npz holds parameters alone", id="file"),
     ],
 )
 def test_an_unknown_policy_ends_with_a_message(

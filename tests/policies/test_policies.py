@@ -140,12 +140,32 @@ def test_attention_sees_which_regions_are_asking():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"heads": 3}, "heads is 3, must divide"), ({"feasibility": "hope"}, "feasibility is 'hope'")],
-    ids=["heads", "feasibility"],
+    [
+        ({"heads": 3}, "heads is 3, must divide"),
+        ({"feasibility": "hope"}, "feasibility is 'hope'"),
+        ({"attribute_range": ((0.0, 1.0),)}, "attribute_range has 1 entries, must have 2"),
+        ({"attribute_range": ((0.0, 1.0), (2.0, 1.0))}, "attribute_range.1. is .2.0, 1.0."),
+    ],
+    ids=["heads", "feasibility", "ranges", "range"],
 )
 def test_bad_settings_of_a_neural_policy_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         NeuralPlacement(tree=small_tree(), num_attributes=2, **settings)
+
+
+def test_a_product_beyond_the_trained_range_is_taken_at_its_edge():
+    free = NeuralPlacement(tree=small_tree(), num_attributes=2)
+    bound = replace(free, attribute_range=((-1.0, 1.0), (0.0, 2.0)))
+    params = jax.tree.map(lambda leaf: leaf + 0.01, free.init(KEY))
+    seen = observation([3, 0, 1, 0])
+    beyond, edge, inside = (
+        replace(seen, attributes=jnp.array(a)) for a in ([9.0, -5.0], [1.0, 0.0], [0.3, 1.0])
+    )
+    asked = bound.apply(params, beyond, KEY)
+    np.testing.assert_array_equal(asked, free.apply(params, edge, KEY))
+    assert not np.allclose(asked, free.apply(params, beyond, KEY), rtol=1e-3)
+    same = bound.apply(params, inside, KEY), free.apply(params, inside, KEY)
+    np.testing.assert_array_equal(*same)
 
 
 def test_a_new_neural_policy_is_a_plain_order_up_to_policy():

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import jax
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -115,6 +116,11 @@ def median_seconds(
         function()
         times.append(clock() - start)
     return statistics.median(times), times
+
+
+def drop_programs() -> None:
+    """Drop all compiled programs: each takes memory maps, and a process may have only so many."""
+    jax.clear_caches()
 
 
 def plain(value: Any) -> Any:

@@ -22,6 +22,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
+from benchmarks._common import drop_programs
 from benchmarks._policies_part import Part
 from benchmarks._policies_placement_claims import Values, claims_and_rows, pictures
 from drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
@@ -369,6 +370,17 @@ def run_parameters(run: Run) -> PyTree:
     return historical_policy(run.world, run.config).params
 
 
+def own_programs(work: Callable[[Advance], Figures]) -> Callable[[Advance], Figures]:
+    """Return a stage that leaves no compiled program behind."""
+
+    def worked(advance: Advance) -> Figures:
+        found = work(advance)
+        drop_programs()
+        return found
+
+    return worked
+
+
 def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) -> Figures:
     """Run all stages of a seed that are not finished yet."""
     placement = Placement(sizes, data, seed, out)
@@ -382,7 +394,7 @@ def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) ->
         )
 
     return {
-        name: stages.run(name, f"Seed {seed}: {title}", work)
+        name: stages.run(name, f"Seed {seed}: {title}", own_programs(work))
         for name, title, work in (
             ("data", "world", partial(get_orders, run)),
             ("history", "history", partial(write_history, run)),

@@ -19,12 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-import jax
 import numpy as np
 import tyro
 
 from benchmarks import drain_speed
-from benchmarks._common import print_claims, print_table, save_figure, write_result
+from benchmarks._common import drop_programs, print_claims, print_table, save_figure, write_result
 from benchmarks._drain_claims import (
     NAME,
     SCORES,
@@ -77,11 +76,8 @@ class Clock:
         self.began = self.last = time.perf_counter()
 
     def __call__(self, what: str) -> None:
-        """Say that something is done, and drop its compiled programs.
-
-        A program takes several memory maps, and a process may have only so many.
-        """
-        jax.clear_caches()
+        """Say that something is done, and drop its compiled programs."""
+        drop_programs()
         now = time.perf_counter()
         print(f"{now - self.began:7.0f} s  {what} ({now - self.last:.0f} s)", flush=True)
         self.last = now

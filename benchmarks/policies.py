@@ -25,7 +25,7 @@ from benchmarks import (
     _policies_gradients,
     _policies_placement,
 )
-from benchmarks._common import Claim, Row, plain, save_figure, write_result
+from benchmarks._common import Claim, Row, drop_programs, plain, save_figure, write_result
 from benchmarks._policies_part import Part, print_part
 from world.atomic import atomic_file
 
@@ -42,6 +42,7 @@ def run_part(name: Name, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
         "placement": lambda: _policies_placement.run(folder / name, seeds=seeds),
     }
     part = parts[name]()
+    drop_programs()
     print_part(part)
     for figure in part.figures:
         save_figure(figure.name, figure.draw, panels=figure.panels)

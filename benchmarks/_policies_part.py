@@ -29,6 +29,8 @@ class Part:
     rows: Sequence[Row]  # the key ``table`` says which one a row is of
     seeds: Sequence[int]
     figures: Sequence[Figure] = field(default_factory=tuple)
+    # Of all stages, those that an interrupted run had finished included; None: those of the run.
+    seconds: float | None = None
 
 
 def mean_interval(values: Any, level: float = 0.95) -> tuple[float, float, float]:

@@ -428,4 +428,10 @@ def run(
         for stage in ("before", "after")
     }
     claims, rows = claims_and_rows(found, values)
-    return Part(claims=claims, rows=rows, seeds=seeds, figures=tuple(pictures(found, rows)))
+    return Part(
+        claims=claims,
+        rows=rows,
+        seeds=seeds,
+        figures=tuple(pictures(found, rows)),
+        seconds=sum(sum(figures["seconds"].values()) for figures in found.values()),
+    )

@@ -17,7 +17,7 @@ from policies.base_stock import OrderUpToParams
 from simulator import Observation, Policy, PyTree
 
 BUY_FACTORS = (0.5, 0.8, 1.25, 2.0)  # of the tuned policy's covers
-PLACE_FACTORS = (0.4, 1.0, 2.5)
+PLACE_FACTORS = (0.1, 0.4, 1.0)  # more is not there to be placed: it was not bought
 
 
 @jax.tree_util.register_dataclass

@@ -46,7 +46,8 @@ def estimates(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fast, reference, score
 
 
-@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_close_to_the_reference_estimator(kind: str) -> None:
     """Cosine at least 0.98 and relative bias at most 5%, in demand and in attraction.
 
@@ -152,7 +153,8 @@ def test_finite_differences_of_a_kinked_return(kind: str) -> None:
 HORIZONS = (8, 26, 52)
 
 
-@pytest.mark.parametrize("kind", ["independent", pytest.param("coherent", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["independent", "coherent"])
 def test_variance_grows_no_faster_than_the_square_of_the_horizon(kind: str) -> None:
     """A gradient that exploded would grow geometrically.
 

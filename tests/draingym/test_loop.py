@@ -106,6 +106,7 @@ def test_a_finished_run_keeps_every_stage(run):
     assert again["validation"] == figures["validation"]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypatch):
     out, figures = run
     for name in ("accuracy", "policies", "validation", "verdict"):

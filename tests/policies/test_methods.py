@@ -178,6 +178,7 @@ def test_a_gradient_that_is_not_finite_names_its_run(task):
         train_policies(method, task, replace(CONFIG, updates=3), seeds=(5, 6))
 
 
+@pytest.mark.slow
 def test_two_devices_train_as_one_does(task):
     program = """
 import json, jax

@@ -103,8 +103,7 @@ def policies_gradients(result: Result) -> str:
 
 def placement_claims(result: Result) -> str:
     """Return the claims on placement and on the simulator, bars 2 and 3."""
-    found = [c for c in result["claims"] if c["bar"] in (2, 3)]
-    return claims({"claims": found})
+    return claims({"claims": [c for c in result["claims"] if c["bar"] in (2, 3)]})
 
 
 def placement_agreement(result: Result) -> str:

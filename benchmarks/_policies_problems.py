@@ -88,20 +88,6 @@ class Problem:
     endless_discount: float
 
 
-def _lost_sales(lead_time: int, unmet_cost: float, max_order: int, max_stock: int) -> float:
-    pmf = np.append(stats.poisson(MEAN).pmf(np.arange(19)), stats.poisson(MEAN).sf(18))
-    return optimal_cost(
-        LostSales(
-            pmf=pmf,
-            lead_time=lead_time,
-            holding_cost=1.0,
-            unmet_cost=unmet_cost,
-            max_order=max_order,
-            max_stock=max_stock,
-        )
-    )
-
-
 def _task(problem: tuple[Any, Any, Any], lead: int) -> SampledTask:
     """Return rollouts whose rewards count from when the first orders have arrived."""
     simulator, params, sample = problem

@@ -16,8 +16,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from draingym.machine import machine, versions
-from world.atomic import atomic_file
+from draingym.common.atomic import atomic_file
+from draingym.common.machine import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 Issue = Literal["loop", "oracle", "drain-model", "gym", "policies", "forecasters", "own-data"]

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
-from simulator import KEPT, Observation
+from draingym.simulator import KEPT, Observation
 
 Layers = list[tuple[Float[Array, "O I"], Float[Array, " O"]]]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks import _docs_policies
 from benchmarks._docs_table import Result, claims, number, table
-from world.atomic import atomic_file
+from draingym.common.atomic import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

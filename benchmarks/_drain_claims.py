@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks._common import Claim, at_least, figure_only
 from benchmarks._drain_models import Model
-from drain_model import DrainData
-from drain_model.comparison import Comparison
-from drain_model.evaluation import Evaluation
-from drain_model.resampling import Interval, bootstrap
+from draingym.common.bootstrap import Interval, bootstrap
+from draingym.drain_model import DrainData
+from draingym.drain_model.evaluation.comparison import Comparison
+from draingym.drain_model.evaluation.evaluate import Evaluation
 from draingym.report.drain_figures import (
     actual_share,
     classes_over_time,

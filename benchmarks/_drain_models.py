@@ -12,7 +12,9 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from drain_model import (
+from benchmarks.comparators.last_share import fit_last_share, sample_last_share
+from benchmarks.comparators.quantile_trees import fit_quantile_trees, sample_quantile_trees
+from draingym.drain_model import (
     PRESETS,
     Checkpoint,
     DrainConfig,
@@ -22,11 +24,9 @@ from drain_model import (
     sample_panel,
     train,
 )
-from drain_model.evaluation import Own
-from drain_model.last_share import fit_last_share, sample_last_share
-from drain_model.losses import Losses
-from drain_model.quantile_trees import fit_quantile_trees, sample_quantile_trees
-from drain_model.sampling import distributions
+from draingym.drain_model.evaluation.evaluate import Own
+from draingym.drain_model.evaluation.sampling import distributions
+from draingym.drain_model.training.losses import Losses
 
 Samples = tuple[NDArray[np.float32], NDArray[np.float32]]  # outbound and cost, [S, P, T, N]
 # Draws samples of the periods [first, stop) of a panel.

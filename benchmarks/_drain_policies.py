@@ -12,10 +12,10 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from benchmarks.oracle_quality import Place
-from policies import Historical, OrderUpToParams, tree_of
-from simulator import Policy, PyTree
-from simulator.types import Observation
-from world.orders import World
+from draingym.policies import Historical, OrderUpToParams, tree_of
+from draingym.simulator import Policy, PyTree
+from draingym.simulator.types import Observation
+from draingym.world.orders import World
 
 FloatArray = NDArray[np.float64]
 HELDOUT = ("even", "concentrated", "starved", "flooded", "demand", "random")

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._drain_policies import Plan
-from drain_model import DrainData
-from drain_model.data import Geography
-from draingym.config import LoopConfig
-from draingym.history import run_history, true_systems
-from oracle import (
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import run_history, true_systems
+from draingym.drain_model import DrainData
+from draingym.drain_model.data.dataset import Geography
+from draingym.oracle import (
     Setting,
     Systems,
     ViewProfile,
@@ -33,14 +33,14 @@ from oracle import (
     setting_from_log,
     to_event_log,
 )
-from simulator.types import Initial, Scenario
-from world.eventlog import EventLog
-from world.lines import OrderLines
-from world.orders import World, WorldConfig, build_world
-from world.panel import build_panel
-from world.synthetic import SyntheticConfig, synthetic_order_lines
-from world.ta_feng import DataUnavailableError, load_order_lines
-from world.views import ConversionRates, Views
+from draingym.simulator.types import Initial, Scenario
+from draingym.world.eventlog import EventLog
+from draingym.world.lines import OrderLines
+from draingym.world.orders import World, WorldConfig, build_world
+from draingym.world.panel import build_panel
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.ta_feng import DataUnavailableError, load_order_lines
+from draingym.world.views import ConversionRates, Views
 
 Preset = Literal["tiny", "small", "paper"]
 Customers = Literal["resampled", "conditional", "independent"]
@@ -272,12 +272,13 @@ def floor(
     """Draw the drain of a panel again, given its stock and its views by product and region.
 
     The systems are those that made the panel: the truth's for history, the oracle's at its
-    estimated rates for a replay. The law of views (``oracle.noise_floor.resample_drain``), given
-    stock and view counts, is exactly that of ``resampled`` replays, so that no model can beat it
-    there. ``independent`` replays have it too, but for baskets: a view converts whatever the rest
-    of its basket does, boxes hold less, and a unit costs a fifth more than in history.
-    ``conditional`` replays, and history, have another law: views follow orders, so that drain is
-    more certain than the floor says, and the floor is a yardstick that a model may beat.
+    estimated rates for a replay. The law of views
+    (``draingym.oracle.replays.noise_floor.resample_drain``), given stock and view counts, is
+    exactly that of ``resampled`` replays, so that no model can beat it there. ``independent``
+    replays have it too, but for baskets: a view converts whatever the rest of its basket does,
+    boxes hold less, and a unit costs a fifth more than in history. ``conditional`` replays, and
+    history, have another law: views follow orders, so that drain is more certain than the floor
+    says, and the floor is a yardstick that a model may beat.
 
     Args:
         panel: What to draw again.

@@ -23,8 +23,8 @@ from scipy import stats
 
 from benchmarks._common import Row
 from benchmarks._policies_part import Part
-from draingym.us_envs import placement
-from policies import (
+from draingym.envs.us import placement
+from draingym.policies import (
     DistanceAware,
     EchelonBaseStock,
     NeuralPlacement,
@@ -39,7 +39,11 @@ from policies import (
     tree_of,
     tune,
 )
-from policies.capacity import (
+from draingym.policies.bounds.hindsight import hindsight_values
+from draingym.policies.bounds.lost_sales import LostSales, optimal_cost, optimal_orders
+from draingym.policies.bounds.optimal import discretise, serial_optimum
+from draingym.policies.capacity.price_forecast import calibrate, fit_price_forecast, price_features
+from draingym.policies.capacity.prices import (
     CapacityConfig,
     CapacityRollouts,
     PriceResponsive,
@@ -47,12 +51,8 @@ from policies.capacity import (
     dual_ascent,
     violation,
 )
-from policies.checked import checked_rollouts
-from policies.hindsight import hindsight_values
-from policies.lost_sales import LostSales, optimal_cost, optimal_orders
-from policies.optimal import discretise, serial_optimum
-from policies.price_forecast import calibrate, fit_price_forecast, price_features
-from simulator import (
+from draingym.policies.validation.checked import checked_rollouts
+from draingym.simulator import (
     FunctionalEnv,
     Params,
     Poisson,
@@ -66,7 +66,7 @@ from simulator import (
     single_store,
     window,
 )
-from world.network import NetworkConfig, build_network
+from draingym.world.network import NetworkConfig, build_network
 
 FloatArray = NDArray[np.float64]
 

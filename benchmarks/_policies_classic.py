@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
 from benchmarks._policies_part import Figure, Part, mean_interval
 from benchmarks._policies_problems import Problem, problems
-from policies import (
+from draingym.policies import (
     PPO,
     EvolutionStrategy,
     Hyper,
@@ -30,10 +30,7 @@ from policies import (
     train_policies,
     train_policy,
 )
-from simulator import (
-    Policy,
-    PyTree,
-)
+from draingym.simulator import Policy, PyTree
 
 FloatArray = NDArray[np.float64]
 SEEDS = (0, 1, 2)

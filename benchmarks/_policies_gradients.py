@@ -24,9 +24,10 @@ import numpy as np
 from benchmarks._common import Claim, Row, at_least, figure_only
 from benchmarks._drain_world import DrainWorld, make_drain_world
 from benchmarks._policies_part import Figure, Part, mean_interval
-from drain_model import DrainConfig, LearnedDrain, train
-from drain_model.other_gradients import GumbelDrain, ScoredDrain
-from policies import (
+from benchmarks.comparators.draw_score import DrawScore
+from benchmarks.comparators.other_gradients import GumbelDrain, ScoredDrain
+from draingym.drain_model import DrainConfig, LearnedDrain, train
+from draingym.policies import (
     Hyper,
     Method,
     NeuralPlacement,
@@ -38,8 +39,7 @@ from policies import (
     train_policies,
     tree_of,
 )
-from policies.draw_score import DrawScore
-from simulator import (
+from draingym.simulator import (
     HISTORY_LENGTH,
     DrainKernel,
     Economics,

@@ -25,15 +25,14 @@ from rich.console import Console
 from benchmarks._common import drop_programs
 from benchmarks._policies_part import Part
 from benchmarks._policies_placement_claims import Values, claims_and_rows, pictures
-from drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
-from draingym.config import LoopConfig
-from draingym.data_stage import get_orders, write_history
-from draingym.fine_tuning import FineTuneConfig, Policies, fine_tune, label
-from draingym.learning_stages import train_drain_model
-from draingym.run import Run, Setting
-from draingym.stages import Advance, Stages, read_json, write_json
-from draingym.validation_stage import verdict_figures
-from policies import (
+from draingym.demo.config import LoopConfig
+from draingym.demo.data_stage import get_orders, write_history
+from draingym.demo.learning_stages import train_drain_model
+from draingym.demo.run import Run, Setting
+from draingym.demo.stages import Advance, Stages, read_json, write_json
+from draingym.demo.validation_stage import verdict_figures
+from draingym.drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
+from draingym.policies import (
     OrderUpToParams,
     TrainConfig,
     TuneConfig,
@@ -42,15 +41,16 @@ from policies import (
     tree_of,
     tune,
 )
-from policies.candidates import order_up_to_grid, perturbed
-from policies.one_step import OneStep
-from policies.overlap import overlap_notes
-from policies.store import load_parameters
-from policies.suite import Baseline, baseline_suite
-from policies.validation import validate
-from policies.verdict import judge
-from simulator import Policy, PyTree, window
-from world.orders import WorldConfig
+from draingym.policies.rules.suite import Baseline, baseline_suite
+from draingym.policies.store import load_parameters
+from draingym.policies.validation.candidates import order_up_to_grid, perturbed
+from draingym.policies.validation.fine_tuning import FineTuneConfig, Policies, fine_tune, label
+from draingym.policies.validation.one_step import OneStep
+from draingym.policies.validation.overlap import overlap_notes
+from draingym.policies.validation.validate import validate
+from draingym.policies.validation.verdict import judge
+from draingym.simulator import Policy, PyTree, window
+from draingym.world.orders import WorldConfig
 
 Figures = dict[str, Any]
 BASELINE = "order up to"
@@ -365,7 +365,7 @@ class Placement:
 
 def run_parameters(run: Run) -> PyTree:
     """Return the parameters of the policy that wrote the log."""
-    from draingym.history import historical_policy
+    from draingym.demo.history import historical_policy
 
     return historical_policy(run.world, run.config).params
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy import stats
 
-from policies import (
+from draingym.policies import (
     BaseStock,
     EchelonBaseStock,
     EqualFractile,
@@ -19,15 +19,15 @@ from policies import (
     SampledTask,
     TrainConfig,
 )
-from policies.lost_sales import LostSales, optimal_cost
-from policies.optimal import (
+from draingym.policies.bounds.lost_sales import LostSales, optimal_cost
+from draingym.policies.bounds.optimal import (
     Optimum,
     base_stock_optimum,
     discretise,
     serial_optimum,
     transshipment_bound,
 )
-from simulator import (
+from draingym.simulator import (
     Normal,
     Observation,
     Poisson,

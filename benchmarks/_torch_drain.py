@@ -1,8 +1,9 @@
 """The drain model's paper variant in PyTorch, to compare the speed of training with.
 
-The network of ``drain_model.network`` with the plain head: no lanes, no pair biases, neither dates
-nor sales, every node active. Names follow the JAX modules, so that weights copy by name. Where
-PyTorch has a fused operation for a layer (attention, layer norm, GRU, AdamW), it is used.
+The network of ``draingym.drain_model.network.network`` with the plain head: no lanes, no pair
+biases, neither dates nor sales, every node active. Names follow the JAX modules, so that weights
+copy by name. Where PyTorch has a fused operation for a layer (attention, layer norm, GRU, AdamW),
+it is used.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from drain_model.config import DrainConfig
-from drain_model.data import DrainData, Statistics
-from drain_model.heads import LEVELS, NUM_LEVELS
-from drain_model.losses import COST_HALF_WIDTH
+from draingym.drain_model.config import DrainConfig
+from draingym.drain_model.data.dataset import DrainData, Statistics
+from draingym.drain_model.distributions.hybrid import LEVELS, NUM_LEVELS
+from draingym.drain_model.training.losses import COST_HALF_WIDTH
 
 _STEP, _LOG2, _TINY = 0.1, math.log(2.0), 1e-12
 _EPS = 1e-6  # of layer norms, as in Flax
@@ -267,7 +268,7 @@ class TorchDrain(nn.Module):
         return logits.log_softmax(-1), knots, torch.cat([below, centre, above], dim=-1)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the sum of the five mean losses of ``drain_model.losses``."""
+        """Return the sum of the five mean losses of ``draingym.drain_model.training.losses``."""
         logs, tail_knots, cost_knots = self(batch)
         atoms, levels = self.config.num_atoms, torch.tensor(LEVELS)
         outbound, cost, stock = batch["outbound"], batch["ship_cost"], batch["available"]

@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from drain_model import LearnedDrain
-from drain_model.data import Inputs
-from drain_model.kernel import LearnedParams, Memory
-from drain_model.network import DrainNetwork
-from simulator import Drain, History, Series
+from draingym.drain_model import LearnedDrain
+from draingym.drain_model.data.dataset import Inputs
+from draingym.drain_model.kernel import LearnedParams, Memory
+from draingym.drain_model.network.network import DrainNetwork
+from draingym.simulator import Drain, History, Series
 
 WINDOW = 32  # periods encoded at every step, the current one included
 

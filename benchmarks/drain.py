@@ -58,10 +58,10 @@ from benchmarks._drain_world import (
     make_drain_world,
     replay_policies,
 )
-from drain_model import DrainData
-from drain_model.comparison import compare
-from drain_model.evaluation import Evaluation, evaluate
-from drain_model.published import table_2, table_3
+from draingym.drain_model import DrainData
+from draingym.drain_model.evaluation.comparison import compare
+from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
+from draingym.drain_model.evaluation.published import table_2, table_3
 
 FLOOR, DEFAULT, TUNED = "noise floor", "lanes, default", "lanes, fine-tuned"
 ORACLE_FLOOR = "noise floor, rates from the log"

@@ -39,7 +39,7 @@ from benchmarks._common import (
 )
 from benchmarks._drain_models import variant
 from benchmarks._window_drain import WINDOW, WindowDrain
-from drain_model import (
+from draingym.drain_model import (
     PRESETS,
     Checkpoint,
     DrainConfig,
@@ -47,13 +47,13 @@ from drain_model import (
     Geography,
     LearnedDrain,
     Statistics,
-    programs,
 )
-from drain_model.checkpoint import graph_definition, initial_weights
-from drain_model.kernel import LearnedParams
-from drain_model.losses import Losses
-from drain_model.training_state import Learned
-from simulator import History, Series
+from draingym.drain_model.checkpoint import graph_definition, initial_weights
+from draingym.drain_model.kernel import LearnedParams
+from draingym.drain_model.training import programs
+from draingym.drain_model.training.losses import Losses
+from draingym.drain_model.training.state import Learned
+from draingym.simulator import History, Series
 
 NODES, REGIONS, CALENDAR, ATTRIBUTES = 20, 100, 2, 3
 HORIZONS = (8, 26, 52)  # periods, of the memory's table

@@ -31,7 +31,7 @@ from benchmarks._common import (
     write_result,
 )
 from draingym.registration import IDS, register_envs
-from simulator.functional import at
+from draingym.simulator.adapters.functional import at
 
 NUM_ENVS, STEPS, REPEATS = 1024, 50, 5
 # A step of the drain model's network takes so long that fewer tell as much.

@@ -22,8 +22,8 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from draingym.config import LoopConfig
-from draingym.loop import run_loop
+from draingym.demo.config import LoopConfig
+from draingym.demo.loop import run_loop
 
 COLUMNS = ("simulator", "oracle", "truth")
 

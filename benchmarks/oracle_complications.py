@@ -26,15 +26,15 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from drain_model.closest_node_cells import Tuned, sample, tune
-from drain_model.metrics import crps
-from drain_model.resampling import bootstrap
-from oracle.config import OracleConfig
-from oracle.noise_floor import ViewProfile, resample_drain
-from oracle.systems import Systems, build_systems
-from world.geography import great_circle_km, load_places, merge_regions
-from world.network import Network, NetworkConfig, build_network
-from world.views import ATTRIBUTES, ConversionRates, Places, Products, attribute_matrix
+from draingym.common.bootstrap import bootstrap
+from draingym.drain_model.closest_node.cells import Tuned, sample, tune
+from draingym.drain_model.evaluation.metrics import crps
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.replays.noise_floor import ViewProfile, resample_drain
+from draingym.oracle.systems import Systems, build_systems
+from draingym.world.geography import great_circle_km, load_places, merge_regions
+from draingym.world.network import Network, NetworkConfig, build_network
+from draingym.world.views import ATTRIBUTES, ConversionRates, Places, Products, attribute_matrix
 
 SEED = 0
 NODES, REGIONS, PRODUCTS = 12, 99, 60

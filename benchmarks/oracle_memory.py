@@ -27,11 +27,11 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from oracle.config import OracleConfig
-from oracle.fulfilment import drain_period
-from oracle.systems import build_systems
-from world.network import NetworkConfig, build_network
-from world.views import ConversionRates, Places, Products, Views
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.fulfilment.period import drain_period
+from draingym.oracle.systems import build_systems
+from draingym.world.network import NetworkConfig, build_network
+from draingym.world.views import ConversionRates, Places, Products, Views
 
 SEED = 0
 PRODUCTS, REGIONS, PERIODS = 20, 50, 10

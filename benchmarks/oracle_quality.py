@@ -34,11 +34,11 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from draingym.config import LoopConfig
-from draingym.history import historical_policy, run_history, true_systems
-from oracle import Systems, estimate_rates, run, sample_latent, to_event_log
-from oracle.environment import OracleRun
-from simulator import (
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import historical_policy, run_history, true_systems
+from draingym.oracle import Systems, estimate_rates, run, sample_latent, to_event_log
+from draingym.oracle.replays.environment import OracleRun
+from draingym.simulator import (
     HISTORY_LENGTH,
     History,
     Initial,
@@ -47,13 +47,13 @@ from simulator import (
     make_series,
     params_from_network,
 )
-from simulator.scenarios import smooth_views
-from simulator.types import Observation, Policy, PyTree
-from world.lines import OrderLines
-from world.orders import World, WorldConfig, build_world
-from world.synthetic import SyntheticConfig, synthetic_order_lines
-from world.ta_feng import DataUnavailableError, load_order_lines
-from world.views import Views, attribute_matrix
+from draingym.simulator.scenarios.series import smooth_views
+from draingym.simulator.types import Observation, Policy, PyTree
+from draingym.world.lines import OrderLines
+from draingym.world.orders import World, WorldConfig, build_world
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.ta_feng import DataUnavailableError, load_order_lines
+from draingym.world.views import Views, attribute_matrix
 
 FloatArray = NDArray[np.float64]
 NAME = "oracle_quality"

@@ -28,19 +28,19 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from draingym.config import LoopConfig
-from draingym.history import run_history, true_systems
-from oracle.emulated import greedy_systems
-from oracle.engine import Engine
-from oracle.fulfilment import drain_period
-from oracle.planner import Batch, ClosestPlanner, GreedyPlanner, Plan, Planner
-from oracle.planner_milp import BatchMilp
-from oracle.systems import Systems
-from oracle.waves import WaveFulfilment
-from world.orders import World, build_world
-from world.synthetic import synthetic_order_lines
-from world.ta_feng import DataUnavailableError, load_order_lines
-from world.views import Views
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import run_history, true_systems
+from draingym.oracle.fulfilment.emulated import greedy_systems
+from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.period import drain_period
+from draingym.oracle.fulfilment.planner import Batch, ClosestPlanner, GreedyPlanner, Plan, Planner
+from draingym.oracle.fulfilment.planner_milp import BatchMilp
+from draingym.oracle.fulfilment.waves import WaveFulfilment
+from draingym.oracle.systems import Systems
+from draingym.world.orders import World, build_world
+from draingym.world.synthetic import synthetic_order_lines
+from draingym.world.ta_feng import DataUnavailableError, load_order_lines
+from draingym.world.views import Views
 
 IntArray = NDArray[np.int64]
 REPEATS = 7

@@ -27,7 +27,7 @@ from benchmarks import (
 )
 from benchmarks._common import Claim, Row, drop_programs, plain, save_figure, write_result
 from benchmarks._policies_part import Part, print_part
-from world.atomic import atomic_file
+from draingym.common.atomic import atomic_file
 
 Name = Literal["classic", "gradients", "baselines", "placement"]
 

@@ -25,14 +25,14 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from draingym.config import LoopConfig
-from draingym.history import run_history
-from oracle import attribute_outcome, box_table, draw_volumes, fit_ship_cost, to_event_log
-from oracle.environment import OracleRun
-from oracle.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
-from world.orders import World, build_world
-from world.synthetic import synthetic_order_lines
-from world.ta_feng import DataUnavailableError, load_order_lines
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import run_history
+from draingym.oracle import attribute_outcome, box_table, draw_volumes, fit_ship_cost, to_event_log
+from draingym.oracle.replays.environment import OracleRun
+from draingym.oracle.rules.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
+from draingym.world.orders import World, build_world
+from draingym.world.synthetic import synthetic_order_lines
+from draingym.world.ta_feng import DataUnavailableError, load_order_lines
 
 NAME = "ship_cost"
 PUBLISHED = 0.509  # R squared of the paper's Table 11

@@ -38,10 +38,10 @@ from benchmarks._common import (
 from benchmarks._dense_policy import DensePolicy
 from benchmarks._peers import PEERS, interpreter
 from benchmarks.drain_speed import NODES, REGIONS, Rollouts, timed
-from drain_model import PRESETS
-from draingym.machine import machine
-from policies import BaseStock
-from simulator import (
+from draingym.common.machine import machine
+from draingym.drain_model import PRESETS
+from draingym.policies import BaseStock
+from draingym.simulator import (
     Observation,
     Params,
     Poisson,
@@ -55,8 +55,8 @@ from simulator import (
     single_store,
     transshipment,
 )
-from simulator.classic import Problem
-from simulator.demand import Normal
+from draingym.simulator.problems.classic import Problem
+from draingym.simulator.scenarios.demand import Normal
 
 PERIODS, LEAD, MEAN, UNMET = 50, 4, 5.0, 9.0
 BATCHES = (1024, 8192)

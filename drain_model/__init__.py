@@ -3,29 +3,30 @@
 A name loads its module, and what that needs, when it is first used: the closest node needs no Flax.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from draingym.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from drain_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-    from drain_model.closest_node import ClosestNode, ClosestNodeParams
-    from drain_model.closest_node_fit import (
+    from draingym.drain_model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from draingym.drain_model.closest_node.fit import (
         fit_closest_node,
         max_orders_for,
         sample_closest_node,
     )
-    from drain_model.config import PRESETS, DrainConfig
-    from drain_model.data import DrainData, Geography, Inputs, Statistics
-    from drain_model.ensemble import EnsembleDrain
-    from drain_model.heads import Hybrid
-    from drain_model.joints import Coherent, Copula, Independent, Joint
-    from drain_model.kernel import LearnedDrain, LearnedParams
-    from drain_model.marginals import censored_draw
-    from drain_model.network import DrainNetwork
-    from drain_model.sampling import sample_panel
-    from drain_model.streaming import PanelStream
-    from drain_model.training import Trained, train
-    from drain_model.training_state import Progress
+    from draingym.drain_model.closest_node.kernel import ClosestNode, ClosestNodeParams
+    from draingym.drain_model.config import PRESETS, DrainConfig
+    from draingym.drain_model.data.dataset import DrainData, Geography, Inputs, Statistics
+    from draingym.drain_model.data.streaming import PanelStream
+    from draingym.drain_model.distributions.hybrid import Hybrid
+    from draingym.drain_model.distributions.joints import Coherent, Copula, Independent, Joint
+    from draingym.drain_model.distributions.marginals import censored_draw
+    from draingym.drain_model.ensemble import EnsembleDrain
+    from draingym.drain_model.evaluation.sampling import sample_panel
+    from draingym.drain_model.kernel import LearnedDrain, LearnedParams
+    from draingym.drain_model.network.network import DrainNetwork
+    from draingym.drain_model.training.run import Trained, train
+    from draingym.drain_model.training.state import Progress
 
 __all__ = [
     "PRESETS",
@@ -59,63 +60,53 @@ __all__ = [
     "train",
 ]
 
-_WHERE = {
-    "checkpoint": (
-        "Checkpoint",
-        "load_checkpoint",
-        "save_checkpoint",
-    ),
-    "closest_node": (
-        "ClosestNode",
-        "ClosestNodeParams",
-    ),
-    "closest_node_fit": (
-        "fit_closest_node",
-        "max_orders_for",
-        "sample_closest_node",
-    ),
-    "config": (
-        "PRESETS",
-        "DrainConfig",
-    ),
-    "data": (
-        "DrainData",
-        "Geography",
-        "Inputs",
-        "Statistics",
-    ),
-    "ensemble": ("EnsembleDrain",),
-    "heads": ("Hybrid",),
-    "joints": (
-        "Coherent",
-        "Copula",
-        "Independent",
-        "Joint",
-    ),
-    "kernel": (
-        "LearnedDrain",
-        "LearnedParams",
-    ),
-    "marginals": ("censored_draw",),
-    "network": ("DrainNetwork",),
-    "sampling": ("sample_panel",),
-    "streaming": ("PanelStream",),
-    "training": (
-        "Trained",
-        "train",
-    ),
-    "training_state": ("Progress",),
-}
-_MODULE = {name: module for module, names in _WHERE.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"drain_model.{_MODULE[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "draingym.drain_model.checkpoint": (
+            "Checkpoint",
+            "load_checkpoint",
+            "save_checkpoint",
+        ),
+        "draingym.drain_model.closest_node.kernel": (
+            "ClosestNode",
+            "ClosestNodeParams",
+        ),
+        "draingym.drain_model.closest_node.fit": (
+            "fit_closest_node",
+            "max_orders_for",
+            "sample_closest_node",
+        ),
+        "draingym.drain_model.config": (
+            "PRESETS",
+            "DrainConfig",
+        ),
+        "draingym.drain_model.data.dataset": (
+            "DrainData",
+            "Geography",
+            "Inputs",
+            "Statistics",
+        ),
+        "draingym.drain_model.ensemble": ("EnsembleDrain",),
+        "draingym.drain_model.distributions.hybrid": ("Hybrid",),
+        "draingym.drain_model.distributions.joints": (
+            "Coherent",
+            "Copula",
+            "Independent",
+            "Joint",
+        ),
+        "draingym.drain_model.kernel": (
+            "LearnedDrain",
+            "LearnedParams",
+        ),
+        "draingym.drain_model.distributions.marginals": ("censored_draw",),
+        "draingym.drain_model.network.network": ("DrainNetwork",),
+        "draingym.drain_model.evaluation.sampling": ("sample_panel",),
+        "draingym.drain_model.data.streaming": ("PanelStream",),
+        "draingym.drain_model.training.run": (
+            "Trained",
+            "train",
+        ),
+        "draingym.drain_model.training.state": ("Progress",),
+    },
+)

@@ -15,10 +15,10 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from drain_model.config import DrainConfig
-from drain_model.data import DrainData, Statistics
-from drain_model.network import DrainNetwork
-from world.atomic import atomic_file
+from draingym.common.atomic import atomic_file
+from draingym.drain_model.config import DrainConfig
+from draingym.drain_model.data.dataset import DrainData, Statistics
+from draingym.drain_model.network.network import DrainNetwork
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 

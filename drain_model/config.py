@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from world.arrays import require_range
+from draingym.common.arrays import require_range
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from drain_model.checkpoint import Checkpoint
-from drain_model.data import Geography
-from drain_model.kernel import LearnedDrain, LearnedParams, Memory
-from drain_model.network import Exogenous
-from simulator import Drain, History, Series
+from draingym.drain_model.checkpoint import Checkpoint
+from draingym.drain_model.data.dataset import Geography
+from draingym.drain_model.kernel import LearnedDrain, LearnedParams, Memory
+from draingym.drain_model.network.network import Exogenous
+from draingym.simulator import Drain, History, Series
 
 
 @jax.tree_util.register_dataclass

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
-from drain_model import heads
-from drain_model.checkpoint import Checkpoint, Weights, graph_definition
-from drain_model.config import DrainConfig
-from drain_model.data import Geography, Statistics
-from drain_model.joints import JOINTS, Joint
-from drain_model.network import DrainNetwork, Exogenous, Static
-from simulator import Drain, History, Series, straight_through
+from draingym.drain_model.checkpoint import Checkpoint, Weights, graph_definition
+from draingym.drain_model.config import DrainConfig
+from draingym.drain_model.data.dataset import Geography, Statistics
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.joints import JOINTS, Joint
+from draingym.drain_model.network.network import DrainNetwork, Exogenous, Static
+from draingym.simulator import Drain, History, Series, straight_through
 
 
 @jax.tree_util.register_dataclass
@@ -44,8 +44,9 @@ class Memory:
 class LearnedDrain:
     """The drain model as a ``DrainKernel``: location stream once a scenario, cached steps.
 
-    Uniforms: those of the joint of all nodes' units (``drain_model.joints``), then N for the cost
-    of a unit. Demand is not modelled apart from drain, so ``lost`` and ``waiting`` are 0.
+    Uniforms: those of the joint of all nodes' units
+    (``draingym.drain_model.distributions.joints``), then N for the cost of a unit. Demand is not
+    modelled apart from drain, so ``lost`` and ``waiting`` are 0.
 
     Stock that is not in whole units is drained up to its whole part.
 
@@ -169,8 +170,9 @@ class LearnedDrain:
     ) -> tuple[Memory, Drain]:
         """Draw one period: units of all nodes, at most their stock; then their cost.
 
-        Gradients: of the units, see ``drain_model.joints``; the cost is differentiated as it is.
-        Both also flow through what the network makes of stock and of past drain.
+        Gradients: of the units, see ``draingym.drain_model.distributions.joints``; the cost is
+        differentiated as it is. Both also flow through what the network makes of stock and of past
+        drain.
         """
 
         def draw(joint: Joint, whole: Array) -> Array:

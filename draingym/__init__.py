@@ -6,14 +6,14 @@ Importing it registers the Gymnasium environments, and loads nothing else: each 
 what it needs when it is first used.
 """
 
-from importlib import import_module
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from draingym.common.lazy import lazy_names
 from draingym.registration import register_envs
 
 if TYPE_CHECKING:
-    from policies import (
+    from draingym.policies import (
         BaseStock,
         CappedBaseStock,
         EchelonBaseStock,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         train_by_gradient,
         tune,
     )
-    from simulator import (
+    from draingym.simulator import (
         FunctionalEnv,
         InventoryEnv,
         InventoryVectorEnv,
@@ -79,7 +79,7 @@ __all__ = [
     "tune",
 ]
 
-_POLICIES = {
+_POLICIES = (
     "BaseStock",
     "CappedBaseStock",
     "EchelonBaseStock",
@@ -88,19 +88,14 @@ _POLICIES = {
     "OrderUpTo",
     "train_by_gradient",
     "tune",
-}
+)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module("policies" if name in _POLICIES else "simulator"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "draingym.policies": _POLICIES,
+        "draingym.simulator": [name for name in __all__ if name not in _POLICIES],
+    },
+)
 
 register_envs()

@@ -26,8 +26,8 @@ def demo(
     """
     from dataclasses import replace
 
-    from draingym.config import LoopConfig, load_config
-    from draingym.loop import run_loop
+    from draingym.demo.config import LoopConfig, load_config
+    from draingym.demo.loop import run_loop
 
     chosen = LoopConfig() if config is None else load_config(config)
     if data is not None:
@@ -41,7 +41,7 @@ def data(name: Annotated[Literal["ta-feng"], tyro.conf.Positional]) -> None:
     Args:
         name: Which data set.
     """
-    from world.ta_feng import download
+    from draingym.world.ta_feng import download
 
     del name
     print(download())
@@ -68,7 +68,7 @@ def replay(
         seed: Of customers, lead times and costs.
         start: First period.
     """
-    from draingym.replay import replay_folder
+    from draingym.commands.replay import replay_folder
 
     replay_folder(log, policy, out, planner, seed, start, Console())
 
@@ -85,8 +85,8 @@ def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None 
     """
     from dataclasses import replace
 
-    from draingym.train_drain import load_train_config
-    from draingym.train_drain import train_drain as run
+    from draingym.commands.train_drain import load_train_config
+    from draingym.commands.train_drain import train_drain as run
 
     chosen = load_train_config(config)
     run(chosen if out is None else replace(chosen, out=str(out)), Console())
@@ -112,7 +112,7 @@ def evaluate_drain(
         seed: Of the samples.
         out: JSON file for the rows of the table.
     """
-    from draingym.evaluate_drain import evaluate_drain as run
+    from draingym.commands.evaluate_drain import evaluate_drain as run
 
     run(
         checkpoint,
@@ -163,9 +163,9 @@ def validate(
     """
     import json
 
-    from draingym.config import from_dict
-    from draingym.validate import ValidateConfig, validate_folder
-    from policies.verdict import Thresholds
+    from draingym.commands.validate import ValidateConfig, validate_folder
+    from draingym.demo.config import from_dict
+    from draingym.policies.validation.verdict import Thresholds
 
     limits = None
     if thresholds is not None:

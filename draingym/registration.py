@@ -21,7 +21,7 @@ def register_envs() -> None:
             name = id.removeprefix("draingym/").removesuffix("-v0")
             gymnasium.register(
                 id=id,
-                entry_point="draingym.envs:make_env",
-                vector_entry_point="draingym.envs:make_vector_env",
+                entry_point="draingym.envs.make:make_env",
+                vector_entry_point="draingym.envs.make:make_vector_env",
                 kwargs={"problem": name},
             )

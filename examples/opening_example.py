@@ -8,10 +8,10 @@ Run it with ``python examples/opening_example.py``.
 
 import numpy as np
 
-from oracle import OracleConfig, PeriodOutcome, Systems, build_systems, drain_period
-from world.geography import great_circle_km
-from world.network import Network
-from world.views import PROMISES, ConversionRates, Places, Products, Views
+from draingym.oracle import OracleConfig, PeriodOutcome, Systems, build_systems, drain_period
+from draingym.world.geography import great_circle_km
+from draingym.world.network import Network
+from draingym.world.views import PROMISES, ConversionRates, Places, Products, Views
 
 NODES = ("New York", "Los Angeles")
 LATITUDE, LONGITUDE = np.array([40.7, 34.0]), np.array([-74.0, -118.2])

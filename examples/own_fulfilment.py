@@ -3,8 +3,8 @@
 import sys
 from dataclasses import replace
 
-from oracle import greedy_systems, read_setting, replay
-from oracle.protocols import Item, Parcel
+from draingym.oracle import greedy_systems, read_setting, replay
+from draingym.oracle.protocols import Item, Parcel
 
 
 class FullestNode:

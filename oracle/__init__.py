@@ -1,38 +1,44 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
-from oracle.attribution import attribute, attribute_outcome, draw_volumes
-from oracle.config import OracleConfig
-from oracle.conversion import conditional, draw_latent, independent, sample_latent
-from oracle.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
-from oracle.engine import Engine
-from oracle.environment import OracleRun, run
-from oracle.fitted_cost import FittedShipCost
-from oracle.fulfilment import PeriodOutcome, drain_period
-from oracle.noise_floor import DrainSamples, ViewProfile, resample_drain, resample_views
-from oracle.planner import Batch, ClosestPlanner, GreedyPlanner, Plan
-from oracle.planner_milp import BatchMilp, stock_prices
-from oracle.promise import promise_places, promise_regions
-from oracle.protocols import (
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.fulfilment.attribution import attribute_outcome
+from draingym.oracle.fulfilment.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
+from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
+from draingym.oracle.fulfilment.planner import Batch, ClosestPlanner, GreedyPlanner, Plan
+from draingym.oracle.fulfilment.planner_milp import BatchMilp, stock_prices
+from draingym.oracle.fulfilment.waves import WaveConfig, WaveFulfilment
+from draingym.oracle.protocols import (
     ConversionModel,
     FulfilmentSystem,
     ProductionSystems,
     PromiseSystem,
     ShipCostModel,
 )
-from oracle.rates import (
+from draingym.oracle.replays.environment import OracleRun, run
+from draingym.oracle.replays.noise_floor import (
+    DrainSamples,
+    ViewProfile,
+    resample_drain,
+    resample_views,
+)
+from draingym.oracle.replays.recorder import to_event_log
+from draingym.oracle.replays.replay import Decision, Replay, replay, replay_many
+from draingym.oracle.replays.setting import Setting, read_setting, setting_from_log
+from draingym.oracle.rules.attribution import attribute, draw_volumes
+from draingym.oracle.rules.conversion import conditional, draw_latent, independent, sample_latent
+from draingym.oracle.rules.fitted_cost import FittedShipCost
+from draingym.oracle.rules.promise import promise_places, promise_regions
+from draingym.oracle.rules.rates import (
     PeriodRates,
     SmoothingConfig,
     estimate_period_rates,
     estimate_rates,
     rates_from_counts,
 )
-from oracle.recorder import to_event_log
-from oracle.replay import Decision, Replay, replay, replay_many
-from oracle.setting import Setting, read_setting, setting_from_log
-from oracle.ship_cost import box_regression
-from oracle.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
-from oracle.systems import Systems, build_systems
-from oracle.waves import WaveConfig, WaveFulfilment
+from draingym.oracle.rules.ship_cost import box_regression
+from draingym.oracle.rules.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
+from draingym.oracle.systems import Systems, build_systems
 
 __all__ = [
     "Batch",

@@ -1,8 +1,9 @@
 """What production systems must offer so that views can be replayed through them.
 
-Four small protocols stand for a retailer's services. ``oracle.emulated`` implements them with the
-emulated systems; anybody may put calls to services of their own in their place. One timeline for
-the views of all products (the paper's Algorithm 1), driven by ``oracle.engine``::
+Four small protocols stand for a retailer's services. ``draingym.oracle.fulfilment.emulated``
+implements them with the emulated systems; anybody may put calls to services of their own in their
+place. One timeline for the views of all products (the paper's Algorithm 1), driven by
+``draingym.oracle.fulfilment.engine``::
 
     period t                                                                     period t + 1
     | shelves.restock: what policy or trajectory put there, less what is reserved  |
@@ -28,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from oracle.shelves import Shelves
+from draingym.oracle.shelves import Shelves
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class OrderLine:
     """A view that converted."""
 
     view: GlanceView
-    option: int  # chosen, an index into ``world.views.SHIP_OPTIONS``
+    option: int  # chosen, an index into ``draingym.world.views.SHIP_OPTIONS``
 
     @property
     def days(self) -> float:
@@ -86,7 +87,7 @@ class PromiseSystem(Protocol):
     """How soon a product can be at a customer's door."""
 
     def promise(self, view: GlanceView, shelves: Shelves) -> int:
-        """Return the promise to show, an index into ``world.views.PROMISES``."""
+        """Return the promise to show, an index into ``draingym.world.views.PROMISES``."""
         ...
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from oracle.config import OracleConfig
-from oracle.promise import transit_days
-from oracle.ship_cost import lane_effects, rate_card, zone_of
-from world.arrays import require
-from world.geography import great_circle_km
-from world.network import Network
-from world.views import ConversionRates, Places, Products
+from draingym.common.arrays import require
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.rules.promise import transit_days
+from draingym.oracle.rules.ship_cost import lane_effects, rate_card, zone_of
+from draingym.world.geography import great_circle_km
+from draingym.world.network import Network
+from draingym.world.views import ConversionRates, Places, Products
 
 FloatArray = NDArray[np.float64]
 

@@ -1,8 +1,14 @@
 """Placement policies, their trainers, and their off-policy validation."""
 
-from policies.acting import Agent
-from policies.base_stock import BaseStock, OrderUpTo, OrderUpToParams
-from policies.capacity import (
+from draingym.policies.acting import Agent
+from draingym.policies.bounds.hindsight import Hindsight, hindsight_plan, hindsight_values
+from draingym.policies.capacity.price_forecast import (
+    PriceForecast,
+    calibrate,
+    fit_price_forecast,
+    price_features,
+)
+from draingym.policies.capacity.prices import (
     CapacityConfig,
     CapacityPrices,
     CapacityRollouts,
@@ -12,8 +18,12 @@ from policies.capacity import (
     dual_ascent,
     violation,
 )
-from policies.checked import checked_rollouts
-from policies.echelon import (
+from draingym.policies.evaluate import simulated_values
+from draingym.policies.networks.gaussian import GaussianPolicy
+from draingym.policies.networks.mlp import MLPPolicy
+from draingym.policies.networks.neural import NeuralPlacement
+from draingym.policies.rules.base_stock import BaseStock, OrderUpTo, OrderUpToParams
+from draingym.policies.rules.echelon import (
     CappedBaseStock,
     CappedParams,
     EchelonBaseStock,
@@ -21,23 +31,8 @@ from policies.echelon import (
     ReorderPoint,
     ReorderPointParams,
 )
-from policies.evaluate import simulated_values
-from policies.evolution import EvolutionStrategy
-from policies.gaussian import GaussianPolicy
-from policies.hindsight import Hindsight, hindsight_plan, hindsight_values
-from policies.historical import Historical
-from policies.method import (
-    Evaluated,
-    Hyper,
-    Method,
-    NonFiniteGradientError,
-    TrainConfig,
-    TrainResult,
-    hyper_of,
-)
-from policies.mlp import MLPPolicy
-from policies.neural import NeuralPlacement
-from policies.placement import (
+from draingym.policies.rules.historical import Historical
+from draingym.policies.rules.placement import (
     CappedCoverParams,
     CappedOrderUpTo,
     CoverReorder,
@@ -51,23 +46,37 @@ from policies.placement import (
     ProportionalParams,
     ReorderParams,
 )
-from policies.ppo import PPO
-from policies.price_forecast import (
-    PriceForecast,
-    calibrate,
-    fit_price_forecast,
-    price_features,
+from draingym.policies.rules.suite import Baseline, baseline_suite, serial_suite, store_suite
+from draingym.policies.rules.tabular import TabularOrders
+from draingym.policies.rules.transport import (
+    RollingHorizon,
+    RollingParams,
+    TransportParams,
+    TransportPlacement,
 )
-from policies.score_function import ScoreFunction
-from policies.store import load_parameters, load_policy, save_parameters, save_policy
-from policies.suite import Baseline, baseline_suite, serial_suite, store_suite
-from policies.tabular import TabularOrders
-from policies.task import SampledTask, Task, WindowTask
-from policies.train import PathwiseGradient, TruncatedGradient, train_by_gradient
-from policies.training import train_policies, train_policy
-from policies.transport import RollingHorizon, RollingParams, TransportParams, TransportPlacement
-from policies.tree import Tree, catchment_share, echelon_position, tree_of
-from policies.tune import TuneConfig, TuneResult, tune
+from draingym.policies.store import load_parameters, load_policy, save_parameters, save_policy
+from draingym.policies.task import SampledTask, Task, WindowTask
+from draingym.policies.training.evolution import EvolutionStrategy
+from draingym.policies.training.loop import train_policies, train_policy
+from draingym.policies.training.method import (
+    Evaluated,
+    Hyper,
+    Method,
+    NonFiniteGradientError,
+    TrainConfig,
+    TrainResult,
+    hyper_of,
+)
+from draingym.policies.training.pathwise import (
+    PathwiseGradient,
+    TruncatedGradient,
+    train_by_gradient,
+)
+from draingym.policies.training.ppo import PPO
+from draingym.policies.training.score_function import ScoreFunction
+from draingym.policies.training.tune import TuneConfig, TuneResult, tune
+from draingym.policies.tree import Tree, catchment_share, echelon_position, tree_of
+from draingym.policies.validation.checked import checked_rollouts
 
 __all__ = [
     "PPO",

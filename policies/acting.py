@@ -8,8 +8,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from simulator import FunctionalEnv, Policy, PyTree, check_requests
-from simulator.functional import View
+from draingym.simulator import FunctionalEnv, Policy, PyTree, check_requests
+from draingym.simulator.adapters.functional import View
 
 
 class Agent:
@@ -30,7 +30,7 @@ class Agent:
 
     Example:
         >>> import jax, simulator, draingym
-        >>> from policies import Agent, BaseStock
+        >>> from draingym.policies import Agent, BaseStock
         >>> env = simulator.InventoryEnv(simulator.make("draingym/SingleStore-v0"))
         >>> agent = Agent(env, BaseStock(), jax.numpy.float32(12.0))
         >>> action = agent(env.reset(seed=0)[0])

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator import (
+from draingym.simulator import (
     Params,
     Policy,
     PyTree,

@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from policies.tree import Tree
-from simulator import Policy, PyTree
-from world.atomic import atomic_file
+from draingym.common.atomic import atomic_file
+from draingym.policies.tree import Tree
+from draingym.simulator import Policy, PyTree
 
 # What the header is called in a file; parameters' names come from ``keystr``, and start with none
 # of these letters.
@@ -69,7 +69,7 @@ def load_policy(
             another network, that is another action space, naming the difference.
 
     Example:
-        >>> from policies import BaseStock, load_policy, save_policy
+        >>> from draingym.policies import BaseStock, load_policy, save_policy
         >>> path = getfixture("tmp_path") / "policy.npz"
         >>> save_policy(path, BaseStock(), 12.0)
         >>> float(load_policy(path)[1])
@@ -195,7 +195,7 @@ def _built(
     path: Path, header: Mapping[str, Any], prefix: str, found: Arrays, own: Mapping[str, type[Any]]
 ) -> Any:
     """Return the dataclass that a header describes."""
-    known = importlib.import_module("policies")
+    known = importlib.import_module("draingym.policies")
     name = header["class"]
     cls = own.get(name) or (getattr(known, name, None) if name in known.__all__ else None)
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
-from drain_model.devices import AXIS
-from policies.evaluate import mean_value, simulated_values
-from simulator import (
+from draingym.common.devices import AXIS
+from draingym.policies.evaluate import mean_value, simulated_values
+from draingym.simulator import (
     Observation,
     Params,
     Policy,
@@ -25,7 +25,7 @@ from simulator import (
     observe,
     window,
 )
-from simulator.classic import Sampler
+from draingym.simulator.problems.classic import Sampler
 
 _STATIC = {"static": True}
 
@@ -192,7 +192,7 @@ class WindowTask:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SampledTask:
-    """A problem whose scenarios are drawn from a law, such as those of ``simulator.classic``.
+    """A problem whose scenarios are drawn, such as those of ``simulator.problems.classic``.
 
     The value is the mean reward of a period after the warm-up: less the cost per period. Rollouts
     begin empty, and go on after the last period that is simulated. Training may count periods as

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
-from simulator import Observation
-from world.network import Network
+from draingym.simulator import Observation
+from draingym.world.network import Network
 
 
 @jax.tree_util.register_dataclass

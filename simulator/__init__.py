@@ -1,26 +1,41 @@
 """The differentiable simulator: dynamics, kernels' protocol, scenarios and Gymnasium adapters."""
 
-from simulator.batch import KEPT, batch_last, batch_returns, chunked_value_and_grad
-from simulator.batch_axis import vmap_last
-from simulator.checks import check_requests
-from simulator.classic import serial_in_transit, serial_line, single_store, transshipment
-from simulator.core import Simulator, discounted_return
-from simulator.demand import Demand, Deterministic, NegativeBinomial, Normal, Poisson
-from simulator.draws import (
+from draingym.simulator.adapters.functional import (
+    EnvState,
+    FunctionalEnv,
+    flatten_observation,
+    observation_names,
+)
+from draingym.simulator.adapters.gymnasium_env import InventoryEnv, make
+from draingym.simulator.adapters.gymnax_adapter import (
+    GymnaxEnv,
+    GymnaxParams,
+    GymnaxState,
+    make_gymnax,
+)
+from draingym.simulator.adapters.scene import Painter, Scene
+from draingym.simulator.adapters.vector_env import InventoryVectorEnv
+from draingym.simulator.batch import KEPT, batch_last, batch_returns, chunked_value_and_grad
+from draingym.simulator.batch_axis import vmap_last
+from draingym.simulator.checks import check_requests
+from draingym.simulator.core import Simulator, discounted_return
+from draingym.simulator.draws import (
     hard_draw,
     lesser,
     round_shipments,
     split_shipments,
     straight_through,
 )
-from simulator.dynamics import Acted, act, observe, settle
-from simulator.functional import EnvState, FunctionalEnv, flatten_observation, observation_names
-from simulator.generative import ViewProcess, fit_views, sample_views
-from simulator.gymnasium_env import InventoryEnv, make
-from simulator.gymnax_adapter import GymnaxEnv, GymnaxParams, GymnaxState, make_gymnax
-from simulator.kernels import LocalDemand, LocalDemandParams
-from simulator.params import Economics, make_params, params_from_network
-from simulator.pricing import (
+from draingym.simulator.dynamics import Acted, act, observe, settle
+from draingym.simulator.kernels import LocalDemand, LocalDemandParams
+from draingym.simulator.params import Economics, make_params, params_from_network
+from draingym.simulator.problems.classic import (
+    serial_in_transit,
+    serial_line,
+    single_store,
+    transshipment,
+)
+from draingym.simulator.problems.pricing import (
     PricedDemand,
     PricedDemandParams,
     PricedSimulator,
@@ -29,7 +44,15 @@ from simulator.pricing import (
     demand_lift,
     make_price_response,
 )
-from simulator.scenarios import (
+from draingym.simulator.scenarios.demand import (
+    Demand,
+    Deterministic,
+    NegativeBinomial,
+    Normal,
+    Poisson,
+)
+from draingym.simulator.scenarios.generative import ViewProcess, fit_views, sample_views
+from draingym.simulator.scenarios.series import (
     HISTORY_LENGTH,
     initial_from_panel,
     make_series,
@@ -38,8 +61,8 @@ from simulator.scenarios import (
     scenario_from_views,
     series_from_panel,
 )
-from simulator.scene import Painter, Scene
-from simulator.types import (
+from draingym.simulator.scenarios.windows import Windows, make_windows, window
+from draingym.simulator.types import (
     Drain,
     DrainKernel,
     History,
@@ -54,8 +77,6 @@ from simulator.types import (
     Trajectory,
     Transition,
 )
-from simulator.vector_env import InventoryVectorEnv
-from simulator.windows import Windows, make_windows, window
 
 __all__ = [
     "HISTORY_LENGTH",

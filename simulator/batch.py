@@ -17,10 +17,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.batch_axis import vmap_last
-from simulator.core import Simulator
-from simulator.dynamics import observe
-from simulator.types import Params, Policy, PyTree, Scenario, Series, State
+from draingym.simulator.batch_axis import vmap_last
+from draingym.simulator.core import Simulator
+from draingym.simulator.dynamics import observe
+from draingym.simulator.types import Params, Policy, PyTree, Scenario, Series, State
 
 # Name of what a policy would rather store than recompute in the backward pass.
 KEPT = "kept for the backward pass"

@@ -18,7 +18,7 @@ from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var, jaxpr_as_fun
 from jaxtyping import Array
 
-from simulator.types import PyTree
+from draingym.simulator.types import PyTree
 
 # Work entry by entry, on inputs of one shape, or scalars.
 _ELEMENTWISE = """

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.dynamics import act, observe, settle
-from simulator.types import (
+from draingym.simulator.dynamics import act, observe, settle
+from draingym.simulator.types import (
     DrainKernel,
     Params,
     Policy,
@@ -62,7 +62,7 @@ class Simulator:
     def step(
         self, params: Params, state: State, action: Float[Array, " N"], series: Series
     ) -> tuple[State, Transition]:
-        """Advance one period: act, arrivals, drain, costs (see ``simulator.dynamics``).
+        """Advance one period: act, arrivals, drain, costs (see ``draingym.simulator.dynamics``).
 
         Args:
             params: Costs, limits, structure and the kernel's parameters.
@@ -75,7 +75,7 @@ class Simulator:
 
         Gradients:
             Exact almost everywhere for real units; through whole units and draws, see
-            ``simulator.draws``. Values are the same with gradients on or off.
+            ``draingym.simulator.draws``. Values are the same with gradients on or off.
         """
         observation = observe(params, state, series)
         acted = act(

@@ -26,8 +26,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from simulator.draws import lesser, round_shipments, split_shipments
-from simulator.types import Drain, Observation, Params, PyTree, Series, State, Transition
+from draingym.simulator.draws import lesser, round_shipments, split_shipments
+from draingym.simulator.types import Drain, Observation, Params, PyTree, Series, State, Transition
 
 
 @jax.tree_util.register_dataclass

@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from simulator.draws import lesser
-from simulator.types import Drain, History, Series
+from draingym.simulator.draws import lesser
+from draingym.simulator.types import Drain, History, Series
 
 
 @jax.tree_util.register_dataclass

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
-from simulator.types import Params, PyTree
-from world.network import Network
+from draingym.simulator.types import Params, PyTree
+from draingym.world.network import Network
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,23 +1,65 @@
-"""Imports point one way, and the core does without the heavy packages of the extras."""
+"""One import name, imports that point one way, no circles, and a core without heavy packages."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+FOLDERS = ("common", "world", "simulator", "drain_model", "oracle", "policies")
 
 # Each package, and the packages of this repository that it may import.
-ALLOWED: dict[str, set[str]] = {
-    "world": set(),
-    "forecasters": {"world"},
-    "simulator": {"world"},
-    "drain_model": {"world", "simulator"},
-    "oracle": {"world", "simulator"},
-    "policies": {"world", "forecasters", "simulator", "drain_model", "oracle"},
-    "draingym": {"world", "forecasters", "simulator", "drain_model", "oracle", "policies"},
+PACKAGES: dict[str, set[str]] = {
+    "common": set(),
+    "world": {"common"},
+    "forecasters": {"common", "world"},
+    "simulator": {"common", "world"},
+    "drain_model": {"common", "world", "simulator"},
+    "oracle": {"common", "world", "simulator"},
+    "policies": {"common", "world", "forecasters", "simulator", "drain_model", "oracle"},
+}
+PACKAGES["draingym"] = set(PACKAGES)
+
+# The rooms of each package, and the rooms of the same package that each may import. What lies in
+# the package's own folder may be imported by all of its rooms.
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "simulator": {
+        "scenarios": set(),
+        "adapters": set(),
+        "problems": {"scenarios"},
+    },
+    "drain_model": {
+        "data": set(),
+        "distributions": set(),
+        "network": {"data", "distributions"},
+        "training": {"data", "distributions", "network"},
+        "evaluation": {"data", "distributions", "network", "training"},
+        "closest_node": {"data", "evaluation"},
+    },
+    "oracle": {
+        "rules": set(),
+        "fulfilment": {"rules"},
+        "replays": {"rules", "fulfilment"},
+    },
+    "policies": {
+        "rules": set(),
+        "networks": set(),
+        "training": {"networks"},
+        "bounds": set(),
+        "capacity": {"rules"},
+        "validation": {"rules"},
+    },
+    "draingym": {
+        "report": set(),
+        "demo": {"report"},
+        "envs": {"demo", "report"},
+        "commands": {"demo", "report"},
+    },
 }
 # Python that is no part of the distribution: packages must not import it.
 NOT_SHIPPED = {"benchmarks", "conftest", "docs", "examples", "tests", "tools"}
@@ -29,81 +71,211 @@ HEAVY = {
 }
 
 
+@cache
+def modules() -> dict[str, Path]:
+    """Every module of the distribution by its full name."""
+    found = {}
+    for path in (ROOT / "draingym").rglob("*.py"):
+        found[_name(path)] = path
+    for folder in FOLDERS:  # behind a link, which `rglob` does not follow on every Python
+        for path in (ROOT / folder).rglob("*.py"):
+            found["draingym." + _name(path)] = path
+    return found
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def imports_of(source: str) -> set[tuple[int, str]]:
-    """The top-level packages that a module imports, anywhere in it, each with its line."""
+    """The modules that a module imports, anywhere in it, each with its line.
+
+    What is imported from a package is a module of it where there is one of that name.
+    """
     found: set[tuple[int, str]] = set()
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
-                found |= {(node.lineno, alias.name.partition(".")[0]) for alias in names}
-            case ast.ImportFrom(module=str(module), level=0):
-                found.add((node.lineno, module.partition(".")[0]))
+                found |= {(node.lineno, alias.name) for alias in names}
+            case ast.ImportFrom(module=str(module), level=0, names=names):
+                inner = {f"{module}.{alias.name}" for alias in names} & modules().keys()
+                found |= {(node.lineno, name) for name in inner or {module}}
             case ast.Call(
                 func=ast.Name(id="__import__" | "import_module")
                 | ast.Attribute(attr="import_module"),
                 args=[ast.Constant(value=str(module)), *_],
             ):
-                found.add((node.lineno, module.partition(".")[0]))
+                found.add((node.lineno, module))
     return found
 
 
-def against_the_rule(package: str, source: str) -> list[tuple[int, str]]:
-    """The imports of `source`, a module of `package`, that the rule forbids."""
-    forbidden = (ALLOWED.keys() | NOT_SHIPPED) - ALLOWED[package] - {package}
-    return sorted((line, name) for line, name in imports_of(source) if name in forbidden)
+def place_of(module: str) -> tuple[str, str]:
+    """The package and the room of a module, such as ``("policies", "rules")``; "" for no room."""
+    parts = module.split(".")
+    if len(parts) > 1 and parts[1] in PACKAGES:
+        parts = parts[1:]
+    inner = parts[1:] if modules().get(module, Path()).name == "__init__.py" else parts[1:-1]
+    return parts[0], inner[0] if inner else ""
 
 
-def packages_of(root: Path) -> set[str]:
-    """The importable packages in the root of the repository."""
-    return {path.parent.name for path in root.glob("*/__init__.py")} - NOT_SHIPPED
+def against_the_rule(module: str, source: str) -> list[tuple[int, str]]:
+    """The imports of a module that the rules of packages and rooms forbid."""
+    package, room = place_of(module)
+    wrong = []
+    for line, name in imports_of(source):
+        top = name.partition(".")[0]
+        if top in FOLDERS or top in NOT_SHIPPED:
+            wrong.append((line, name))
+        elif top == "draingym":
+            there, other = place_of(name)
+            if there != package:
+                allowed = there in PACKAGES[package]
+            else:
+                allowed = other in {"", room} or other in ROOMS[package].get(room, {other})
+            if not allowed:
+                wrong.append((line, name))
+    return sorted(wrong)
 
 
-@pytest.mark.parametrize("package", sorted(packages_of(ROOT)))
+@pytest.mark.parametrize("package", sorted(PACKAGES.keys() - {"forecasters"}))
 def test_imports_point_one_way(package: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
-        for path in sorted((ROOT / package).rglob("*.py"))
-        for line, name in against_the_rule(package, path.read_text(encoding="utf-8"))
+        for module, path in sorted(modules().items())
+        if place_of(module)[0] == package
+        for line, name in against_the_rule(module, path.read_text(encoding="utf-8"))
     ]
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_package_has_its_place_in_the_rule() -> None:
-    assert packages_of(ROOT) <= ALLOWED.keys()
+def test_every_package_and_room_has_its_place_in_the_rules() -> None:
+    links = {path.name for path in (ROOT / "draingym").iterdir() if path.is_symlink()}
+    assert links == set(FOLDERS)
+    assert {place_of(module)[0] for module in modules()} <= PACKAGES.keys()
+    rooms = {place_of(module) for module in modules()}
+    assert {(p, r) for p, r in rooms if r and p != "world"} == {
+        (package, room) for package, inner in ROOMS.items() for room in inner
+    }
+
+
+def circles(edges: dict[str, set[str]]) -> Iterator[list[str]]:
+    """The shortest circle through every module that is in one."""
+    for start in edges:
+        paths, seen = [[start]], {start}
+        while paths:
+            path = paths.pop(0)
+            for other in sorted(edges.get(path[-1], ())):
+                if other == start:
+                    yield path
+                    paths = []
+                    break
+                if other not in seen:
+                    seen.add(other)
+                    paths.append([*path, other])
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    edges = {}
+    for module, path in modules().items():
+        if path.name != "__init__.py":  # a package's own imports are its exports
+            names = {name for _, name in imports_of(path.read_text(encoding="utf-8"))}
+            edges[module] = {n for n in names & modules().keys() if n != module}
+    found = {" -> ".join(sorted(path)) for path in circles(edges)}
+    assert not found, "\n".join(sorted(found))
+
+
+def test_circles_are_found() -> None:
+    assert list(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == [["b", "c"], ["c", "b"]]
+
+
+BARE = re.compile(rf"^\s*(?:>>> |\.\.\. )?(?:from|import) ({'|'.join(FOLDERS)})\b", re.MULTILINE)
+
+
+def test_nothing_is_imported_by_the_bare_name_of_a_folder() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*.py", "*.md", "*.ipynb", "*.toml", "*.j2"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if tracked.returncode:
+        pytest.skip("no git checkout")
+    wrong = [
+        f"{name}: {match.group(0).strip()}"
+        for name in tracked.stdout.split()
+        if (ROOT / name).is_file()
+        for match in BARE.finditer((ROOT / name).read_text(encoding="utf-8"))
+    ]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize(
-    ("package", "source", "expected"),
+    ("module", "source", "expected"),
     [
-        pytest.param("world", "import simulator.types", [(1, "simulator")], id="upwards"),
-        pytest.param("oracle", "from drain_model import x", [(1, "drain_model")], id="sideways"),
-        pytest.param("drain_model", "import oracle as o", [(1, "oracle")], id="sideways-alias"),
         pytest.param(
-            "simulator",
-            "def f():\n    from oracle.replay import run",
-            [(2, "oracle")],
+            "draingym.world.network",
+            "import draingym.simulator.types",
+            [(1, "draingym.simulator.types")],
+            id="upwards",
+        ),
+        pytest.param(
+            "draingym.oracle.systems",
+            "from draingym.drain_model import x",
+            [(1, "draingym.drain_model")],
+            id="sideways",
+        ),
+        pytest.param(
+            "draingym.drain_model.kernel",
+            "import draingym.oracle as o",
+            [(1, "draingym.oracle")],
+            id="sideways-alias",
+        ),
+        pytest.param(
+            "draingym.simulator.core",
+            "def f():\n    from draingym.oracle.systems import Systems",
+            [(2, "draingym.oracle.systems")],
             id="inside-a-function",
         ),
         pytest.param(
-            "world",
-            "import importlib\nimportlib.import_module('policies.neural')",
-            [(2, "policies")],
+            "draingym.world.network",
+            "import importlib\nimportlib.import_module('draingym.policies.tree')",
+            [(2, "draingym.policies.tree")],
             id="by-name",
         ),
-        pytest.param("draingym", "import tests.helpers", [(1, "tests")], id="not-shipped"),
-        pytest.param("policies", "import world, oracle, jax", [], id="downwards"),
-        pytest.param("world", "from . import network\nfrom .simulator import x", [], id="relative"),
+        pytest.param(
+            "draingym.policies.rules.base_stock",
+            "from draingym.policies.training.tune import tune",
+            [(1, "draingym.policies.training.tune")],
+            id="another-room",
+        ),
+        pytest.param("draingym.cli", "import tests.helpers", [(1, "tests.helpers")], id="tests"),
+        pytest.param("draingym.cli", "import simulator", [(1, "simulator")], id="bare-name"),
+        pytest.param(
+            "draingym.policies.training.tune",
+            "from draingym import world, oracle\nimport jax, draingym.policies.networks.mlp",
+            [],
+            id="downwards",
+        ),
     ],
 )
-def test_the_check_itself(package: str, source: str, expected: list[tuple[int, str]]) -> None:
-    assert against_the_rule(package, source) == expected
+def test_the_check_itself(module: str, source: str, expected: list[tuple[int, str]]) -> None:
+    assert against_the_rule(module, source) == expected
 
 
-@pytest.mark.parametrize("package", ["world", "simulator", "drain_model", "policies", "draingym"])
-def test_core_imports_nothing_heavy(package: str) -> None:
-    program = f"import sys, {package}\nprint(*sorted({HEAVY!r} & sys.modules.keys()))"
+def test_core_imports_nothing_heavy() -> None:
+    # One process for all: the lightest first, and after each what it has loaded.
+    program = f"""
+import sys
+import draingym.world, draingym.world.synthetic, draingym.world.ta_feng, draingym.common.atomic
+print("world", *sorted({HEAVY | {"jax"}!r} & sys.modules.keys()))
+for name in ("simulator", "drain_model", "policies"):
+    __import__("draingym." + name)
+    print(name, *sorted({HEAVY!r} & sys.modules.keys()))
+"""
     run = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert run.stdout.split() == []
+    assert run.stdout.split() == ["world", "simulator", "drain_model", "policies"]

@@ -1,10 +1,10 @@
 """What nobody controls: network, geography, products, glance views and orders.
 
-``world.ta_feng``, ``world.eventlog`` and ``world.panel`` need the extra ``data`` and are imported
-as submodules.
+``draingym.world.ta_feng``, ``draingym.world.eventlog`` and ``draingym.world.panel`` need the extra
+``data`` and are imported as submodules.
 """
 
-from world.geography import (
+from draingym.world.geography import (
     Metros,
     Regions,
     ZipPlaces,
@@ -14,9 +14,9 @@ from world.geography import (
     load_regions,
     merge_regions,
 )
-from world.network import Network, NetworkConfig, build_network
-from world.orders import OrderLines, World, WorldConfig, build_world
-from world.views import (
+from draingym.world.network import Network, NetworkConfig, build_network
+from draingym.world.orders import OrderLines, World, WorldConfig, build_world
+from draingym.world.views import (
     ATTRIBUTES,
     PROMISES,
     SHIP_OPTIONS,

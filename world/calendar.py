@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from world.arrays import FloatArray
+from draingym.common.arrays import FloatArray
 
 MAX_MONTHS = 2.0  # distances to an event are clipped here, in months of 30 days
 

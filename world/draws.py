@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy.ndimage import uniform_filter1d
 
-from world.arrays import FloatArray, Int32Array, IntArray
+from draingym.common.arrays import FloatArray, Int32Array, IntArray
 
 # Shopping by hour of the day: quiet at night, a rise over the day, a peak in the evening.
 _HOUR_WEIGHT = np.array(

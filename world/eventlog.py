@@ -1,6 +1,6 @@
 """The event log: what happened, as a folder of Parquet tables with one schema.
 
-The schema is in ``world.schema``, the checks are in ``world.log_checks``.
+The schema is in ``draingym.world.schema``, the checks are in ``draingym.world.log_checks``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from world.atomic import atomic_folder
-from world.log_checks import check_log
-from world.orders import World
-from world.schema import OPTIONAL, SCHEMA, VOCABULARY, column, make_table
+from draingym.common.atomic import atomic_folder
+from draingym.world.log_checks import check_log
+from draingym.world.orders import World
+from draingym.world.schema import OPTIONAL, SCHEMA, VOCABULARY, column, make_table
 
 __all__ = [
     "SCHEMA",

@@ -11,7 +11,7 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import ArrayLike
 
-from world.arrays import FloatArray, IntArray, require_range, require_shape
+from draingym.common.arrays import FloatArray, IntArray, require_range, require_shape
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -175,7 +175,7 @@ def merged_regions(label: IntArray) -> Regions:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with (files("world") / "data" / name).open(encoding="utf-8") as handle:
+    with (files("draingym.world") / "data" / name).open(encoding="utf-8") as handle:
         yield from csv.DictReader(handle)
 
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from world.arrays import BoolArray, FloatArray, Int32Array, require, require_shape
+from draingym.common.arrays import BoolArray, FloatArray, Int32Array, require, require_shape
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

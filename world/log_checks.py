@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from world.arrays import BoolArray, IntArray
-from world.schema import OPTIONAL, SCHEMA, VOCABULARY, column
-from world.views import PROMISES, SHIP_OPTIONS
+from draingym.common.arrays import BoolArray, IntArray
+from draingym.world.schema import OPTIONAL, SCHEMA, VOCABULARY, column
+from draingym.world.views import PROMISES, SHIP_OPTIONS
 
 Tables = Mapping[str, Any]
 
 
 def check_log(tables: Tables) -> None:
-    """Check the tables of an event log; see ``world.eventlog.validate_log``.
+    """Check the tables of an event log; see ``draingym.world.eventlog.validate_log``.
 
     In this order: tables, columns and types; nulls; keys and ranges; views, orders and boxes
     against each other; stock.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from world.arrays import (
+from draingym.common.arrays import (
     BoolArray,
     FloatArray,
     IntArray,
@@ -15,7 +15,7 @@ from world.arrays import (
     require_range,
     require_shape,
 )
-from world.geography import (
+from draingym.world.geography import (
     Metros,
     great_circle_km,
     load_metros,

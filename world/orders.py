@@ -8,19 +8,13 @@ from datetime import date
 
 import numpy as np
 
-from world.arrays import BoolArray, FloatArray, Int32Array, IntArray, require_range
-from world.calendar import calendar_features
-from world.draws import (
-    daily_orders,
-    other_views,
-    random_hours,
-    streams,
-    unit_prices,
-)
-from world.geography import great_circle_km, load_places, merge_regions
-from world.lines import OrderLines
-from world.network import Network, NetworkConfig, build_network
-from world.views import ConversionRates, Places, Products, Views
+from draingym.common.arrays import BoolArray, FloatArray, Int32Array, IntArray, require_range
+from draingym.world.calendar import calendar_features
+from draingym.world.draws import daily_orders, other_views, random_hours, streams, unit_prices
+from draingym.world.geography import great_circle_km, load_places, merge_regions
+from draingym.world.lines import OrderLines
+from draingym.world.network import Network, NetworkConfig, build_network
+from draingym.world.views import ConversionRates, Places, Products, Views
 
 __all__ = ["OrderLines", "World", "WorldConfig", "build_world"]
 

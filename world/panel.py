@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from world.arrays import FloatArray, IntArray
-from world.atomic import atomic_folder
-from world.eventlog import EventLog
-from world.geography import great_circle_km
+from draingym.common.arrays import FloatArray, IntArray
+from draingym.common.atomic import atomic_folder
+from draingym.world.eventlog import EventLog
+from draingym.world.geography import great_circle_km
 
 CONVERSION_PRIOR = 50.0  # views at the mean rate of all products that smooth a product's own
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from world.views import PROMISES, SHIP_OPTIONS
+from draingym.world.views import PROMISES, SHIP_OPTIONS
 
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 

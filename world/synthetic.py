@@ -8,10 +8,10 @@ from datetime import date
 import numpy as np
 from scipy.signal import lfilter
 
-from world.arrays import FloatArray, require_range
-from world.calendar import calendar_features
-from world.draws import streams
-from world.lines import OrderLines
+from draingym.common.arrays import FloatArray, require_range
+from draingym.world.calendar import calendar_features
+from draingym.world.draws import streams
+from draingym.world.lines import OrderLines
 
 # Demand by weekday from Monday, mean 1; and how much it rises in the weeks before an event.
 _WEEKDAY = np.array([0.92, 0.88, 0.90, 0.94, 1.02, 1.16, 1.18])

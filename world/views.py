@@ -7,7 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
-from world.arrays import BoolArray, FloatArray, Int32Array, IntArray, require, require_shape
+from draingym.common.arrays import (
+    BoolArray,
+    FloatArray,
+    Int32Array,
+    IntArray,
+    require,
+    require_shape,
+)
 
 PROMISES = ("1d", "2d", "3d+", "oos")
 SHIP_OPTIONS = ("1d", "2d", "3d+", "none")

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-from drain_model.comparison import Comparison
-from drain_model.data import DrainData
-from drain_model.entry_scores import TABLE_LEVELS
-from drain_model.evaluation import Evaluation
+from draingym.drain_model.data.dataset import DrainData
+from draingym.drain_model.evaluation.comparison import Comparison
+from draingym.drain_model.evaluation.entry_scores import TABLE_LEVELS
+from draingym.drain_model.evaluation.evaluate import Evaluation
 from draingym.report.geography import outline, project
 from draingym.report.style import NODE_COLOURS, colour
 

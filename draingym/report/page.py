@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from draingym.common.atomic import atomic_file, atomic_folder
 from draingym.report import words
 from draingym.report.check import check
 from draingym.report.environment import template, theme
@@ -20,7 +21,6 @@ from draingym.report.flows import map_figure, trace_figure
 from draingym.report.style import Figure
 from draingym.report.table import accuracy_rows, model_columns, validation_rows, world_rows
 from draingym.report.verdict_figures import verdict_figures
-from world.atomic import atomic_file, atomic_folder
 
 
 def make_figures(results: Mapping[str, Any]) -> list[Figure]:

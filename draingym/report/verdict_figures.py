@@ -17,7 +17,7 @@ _ROW = 0.21  # inches of a bar
 
 
 def verdict_figures(verdict: Mapping[str, Any]) -> list[Figure]:
-    """Return the figures of ``policies.verdict.Verdict.to_dict`` with its validation's values."""
+    """Return the figures of ``policies.validation.verdict.Verdict.to_dict`` with its values."""
     figures = [agreement_figure(verdict), drift_figure(verdict)]
     return [*figures, one_step_figure(verdict)] if verdict["one_step"] else figures
 

@@ -12,12 +12,12 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from draingym.common.atomic import atomic_file
 from draingym.report.environment import template, theme
 from draingym.report.style import policy_colour
 from draingym.report.table import Cell, Row
 from draingym.report.verdict_figures import verdict_figures
 from draingym.report.words import interval, mean, percent
-from world.atomic import atomic_file
 
 _STYLE = {"values": "bold green", "ranks": "bold yellow", "none": "bold red", "unknown": "bold"}
 _MINUS = "\N{MINUS SIGN}"

@@ -13,9 +13,9 @@ from benchmarks._drain_world import (
     make_drain_world,
     replay_policies,
 )
-from draingym.history import run_history
-from oracle import estimate_rates, to_event_log
-from world.panel import build_panel
+from draingym.demo.history import run_history
+from draingym.oracle import estimate_rates, to_event_log
+from draingym.world.panel import build_panel
 
 
 @pytest.fixture(scope="module")

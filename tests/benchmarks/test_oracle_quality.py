@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks.oracle_quality import MEASURES, Place, make_setting, measure, replay, summary
 from benchmarks.oracle_quality import variance_factor as factor
-from simulator.types import Observation
-from world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.simulator.types import Observation
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 
 def test_the_factor_of_known_spreads():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from drain_model import DrainConfig, DrainData, Geography
+from draingym.drain_model import DrainConfig, DrainData, Geography
 
 # The least network there is: what tests of training, and not of the network, compile.
 LEAST = DrainConfig(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from drain_model import DrainData
-from world.panel import save_panel
+from draingym.drain_model import DrainData
+from draingym.world.panel import save_panel
 
 
 def panel_of(data: DrainData) -> xr.Dataset:

@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from drain_model import ClosestNodeParams, DrainData, fit_closest_node, sample_closest_node
-from drain_model.calibration import pit
-from drain_model.last_share import LastShare, fit_last_share, sample_last_share
-from drain_model.metrics import crps
-from drain_model.tree_features import fluid_drain, node_features
+from benchmarks.comparators.last_share import LastShare, fit_last_share, sample_last_share
+from benchmarks.comparators.tree_features import fluid_drain, node_features
+from draingym.drain_model import ClosestNodeParams, DrainData, fit_closest_node, sample_closest_node
+from draingym.drain_model.evaluation.calibration import pit
+from draingym.drain_model.evaluation.metrics import crps
 from tests.drain_model.conftest import Process
 
 
@@ -113,7 +113,7 @@ def test_features_do_not_see_what_they_predict(process: Process, closest) -> Non
 
 def test_quantile_trees_predict_units_and_costs(larger: Process) -> None:
     pytest.importorskip("lightgbm", reason="of the extra bench")
-    from drain_model.quantile_trees import fit_quantile_trees, sample_quantile_trees
+    from benchmarks.comparators.quantile_trees import fit_quantile_trees, sample_quantile_trees
 
     data = larger.data
     closest = fit_closest_node(data.periods(0, 18), num_samples=4)
@@ -140,7 +140,7 @@ def test_quantile_trees_predict_units_and_costs(larger: Process) -> None:
 def test_what_the_trees_need_is_said(
     monkeypatch: pytest.MonkeyPatch, process: Process, call: str, error: type, message: str
 ) -> None:
-    from drain_model.quantile_trees import fit_quantile_trees
+    from benchmarks.comparators.quantile_trees import fit_quantile_trees
 
     if call == "fit":
         monkeypatch.setitem(sys.modules, "lightgbm", None)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from drain_model import calibration, metrics, resampling
+from draingym.common import bootstrap as resampling
+from draingym.drain_model.evaluation import calibration, metrics
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.9])

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model import (
+from draingym.drain_model import (
     Checkpoint,
     DrainConfig,
     DrainData,
@@ -16,7 +16,7 @@ from drain_model import (
     sample_panel,
     save_checkpoint,
 )
-from drain_model.checkpoint import initial_weights
+from draingym.drain_model.checkpoint import initial_weights
 
 TINY = DrainConfig(width=8, heads=2, pair_width=8, frequencies=2)
 

@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from drain_model import (
+from draingym.drain_model import (
     ClosestNode,
     ClosestNodeParams,
     fit_closest_node,
     max_orders_for,
-    metrics,
     sample_closest_node,
 )
-from drain_model.closest_node import draw_orders, fill_orders
-from simulator import History, Series
+from draingym.drain_model.closest_node.kernel import draw_orders, fill_orders
+from draingym.drain_model.evaluation import metrics
+from draingym.simulator import History, Series
 
 NODES, REGIONS, MOST = 4, 3, 12
 

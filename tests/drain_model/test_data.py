@@ -4,8 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from drain_model import DrainData, Statistics
-from drain_model.data import CostSums
+from draingym.drain_model import DrainData, Statistics
+from draingym.drain_model.data.dataset import CostSums
 
 
 @pytest.fixture(scope="module")

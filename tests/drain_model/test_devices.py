@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drain_model import DrainData, train
+from draingym.drain_model import DrainData, train
 from tests.drain_model.conftest import LEAST
 
 ROOT = Path(__file__).parents[2]
@@ -19,10 +19,10 @@ PROGRAM = """
 import json
 from dataclasses import asdict
 import jax, numpy as np
-from drain_model import train
+from draingym.drain_model import train
 from tests.drain_model.conftest import LEAST, make_process
 import importlib
-training = importlib.import_module("drain_model.training")
+training = importlib.import_module("draingym.drain_model.training.run")
 feed, shapes = training._Run.feed, set()
 def watched(self, rows):
     for batches in feed(self, rows):

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drain_model import censored_draw, heads
-from drain_model.heads import Hybrid
+from draingym.drain_model import censored_draw
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.hybrid import Hybrid
 
 NUMBER = 40_000
 

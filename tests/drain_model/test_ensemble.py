@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model import EnsembleDrain, LearnedDrain
+from draingym.drain_model import EnsembleDrain, LearnedDrain
 from tests.drain_model.test_kernel import TINY, past_of, perturbed, series_of
 
 

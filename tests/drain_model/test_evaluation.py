@@ -6,14 +6,21 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model import DrainData, Geography, heads
-from drain_model.comparison import compare
-from drain_model.entry_scores import TABLE_LEVELS
-from drain_model.evaluation import Evaluation, Own, evaluate
-from drain_model.joints import Independent
-from drain_model.losses import Losses, loss_sums, means
-from drain_model.published import PUBLISHED_2, TABLE_2, TABLE_3, table_2, table_3
-from drain_model.regions import node_groups
+from draingym.drain_model import DrainData, Geography
+from draingym.drain_model.data.regions import node_groups
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.joints import Independent
+from draingym.drain_model.evaluation.comparison import compare
+from draingym.drain_model.evaluation.entry_scores import TABLE_LEVELS
+from draingym.drain_model.evaluation.evaluate import Evaluation, Own, evaluate
+from draingym.drain_model.evaluation.published import (
+    PUBLISHED_2,
+    TABLE_2,
+    TABLE_3,
+    table_2,
+    table_3,
+)
+from draingym.drain_model.training.losses import Losses, loss_sums, means
 from tests.drain_model.conftest import Process
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model.reference_gradient import (
+from benchmarks.comparators.reference_gradient import (
     pathwise_gradient,
     reference_gradient,
     score_gradient,

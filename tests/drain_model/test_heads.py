@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import nbinom
 
-from drain_model import heads
-from drain_model.heads import Hybrid
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.hybrid import Hybrid
 
 
 def make(seed: int, shape: tuple[int, ...] = (), atoms: int = 6) -> Hybrid:

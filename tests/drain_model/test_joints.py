@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drain_model import heads
-from drain_model.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
 
 KINDS = ("independent", "truncated", "copula", "copula-truncated", "coherent")
 RANK = 2

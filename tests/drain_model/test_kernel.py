@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from drain_model import Checkpoint, DrainConfig, DrainData, LearnedDrain, Statistics
-from drain_model.checkpoint import initial_weights
-from simulator import History, Series
+from draingym.drain_model import Checkpoint, DrainConfig, DrainData, LearnedDrain, Statistics
+from draingym.drain_model.checkpoint import initial_weights
+from draingym.simulator import History, Series
 
 TINY = DrainConfig(width=8, heads=2, pair_width=8, frequencies=2, batch_products=2)
 

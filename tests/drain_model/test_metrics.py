@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drain_model import metrics
+from draingym.drain_model.evaluation import metrics
 
 
 @given(seed=st.integers(0, 10_000), number=st.integers(2, 9))

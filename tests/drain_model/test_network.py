@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from drain_model import DrainConfig, DrainData, DrainNetwork, Geography, Inputs, Statistics
-from drain_model.blocks import CausalStack, RecurrentBlock
-from drain_model.checkpoint import graph_definition, initial_weights
-from drain_model.joints import Coherent, Copula, Independent
+from draingym.drain_model import DrainConfig, DrainData, DrainNetwork, Geography, Inputs, Statistics
+from draingym.drain_model.checkpoint import graph_definition, initial_weights
+from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.network.blocks import CausalStack, RecurrentBlock
 
 TINY = DrainConfig(
     width=8,

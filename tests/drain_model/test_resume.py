@@ -7,8 +7,9 @@ import jax
 import numpy as np
 import pytest
 
-from drain_model import DrainData, Progress, Trained, load_checkpoint, programs, train
-from drain_model.training import BEST, STATE
+from draingym.drain_model import DrainData, Progress, Trained, load_checkpoint, train
+from draingym.drain_model.training import programs
+from draingym.drain_model.training.run import BEST, STATE
 from tests.drain_model.conftest import LEAST
 
 

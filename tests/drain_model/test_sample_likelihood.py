@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from drain_model import sample_likelihood as likelihood
+from draingym.drain_model.evaluation import sample_likelihood as likelihood
 
 
 @pytest.mark.parametrize(

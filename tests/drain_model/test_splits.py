@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import gammaln
 
-from drain_model.splits import Split, draw_split, split_log_prob
+from draingym.drain_model.distributions.splits import Split, draw_split, split_log_prob
 
 NUMBER = 512
 UNIFORM = (jnp.arange(NUMBER) + 0.37) / NUMBER

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import zarr
 
-from drain_model import DrainData, PanelStream, train
-from drain_model.source import summarise
+from draingym.drain_model import DrainData, PanelStream, train
+from draingym.drain_model.data.source import summarise
+from draingym.world.panel import load_panel
 from tests.drain_model import panels
 from tests.drain_model.conftest import LEAST
-from world.panel import load_panel
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from drain_model import DrainConfig, DrainData, Statistics, Trained, metrics, sample_panel, train
-from drain_model.checkpoint import graph_definition
-from drain_model.checkpoint import initial_weights as init
-from drain_model.losses import Losses, initial_weights, loss_sums, means, weighted
-from drain_model.programs import Panel, gradient_of
+from draingym.drain_model import DrainConfig, DrainData, Statistics, Trained, sample_panel, train
+from draingym.drain_model.checkpoint import graph_definition
+from draingym.drain_model.checkpoint import initial_weights as init
+from draingym.drain_model.evaluation import metrics
+from draingym.drain_model.training.losses import Losses, initial_weights, loss_sums, means, weighted
+from draingym.drain_model.training.programs import Panel, gradient_of
 from tests.drain_model.conftest import LEAST
 
 TINY = DrainConfig(

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from drain_model import heads
-from drain_model.joints import Coherent, Copula, Independent
-from drain_model.marginals import capped_interval, capped_log_prob
-from drain_model.reference_gradient import Episode
-from simulator import hard_draw, straight_through
+from benchmarks.comparators.reference_gradient import Episode
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions.marginals import capped_interval, capped_log_prob
+from draingym.simulator import hard_draw, straight_through
 
 KINDS = ("independent", "truncated", "copula", "coherent")
 MARGIN = jnp.array([5.0, 3.0])

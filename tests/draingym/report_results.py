@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from world.network import NetworkConfig, build_network
+from draingym.world.network import NetworkConfig, build_network
 
 Results = dict[str, Any]
 

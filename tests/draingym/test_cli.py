@@ -27,7 +27,7 @@ def test_an_unknown_key_of_a_config_file_is_named(monkeypatch, capsys, tmp_path)
 
 
 def test_data_says_where_the_file_is(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr("world.ta_feng.download", lambda: tmp_path / "orders.whl")
+    monkeypatch.setattr("draingym.world.ta_feng.download", lambda: tmp_path / "orders.whl")
     monkeypatch.setattr("sys.argv", ["draingym", "data", "ta-feng"])
     main()
     assert capsys.readouterr().out.strip() == str(tmp_path / "orders.whl")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from drain_model.comparison import compare
-from drain_model.evaluation import Evaluation, evaluate
+from draingym.drain_model.evaluation.comparison import compare
+from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
 from draingym.report import drain_figures as figures
 from tests.drain_model.conftest import Process, make_process
 

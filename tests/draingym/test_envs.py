@@ -12,11 +12,11 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import draingym
-import simulator
-from draingym import shipped
-from draingym.envs import PROBLEMS, make_problem
+from draingym import simulator
+from draingym.envs import shipped
+from draingym.envs.make import PROBLEMS, make_problem
 from draingym.registration import IDS
-from simulator import InventoryVectorEnv
+from draingym.simulator import InventoryVectorEnv
 
 # Sizes at which compiling and stepping take a second.
 _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
@@ -194,7 +194,7 @@ def test_environments_are_found_by_name_and_load_nothing_heavy():
 def test_the_closest_node_needs_no_flax():
     code = (
         "import sys, draingym.us_envs\n"
-        "draingym.us_envs.placement(horizon=2)\n"
+        "draingym.envs.us.placement(horizon=2)\n"
         "print(sorted({'flax', 'xarray'} & sys.modules.keys()))\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

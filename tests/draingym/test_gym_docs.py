@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import simulator
+from draingym import simulator
+from draingym.envs.rendering import MapPicture
 from draingym.registration import IDS
-from draingym.rendering import MapPicture
 
 PAGE = Path(__file__).parents[2] / "docs" / "gym.md"
 TEXT = PAGE.read_text(encoding="utf-8")

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from drain_model import DrainConfig
 from draingym.cli import main
-from draingym.config import LoopConfig, from_dict, load_config
-from draingym.data_stage import get_orders
-from draingym.fine_tuning import FineTuneConfig, fine_tune, label
-from draingym.loop import STAGES, run_loop
-from draingym.run import Run
-from policies import TrainConfig, TuneConfig, save_policy
-from policies.checked import checked_rollouts
-from policies.pessimism import PessimisticSimulator
-from policies.validation import validate
-from simulator import window
-from world.orders import WorldConfig
+from draingym.demo.config import LoopConfig, from_dict, load_config
+from draingym.demo.data_stage import get_orders
+from draingym.demo.loop import STAGES, run_loop
+from draingym.demo.run import Run
+from draingym.drain_model import DrainConfig
+from draingym.policies import TrainConfig, TuneConfig, save_policy
+from draingym.policies.validation.checked import checked_rollouts
+from draingym.policies.validation.fine_tuning import FineTuneConfig, fine_tune, label
+from draingym.policies.validation.pessimism import PessimisticSimulator
+from draingym.policies.validation.validate import validate
+from draingym.simulator import window
+from draingym.world.orders import WorldConfig
 
 SMALL = LoopConfig(
     data="synthetic",
@@ -117,7 +117,7 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
         return lambda run, advance: ran.append(name) or work(run, advance)
 
     counting = tuple((name, title, counted(name, work)) for name, title, work in STAGES)
-    monkeypatch.setattr("draingym.loop.STAGES", counting)
+    monkeypatch.setattr("draingym.demo.loop.STAGES", counting)
     again = run_loop(SMALL, out, Console(quiet=True))
     assert ran == ["accuracy", "policies", "validation", "verdict"]
     assert again["validation"]["value"] == figures["validation"]["value"]
@@ -166,12 +166,12 @@ def test_a_damaged_file_is_named(run, tmp_path):
 
 
 def test_unreachable_data_falls_back_to_synthetic_orders_and_says_so(tmp_path, monkeypatch, capsys):
-    from world.ta_feng import DataUnavailableError
+    from draingym.world.ta_feng import DataUnavailableError
 
     def unreachable():
         raise DataUnavailableError("no registry in sight")
 
-    monkeypatch.setattr("draingym.data_stage.load_order_lines", unreachable)
+    monkeypatch.setattr("draingym.demo.data_stage.load_order_lines", unreachable)
     figures = get_orders(Run(replace(SMALL, data="ta-feng"), tmp_path), lambda done, total: None)
     assert figures["fallback"] == "no registry in sight"
     assert "going on with synthetic ones" in capsys.readouterr().out
@@ -316,7 +316,7 @@ def test_rounds_add_labels_and_never_label_the_last_policies(run, monkeypatch):
         progress = SimpleNamespace(best_loss=1.0)
         return SimpleNamespace(checkpoint=checkpoint, history=(progress,))
 
-    monkeypatch.setattr("draingym.fine_tuning.train", fitted)
+    monkeypatch.setattr("draingym.policies.validation.fine_tuning.train", fitted)
     asked = []
 
     def labelled(policies, k):

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from draingym.cli import main
-from draingym.config import LoopConfig
-from draingym.history import run_history
-from draingym.replay import choose
-from oracle.recorder import to_event_log
-from oracle.setting import read_setting
-from policies import Historical, NeuralPlacement, OrderUpTo, tree_of
-from policies.store import save_policy
-from world.eventlog import read_log, write_log
-from world.orders import WorldConfig, build_world
-from world.panel import load_panel
-from world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.commands.replay import choose
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import run_history
+from draingym.oracle.replays.recorder import to_event_log
+from draingym.oracle.replays.setting import read_setting
+from draingym.policies import Historical, NeuralPlacement, OrderUpTo, tree_of
+from draingym.policies.store import save_policy
+from draingym.world.eventlog import read_log, write_log
+from draingym.world.orders import WorldConfig, build_world
+from draingym.world.panel import load_panel
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from draingym.report import (
-    verdict_table,
-    verdict_text,
-    write_report,
-    write_validation,
-)
+from draingym.report import verdict_table, verdict_text, write_report, write_validation
 from draingym.report.style import PALETTE
 from tests.draingym.report_results import Results, estimate, fake_results, fake_verdict
 

@@ -91,7 +91,10 @@ def test_missing_key_is_named(results: Results, path: tuple[str | int, ...]) -> 
             id="coverage",
         ),
         pytest.param(
-            ("policies", "neural", "updates"), [0], "policies.neural.curve has 7", id="curve"
+            ("policies", "neural", "updates"),
+            [0],
+            "policies.neural.curve has 7",
+            id="curve",
         ),
         pytest.param(("verdict", "use"), "all", "must be one of values, ranks, none", id="use"),
         pytest.param(

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from draingym.machine import machine, versions
+from draingym.common.machine import machine, versions
 from draingym.report.geography import outline, project
 from draingym.report.style import PALETTE, node_colours
 
@@ -22,7 +22,7 @@ def test_projection_gives_the_published_example() -> None:
 def test_outline_is_the_contiguous_states() -> None:
     from matplotlib.path import Path as Line
 
-    from world.geography import load_metros
+    from draingym.world.geography import load_metros
 
     east, north = outline()
     assert (east[0], north[0]) == (east[-1], north[-1])

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 
-from drain_model import Checkpoint, load_checkpoint
 from draingym.cli import main
-from draingym.evaluate_drain import held_out
+from draingym.commands.evaluate_drain import held_out
+from draingym.drain_model import Checkpoint, load_checkpoint
 from tests.drain_model import panels
 from tests.drain_model.conftest import LEAST, make_process
 
@@ -130,8 +130,8 @@ def test_held_out_are_the_periods_after_training(process_checkpoint: Checkpoint)
 
 @pytest.fixture(scope="module")
 def process_checkpoint() -> Checkpoint:
-    from drain_model import Statistics
-    from drain_model.checkpoint import initial_weights
+    from draingym.drain_model import Statistics
+    from draingym.drain_model.checkpoint import initial_weights
 
     data = make_process().data
     return Checkpoint(

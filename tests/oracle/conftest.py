@@ -2,8 +2,8 @@ import jax
 import numpy as np
 import pytest
 
-from oracle import build_systems, run
-from simulator import (
+from draingym.oracle import build_systems, run
+from draingym.simulator import (
     HISTORY_LENGTH,
     Economics,
     History,
@@ -12,10 +12,10 @@ from simulator import (
     make_series,
     params_from_network,
 )
+from draingym.world.orders import WorldConfig, build_world
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.views import attribute_matrix
 from tests.oracle.policies import Refill
-from world.orders import WorldConfig, build_world
-from world.synthetic import SyntheticConfig, synthetic_order_lines
-from world.views import attribute_matrix
 
 
 @pytest.fixture(scope="session")

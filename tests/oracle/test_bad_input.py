@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from oracle import (
+from draingym.oracle import (
     build_systems,
     drain_period,
     estimate_period_rates,
@@ -15,10 +15,10 @@ from oracle import (
     sample_latent,
     to_event_log,
 )
-from oracle.environment import whole
-from world.eventlog import EventLog, read_log, validate_log, write_log
-from world.schema import SCHEMA
-from world.views import ConversionRates, Products
+from draingym.oracle.replays.environment import whole
+from draingym.world.eventlog import EventLog, read_log, validate_log, write_log
+from draingym.world.schema import SCHEMA
+from draingym.world.views import ConversionRates, Products
 
 
 @pytest.fixture(scope="module")

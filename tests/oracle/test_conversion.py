@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import (
+from draingym.oracle import (
     conditional,
     drain_period,
     draw_latent,
@@ -16,9 +16,9 @@ from oracle import (
     sample_latent,
     to_event_log,
 )
-from oracle.conversion import decreasing, latent_interval, nearest_place
-from world.eventlog import EventLog
-from world.views import ConversionRates, Places
+from draingym.oracle.rules.conversion import decreasing, latent_interval, nearest_place
+from draingym.world.eventlog import EventLog
+from draingym.world.views import ConversionRates, Places
 
 # Appendix B. The paper prints .40 for NoOrder under 1d, but its column sums to .80 then.
 TWO_DAYS = [0.0, 0.2, 0.1, 0.7]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.emulated import EmulatedPromise, GreedyFulfilment, greedy_systems
-from oracle.engine import Engine, glance_view
-from oracle.fulfilment import drain_period
-from oracle.protocols import Item, Parcel
-from oracle.shelves import Shelves
+from draingym.oracle.fulfilment.emulated import EmulatedPromise, GreedyFulfilment, greedy_systems
+from draingym.oracle.fulfilment.engine import Engine, glance_view
+from draingym.oracle.fulfilment.period import drain_period
+from draingym.oracle.protocols import Item, Parcel
+from draingym.oracle.shelves import Shelves
 from tests.oracle.worlds import make_systems, make_views, random_case
 
 BY_VIEW = ("promise", "option", "filled")

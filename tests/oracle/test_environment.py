@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from oracle import run, to_event_log
+from draingym.oracle import run, to_event_log
+from draingym.world.eventlog import validate_log
+from draingym.world.panel import build_panel, check_conservation
 from tests.oracle.policies import Refill
-from world.eventlog import validate_log
-from world.panel import build_panel, check_conservation
 
 LEVEL = np.full(4, 12.0, np.float32)
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from oracle import box_table, draw_volumes, fit_ship_cost, to_event_log
-from oracle.emulated import greedy_systems
-from oracle.engine import Engine
-from oracle.fitted_cost import FittedShipCost
-from oracle.fulfilment import drain_period
-from oracle.protocols import ShipCostModel
+from draingym.oracle import box_table, draw_volumes, fit_ship_cost, to_event_log
+from draingym.oracle.fulfilment.emulated import greedy_systems
+from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.period import drain_period
+from draingym.oracle.protocols import ShipCostModel
+from draingym.oracle.rules.fitted_cost import FittedShipCost
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.ship_cost import COST_QUANTUM
+from draingym.oracle.rules.ship_cost import COST_QUANTUM
 from tests.oracle.worlds import Reference, drain, make_systems, make_views, random_case
 
 NEW_YORK, LOS_ANGELES = 0, 1
@@ -228,7 +228,7 @@ def test_cost_noise_depends_on_seed_basket_and_node_alone():
     ],
 )
 def test_bad_input_names_the_field_and_the_bound(stock, period, message):
-    from oracle import drain_period
+    from draingym.oracle import drain_period
 
     views = make_views([(0.1, 0, 0, 1, 0, 0.01)])
     with pytest.raises(ValueError, match=message):

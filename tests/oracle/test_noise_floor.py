@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from oracle import ViewProfile, drain_period, resample_drain, resample_views
+from draingym.oracle import ViewProfile, drain_period, resample_drain, resample_views
+from draingym.world.views import Places
 from tests.oracle.worlds import make_systems, make_views
-from world.views import Places
 
 
 @pytest.fixture(scope="module")

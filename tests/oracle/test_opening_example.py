@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oracle.config import OracleConfig
-from oracle.ship_cost import box_rate, rate_card
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.rules.ship_cost import box_rate, rate_card
 
 FILE = Path(__file__).parents[2] / "examples" / "opening_example.py"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oracle import replay, setting_from_log, to_event_log
-from world.eventlog import validate_log, write_log
+from draingym.oracle import replay, setting_from_log, to_event_log
+from draingym.world.eventlog import validate_log, write_log
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_fulfilment.py"
 

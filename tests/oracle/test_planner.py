@@ -8,8 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.planner import Batch, ClosestPlanner, GreedyPlanner, check_plan, cost_of
-from oracle.planner_milp import BatchMilp, stock_prices
+from draingym.oracle.fulfilment.planner import (
+    Batch,
+    ClosestPlanner,
+    GreedyPlanner,
+    check_plan,
+    cost_of,
+)
+from draingym.oracle.fulfilment.planner_milp import BatchMilp, stock_prices
 
 EXACT = BatchMilp(gap=0.0)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import promise_places, promise_regions
+from draingym.oracle import promise_places, promise_regions
+from draingym.world.views import Places
 from tests.oracle.worlds import drain, make_systems, random_case
-from world.views import Places
 
 # One node next door, one three days away; three places.
 TRANSIT = [[1, 2, 4], [3, 2, 1]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oracle import (
+from draingym.oracle import (
     PeriodRates,
     SmoothingConfig,
     build_systems,
@@ -18,10 +18,10 @@ from oracle import (
     sample_latent,
     to_event_log,
 )
-from oracle.rates import cumulative_of, period_rates_from_counts
+from draingym.oracle.rules.rates import cumulative_of, period_rates_from_counts
+from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
 from tests.oracle.test_conversion import ONE_DAY, TWO_DAYS, random_rates
-from world.views import ConversionRates
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from oracle import PeriodRates, to_event_log
-from oracle.replay import PLANNERS, Decision, replay, replay_many
-from oracle.setting import setting_from_log
+from draingym.oracle import PeriodRates, to_event_log
+from draingym.oracle.replays.replay import PLANNERS, Decision, replay, replay_many
+from draingym.oracle.replays.setting import setting_from_log
+from draingym.world.eventlog import validate_log
+from draingym.world.panel import check_conservation
+from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
-from world.eventlog import validate_log
-from world.panel import check_conservation
-from world.views import ConversionRates
 
 REFILL = Decision(policy=Refill(), params=np.full(4, 8.0, np.float32))
 
@@ -157,12 +157,14 @@ def test_an_interrupted_replay_goes_on_after_its_last_period(
     assert len(list(tmp_path.glob("period_*.npz"))) == 4
     ran = []
     if planner == "greedy":
-        module = importlib.import_module("oracle.replay")  # the package has a function of the name
+        module = importlib.import_module(
+            "draingym.oracle.replays.replay"
+        )  # the package has a function of the name
         served = module.drain_period
         count = lambda *args, **more: ran.append(args[2]) or served(*args, **more)  # noqa: E731
         monkeypatch.setattr(module, "drain_period", count)
     else:
-        from oracle.engine import Engine
+        from draingym.oracle.fulfilment.engine import Engine
 
         served = Engine.run_period
         count = lambda self, t, *args, **more: (  # noqa: E731

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from oracle import OracleConfig, box_regression, build_systems, drain_period
-from oracle.promise import promise_class, transit_days
-from oracle.ship_cost import box_noise, box_rate, lane_effects, rate_card, zone_of
-from world.orders import WorldConfig, build_world
-from world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.oracle import OracleConfig, box_regression, build_systems, drain_period
+from draingym.oracle.rules.promise import promise_class, transit_days
+from draingym.oracle.rules.ship_cost import box_noise, box_rate, lane_effects, rate_card, zone_of
+from draingym.world.orders import WorldConfig, build_world
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 MILE = 1.609344
 

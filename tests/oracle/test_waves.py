@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oracle.emulated import greedy_systems
-from oracle.engine import Engine
-from oracle.planner import Plan, cost_of
-from oracle.planner_milp import BatchMilp
-from oracle.waves import WaveConfig, WaveFulfilment
+from draingym.oracle.fulfilment.emulated import greedy_systems
+from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.planner import Plan, cost_of
+from draingym.oracle.fulfilment.planner_milp import BatchMilp
+from draingym.oracle.fulfilment.waves import WaveConfig, WaveFulfilment
 from tests.oracle.worlds import make_systems, make_views, random_case
 
 NO_PRICE = WaveConfig(opportunity="none")

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from oracle import Systems
-from oracle.fulfilment import drain_period
-from world.views import ConversionRates, Views
+from draingym.oracle import Systems
+from draingym.oracle.fulfilment.period import drain_period
+from draingym.world.views import ConversionRates, Views
 
 
 def rates_for(products, level=0.3):
@@ -129,7 +129,7 @@ def _noise(seed, session, node, sd):
 
 
 class Reference:
-    """The rules of ``oracle.fulfilment`` again: plain Python, one view at a time, slow."""
+    """The rules of ``oracle.fulfilment.period`` again: plain Python, one view at a time, slow."""
 
     def __init__(self, systems, stock, seed):
         """Start with the shelves of ``stock``."""

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from policies import Tree
-from simulator import Observation, Windows, single_store
+from draingym.policies import Tree
+from draingym.simulator import Observation, Windows, single_store
 
 
 def store_windows(products=32, periods=60, lead_time=1):

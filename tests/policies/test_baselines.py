@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from policies import (
+from draingym.policies import (
     CappedCoverParams,
     CappedOrderUpTo,
     CoverReorder,
@@ -34,8 +34,8 @@ from policies import (
     store_suite,
     tune,
 )
-from policies.lost_sales import LostSales, optimal_cost, optimal_orders, policy_cost
-from policies.suite import mean_lead_time
+from draingym.policies.bounds.lost_sales import LostSales, optimal_cost, optimal_orders, policy_cost
+from draingym.policies.rules.suite import mean_lead_time
 from tests.policies.problems import observation, small_tree, store_windows
 
 KEY = jax.random.key(0)

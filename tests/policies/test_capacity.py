@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from policies import (
+from draingym.policies import (
     BaseStock,
     CapacityConfig,
     CapacityRollouts,
@@ -22,8 +22,8 @@ from policies import (
     price_features,
     violation,
 )
-from policies.capacity import look_ahead, with_prices
-from simulator import single_store
+from draingym.policies.capacity.prices import look_ahead, with_prices
+from draingym.simulator import single_store
 from tests.policies.problems import observation, small_tree
 
 KEY = jax.random.key(0)

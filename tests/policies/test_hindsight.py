@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draingym.us_envs import placement
-from policies import EchelonBaseStock, baseline_suite, hindsight_plan, hindsight_values, tree_of
-from simulator import (
+from draingym.envs.us import placement
+from draingym.policies import (
+    EchelonBaseStock,
+    baseline_suite,
+    hindsight_plan,
+    hindsight_values,
+    tree_of,
+)
+from draingym.simulator import (
     LocalDemand,
     LocalDemandParams,
     Simulator,
@@ -20,7 +26,7 @@ from simulator import (
     serial_line,
     single_store,
 )
-from world.network import NetworkConfig, build_network
+from draingym.world.network import NetworkConfig, build_network
 
 
 def line(views, *, backlog=False, on_hand=(2.0, 0.0), **costs):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from drain_model.logs import ScalarLog
-from policies import (
+from draingym.common.logs import ScalarLog
+from draingym.policies import (
     PPO,
     BaseStock,
     EvolutionStrategy,
@@ -30,11 +30,11 @@ from policies import (
     train_policies,
     train_policy,
 )
-from policies.mlp import features
-from policies.optimal import base_stock_optimum, discretise
-from policies.segments import returns_to_go
-from policies.training import STATE
-from simulator import single_store
+from draingym.policies.bounds.optimal import base_stock_optimum, discretise
+from draingym.policies.networks.mlp import features
+from draingym.policies.training.loop import STATE
+from draingym.policies.training.segments import returns_to_go
+from draingym.simulator import single_store
 from tests.policies.problems import observation, store_windows
 
 ROOT = Path(__file__).parents[2]
@@ -182,7 +182,7 @@ def test_a_gradient_that_is_not_finite_names_its_run(task):
 def test_two_devices_train_as_one_does(task):
     program = """
 import json, jax
-from policies import train_policy
+from draingym.policies import train_policy
 from tests.policies.test_methods import CONFIG, GRADIENT, newsvendor, replace
 config = replace(CONFIG, updates=10)
 found = train_policy(GRADIENT, newsvendor(), config, devices=2)
@@ -212,7 +212,7 @@ def test_curves_can_be_read_by_tensorboard(tmp_path, task):
 
 @pytest.mark.slow
 def test_windows_take_a_truncated_gradient():
-    from policies import train_by_gradient
+    from draingym.policies import train_by_gradient
 
     simulator, params, windows = store_windows(products=8, periods=12, lead_time=1)
     config = TrainConfig(updates=4, batch_products=4, learning_rate=0.3, evaluate_every=2)

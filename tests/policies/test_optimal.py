@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from policies.lost_sales import (
+from draingym.policies.bounds.lost_sales import (
     LostSales,
     best_base_stock,
     capped_base_stock,
     optimal_cost,
     policy_cost,
 )
-from policies.optimal import (
+from draingym.policies.bounds.optimal import (
     base_stock_optimum,
     discretise,
     serial_optimum,

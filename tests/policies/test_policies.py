@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from policies import (
+from draingym.policies import (
     BaseStock,
     Historical,
     NeuralPlacement,
@@ -17,9 +17,9 @@ from policies import (
     echelon_position,
     tree_of,
 )
-from policies.store import load_parameters, save_parameters
+from draingym.policies.store import load_parameters, save_parameters
+from draingym.world.network import NetworkConfig, build_network
 from tests.policies.problems import observation, small_tree
-from world.network import NetworkConfig, build_network
 
 KEY = jax.random.key(0)
 

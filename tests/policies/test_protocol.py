@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import draingym  # noqa: F401  (registers the environments)
-import simulator
-from policies import (
+from draingym import simulator
+from draingym.policies import (
     Agent,
     BaseStock,
     NeuralPlacement,
@@ -24,11 +24,11 @@ from policies import (
     save_policy,
     tree_of,
 )
-from policies.capacity import PriceResponsive
-from policies.suite import ship_cost_by_distance
-from simulator import check_requests
+from draingym.policies.capacity.prices import PriceResponsive
+from draingym.policies.rules.suite import ship_cost_by_distance
+from draingym.simulator import check_requests
+from draingym.world.network import NetworkConfig, build_network
 from tests.policies.problems import observation, small_tree
-from world.network import NetworkConfig, build_network
 
 KEY = jax.random.key(0)
 

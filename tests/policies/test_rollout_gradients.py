@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model import ClosestNode, ClosestNodeParams, DrainConfig, LearnedDrain, train
-from policies import OrderUpTo, OrderUpToParams, Tree, simulated_values
-from simulator import (
+from draingym.drain_model import ClosestNode, ClosestNodeParams, DrainConfig, LearnedDrain, train
+from draingym.policies import OrderUpTo, OrderUpToParams, Tree, simulated_values
+from draingym.simulator import (
     HISTORY_LENGTH,
     History,
     Initial,

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from policies import (
+from draingym.policies import (
     BaseStock,
     NonFiniteGradientError,
     TrainConfig,

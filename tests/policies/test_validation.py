@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from policies.agreement import agreement, draw_means, drift, kendall, spearman
-from policies.overlap import Fitted, overlap_notes
-from policies.validation import Validation, validate
-from policies.verdict import Thresholds, judge
+from draingym.common.bootstrap import draw_means
+from draingym.policies.validation.agreement import agreement, drift, kendall, spearman
+from draingym.policies.validation.overlap import Fitted, overlap_notes
+from draingym.policies.validation.validate import Validation, validate
+from draingym.policies.validation.verdict import Thresholds, judge
 
 
 def made(simulator, oracle, truth=None, *, replications=2, products=6, periods=4, noise=0.0):

@@ -1,6 +1,6 @@
 """The simulator's dynamics once more: slow, node by node, in plain NumPy and float64.
 
-Follows the order of events of ``simulator.dynamics``, with customers of ``LocalDemand``.
+Follows the order of events of ``draingym.simulator.dynamics``, with customers of ``LocalDemand``.
 """
 
 from dataclasses import dataclass

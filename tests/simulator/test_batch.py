@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks._dense_policy import DensePolicy, elu
-from policies import BaseStock
-from simulator import (
+from draingym.policies import BaseStock
+from draingym.simulator import (
     batch,
     batch_last,
     batch_returns,

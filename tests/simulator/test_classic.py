@@ -12,10 +12,21 @@ import optax
 import pytest
 from scipy import stats
 
-from policies import BaseStock, CappedBaseStock, CappedParams, EchelonBaseStock, EqualFractile
-from policies.lost_sales import LostSales, capped_base_stock, policy_cost
-from policies.optimal import base_stock_optimum, discretise, serial_optimum, transshipment_bound
-from simulator import (
+from draingym.policies import (
+    BaseStock,
+    CappedBaseStock,
+    CappedParams,
+    EchelonBaseStock,
+    EqualFractile,
+)
+from draingym.policies.bounds.lost_sales import LostSales, capped_base_stock, policy_cost
+from draingym.policies.bounds.optimal import (
+    base_stock_optimum,
+    discretise,
+    serial_optimum,
+    transshipment_bound,
+)
+from draingym.simulator import (
     Normal,
     Poisson,
     batch_returns,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator import (
+from draingym.simulator import (
     Deterministic,
     NegativeBinomial,
     Normal,

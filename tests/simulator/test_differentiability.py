@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from drain_model import ClosestNode, ClosestNodeParams
-from policies import (
+from draingym.drain_model import ClosestNode, ClosestNodeParams
+from draingym.policies import (
     BaseStock,
     CappedBaseStock,
     CappedParams,
@@ -25,7 +25,7 @@ from policies import (
     OrderUpToParams,
     Tree,
 )
-from simulator import (
+from draingym.simulator import (
     LocalDemand,
     Normal,
     Poisson,

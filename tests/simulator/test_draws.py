@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator import hard_draw, lesser, round_shipments, straight_through
+from draingym.simulator import hard_draw, lesser, round_shipments, straight_through
 
 
 def poisson_cdf(mean, k):

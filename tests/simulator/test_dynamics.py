@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator import make_params
+from draingym.simulator import make_params
 from tests.simulator.worlds import (
     TREES,
     Requests,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from simulator import FunctionalEnv, InventoryEnv, Simulator, single_store
-from simulator.functional import root_of
+from draingym.simulator import FunctionalEnv, InventoryEnv, Simulator, single_store
+from draingym.simulator.adapters.functional import root_of
 
 
 def problem(horizon=12, *, symmetric=False, observation="box", **store):

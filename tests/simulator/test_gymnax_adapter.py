@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator import FunctionalEnv, GymnaxEnv, single_store
-from simulator.functional import at
+from draingym.simulator import FunctionalEnv, GymnaxEnv, single_store
+from draingym.simulator.adapters.functional import at
 
 
 def problem(horizon=4, observation="box"):

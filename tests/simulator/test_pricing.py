@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from simulator import (
+from draingym.simulator import (
     LocalDemand,
     LocalDemandParams,
     PricedDemand,

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator import make_series, sample_noise, sample_supply, scenario_from_views
-from simulator.scenarios import sample_lead_share, smooth_views
+from draingym.simulator import make_series, sample_noise, sample_supply, scenario_from_views
+from draingym.simulator.scenarios.series import sample_lead_share, smooth_views
 
 LEADS = np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0]])
 

@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv, Simulator, single_store
+from draingym.simulator import (
+    FunctionalEnv,
+    InventoryEnv,
+    InventoryVectorEnv,
+    Simulator,
+    single_store,
+)
 
 MODES = list(AutoresetMode)
 SEEDS = [5, 11, 2, 7]

@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from simulator import LocalDemand, LocalDemandParams, Simulator, make_params, make_windows, window
+from draingym.simulator import (
+    LocalDemand,
+    LocalDemandParams,
+    Simulator,
+    make_params,
+    make_windows,
+    window,
+)
 from tests.simulator.test_scenarios import LEADS, series
 
 PRODUCTS, PERIODS, HORIZON = 3, 6, 3

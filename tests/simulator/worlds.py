@@ -4,7 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from simulator import LocalDemand, LocalDemandParams, Simulator, make_params, scenario_from_views
+from draingym.simulator import (
+    LocalDemand,
+    LocalDemandParams,
+    Simulator,
+    make_params,
+    scenario_from_views,
+)
 
 TREES = {
     "one store": [-1],

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from world.eventlog import EventLog, static_tables
-from world.orders import World, WorldConfig, build_world
-from world.panel import build_panel
-from world.synthetic import SyntheticConfig, synthetic_order_lines
-from world.views import SHIP_OPTIONS
+from draingym.world.eventlog import EventLog, static_tables
+from draingym.world.orders import World, WorldConfig, build_world
+from draingym.world.panel import build_panel
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.views import SHIP_OPTIONS
 
 
 def small_world(seed: int = 0, *, period_days: int = 1, num_days: int = 12) -> World:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from world.atomic import atomic_file, atomic_folder
+from draingym.common.atomic import atomic_file, atomic_folder
 
 
 class Interrupted(BaseException):

@@ -3,7 +3,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from world.calendar import calendar_features, chinese_new_year, thanksgiving
+from draingym.world.calendar import calendar_features, chinese_new_year, thanksgiving
 
 
 @pytest.mark.parametrize(

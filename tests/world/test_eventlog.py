@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from world.eventlog import (
+from draingym.world.eventlog import (
     SCHEMA,
     EventLog,
     make_table,
@@ -19,8 +19,8 @@ from world.eventlog import (
     validate_log,
     write_log,
 )
-from world.orders import World
-from world.views import PROMISES
+from draingym.world.orders import World
+from draingym.world.views import PROMISES
 
 UNITS = [
     ("glance_views", "quantity"),

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from world.data.derive import derive
-from world.geography import (
+from draingym.world.data.derive import derive
+from draingym.world.geography import (
     great_circle_km,
     load_metros,
     load_places,

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from world.geography import great_circle_km, load_metros, load_regions
-from world.network import Network, NetworkConfig, build_network
+from draingym.world.geography import great_circle_km, load_metros, load_regions
+from draingym.world.network import Network, NetworkConfig, build_network
 
 
 @pytest.fixture(scope="module")

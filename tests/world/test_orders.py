@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from world.draws import other_views, random_hours, streams, unit_prices
-from world.lines import OrderLines
-from world.orders import World, WorldConfig, build_world
-from world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.draws import other_views, random_hours, streams, unit_prices
+from draingym.world.lines import OrderLines
+from draingym.world.orders import World, WorldConfig, build_world
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,15 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from world.eventlog import EventLog
-from world.orders import World
-from world.panel import build_panel, check_conservation, load_panel, pipeline_at, save_panel
+from draingym.world.eventlog import EventLog
+from draingym.world.orders import World
+from draingym.world.panel import (
+    build_panel,
+    check_conservation,
+    load_panel,
+    pipeline_at,
+    save_panel,
+)
 
 UNITS = [
     "outbound",

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from world.lines import OrderLines
-from world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.lines import OrderLines
+from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 
 @pytest.fixture(scope="module")

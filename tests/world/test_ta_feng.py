@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from world import ta_feng
-from world.ta_feng import (
+from draingym.world import ta_feng
+from draingym.world.ta_feng import (
     MEMBER,
     SHA256,
     WHEEL,

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from world.orders import World
-from world.views import ConversionRates, Places, Products, attribute_matrix
+from draingym.world.orders import World
+from draingym.world.views import ConversionRates, Places, Products, attribute_matrix
 
 PMF = np.array(
     [

@@ -1,0 +1,1 @@
+"""Models and gradient estimators that only benchmarks and tests compare with."""

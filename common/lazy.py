@@ -1,0 +1,35 @@
+"""Public names of a package that load their module when they are first used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(
+    package: str, where: Mapping[str, Sequence[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the ``__getattr__`` and ``__dir__`` of a package (PEP 562).
+
+    Args:
+        package: Its ``__name__``.
+        where: The names of each module, by the module's full name.
+
+    Raises:
+        AttributeError: From ``__getattr__``, if the package has no such name.
+    """
+    module_of = {name: module for module, names in where.items() for name in names}
+
+    def getattribute(name: str) -> Any:
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(import_module(module_of[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def directory() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *module_of})
+
+    return getattribute, directory

@@ -1,0 +1,373 @@
+"""What the drain model is trained on: a panel's arrays, the geography, and their statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from numpy.typing import NDArray
+
+from draingym.common.arrays import BoolArray, require, require_shape
+from draingym.world.views import attribute_matrix
+
+Float32Array = NDArray[np.float32]
+
+CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Geography:
+    """Where nodes and regions are."""
+
+    node_coordinates: Float[Array, "N 2"]  # latitude, longitude, degrees
+    region_coordinates: Float[Array, "Z 2"]  # latitude, longitude, degrees
+    distance_km: Float[Array, "N Z"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """The arrays of some products, as the network takes them; any leading axes before ``T``."""
+
+    outbound: Float[Array, "*batch T N"]  # units
+    ship_cost: Float[Array, "*batch T N"]  # currency
+    available: Float[Array, "*batch T N"]  # units
+    active: Bool[Array, "*batch T N"]  # open in the period, and serves customers
+    glance_views: Float[Array, "*batch T Z"]  # page views
+    calendar: Float[Array, "*batch T E"]
+    attributes: Float[Array, "*batch T F"]
+    sales: Float[Array, "*batch T Z"] | None = None  # units ordered; leaky, see ``DrainConfig``
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrainData:
+    """A panel as dense float32 arrays.
+
+    Raises:
+        ValueError: If shapes disagree, a value is not finite or negative, or a node ships more
+            than it has, naming field, index, value and bound.
+    """
+
+    outbound: Float32Array  # [P, T, N] units
+    ship_cost: Float32Array  # [P, T, N] currency
+    available: Float32Array  # [P, T, N] units customers could buy in the period
+    active: BoolArray  # [T, N] open in the period, and serves customers
+    glance_views: Float32Array  # [P, T, Z] page views
+    calendar: Float32Array  # [T, E]
+    attributes: Float32Array  # [P, F], columns ``draingym.world.views.ATTRIBUTES``
+    geography: Geography
+    sales: Float32Array | None = None  # [P, T, Z] units ordered, filled or not
+    product_id: tuple[str, ...] = ()  # P names for messages, or none
+
+    def __post_init__(self) -> None:
+        """Check shapes and bounds; see the class."""
+        if self.outbound.ndim != 3:
+            raise ValueError(f"data.outbound has shape {self.outbound.shape}: must be (P, T, N)")
+        products, periods, nodes = self.outbound.shape
+        regions = self.glance_views.shape[-1]
+        expected = {
+            "ship_cost": (products, periods, nodes),
+            "available": (products, periods, nodes),
+            "active": (periods, nodes),
+            "glance_views": (products, periods, regions),
+            "calendar": (periods, self.calendar.shape[-1]),
+            "attributes": (products, self.attributes.shape[-1]),
+        }
+        for name, shape in expected.items():
+            require_shape(f"data.{name}", getattr(self, name), shape)
+        if self.sales is not None:
+            require_shape("data.sales", self.sales, (products, periods, regions))
+            valid = np.isfinite(self.sales) & (self.sales >= 0)
+            require(valid, "data.sales", self.sales, "finite and >= 0")
+        places = {
+            "node_coordinates": (nodes, 2),
+            "region_coordinates": (regions, 2),
+            "distance_km": (nodes, regions),
+        }
+        for name, shape in places.items():
+            values = np.asarray(getattr(self.geography, name))
+            require_shape(f"data.geography.{name}", values, shape)
+            require(np.isfinite(values), f"data.geography.{name}", values, "finite")
+        for name in ("calendar", "attributes"):
+            values = getattr(self, name)
+            require(np.isfinite(values), f"data.{name}", values, "finite")
+        for name in CUBES:
+            values = getattr(self, name)
+            require(np.isfinite(values) & (values >= 0), f"data.{name}", values, "finite and >= 0")
+        require(
+            self.outbound <= self.available,
+            "data.outbound",
+            self.outbound,
+            "at most the units available",
+        )
+        serves = np.broadcast_to(self.active, self.outbound.shape)
+        require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
+        if self.product_id and len(self.product_id) != products:
+            raise ValueError(
+                f"data.product_id has {len(self.product_id)} names: must be {products}"
+            )
+
+    @property
+    def num_products(self) -> int:
+        """How many products there are, ``P``."""
+        return int(self.outbound.shape[0])
+
+    @property
+    def num_periods(self) -> int:
+        """How many periods there are, ``T``."""
+        return int(self.outbound.shape[1])
+
+    @property
+    def num_nodes(self) -> int:
+        """How many nodes there are, ``N``."""
+        return int(self.outbound.shape[2])
+
+    @classmethod
+    def from_panel(cls, panel: Any) -> DrainData:
+        """Take the arrays of a labelled panel.
+
+        Args:
+            panel: What ``draingym.world.panel.build_panel`` makes: ``panel[name]`` gives an array
+            with
+                ``dims`` and ``values``.
+
+        Returns:
+            The data. Nodes that do not serve customers are inactive throughout.
+        """
+
+        def values(name: str, *dims: str) -> NDArray[Any]:
+            return np.asarray(panel[name].transpose(*dims).values)
+
+        def cube(name: str, space: str) -> Float32Array:
+            return values(name, "product", "period", space).astype(np.float32)
+
+        serves = values("serves_customers", "node").astype(bool)
+        dims = [d for d in ("product", "period", "node") if d in panel["active"].dims]
+        is_open: BoolArray = values("active", *dims).astype(bool)
+        if is_open.ndim == 3:
+            is_open = np.max(is_open, axis=0)
+
+        def coordinates(space: str) -> Float32Array:
+            columns = [values(f"{space}_{axis}", space) for axis in ("latitude", "longitude")]
+            return np.stack(columns, axis=1).astype(np.float32)
+
+        return cls(
+            outbound=cube("outbound", "node"),
+            ship_cost=cube("ship_cost", "node"),
+            available=cube("available", "node"),
+            active=is_open & serves[None, :],
+            glance_views=cube("glance_views", "region"),
+            sales=cube("ordered_units", "region") if "ordered_units" in panel else None,
+            calendar=values("calendar", "period", "feature").astype(np.float32),
+            attributes=attribute_matrix(panel).astype(np.float32),
+            geography=Geography(
+                node_coordinates=jnp.asarray(coordinates("node")),
+                region_coordinates=jnp.asarray(coordinates("region")),
+                distance_km=jnp.asarray(values("distance_km", "node", "region"), jnp.float32),
+            ),
+            product_id=tuple(map(str, panel["product"].values)) if "product" in panel else (),
+        )
+
+    @property
+    def cubes(self) -> tuple[str, ...]:
+        """The fields with axes products and periods that this data has."""
+        return CUBES if self.sales is None else (*CUBES, "sales")
+
+    def periods(self, start: int, stop: int) -> DrainData:
+        """Return periods ``start`` to ``stop - 1``.
+
+        Raises:
+            ValueError: If they are not a non-empty part of the data's periods.
+        """
+        if not 0 <= start < stop <= self.num_periods:
+            raise ValueError(
+                f"periods [{start}, {stop}): must be a non-empty part of [0, {self.num_periods})"
+            )
+        cut = slice(start, stop)
+        return replace(
+            self,
+            active=self.active[cut],
+            calendar=self.calendar[cut],
+            **{name: getattr(self, name)[:, cut] for name in self.cubes},
+        )
+
+    def products(self, index: NDArray[np.int64] | slice) -> DrainData:
+        """Return the data of some products."""
+        names = np.asarray(self.product_id, dtype=object)[index] if self.product_id else ()
+        return replace(
+            self,
+            product_id=tuple(names),
+            attributes=self.attributes[index],
+            **{name: getattr(self, name)[index] for name in self.cubes},
+        )
+
+    @classmethod
+    def stack(cls, parts: Sequence[DrainData]) -> DrainData:
+        """Return the products of several panels of one network and one calendar as one panel.
+
+        Args:
+            parts: Panels, such as one product set under several policies; at least 1.
+
+        Returns:
+            All products, panel by panel.
+
+        Raises:
+            ValueError: If periods, nodes or regions differ, or only some panels have sales.
+        """
+        if not parts:
+            raise ValueError("parts is empty: must hold at least 1 panel")
+        first = parts[0]
+        for i, part in enumerate(parts):
+            same = (
+                part.cubes == first.cubes
+                and np.array_equal(part.active, first.active)
+                and np.array_equal(part.calendar, first.calendar)
+                and all(
+                    np.array_equal(np.asarray(a), np.asarray(b))
+                    for a, b in zip(
+                        jax.tree.leaves(part.geography),
+                        jax.tree.leaves(first.geography),
+                        strict=True,
+                    )
+                )
+            )
+            if not same:
+                raise ValueError(
+                    f"parts[{i}] has other periods, nodes, regions or fields than parts[0]: must "
+                    "have the same"
+                )
+        joined: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in (*first.cubes, "attributes")
+        }
+        names = tuple(name for part in parts for name in part.product_id)
+        return replace(first, product_id=names, **joined)
+
+    def name_of(self, product: int) -> str:
+        """Return what messages call a product: its id, or its index where it has none."""
+        return repr(self.product_id[product]) if self.product_id else str(product)
+
+    def arrays(self) -> Inputs:
+        """Return the network's inputs in the host's memory, [P, T, ...].
+
+        What products or periods share is a view of one copy.
+        """
+        lead = (self.num_products, self.num_periods)
+        shared: dict[str, Any] = {
+            "active": self.active,
+            "calendar": self.calendar,
+            "attributes": self.attributes[:, None],
+        }
+        cubes: dict[str, Any] = {name: getattr(self, name) for name in self.cubes}
+        spread: dict[str, Any] = {
+            name: np.broadcast_to(values, (*lead, values.shape[-1]))
+            for name, values in shared.items()
+        }
+        return Inputs(**cubes, **spread)
+
+    def inputs(self) -> Inputs:
+        """Return the network's inputs on the device, [P, T, ...]."""
+        inputs: Inputs = jax.tree.map(jnp.asarray, self.arrays())
+        return inputs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CostSums:
+    """Sums over the entries of every product that shipped something."""
+
+    entries: NDArray[np.float64]  # [P]
+    total: NDArray[np.float64]  # [P] of the log cost of a unit
+    squares: NDArray[np.float64]  # [P] of its square
+
+    @classmethod
+    def of(cls, data: DrainData) -> CostSums:
+        """Return the sums of some products."""
+        shipped = data.outbound > 0
+        unit = data.ship_cost.astype(np.float64) / np.where(shipped, data.outbound, 1.0)
+        log_cost = np.where(shipped, np.log(np.maximum(unit, 1e-3)), 0.0)
+        entries = shipped.sum(axis=(1, 2)).astype(np.float64)
+        return cls(
+            entries=entries,
+            total=log_cost.sum(axis=(1, 2)),
+            squares=np.square(log_cost).sum(axis=(1, 2)),
+        )
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Statistics:
+    """Means and scales of the training data; frozen with the parameters."""
+
+    calendar_mean: Float[Array, " E"]
+    calendar_scale: Float[Array, " E"]
+    attributes_mean: Float[Array, " F"]
+    attributes_scale: Float[Array, " F"]
+    coordinates_mean: Float[Array, " 2"]  # degrees, of the regions
+    coordinates_scale: Float[Array, ""]  # degrees
+    distance_scale: Float[Array, ""]  # km
+    log_cost_mean: Float[Array, ""]  # log currency a unit
+    log_cost_scale: Float[Array, ""]
+
+    @classmethod
+    def from_data(cls, data: DrainData) -> Statistics:
+        """Return the statistics of training data that is in memory; see ``from_costs``."""
+        costs = [CostSums.of(data)]
+        return cls.from_costs(data.calendar, data.attributes, data.geography, costs)
+
+    @classmethod
+    def from_costs(
+        cls,
+        calendar: Float32Array,
+        attributes: Float32Array,
+        geography: Geography,
+        costs: Iterable[CostSums],
+    ) -> Statistics:
+        """Return the statistics of training data, which may come in parts.
+
+        A feature that never changes gets the scale 1, so that it is shifted to zero.
+
+        Args:
+            calendar: [T, E] of the training periods.
+            attributes: [P, F].
+            geography: Where nodes and regions are.
+            costs: Of all products, in any parts: sums are exact, so that the parts do not matter.
+
+        Raises:
+            ValueError: If no unit was ever shipped, so that there is nothing to learn.
+        """
+        entries, total, squares = (
+            math.fsum(np.concatenate(column))
+            for column in zip(*[(c.entries, c.total, c.squares) for c in costs], strict=True)
+        )
+        if not entries:
+            raise ValueError("data.outbound sums to 0: must be above 0 to train a drain model")
+        mean = total / entries
+        deviation = math.sqrt(max(squares / entries - mean**2, 0.0))
+        regions = np.asarray(geography.region_coordinates)
+
+        def scale(values: NDArray[Any]) -> NDArray[Any]:
+            deviation = np.std(values, axis=0)
+            return np.where(deviation > 1e-6, deviation, 1.0)
+
+        return cls(
+            calendar_mean=jnp.asarray(calendar.mean(axis=0)),
+            calendar_scale=jnp.asarray(scale(calendar)),
+            attributes_mean=jnp.asarray(attributes.mean(axis=0)),
+            attributes_scale=jnp.asarray(scale(attributes)),
+            coordinates_mean=jnp.asarray(regions.mean(axis=0)),
+            coordinates_scale=jnp.asarray(np.max(scale(regions))),
+            distance_scale=jnp.asarray(np.mean(np.asarray(geography.distance_km))),
+            log_cost_mean=jnp.asarray(mean, jnp.float32),
+            log_cost_scale=jnp.asarray(max(deviation, 0.05), jnp.float32),
+        )
+
+    def to_dict(self) -> dict[str, NDArray[Any]]:
+        """Return the fields by name."""
+        return {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}

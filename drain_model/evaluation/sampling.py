@@ -1,0 +1,165 @@
+"""One-step-ahead samples of a panel's drain, on the stock and past that really were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jaxtyping import Array
+from numpy.typing import NDArray
+
+from draingym.drain_model.checkpoint import Checkpoint, Weights
+from draingym.drain_model.data.dataset import DrainData, Inputs
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.hybrid import Hybrid
+from draingym.drain_model.distributions.joints import Coherent
+from draingym.drain_model.network.network import DrainNetwork, Static
+
+
+def sample_panel(
+    checkpoint: Checkpoint,
+    data: DrainData,
+    periods: tuple[int, int],
+    num_samples: int,
+    key: Array,
+    *,
+    batch_products: int = 16,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Draw outbound and cost of every product, period and node.
+
+    Every period is drawn given the actual stock and the actual past, and cost given the units
+    drawn: ``O`` by the model's joint, ``C = O`` times a quantile of the cost of a unit.
+
+    Args:
+        checkpoint: A trained model.
+        data: Panel from its first period on, so that the encoders see the past.
+        periods: First period and the one after the last.
+        num_samples: Joint samples, ``S``.
+        key: Random key.
+        batch_products: Products encoded at once.
+
+    Returns:
+        Outbound units and cost [S, P, T', N], T' the number of periods; zero where not active.
+
+    Raises:
+        ValueError: If the data does not match the checkpoint, or the periods are not in it.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+    outbound, cost = [], []
+    for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
+        drawn = _sample(
+            checkpoint.definition,
+            periods[0],
+            num_samples,
+            weights,
+            static,
+            part,
+            jax.random.fold_in(key, start),
+        )
+        outbound.append(np.asarray(drawn[0])[:, :kept])
+        cost.append(np.asarray(drawn[1])[:, :kept])
+    return np.concatenate(outbound, axis=1), np.concatenate(cost, axis=1)
+
+
+def distributions(
+    checkpoint: Checkpoint,
+    data: DrainData,
+    periods: tuple[int, int],
+    *,
+    batch_products: int = 16,
+) -> tuple[Hybrid, Array]:
+    """Return what a model with marginals says of every product, period and node.
+
+    Args:
+        checkpoint: A trained model whose joint is ``independent`` or ``copula``.
+        data: Panel from its first period on.
+        periods: First period and the one after the last.
+        batch_products: Products encoded at once.
+
+    Returns:
+        The outbound distribution before stock limits it, [P, T', N], and the log quantiles of a
+        unit's cost given the actual units, [P, T', N, 9].
+
+    Raises:
+        ValueError: As of ``sample_panel``, or if the model has no marginals.
+    """
+    parts = []
+    for _, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
+        found = _forecast(checkpoint.definition, periods[0], weights, static, part)
+        parts.append(jax.tree.map(lambda x, k=kept: x[:k], found))
+    joined: tuple[Hybrid, Array] = jax.tree.map(lambda *x: jnp.concatenate(x), *parts)
+    return joined
+
+
+def _batches(
+    checkpoint: Checkpoint, data: DrainData, periods: tuple[int, int], batch_products: int
+) -> Iterator[tuple[int, int, Inputs, Weights, Static]]:
+    """Yield batches of products: the first one's index, how many count, inputs, and the model."""
+    checkpoint.require(data)
+    first, stop = periods
+    if not 0 <= first < stop <= data.num_periods:
+        raise ValueError(
+            f"periods [{first}, {stop}): must be a non-empty part of [0, {data.num_periods})"
+        )
+    weights = jax.tree.map(jnp.asarray, checkpoint.weights)
+    geography = jax.tree.map(jnp.asarray, data.geography)
+    network = nnx.merge(checkpoint.definition, weights)
+    static = network.static(jax.tree.map(jnp.asarray, checkpoint.statistics), geography)
+    inputs = data.periods(0, stop).inputs()
+    batch = min(batch_products, data.num_products)
+    for start in range(0, data.num_products, batch):
+        index = np.minimum(np.arange(start, start + batch), data.num_products - 1)
+        part: Inputs = jax.tree.map(lambda x, i=index: jnp.asarray(x[i]), inputs)
+        yield start, min(batch, data.num_products - start), part, weights, static
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _forecast(
+    definition: nnx.GraphDef[DrainNetwork],
+    first: int,
+    weights: Weights,
+    static: Static,
+    inputs: Inputs,
+) -> tuple[Hybrid, Array]:
+    joint, knots = nnx.merge(definition, weights)(static, inputs)
+    if isinstance(joint, Coherent):
+        raise ValueError("config.joint = 'coherent': must be one with a distribution of each node")
+    late: tuple[Hybrid, Array] = jax.tree.map(lambda x: x[:, first:], (joint.dist, knots))
+    return late
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _sample(
+    definition: nnx.GraphDef[DrainNetwork],
+    first: int,
+    num_samples: int,
+    weights: Weights,
+    static: Static,
+    inputs: Inputs,
+    key: Array,
+) -> tuple[Array, Array]:
+    network = nnx.merge(definition, weights)
+    exogenous = network.exogenous(static, inputs)
+    past = network.encode(static, inputs)
+    late, past, available = jax.tree.map(
+        lambda x: x[:, first:], (exogenous, past, inputs.available)
+    )
+    nodes = network.embed(static, late, past, available)
+    joint = network.joint(late, nodes, available)
+    size = joint.num_uniforms(available.shape[-1], network.config.copula_rank)
+
+    def one(key: Array) -> tuple[Array, Array]:
+        key_units, key_cost = jax.random.split(key)
+        uniforms = jax.random.uniform(key_units, (*available.shape[:-1], size))
+        units = joint.sample(available, late.active, uniforms)
+        knots = network.cost(static, late, nodes, units)
+        level = jax.random.uniform(key_cost, available.shape)
+        return units, units * heads.cost_ppf(knots, level)
+
+    drawn: tuple[Array, Array] = jax.lax.map(one, jax.random.split(key, num_samples))
+    return drawn

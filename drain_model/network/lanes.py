@@ -1,0 +1,227 @@
+"""Lanes: which node serves a region, learnt from distance, place and stock.
+
+Attention of nodes to regions averages over regions. Drain is a sum: every region's orders go to
+some node that has stock. Lanes route the expected orders that way round, with preferences that
+are a learned function of distance and of both places, so that persistent lanes can be learnt
+and yet any nodes and regions can be put in. Not from the paper.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, Bool, Float
+
+from draingym.drain_model.config import DrainConfig
+from draingym.drain_model.network.blocks import MLP
+
+
+def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C"]:
+    """Return coordinates with their sines and cosines at ``pi 2^k / 4``, k = 0 .. octaves - 1.
+
+    Args:
+        coordinates: [M, 2] normalised.
+        octaves: At least 1.
+
+    Returns:
+        [M, 2 + 4 octaves].
+    """
+    angle = [0.25 * jnp.pi * 2.0**k * coordinates for k in range(octaves)]
+    return jnp.concatenate(
+        [coordinates, *[jnp.sin(a) for a in angle], *[jnp.cos(a) for a in angle]], axis=-1
+    )
+
+
+class PairNetwork(nnx.Module):
+    """A function of a node's and a region's place and of their distance, for several uses."""
+
+    def __init__(self, config: DrainConfig, outputs: int, *, rngs: nnx.Rngs) -> None:
+        """Initialise the layers."""
+        self.octaves = config.frequencies
+        self.outputs = outputs
+        width, place = config.pair_width, 4 * config.frequencies + 2
+        self.node = nnx.Linear(place, width, rngs=rngs)
+        self.region = nnx.Linear(place, width, rngs=rngs)
+        self.distance = nnx.Linear(3, width, rngs=rngs)
+        self.mlp = MLP(config, width, width, outputs, 2, rngs=rngs)
+        self.left = nnx.Linear(place, width, rngs=rngs)
+        self.right = nnx.Linear(place, width, rngs=rngs)
+        self.join = nnx.Linear(width, outputs, rngs=rngs)
+
+    def __call__(
+        self,
+        nodes: Float[Array, "N 2"],
+        regions: Float[Array, "Z 2"],
+        distance: Float[Array, "N Z"],
+    ) -> Float[Array, "C N Z"]:
+        """Return the outputs of every pair."""
+        a, b = fourier(nodes, self.octaves), fourier(regions, self.octaves)
+        far = jnp.stack([distance, jnp.log1p(4.0 * distance), jnp.exp(-4.0 * distance)], axis=-1)
+        hidden = self.node(a)[:, None, :] + self.region(b)[None, :, :] + self.distance(far)
+        pair = self.mlp(jax.nn.silu(hidden))
+        # Products of waves over both places: enough of them tell any pair from any other.
+        waves = jnp.sin(self.left(a))[:, None, :] * jnp.sin(self.right(b))[None, :, :]
+        pair = pair + self.join(waves * (4.0 * waves.shape[-1] ** -0.5))
+        return jnp.moveaxis(pair, -1, 0)
+
+
+class Lanes(nnx.Module):
+    """Routes regional demand to nodes with stock: the emulated period, as a fluid, in a few steps.
+
+    Each of ``steps`` steps deals with its part of the period's orders. Region z prefers node n in
+    proportion to ``exp(r s_nz - theta exp(-cover_n))``: ``s`` by place and distance, ``r`` by
+    product (heavy ones are kept nearer), and ``cover_n`` the stock left over what the node's
+    market asks for, so that stock that is scarce is spared. Of the orders that go to node n a
+    share ``kappa_nz`` is placed: a promise from far off loses customers. A node from which ``m``
+    units are wanted serves the soft minimum ``(B^-k + m^-k)^(-1/k)`` of its stock left and ``m``;
+    what was not served tries once more, in proportion to the weight times ``B / (B + c)``.
+
+    Served units have a slope of at most 1 in the node's own stock, at empty shelves too: one more
+    unit is at most one more unit shipped. Without that bound gradients through a rollout explode.
+    """
+
+    def __init__(self, config: DrainConfig, num_attributes: int, *, rngs: nnx.Rngs) -> None:
+        """Initialise the projections."""
+        self.heads, self.depth = config.lane_heads, config.width // config.heads
+        self.steps = config.lane_steps
+        size = self.heads * self.depth
+        self.node = nnx.Linear(config.width, size, rngs=rngs)
+        self.region = nnx.Linear(config.width, size, rngs=rngs)
+        self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
+        self.sensitivity = nnx.Linear(num_attributes, self.heads, rngs=rngs)
+        self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
+        self.sharpness = nnx.Param(jnp.zeros((self.heads,)))
+        self.scarcity = nnx.Param(jnp.zeros((self.heads,)))
+        self.log_cover = nnx.Param(jnp.zeros((self.heads,)))
+        self.mixture = nnx.Param(jnp.zeros((self.heads,)))
+
+    @staticmethod
+    def features(config: DrainConfig) -> int:
+        """How many features a node gets."""
+        return 6 * config.lane_heads
+
+    def regions(
+        self, tokens: Float[Array, "*b Z W"]
+    ) -> tuple[Float[Array, "*b Z B D"], Float[Array, "*b Z"]]:
+        """Return queries, and a factor on expected orders within (1/2, 2)."""
+        query = self.region(tokens).reshape((*tokens.shape[:-1], self.heads, self.depth))
+        return query, jnp.exp2(jnp.tanh(self.modulation(tokens)[..., 0]))
+
+    def ranges(self, attributes: Float[Array, "*b F"]) -> Float[Array, "*b B"]:
+        """Return how much a product's preferences depend on lanes, within (1/e, e)."""
+        return jnp.exp(jnp.tanh(self.sensitivity(attributes)))
+
+    def __call__(
+        self,
+        tokens: Float[Array, "*b N W"],
+        query: Float[Array, "*b Z B D"],
+        ranges: Float[Array, "*b B"],
+        demand: Float[Array, "*b Z"],
+        usual: Float[Array, "*b Z"],
+        scale: Float[Array, "*b"],
+        available: Float[Array, "*b N"],
+        active: Bool[Array, "*b N"],
+        lane: Float[Array, "B N Z"],
+        haul: Float[Array, "B N Z"],
+        reach: Float[Array, "B N Z"],
+    ) -> tuple[Float[Array, "*b N G"], Float[Array, "*b N"], Float[Array, "*b N"]]:
+        """Return every node's features, the units routed to it, and those it has stock for."""
+        lead = available.ndim - 1
+
+        def shaped(values: Array) -> Array:
+            return values.reshape((1,) * lead + values.shape)
+
+        def by_head(parameter: Array) -> Array:
+            return parameter.reshape((1,) * lead + (self.heads, 1))
+
+        keys = self.node(tokens).reshape((*tokens.shape[:-1], self.heads, self.depth))
+        score = jnp.einsum("...nbd,...zbd->...bnz", keys, query) * self.depth**-0.5
+        score = score + ranges[..., None, None] * shaped(lane)
+        here = active[..., None, :, None]
+
+        def preference(score: Array) -> Array:
+            score = jnp.where(here, score, -1e9)
+            score = score - jax.lax.stop_gradient(jnp.max(score, axis=-2, keepdims=True))
+            return jnp.where(here, jnp.exp(score), 0.0)
+
+        def share(weight: Array) -> Array:
+            return weight / (jnp.sum(weight, axis=-2, keepdims=True) + 1e-6)
+
+        def serve(wanted: Array, left: Array) -> Array:
+            # A soft minimum: (left^-k + wanted^-k)^(-1/k); its slope in either is at most 1.
+            ratio = jnp.log(left + 1e-6) - jnp.log(wanted + 1e-6)
+            return left * jnp.exp(-jax.nn.softplus(power * ratio) / power)
+
+        orders = demand[..., None, None, :] / self.steps  # every head routes all demand
+        stock = jnp.broadcast_to(available[..., None, :], (*score.shape[:-2], score.shape[-2]))
+        placed = shaped(reach)
+        power = by_head(jax.nn.softplus(self.sharpness[...] + 3.0)) + 1.0
+        half = by_head(jnp.exp(self.log_gate[...]))
+        price = by_head(3.0 * jax.nn.sigmoid(self.scarcity[...] - 1.0))
+        cover = by_head(1.0 + jax.nn.softplus(self.log_cover[...]))
+        # Markets by preference alone: what is usual, and this step's part if that is more.
+        market = share(preference(score))
+        market = jnp.sum(market * (usual[..., None, None, :] + orders), axis=-1)
+
+        left, none = stock, jnp.zeros_like(stock)
+        wanted, routed, served = none, none, none
+        flow = jnp.zeros_like(score)
+        for _ in range(self.steps):
+            scarce = price * jnp.exp(-left / (cover * market + 1.0))
+            weight = preference(score - scarce[..., None])
+            first = share(weight) * orders  # [*b, B, N, Z]
+            asked = jnp.sum(first * placed, axis=-1)
+            now = serve(asked, left)
+            fill = jnp.minimum(now / (asked + 1e-6), 1.0)[..., None]
+            unserved = jnp.sum(first * (1.0 - fill), axis=-2, keepdims=True)
+            flow = flow + first * placed * fill
+            left = jnp.maximum(left - now, 0.0)
+            # Orders per unit left, so that an empty shelf gets none.
+            per_unit = weight / (left + half)[..., None]
+            again = per_unit / (jnp.sum(per_unit * left[..., None], axis=-2, keepdims=True) + 1e-2)
+            again = again * unserved * placed
+            pressure = jnp.sum(again, axis=-1)
+            more = serve(pressure * left, left)
+            flow = flow + again * (more / (pressure + 1e-6))[..., None]
+            wanted, routed = wanted + asked, routed + asked + pressure * left
+            served = served + now + more
+            left = jnp.maximum(left - more, 0.0)
+
+        mixture = by_head(jax.nn.softmax(self.mixture[...]))
+        mean = jnp.sum(routed * mixture, axis=-2)
+        far = jnp.sum(flow * shaped(haul), axis=-1) / (served + 1e-2)
+        features = jnp.stack(
+            [
+                jnp.log1p(wanted),
+                jnp.log1p(served),
+                served / scale[..., None, None],
+                jnp.log((stock + 0.5) / (wanted + 0.5)),
+                jnp.log((routed + 0.5) / (wanted + 0.5)),
+                far,
+            ],
+            axis=-1,
+        )
+        features = jnp.moveaxis(features, -3, -2)
+        features = features.reshape((*features.shape[:-2], -1))
+        return features, mean, jnp.sum(served * mixture, axis=-2)
+
+
+def usual(demand: Float[Array, "*b T Z"], decay: float) -> Float[Array, "*b T Z"]:
+    """Return the exponentially weighted mean of the periods up to each, the first ones unbiased.
+
+    Args:
+        demand: [*b, T, Z].
+        decay: Of a period's weight per period, in (0, 1).
+    """
+
+    def combine(a: tuple[Array, Array], b: tuple[Array, Array]) -> tuple[Array, Array]:
+        return a[0] * b[0], a[1] * b[0] + b[1]
+
+    axis = demand.ndim - 2
+    rate = jnp.full_like(demand, decay)
+    _, total = jax.lax.associative_scan(combine, (rate, (1.0 - decay) * demand), axis=axis)
+    periods = jnp.arange(1, demand.shape[axis] + 1, dtype=demand.dtype)
+    weight = (1.0 - decay**periods).reshape((1,) * axis + (-1, 1))
+    mean: Array = total / weight
+    return mean

@@ -1,0 +1,177 @@
+"""The losses of the drain model, with the likelihood of what stock cut off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.hybrid import LEVELS, NUM_LEVELS, Hybrid
+from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions.marginals import Cap, log_cdf
+
+# The likelihood of a cost is that of the cost within about this share (not from the paper).
+COST_HALF_WIDTH = 0.05
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Losses:
+    """Sums over entries, means or weights, one number for each part; or every entry's losses.
+
+    Entries of the outbound terms are nodes, or networks where the joint draws a total.
+
+    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2. The last is not from the
+    paper.
+    """
+
+    cost_nll: Float[Array, "*b"]  # of the log cost of a unit
+    cost_quantile: Float[Array, "*b"]  # currency
+    cross_entropy: Float[Array, "*b"]  # of min(outbound, K)
+    tail_nll: Float[Array, "*b"]  # of outbound given that it is at least K
+    tail_quantile: Float[Array, "*b"]  # units
+    dependence: Float[Array, "*b"]  # nll of what a joint adds to its hybrids, by network
+
+    @classmethod
+    def zeros(cls) -> Losses:
+        """Return 0 for every part."""
+        return cls(**{field.name: jnp.zeros(()) for field in fields(cls)})
+
+
+def pinball(
+    actual: Float[Array, "*b"], quantile: Float[Array, "*b"], level: Float[Array, "*b"]
+) -> Float[Array, "*b"]:
+    """Return ``max(tau (y - q), (tau - 1)(y - q))``."""
+    error = actual - quantile
+    return jnp.maximum(level * error, (level - 1.0) * error)
+
+
+Entries = tuple[dict[str, Array], dict[str, Array]]  # losses by name, and where they count
+
+
+def outbound_entries(
+    dist: Hybrid,
+    outbound: Float[Array, "*b"],
+    available: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+    cap: Cap = "censored",
+) -> Entries:
+    """Return the outbound losses of every entry, and which entries they count for.
+
+    Censored: outbound is ``min(draw, available)``; where it equals the stock only
+    ``draw >= available`` is known, and the likelihood is that probability. Truncated: the
+    likelihood is that of the draw given that stock suffices. A quantile beyond the stock counts as
+    the stock. Tail terms are of entries with at least K units.
+
+    Args:
+        dist: Of the draw, before stock cuts it off.
+        outbound: Units.
+        available: Units.
+        mask: Entries that count; entries without stock never do.
+        cap: How stock limits a draw.
+    """
+    mask = mask & (available > 0)
+    levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
+    atom, tail = heads.log_atom(dist, outbound), heads.log_tail_prob(dist, outbound)
+    if cap == "truncated":
+        atom = atom - log_cdf(dist, available)
+    else:
+        bound = outbound >= available
+        atom = jnp.where(bound, heads.log_atoms_at_least(dist, outbound), atom)
+        tail = jnp.where(bound, heads.log_tail_at_least(dist, outbound), tail)
+    in_tail = mask & (outbound >= dist.num_atoms)
+    cut = jnp.minimum(dist.knots, available[..., None])
+    tail_quantile = jnp.mean(pinball(outbound[..., None], cut, levels), axis=-1)
+    values = {"cross_entropy": -atom, "tail_nll": -tail, "tail_quantile": tail_quantile}
+    return values, {"cross_entropy": mask, "tail_nll": in_tail, "tail_quantile": in_tail}
+
+
+def cost_entries(
+    knots: Float[Array, "*b 9"],
+    outbound: Float[Array, "*b"],
+    ship_cost: Float[Array, "*b"],
+    mask: Bool[Array, "*b"],
+) -> Entries:
+    """Return the cost losses of every entry; they count for entries that shipped something.
+
+    Args:
+        knots: Log quantiles of the cost of a unit.
+        outbound: Units.
+        ship_cost: Currency.
+        mask: Entries that count.
+    """
+    levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
+    shipped = mask & (outbound > 0) & (ship_cost > 0)
+    unit_cost = jnp.where(shipped, ship_cost / jnp.maximum(outbound, 1.0), 1.0)
+    cost_nll = -heads.cost_log_mass(knots, unit_cost, COST_HALF_WIDTH)
+    cost_quantile = jnp.mean(
+        pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
+    )
+    values = {"cost_nll": cost_nll, "cost_quantile": cost_quantile}
+    return values, {"cost_nll": shipped, "cost_quantile": shipped}
+
+
+def loss_sums(
+    joint: Independent | Copula | Coherent,
+    knots: Float[Array, "*b N 9"],
+    outbound: Float[Array, "*b N"],
+    ship_cost: Float[Array, "*b N"],
+    available: Float[Array, "*b N"],
+    active: Bool[Array, "*b N"],
+    mask: Bool[Array, "*b"],
+) -> tuple[Losses, Losses]:
+    """Return every loss summed over its entries, and how many entries there are.
+
+    Args:
+        joint: Of all nodes.
+        knots: Log quantiles of the cost of a unit.
+        outbound: Units.
+        ship_cost: Currency.
+        available: Units.
+        active: Nodes that are open and serve customers.
+        mask: Products and periods that count.
+
+    Returns:
+        Sums, and counts.
+    """
+    counted = active & mask[..., None]
+    if isinstance(joint, Coherent):
+        own = jnp.where(active, available, 0.0)
+        total, stock = jnp.sum(outbound, axis=-1), jnp.sum(own, axis=-1)
+        values, where = outbound_entries(joint.total, total, stock, mask, "censored")
+    else:
+        values, where = outbound_entries(joint.dist, outbound, available, counted, joint.cap)
+    costs = cost_entries(knots, outbound, ship_cost, counted & (available > 0))
+    told = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
+    # Randomises the PIT of discrete units. Which numbers does not matter, as long as a product's do
+    # not depend on what else is in its batch.
+    uniforms = jax.random.uniform(jax.random.key(0), outbound.shape[-2:])
+    uniforms = jnp.broadcast_to(uniforms, outbound.shape)
+    dependence = -joint.log_dependence(outbound, available, active, uniforms)
+    values = {**values, **costs[0], "dependence": dependence}
+    where = {**where, **costs[1], "dependence": told}
+    sums = {k: jnp.sum(jnp.where(where[k], x, 0.0)) for k, x in values.items()}
+    counts = {k: jnp.sum(w.astype(outbound.dtype)) for k, w in where.items()}
+    return Losses(**sums), Losses(**counts)
+
+
+def means(sums: Losses, counts: Losses) -> Losses:
+    """Return the mean of every loss; 0 where nothing counts."""
+    result: Losses = jax.tree.map(lambda s, c: s / jnp.maximum(c, 1.0), sums, counts)
+    return result
+
+
+def initial_weights(initial: Losses, floor: float = 0.05) -> Losses:
+    """Return ``1 / max(|loss at initialisation|, floor)``, to be kept from then on."""
+    result: Losses = jax.tree.map(lambda x: 1.0 / jnp.maximum(jnp.abs(x), floor), initial)
+    return result
+
+
+def weighted(losses: Losses, weights: Losses) -> Float[Array, ""]:
+    """Return the weighted sum of the losses."""
+    parts = jax.tree.map(jnp.multiply, losses, weights)
+    total: Array = sum(jax.tree.leaves(parts), start=jnp.zeros(()))
+    return total

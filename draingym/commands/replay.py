@@ -1,0 +1,95 @@
+"""``draingym replay``: what a log would have been under another policy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from draingym.demo.stages import write_json
+from draingym.oracle.replays.replay import Decision, replay
+from draingym.oracle.replays.setting import Setting, read_setting
+from draingym.policies import Historical, OrderUpTo, load_policy, tree_of
+from draingym.simulator import Policy
+from draingym.world.eventlog import write_log
+from draingym.world.panel import save_panel
+
+NAMED = ("log", "order-up-to", "historical")
+
+
+def choose(setting: Setting, name: str) -> Decision | np.ndarray:
+    """Return what a log is to be replayed under.
+
+    Args:
+        setting: Derived from the log.
+        name: "log" for the log's own stock, "order-up-to" or "historical" for these policies as
+            they start out, or a ``.npz`` file written by ``policies.save_policy``.
+
+    Raises:
+        ValueError: If there is no such policy, or the file is of none.
+    """
+    if name == "log":
+        return setting.stock
+    tree = tree_of(setting.network)
+    order_up_to, historical = OrderUpTo(tree=tree), Historical(tree=tree)
+    policies: dict[str, Policy] = {"order-up-to": order_up_to, "historical": historical}
+    if name in policies:
+        policy = policies[name]
+        return Decision(policy=policy, params=policy.init(jax.random.key(0)))
+    path = Path(name)
+    if path.suffix != ".npz":
+        msg = f"policy must be one of {NAMED} or a .npz file of a policy, got {name!r}"
+        raise ValueError(msg)
+    policy, params = load_policy(path, tree=tree)
+    return Decision(policy=policy, params=params)
+
+
+def replay_folder(
+    log: Path, policy: str, out: Path, planner: str, seed: int, start: int, console: Console
+) -> dict[str, Any]:
+    """Replay a log's folder; write ``log/``, ``panel.zarr`` and ``values.json`` to ``out``.
+
+    Finished periods are kept in ``out/periods``; the same call goes on after them.
+
+    Returns:
+        What ``values.json`` holds: the value of every period and in all, units, cost and losses.
+    """
+    setting = read_setting(log)
+    decision = choose(setting, policy)
+    if isinstance(decision, np.ndarray):
+        decision = np.ascontiguousarray(decision[:, start:])
+    with Progress(console=console) as bar:
+        task = bar.add_task("Replay", total=None)
+        result = replay(
+            setting,
+            decision,
+            planner=planner,
+            seed=seed,
+            start=start,
+            folder=out / "periods",
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if result.log is None:  # never: it was recorded
+        raise ValueError("the replay has no log")
+    write_log(result.log, out / "log")
+    save_panel(result.panel(), out / "panel.zarr")
+    figures = {
+        "policy": policy,
+        "planner": planner,
+        "seed": seed,
+        "start": start,
+        "value": float(result.values.sum()),
+        "units": int(result.outbound.sum()),
+        "ship_cost": float(result.ship_cost.sum()),
+        "lost": int(result.lost.sum()),
+        "period_values": result.period_values.tolist(),
+    }
+    write_json(out / "values.json", figures)
+    shown = {name: figures[name] for name in ("value", "units", "ship_cost", "lost")}
+    console.print(json.dumps(shown))
+    return figures

@@ -1,0 +1,166 @@
+"""``draingym train-drain``: train a drain model on a panel, with everything in one file."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from draingym.common.arrays import require_range
+from draingym.common.logs import ScalarLog
+from draingym.demo.config import from_dict
+from draingym.demo.stages import write_json
+from draingym.drain_model import (
+    PRESETS,
+    DrainConfig,
+    DrainData,
+    PanelStream,
+    Progress,
+    Trained,
+    train,
+)
+from draingym.drain_model.data.source import Source
+from draingym.drain_model.training.run import BEST
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainDrainConfig:
+    """A training run.
+
+    Raises:
+        ValueError: If a value is out of its bounds, or a field of ``drain`` does not exist.
+    """
+
+    panel: str  # folder in Zarr, as ``draingym demo`` and ``draingym replay`` write it
+    out: str = "runs/drain"  # folder of checkpoint, training state, curve and log
+    preset: Literal["small", "paper"] = "small"
+    drain: dict[str, Any] = field(default_factory=dict)  # fields that differ from the preset's
+    seed: int = 0
+    train_share: float = 2 / 3  # of the panel's periods; the rest is held out
+    train_periods: int = 0  # instead of the share, where it is not 0
+    stream: bool = False  # read products from disk as they are needed
+    devices: int = 1  # that share out the products of a batch
+    tensorboard: bool = True  # whether to write a log for TensorBoard
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        if not isinstance(self.drain, dict):
+            raise ValueError(f"drain is {self.drain!r}, must hold fields of DrainConfig by name")
+        require_range("train_share", self.train_share, low=0.0, high=1.0, open_low=True)
+        for name, low in (("seed", 0), ("train_periods", 0), ("devices", 1)):
+            require_range(name, getattr(self, name), low=low)
+        _ = self.model
+
+    @property
+    def model(self) -> DrainConfig:
+        """The preset with the fields that differ from it."""
+        values = asdict(PRESETS[self.preset]) | self.drain
+        config: DrainConfig = from_dict(DrainConfig, values, "drain")
+        return config
+
+    def periods(self, there: int) -> int:
+        """Return how many periods to train on, of those there are.
+
+        Raises:
+            ValueError: If there are not that many.
+        """
+        chosen = self.train_periods or round(self.train_share * there)
+        if not 2 <= chosen <= there:
+            raise ValueError(
+                f"train_periods = {chosen}: must be in [2, {there}], those of the panel"
+            )
+        return chosen
+
+
+def load_train_config(path: Path) -> TrainDrainConfig:
+    """Read the configuration from a JSON file.
+
+    Raises:
+        ValueError: If the file is not JSON, or a field is unknown or out of its bounds.
+    """
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"config file {path} cannot be read: {error}") from error
+    if not isinstance(values, dict) or "panel" not in values:
+        raise ValueError(f"{path}: panel is missing, must be the folder of a panel")
+    config: TrainDrainConfig = from_dict(TrainDrainConfig, values)
+    return config
+
+
+def open_source(config: TrainDrainConfig) -> Source:
+    """Return the training periods of the panel, in memory or as a stream."""
+    folder = Path(config.panel)
+    if config.stream:
+        whole = PanelStream(folder)
+        return PanelStream(folder, periods=config.periods(whole.num_periods))
+    from draingym.world.panel import load_panel
+
+    data = DrainData.from_panel(load_panel(folder))
+    return data.periods(0, config.periods(data.num_periods))
+
+
+def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
+    """Train, or go on training, and write what comes of it to the folder.
+
+    ``drain_model.npz``, the best parameters so far, and ``state.npz`` are written after every
+    validation; ``curve.json`` at the end; ``tensorboard/`` as training goes on. The same
+    configuration goes on where it was interrupted, and does nothing more once it is done.
+
+    Raises:
+        ValueError: If the panel or the configuration is bad, or the folder holds another run.
+    """
+    out = Path(config.out)
+    source = open_source(config)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[losses]}"),
+        TimeRemainingColumn(),
+    )
+    with ExitStack() as stack:
+        bar = stack.enter_context(Bar(*columns, console=console))
+        task = bar.add_task("Epochs", total=config.model.epochs, losses="compiling")
+        log = None
+        if config.tensorboard:
+            log = stack.enter_context(ScalarLog(out / "tensorboard"))
+
+        def show(progress: Progress) -> None:
+            losses = (
+                f"train {progress.train_loss:.4f}  validation {progress.validation_loss:.4f}  "
+                f"best {progress.best_loss:.4f}"
+            )
+            bar.update(task, completed=progress.epoch, losses=losses)
+            if log is not None:
+                log(progress)
+
+        trained = train(
+            source,
+            config.model,
+            seed=config.seed,
+            progress=show,
+            folder=out,
+            devices=config.devices,
+        )
+    curve = {
+        "config": asdict(config),
+        "stopped": trained.stopped,
+        "history": [asdict(progress) for progress in trained.history],
+    }
+    write_json(out / "curve.json", curve)
+    if trained.failed:
+        kept = f"{out / BEST} holds the best so far" if trained.history else "nothing was learned"
+        raise ValueError(f"training stopped at {trained.stopped}; {kept}")
+    last = trained.history[-1]
+    console.print(
+        f"Stopped after {last.epoch} epochs ({trained.stopped}), best validation loss "
+        f"{last.best_loss:.4f}: {out / BEST}"
+    )
+    return trained

@@ -1,0 +1,124 @@
+"""``draingym validate``: may the simulator of a finished run be trusted, over many policies?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from draingym.demo.config import LoopConfig, load_config
+from draingym.demo.run import POLICIES, Run
+from draingym.demo.validation_stage import BASELINE, spread_of_policies, verdict_figures
+from draingym.policies import load_policy, tree_of
+from draingym.policies.validation.one_step import OneStep
+from draingym.policies.validation.overlap import Shared, overlap_notes
+from draingym.policies.validation.validate import validate
+from draingym.policies.validation.verdict import Thresholds, judge
+from draingym.report import verdict_table, verdict_text, write_validation
+from draingym.simulator import Policy, PyTree
+
+NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ValidateConfig:
+    """What is validated, and how."""
+
+    policies: tuple[Path, ...] = ()  # files of parameters, beside the run's own policies
+    spread: bool = True  # whether to add order-up-to at a grid of covers, and perturbed policies
+    start: int = -1  # first period; the first that was held out when -1
+    periods: int = -1  # how many; all the rest when -1
+    replications: int = 2
+    samples: int = 32  # joint samples of the one-step score
+    truth: bool = True  # whether to run the hidden truth, too: emulated worlds have one
+    allow_overlap: tuple[Shared, ...] = ()  # what may have been trained on
+    seed: int = 0
+    thresholds: Thresholds | None = None  # the run's when None
+
+    def __post_init__(self) -> None:
+        """Check the bounds."""
+        if self.replications < 1:
+            raise ValueError(f"replications is {self.replications}, must be at least 1")
+        if self.samples < 2:
+            raise ValueError(f"samples is {self.samples}, must be at least 2")
+
+
+def validate_folder(
+    folder: Path, config: ValidateConfig, out: Path, console: Console
+) -> dict[str, Any]:
+    """Validate the simulator of a run's folder; write ``validation.html`` and ``.json`` to ``out``.
+
+    Returns:
+        What ``validation.json`` holds.
+
+    Raises:
+        ValueError: If the run is not finished, a file fits no policy, periods are out of bounds,
+            or the validation overlaps training where that is not allowed.
+    """
+    run = Run(_run_config(folder), folder)
+    first = run.split if config.start == -1 else config.start
+    stop = run.world.num_periods if config.periods == -1 else first + config.periods
+    if not 1 <= first < stop <= run.world.num_periods:
+        raise ValueError(
+            f"periods [{first}, {stop}): must be a non-empty part of [1, {run.world.num_periods})"
+        )
+    ids = [run.world.products.id[p] for p in run.judges]
+    notes = overlap_notes(run.fitted, ids, (first, stop), config.allow_overlap)
+    policies = _policies(run, config)
+    setting = run.setting_of([run.checkpoint], test=(first, stop))
+    with Progress(
+        *Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+    ) as bar:
+        task = bar.add_task(f"{len(policies)} policies", total=None)
+        validation = validate(
+            policies,
+            setting.simulator,
+            setting.params,
+            setting.test,
+            stop - first,
+            run.oracle(config.replications, config.seed),
+            run.truth(config.replications) if config.truth else None,
+            judges=run.judges,
+            one_step=OneStep(
+                checkpoints=[run.checkpoint],
+                log=run.drain_data.periods(0, stop),
+                start=first,
+                samples=config.samples,
+                seed=config.seed,
+            ),
+            notes=notes,
+            seed=config.seed,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    verdict = judge(validation, config.thresholds or run.config.thresholds)
+    figures = verdict_figures(validation, verdict, BASELINE)
+    page = write_validation(figures, out, str(folder))
+    console.print(verdict_table(figures))
+    console.print(verdict_text(figures))
+    console.print(f"Report: {page}")
+    return figures
+
+
+def _run_config(folder: Path) -> LoopConfig:
+    missing = [name for name in ("config.json", *NEEDED) if not (folder / name).exists()]
+    if missing:
+        raise ValueError(
+            f"{folder} has no {', '.join(missing)}: must be the folder of a finished run "
+            "(draingym demo --out FOLDER)"
+        )
+    return load_config(folder / "config.json")
+
+
+def _policies(run: Run, config: ValidateConfig) -> dict[str, tuple[Policy, PyTree]]:
+    """Return what is validated by name; a file's name is its stem."""
+    own = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
+    found = spread_of_policies(run) if config.spread else own
+    tree = tree_of(run.world.network)
+    for path in config.policies:
+        if path.stem in found:
+            raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
+        found[path.stem] = load_policy(path, tree=tree)
+    return found

@@ -1,0 +1,104 @@
+"""The stages that fit something: the drain model and its scores, the policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from draingym.demo.accuracy import score_models
+from draingym.demo.history import true_systems
+from draingym.demo.run import Run
+from draingym.demo.stages import Advance
+from draingym.drain_model import Progress, save_checkpoint, train
+from draingym.policies import train_by_gradient, tune
+from draingym.policies.store import save_policy
+
+Figures = dict[str, Any]
+
+
+def train_drain_model(run: Run, advance: Advance) -> Figures:
+    """Train the drain model on the training products' first periods."""
+
+    def show(progress: Progress) -> None:
+        advance(progress.epoch, progress.epochs)
+
+    trained = train(run.training_data, run.config.drain, seed=run.config.seed, progress=show)
+    save_checkpoint(trained.checkpoint, run.out / "drain_model.npz")
+    weights = jax.tree.leaves(trained.checkpoint.weights)
+    return {
+        "epochs": trained.history[-1].epoch,
+        "stopped": trained.stopped,
+        "parameters": int(sum(np.size(leaf) for leaf in weights)),
+        "epoch": [p.epoch for p in trained.history],
+        "train_curve": [p.train_loss for p in trained.history],
+        "validation_curve": [p.validation_loss for p in trained.history],
+    }
+
+
+def score_drain_model(run: Run, advance: Advance) -> Figures:
+    """Score the drain model, the tuned closest node and the noise floor."""
+    return score_models(
+        run.checkpoint,
+        run.drain_data,
+        run.world,
+        true_systems(run.world, run.config),
+        run.split,
+        run.config,
+        advance,
+    )
+
+
+def train_policies(run: Run, advance: Advance) -> Figures:
+    """Tune the order-up-to policy by search, train the neural one by gradients."""
+    setting, config = run.setting, run.config
+    total = config.tune.generations + config.train.updates
+    tuned = tune(
+        setting.simulator,
+        setting.params,
+        run.policies["order up to"],
+        cover_bounds(run.world.period_days),
+        setting.train,
+        config.training_horizon,
+        config.tune,
+        progress=lambda done, _: advance(done, total),
+    )
+    save_policy(run.out / "order_up_to.npz", run.policies["order up to"], tuned.params)
+    trained = train_by_gradient(
+        setting.simulator,
+        setting.params,
+        run.policies["neural"],
+        setting.train,
+        config.training_horizon,
+        config.train,
+        progress=lambda done, _: advance(config.tune.generations + done, total),
+    )
+    save_policy(run.out / "neural.npz", run.policies["neural"], trained.params)
+    return {
+        "horizon": config.training_horizon,
+        "starts": np.asarray(setting.train.start).tolist(),
+        "order_up_to": {
+            "buy_cover": float(tuned.params.buy_cover),
+            "place_cover": float(tuned.params.place_cover),
+            "safety": float(tuned.params.safety),
+            "value": tuned.value,
+            "rollouts": tuned.rollouts,
+            "curve": tuned.curve.tolist(),
+        },
+        "neural": {
+            "value": trained.value,
+            "rollouts": trained.rollouts,
+            "updates": trained.updates.tolist(),
+            "curve": trained.curve.tolist(),
+        },
+    }
+
+
+def cover_bounds(period_days: float) -> dict[str, tuple[float, float]]:
+    """Return where the numbers of an order-up-to policy are searched; covers are periods."""
+    return {
+        "buy_cover": (4 / period_days, 60 / period_days),
+        "place_cover": (1 / period_days, 30 / period_days),
+        "safety": (0.02, 10.0),
+    }

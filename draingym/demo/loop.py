@@ -1,0 +1,69 @@
+"""The loop: orders, world, log, drain model, policies, three-column validation, verdict, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from draingym import __version__
+from draingym.common.machine import machine, versions
+from draingym.demo.config import LoopConfig
+from draingym.demo.data_stage import get_orders, write_history
+from draingym.demo.learning_stages import score_drain_model, train_drain_model, train_policies
+from draingym.demo.run import Run
+from draingym.demo.stages import Advance, Stages, write_json
+from draingym.demo.validation_stage import judge_simulator, validate_policies
+from draingym.report import summary_table, verdict_text, write_report
+
+Figures = dict[str, Any]
+Work = Callable[[Run, Advance], Figures]
+
+STAGES: tuple[tuple[str, str, Work], ...] = (
+    ("data", "Orders and network", get_orders),
+    ("history", "History: log and panel", write_history),
+    ("drain", "Drain model: training", train_drain_model),
+    ("accuracy", "Drain model: accuracy, baseline, noise floor", score_drain_model),
+    ("policies", "Policies: tuning and training", train_policies),
+    ("validation", "Validation: simulator, oracle, truth", validate_policies),
+    ("verdict", "Verdict: may the simulator be trusted?", judge_simulator),
+)
+
+
+def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
+    """Run every stage that is not finished yet, write the report, print summary and verdict.
+
+    Args:
+        config: What to run.
+        out: Folder of the run: log, panel, checkpoints, figures, ``results.json``,
+            ``report.html``.
+        console: Where progress and the summary go.
+
+    Returns:
+        All figures, as in ``results.json``.
+
+    Raises:
+        ValueError: If a file of an earlier run is damaged, naming it.
+    """
+    stages = Stages(folder=out, fingerprint=config.fingerprint(__version__), console=console)
+    write_json(out / "config.json", config.to_dict())
+    run = Run(config, out)
+    figures: Figures = {
+        name: stages.run(name, title, partial(work, run)) for name, title, work in STAGES
+    }
+    figures["trace"] = figures["validation"].pop("trace")
+    figures |= {
+        "seconds": stages.seconds,
+        "versions": versions(),
+        "machine": machine(),
+        "config": config.to_dict(),
+    }
+    write_json(out / "results.json", figures)
+    report = write_report(figures, out)
+    console.print(summary_table(figures))
+    console.print(verdict_text(figures["verdict"]))
+    console.print(f"Report: {report}")
+    return figures

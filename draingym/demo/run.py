@@ -1,0 +1,294 @@
+"""A run's folder: world, log, panel, drain model, simulator and policies, as they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from draingym.demo.config import LoopConfig
+from draingym.demo.history import historical_policy, true_systems
+from draingym.demo.stages import read_json
+from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
+from draingym.oracle.rules.conversion import estimate_rates, sample_latent
+from draingym.oracle.systems import Systems, build_systems
+from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
+from draingym.policies.store import load_parameters
+from draingym.policies.validation.overlap import Fitted
+from draingym.policies.validation.pessimism import PessimisticSimulator
+from draingym.policies.validation.validate import World
+from draingym.simulator import (
+    DrainKernel,
+    Params,
+    Policy,
+    PyTree,
+    Simulator,
+    Windows,
+    make_windows,
+    params_from_network,
+    series_from_panel,
+)
+from draingym.world import orders as world_orders
+from draingym.world.eventlog import EventLog, read_log
+from draingym.world.lines import OrderLines
+from draingym.world.panel import load_panel, pipeline_at
+from draingym.world.synthetic import synthetic_order_lines
+from draingym.world.ta_feng import load_order_lines
+from draingym.world.views import ConversionRates
+
+POLICIES = ("historical", "order up to", "neural")
+# Periods that training windows leave for the encoders to see.
+HISTORY = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """The simulator with a learned kernel, and the windows policies are rolled out in."""
+
+    simulator: Simulator
+    params: Params
+    train: Windows  # training products alone
+    test: Windows  # all products
+
+
+class Run:
+    """What the stages of a run share: each thing is made, or read, when first needed."""
+
+    def __init__(self, config: LoopConfig, out: Path) -> None:
+        """Do nothing yet."""
+        self.config = config
+        self.out = out
+
+    @cached_property
+    def order_lines(self) -> OrderLines:
+        """The order lines that the first stage settled on."""
+        if read_json(self.out / "orders.json")["source"] == "ta-feng":
+            return load_order_lines()
+        return synthetic_order_lines(seed=self.config.seed)
+
+    @cached_property
+    def world(self) -> world_orders.World:
+        """The world, hidden truth included."""
+        return world_orders.build_world(self.order_lines, self.config.world)
+
+    @cached_property
+    def log(self) -> EventLog:
+        """The event log, checked."""
+        return read_log(self.out / "log")
+
+    @cached_property
+    def panel(self) -> xr.Dataset:
+        """The log by periods, checked."""
+        return load_panel(self.out / "panel.zarr")
+
+    @cached_property
+    def split(self) -> int:
+        """The first period that is held out of every fit."""
+        return round(self.world.num_periods * self.config.train_share)
+
+    @property
+    def test_horizon(self) -> int:
+        """Held-out periods."""
+        return self.world.num_periods - self.split
+
+    @cached_property
+    def trained_products(self) -> NDArray[np.bool_]:
+        """[P] products that models and policies are fitted on, spread over ranks of sales."""
+        rank = np.arange(self.world.products.num_products)
+        share = self.config.train_products
+        chosen: NDArray[np.bool_] = np.floor((rank + 1) * share) > np.floor(rank * share)
+        return chosen
+
+    @property
+    def judges(self) -> NDArray[np.int64]:
+        """Products that a validation is about: those held out, or all where none is."""
+        held_out = np.flatnonzero(~self.trained_products)
+        return held_out if held_out.size else np.arange(self.trained_products.size)
+
+    @property
+    def fitted(self) -> Fitted:
+        """What models and policies are fitted on."""
+        ids = np.asarray(self.world.products.id, dtype=object)
+        return Fitted(product_id=tuple(ids[self.trained_products]), stop_period=self.split)
+
+    # Drain model
+
+    @cached_property
+    def drain_data(self) -> DrainData:
+        """The panel as the drain model sees it, held-out periods and products included."""
+        return DrainData.from_panel(self.panel)
+
+    @property
+    def training_data(self) -> DrainData:
+        """The part of it that is fitted."""
+        return self.drain_data.periods(0, self.split).products(
+            np.flatnonzero(self.trained_products)
+        )
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """The trained drain model."""
+        return load_checkpoint(self.out / "drain_model.npz", config=self.config.drain)
+
+    # Simulator
+
+    @cached_property
+    def setting(self) -> Setting:
+        """The simulator with the run's drain model, and its windows."""
+        return self.setting_of([self.checkpoint])
+
+    def setting_of(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        *,
+        pessimism: float | None = None,
+        test: tuple[int, int] | None = None,
+    ) -> Setting:
+        """Return the simulator with one drain model or an ensemble, and its windows.
+
+        Args:
+            checkpoints: One for a plain simulator, more for an ensemble.
+            pessimism: Weight of the members' spread (``policies.validation.pessimism``); an
+                ensemble that follows one member a trajectory when not given.
+            test: First period of the test window and the one after its last; those held out when
+                not given.
+        """
+        network, config = self.world.network, self.config
+        places = (
+            self.drain_data.geography,
+            jnp.asarray(network.serves_customers),
+            jnp.asarray(network.active_from),
+        )
+        kernel: DrainKernel
+        if len(checkpoints) == 1 and pessimism is None:
+            kernel, kernel_params = LearnedDrain.bind(checkpoints[0], *places)
+            simulator = Simulator(kernel=kernel)
+        else:
+            kernel, kernel_params = EnsembleDrain.bind(checkpoints, *places)
+            simulator = (
+                Simulator(kernel=kernel)
+                if pessimism is None
+                else PessimisticSimulator(kernel=kernel, weight=pessimism)
+            )
+        params = params_from_network(network, config.economics, kernel_params)
+        series = series_from_panel(
+            self.panel,
+            np.asarray(self.panel["lead_time"]),
+            kernel.num_uniforms,
+            jax.random.key(config.seed),
+            known_periods=self.split,
+            half_life=7.0 / self.world.period_days,
+        )
+
+        def windows(starts: list[int], horizon: int) -> Windows:
+            return make_windows(
+                simulator,
+                params,
+                self.panel,
+                series,
+                starts,
+                [pipeline_at(self.panel, start) for start in starts],
+                horizon,
+                np.asarray(self.panel["lead_time"]),
+            )
+
+        horizon = config.training_horizon
+        first = min(HISTORY, self.split - horizon)
+        starts = np.linspace(first, self.split - horizon, config.training_starts).astype(int)
+        trained = np.flatnonzero(self.trained_products)
+        start, stop = (self.split, self.world.num_periods) if test is None else test
+        train = windows(sorted({int(s) for s in starts}), horizon)
+        return Setting(
+            simulator=simulator,
+            params=params,
+            train=train if trained.size == train.num_products else _some(train, trained),
+            test=windows([start], stop - start),
+        )
+
+    # Policies
+
+    @cached_property
+    def policies(self) -> Mapping[str, Policy]:
+        """The policies that are compared, by name."""
+        tree = tree_of(self.world.network)
+        attributes = self.training_data.attributes
+        return {
+            "historical": historical_policy(self.world, self.config).policy,
+            "order up to": OrderUpTo(tree=tree),
+            "neural": NeuralPlacement(
+                tree=tree,
+                num_attributes=attributes.shape[-1],
+                attribute_range=tuple(
+                    (float(column.min()), float(column.max())) for column in attributes.T
+                ),
+            ),
+        }
+
+    @cached_property
+    def parameters(self) -> Mapping[str, PyTree]:
+        """The parameters of every policy."""
+        return {
+            "historical": historical_policy(self.world, self.config).params,
+            "order up to": load_parameters(
+                self.out / "order_up_to.npz", self.policies["order up to"]
+            ),
+            "neural": load_parameters(self.out / "neural.npz", self.policies["neural"]),
+        }
+
+    # The worlds that judge
+
+    @cached_property
+    def estimated_rates(self) -> ConversionRates:
+        """Conversion rates as the log shows them."""
+        return estimate_rates(self.log)
+
+    @cached_property
+    def oracle_systems(self) -> Systems:
+        """The systems as they look to one who knows the log: rates are estimated."""
+        world, panel = self.world, self.panel
+        ordered = np.asarray(panel["ordered_units"]).sum(axis=(1, 2))
+        days = world.num_periods * world.period_days
+        return build_systems(
+            world.network,
+            world.places,
+            world.products,
+            self.estimated_rates,
+            ordered / days,
+            self.config.oracle,
+        )
+
+    def oracle(self, replications: int, seed: int | None = None) -> World:
+        """Return the log's customers with latents drawn given what they did, systems estimated."""
+        first = self.config.seed if seed is None else seed
+        return World(
+            systems=self.oracle_systems,
+            views=[
+                sample_latent(self.log, self.estimated_rates, self.world.places, seed=first + r)
+                for r in range(replications)
+            ],
+        )
+
+    def truth(self, replications: int) -> World:
+        """Return the hidden truth: the customers themselves, and the systems that wrote the log."""
+        world = self.world
+        return World(
+            systems=true_systems(world, self.config),
+            views=[world.views.candidates(world.rates)] * replications,
+        )
+
+
+def _some(windows: Windows, products: NDArray[np.int64]) -> Windows:
+    """Return the windows of some products."""
+    return Windows(
+        series=jax.tree.map(lambda leaf: leaf[products], windows.series),
+        initial=jax.tree.map(lambda leaf: leaf[:, products], windows.initial),
+        start=windows.start,
+        lead_time=windows.lead_time,
+    )

@@ -1,0 +1,159 @@
+"""The last stages: three policies in three columns, and whether the simulator may be trusted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from draingym.common.bootstrap import Interval
+from draingym.demo.run import POLICIES, Run
+from draingym.demo.stages import Advance
+from draingym.oracle.replays.environment import run as run_oracle
+from draingym.policies.validation.candidates import jittered, order_up_to_grid, perturbed
+from draingym.policies.validation.one_step import OneStep
+from draingym.policies.validation.overlap import Shared, overlap_notes
+from draingym.policies.validation.validate import Validation, World, validate
+from draingym.policies.validation.verdict import Verdict, judge
+from draingym.simulator import Policy, PyTree, window
+
+Figures = dict[str, Any]
+BASELINE = "order up to"
+
+
+def validate_policies(run: Run, advance: Advance) -> Figures:
+    """Run the demo's policies in simulator, oracle and truth on the held-out periods."""
+    config, setting = run.config, run.setting
+    truth = run.truth(config.replications)
+    validation = validate(
+        {name: (run.policies[name], run.parameters[name]) for name in POLICIES},
+        setting.simulator,
+        setting.params,
+        setting.test,
+        run.test_horizon,
+        run.oracle(config.replications),
+        truth,
+        judges=run.judges,
+        seed=config.seed,
+        progress=advance,
+    )
+    return validation_figures(validation) | {"trace": _trace(run, truth)}
+
+
+def judge_simulator(run: Run, advance: Advance) -> Figures:
+    """Validate the simulator over a spread of policies, and say what it is fit for."""
+    config, setting = run.config, run.setting
+    ids = run.world.products.id
+    # The demo's products are few: those it is fitted on judge, and the report says so.
+    allow: tuple[Shared, ...] = ("products",) if config.train_products == 1 else ()
+    notes = overlap_notes(
+        run.fitted,
+        [ids[p] for p in run.judges],
+        (run.split, run.split + run.test_horizon),
+        allow,
+    )
+    validation = validate(
+        spread_of_policies(run),
+        setting.simulator,
+        setting.params,
+        setting.test,
+        run.test_horizon,
+        run.oracle(config.verdict_replications),
+        judges=run.judges,
+        one_step=OneStep(
+            checkpoints=[run.checkpoint],
+            log=run.drain_data,
+            start=run.split,
+            samples=config.one_step_samples,
+        ),
+        notes=notes,
+        seed=config.seed,
+        progress=advance,
+    )
+    return verdict_figures(validation, judge(validation, config.thresholds))
+
+
+def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
+    """Return the run's policies, order-up-to at a grid of covers, and perturbed and new ones."""
+    own = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
+    neural = run.policies["neural"]
+    grid = order_up_to_grid(run.policies[BASELINE], run.parameters[BASELINE])
+    nodes = run.world.network.num_nodes
+    return {
+        **own,
+        "neural, untrained": (neural, neural.init(jax.random.key(run.config.seed))),
+        **grid,
+        **perturbed({BASELINE: own[BASELINE]}, nodes),
+        **jittered("neural", *own["neural"]),
+    }
+
+
+def _trace(run: Run, truth: World) -> Figures:
+    """Return stock and drain of the product with the median drain, in the truth."""
+    setting = run.setting
+    volume = run.drain_data.outbound.sum(axis=(1, 2))
+    product = int(np.argsort(volume)[len(volume) // 2])
+    key_noise, key_policy = jax.random.split(jax.random.fold_in(jax.random.key(run.config.seed), 0))
+    scenario = window(setting.test, 0, run.test_horizon, key_noise)
+    shown: Figures = {}
+    for name in POLICIES:
+        moves = run_oracle(
+            truth.systems,
+            truth.views[0],
+            setting.params,
+            run.policies[name],
+            run.parameters[name],
+            scenario,
+            key=key_policy,
+            seed=run.config.seed,
+        ).trajectory.transitions
+        shown[name] = {
+            "on_hand": np.asarray(moves.on_hand[product]).tolist(),
+            "outbound": np.asarray(moves.outbound[product]).tolist(),
+            "lost": np.asarray(jnp.sum(moves.lost[product], axis=-1)).tolist(),
+        }
+    return {
+        "product": run.world.products.id[product],
+        "start": run.split,
+        "policies": shown,
+    }
+
+
+def validation_figures(validation: Validation, baseline: str = BASELINE) -> Figures:
+    """Return values, paired differences against the baseline, and errors, as plain values."""
+    columns = validation.columns
+    value = {
+        name: {column: validation.estimate(name, column).to_dict() for column in columns}
+        for name in validation.names
+    }
+
+    def difference(name: str, column: str) -> Interval:
+        return validation.difference(name, baseline, column)
+
+    return {
+        "policies": list(validation.names),
+        "columns": list(columns),
+        "horizon": validation.horizon,
+        "start": validation.start,
+        "replications": int(validation.values.shape[2]),
+        "products": int(validation.values.shape[3]),
+        "value": value,
+        "difference": {
+            name: {column: difference(name, column).to_dict() for column in columns}
+            for name in validation.names
+            if name != baseline
+        },
+        "value_error": {
+            name: (cells["simulator"]["mean"] - cells["oracle"]["mean"])
+            / max(abs(cells["oracle"]["mean"]), 1e-9)
+            for name, cells in value.items()
+        },
+        "notes": list(validation.notes),
+    }
+
+
+def verdict_figures(validation: Validation, verdict: Verdict, baseline: str = BASELINE) -> Figures:
+    """Return a validation and what follows from it, as plain values."""
+    return validation_figures(validation, baseline) | verdict.to_dict()

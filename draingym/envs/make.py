@@ -1,0 +1,107 @@
+"""Ready-made environments, registered with Gymnasium under ``draingym/``.
+
+``gymnasium.make("draingym/Placement-v0")`` works once draingym is imported, and
+``gymnasium.make("draingym:draingym/Placement-v0")`` imports it. Gymnasium 1.0 took away the plugin
+system that loaded the entry points of installed packages; ours is declared for what reads it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Literal
+
+from gymnasium.vector import AutoresetMode
+
+from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
+
+# Where each problem is made; loaded when it is asked for.
+PROBLEMS = {
+    "Placement": "draingym.envs.us:placement",
+    "OrderPerNode": "draingym.envs.us:order_per_node",
+    "PlacementLearned": "draingym.envs.us:placement_learned",
+    "OrderPerNodeLearned": "draingym.envs.us:order_per_node_learned",
+    "Pricing": "draingym.envs.us:pricing",
+    "Serial": "draingym.envs.classic:serial",
+    "OneWarehouseManyStores": "draingym.envs.classic:one_warehouse_many_stores",
+    "SingleStore": "draingym.envs.classic:single_store",
+}
+
+
+def make_problem(
+    problem: str,
+    *,
+    observation: Literal["box", "dict"] = "box",
+    symmetric_actions: bool = False,
+    **options: Any,
+) -> FunctionalEnv:
+    """Return a problem by its name.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        observation: ``"box"`` for a flat vector, ``"dict"`` for a vector a field.
+        symmetric_actions: Actions in [-1, 1] instead of [0, 1].
+        **options: The problem's own.
+
+    Returns:
+        The problem. The same arguments give the same object again, and its compiled functions.
+
+    Raises:
+        ValueError: If there is no such problem, or an option is out of its bounds.
+    """
+    if problem not in PROBLEMS:
+        raise ValueError(f"problem is {problem!r}, must be one of {', '.join(PROBLEMS)}")
+    frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return _make(problem, observation, symmetric_actions, **frozen)
+
+
+@lru_cache(maxsize=32)
+def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
+    made: FunctionalEnv = pkgutil.resolve_name(PROBLEMS[problem])(**options)
+    return replace(made, observation=observation, symmetric_actions=symmetric_actions)
+
+
+def make_env(
+    problem: str, *, render_mode: str | None = None, info: bool = True, **options: Any
+) -> InventoryEnv:
+    """Return an environment of one trajectory: what ``gymnasium.make`` calls.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        info: Whether infos hold the period's flows.
+        **options: See ``make_problem``.
+    """
+    return InventoryEnv(make_problem(problem, **options), render_mode=render_mode, info=info)
+
+
+def make_vector_env(
+    problem: str,
+    num_envs: int = 1,
+    *,
+    autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+    to_numpy: bool = True,
+    info: bool = False,
+    render_mode: str | None = None,
+    **options: Any,
+) -> InventoryVectorEnv:
+    """Return an environment of many trajectories: what ``gymnasium.make_vec`` calls.
+
+    Args:
+        problem: A key of ``PROBLEMS``.
+        num_envs: How many trajectories.
+        autoreset_mode: See ``simulator.InventoryVectorEnv``, as for the next three.
+        to_numpy: NumPy arrays, or JAX's.
+        info: Whether infos hold the period's flows.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        **options: See ``make_problem``.
+    """
+    return InventoryVectorEnv(
+        make_problem(problem, **options),
+        num_envs,
+        autoreset_mode=autoreset_mode,
+        to_numpy=to_numpy,
+        info=info,
+        render_mode=render_mode,
+    )

@@ -1,0 +1,114 @@
+"""Order-up-to policies: textbook base stock, and buying with population-share placement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from draingym.policies.tree import Tree, catchment_share, echelon_position
+from draingym.simulator import Observation
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BaseStock:
+    """Raise every node's inventory position to its base-stock level; the level is the parameter.
+
+    ``request = max(level - position, 0)`` with ``position = on hand + in transit + owed by the
+    parent - waiting``. Gradients are exact almost everywhere; at a position equal to the level the
+    derivative is the request's side, 1.
+    """
+
+    initial_level: float = 0.0  # units
+    nodes: int | None = None  # that have a level each; one level for all when not given
+
+    def init(self, key: Array) -> Float[Array, "*N"]:
+        """Return the level to start from, or one for every node."""
+        del key
+        return jnp.full(() if self.nodes is None else self.nodes, self.initial_level)
+
+    def apply(
+        self, params: Float[Array, "*N"], observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the units to request; ``params`` is one level for all nodes, or [N] levels."""
+        del key
+        position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
+        if observation.owed is not None:
+            position = position + observation.owed
+        gap = params - position
+        return jnp.where(gap >= 0, gap, 0.0)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OrderUpToParams:
+    """The few numbers of ``OrderUpTo``."""
+
+    buy_cover: Float[Array, ""]  # periods of forecast demand to own in the whole echelon
+    place_cover: Float[Array, ""]  # periods of forecast demand to hold near customers
+    safety: Float[Array, ""]  # standard deviations of Poisson demand on top
+
+
+def covers() -> dict[str, Array]:
+    """Return two weeks' buying cover and one week's placement cover, for daily periods."""
+    return {
+        "buy_cover": jnp.float32(14.0),
+        "place_cover": jnp.float32(7.0),
+        "safety": jnp.float32(1.0),
+    }
+
+
+def with_safety(mean: Float[Array, " N"], safety: Array) -> Float[Array, " N"]:
+    """Return a demand plus standard deviations of a Poisson's: ``mean + safety * sqrt(mean)``."""
+    return mean + safety * jnp.sqrt(mean + 1e-6)
+
+
+def raise_to(tree: Tree, observation: Observation, target: Float[Array, " N"]) -> Array:
+    """Return [N] units that raise every node's echelon position to its target."""
+    gap = target - echelon_position(tree, observation)
+    return jnp.where(gap >= 0, gap, 0.0)
+
+
+def cover_target(
+    tree: Tree, params: OrderUpToParams, demand: Float[Array, " N"]
+) -> Float[Array, " N"]:
+    """Return [N] units of a cover of demand, bought or placed, with safety on top."""
+    cover = jnp.where(tree.parent < 0, params.buy_cover, params.place_cover)
+    return with_safety(cover * demand, params.safety)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class OrderUpTo:
+    """Buy up to a cover of the national forecast, place in proportion to population.
+
+    The demand of a node is the national forecast times the population of the regions it is the
+    nearest open node of; an upstream node answers for the demand of all nodes below it. Each
+    node's echelon position is raised to ``cover * demand + safety * sqrt(cover * demand)``, with
+    ``buy_cover`` for what is bought from the vendor and ``place_cover`` for what is placed.
+    """
+
+    tree: Tree
+
+    def init(self, key: Array) -> OrderUpToParams:
+        """Return two weeks' buying cover and one week's placement cover, for daily periods."""
+        del key
+        return OrderUpToParams(**covers())
+
+    def apply(
+        self, params: OrderUpToParams, observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the units each node requests from its parent."""
+        del key
+        return self.request(params, observation, jnp.ones_like(observation.on_hand))
+
+    def request(
+        self, params: OrderUpToParams, observation: Observation, factor: Float[Array, " N"]
+    ) -> Float[Array, " N"]:
+        """Return the requests with every node's target multiplied by ``factor``."""
+        nearest = catchment_share(self.tree, observation.active, jnp.float32(1e-3))
+        local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
+        demand = self.tree.descends.astype(local.dtype) @ local
+        target = factor * cover_target(self.tree, params, demand)
+        return raise_to(self.tree, observation, target)

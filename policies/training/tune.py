@@ -1,0 +1,242 @@
+"""Tuning of policies with a few numbers: global search over rollouts in the simulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, differential_evolution
+from scipy.stats import qmc
+
+from draingym.policies.evaluate import mean_value
+from draingym.simulator import Params, Policy, PyTree, Simulator, Windows
+
+# Differential evolution makes a candidate of four others at least.
+SMALLEST_POPULATION = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuneConfig:
+    """How long a search is."""
+
+    population: int = 5  # candidates of a generation, per parameter
+    generations: int = 8
+    seed: int = 0
+    # In place of the generations: rollouts of one product through one window, such as those that
+    # training took (``TrainResult.rollouts``). The population shrinks where it has to.
+    rollouts: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse an empty search."""
+        for name in ("population", "generations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        if self.rollouts is not None and self.rollouts < 1:
+            raise ValueError(f"rollouts is {self.rollouts}, must be at least 1")
+
+    def size(self, parameters: int, rollouts_each: int) -> tuple[int, int]:
+        """Return how many candidates a generation has, and how many generations follow the first.
+
+        Args:
+            parameters: That are searched.
+            rollouts_each: Rollouts that a candidate takes.
+
+        Raises:
+            ValueError: If the rollouts do not suffice for two smallest generations.
+        """
+        members = max(self.population * parameters, SMALLEST_POPULATION)
+        if self.rollouts is None:
+            return members, self.generations
+        candidates = self.rollouts // rollouts_each
+        if candidates < 2 * SMALLEST_POPULATION:
+            least = 2 * SMALLEST_POPULATION * rollouts_each
+            raise ValueError(f"rollouts is {self.rollouts}, must be at least {least}")
+        members = min(members, max(candidates // 6, SMALLEST_POPULATION))
+        return members, candidates // members - 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TuneResult:
+    """The best parameters found, and how the search went."""
+
+    params: PyTree
+    value: float  # currency a product and window, in the simulator
+    curve: NDArray[np.float64]  # [generations] best value so far
+    rollouts: int  # of one product through one window
+
+
+def tune(
+    simulator: Simulator,
+    params: Params,
+    policy: Policy,
+    bounds: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    windows: Windows,
+    horizon: int,
+    config: TuneConfig | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TuneResult:
+    """Search a box of parameters for the highest mean return, with common random numbers.
+
+    Differential evolution (scipy), over the logarithm of every parameter whose lower bound is
+    above 0; every candidate is rolled out through all windows and products, a generation in one
+    jitted call. The last third of the generations looks around the best candidate along every
+    axis, with steps that halve where nothing better is found: evolution alone may settle where one
+    parameter hides another.
+
+    Args:
+        simulator: Dynamics and drain kernel.
+        params: Their parameters.
+        policy: Its parameters are a flat dataclass of numbers or vectors, or one of either.
+        bounds: Lower and upper bound of each of its fields, by name; ``""`` where the parameters
+            are no dataclass. A pair of numbers holds for all entries of a vector.
+        windows: Where to roll out; all of its windows are used.
+        horizon: Periods of a rollout.
+        config: Length of the search.
+        progress: Called with (generations done, generations).
+
+    Returns:
+        The best parameters found.
+
+    Raises:
+        ValueError: If the bounds do not name the policy's fields, or are not in order, or no
+            candidate has a finite value.
+
+    Source:
+        Storn and Price (1997), through ``scipy.optimize.differential_evolution``; Hooke and Jeeves
+        (1961) for the end of the search.
+    """
+    config = TuneConfig() if config is None else config
+    example = policy.init(jax.random.key(0))
+    box = _box(example, bounds)
+    _, unravel = ravel_pytree(example)
+    key = jax.random.key(config.seed)
+    each = windows.num_starts * windows.num_products
+    members, generations = config.size(len(box.low), each)
+
+    @jax.jit
+    def costs(candidates: jax.Array, windows: Windows, params: Params) -> jax.Array:
+        def one(candidate: jax.Array) -> jax.Array:
+            policy_params = unravel(candidate)
+            return -mean_value(simulator, params, policy, policy_params, windows, horizon, key)
+
+        result: jax.Array = jax.lax.map(one, candidates)
+        return result
+
+    rollouts = 0
+    curve: list[float] = []
+
+    def objective(columns: NDArray[np.float64], /) -> Any:
+        nonlocal rollouts
+        candidates = columns.T if columns.ndim == 2 else columns[None]
+        rollouts += len(candidates) * each
+        batch = jnp.asarray(box.values(candidates), jnp.float32)
+        found = np.asarray(costs(batch, windows, params), dtype=np.float64)
+        return np.where(np.isfinite(found), found, np.inf)
+
+    def after_generation(intermediate_result: object) -> None:
+        curve.append(-float(intermediate_result.fun))  # type: ignore[attr-defined]
+        if progress is not None:
+            progress(len(curve), generations)
+
+    around = generations // 3
+    first = qmc.LatinHypercube(len(box.low), rng=np.random.default_rng(config.seed))
+    low, high = box.ends()
+    found = differential_evolution(
+        objective,
+        Bounds(low, high),
+        maxiter=generations - around,
+        init=qmc.scale(first.random(members), low, high),
+        polish=False,
+        tol=0.0,
+        vectorized=True,
+        updating="deferred",
+        rng=np.random.default_rng(config.seed),
+        callback=after_generation,
+    )
+    best, least = np.asarray(found.x), float(found.fun)
+    if not np.isfinite(least):
+        raise ValueError("policy: no candidate within the bounds has a value that is finite")
+    step = 0.25 * (high - low)
+    for turn in range(around):
+        candidates = np.clip(best + _axes(step, members, turn), low, high)
+        values = objective(candidates.T)
+        if values.min() < least:
+            best, least = candidates[int(np.argmin(values))], float(values.min())
+        else:
+            step = step / 2.0
+        curve.append(-least)
+        if progress is not None:
+            progress(len(curve), generations)
+    return TuneResult(
+        params=unravel(jnp.asarray(box.values(best), jnp.float32)),
+        value=-least,
+        curve=np.asarray(curve),
+        rollouts=rollouts,
+    )
+
+
+def _axes(step: NDArray[np.float64], count: int, turn: int) -> NDArray[np.float64]:
+    """Return [count, n] moves along axes, both ways, by a step and by a quarter of it."""
+    both = np.concatenate([np.diag(step), -np.diag(step)])
+    moves = np.concatenate([both, both / 4.0])
+    chosen = (turn * count + np.arange(count)) if count < len(both) else np.arange(count)
+    found: NDArray[np.float64] = moves[chosen % len(moves)]
+    return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Box:
+    """Bounds of every entry of the raveled parameters."""
+
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    logarithmic: NDArray[np.bool_]
+
+    def ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the bounds as the search sees them."""
+        safe = np.where(self.logarithmic, self.low, 1.0)
+        return (
+            np.where(self.logarithmic, np.log(safe), self.low),
+            np.where(
+                self.logarithmic, np.log(np.where(self.logarithmic, self.high, 1.0)), self.high
+            ),
+        )
+
+    def values(self, searched: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return parameters from what the search sees, [..., n]."""
+        exponent = np.where(self.logarithmic, searched, 0.0)
+        found: NDArray[np.float64] = np.where(self.logarithmic, np.exp(exponent), searched)
+        return np.clip(found, self.low, self.high)
+
+
+def _box(example: PyTree, bounds: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> _Box:
+    """Return the bounds of every entry, checked."""
+    leaves = [
+        (jax.tree_util.keystr(path).lstrip("."), leaf)
+        for path, leaf in jax.tree_util.tree_leaves_with_path(example)
+    ]
+    names = sorted(name for name, _ in leaves)
+    if sorted(bounds) != names:
+        raise ValueError(f"bounds name {sorted(bounds)}, must name {names}")
+    ends = []
+    for name, leaf in leaves:
+        low, high = (np.asarray(end, np.float64) for end in bounds[name])
+        shape = np.shape(leaf)
+        if any(end.shape not in ((), shape) for end in (low, high)):
+            raise ValueError(
+                f"bounds of {name} have shapes {low.shape} and {high.shape}, must be () or {shape}"
+            )
+        if not (np.isfinite(low) & np.isfinite(high) & (low < high)).all():
+            raise ValueError(
+                f"bounds of {name} are ({low}, {high}), must be finite, with low < high"
+            )
+        ends.append([np.broadcast_to(end, shape).ravel() for end in (low, high)])
+    low, high = (np.concatenate([pair[side] for pair in ends]) for side in (0, 1))
+    return _Box(low=low, high=high, logarithmic=low > 0)

@@ -1,0 +1,128 @@
+"""A spread of policies to validate a simulator with: lean to flooded, lopsided, old and new.
+
+Rank correlation over a few good policies says little; a simulator that is to be trusted must value
+bad ones right, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from draingym.policies.rules.base_stock import OrderUpToParams
+from draingym.simulator import Observation, Policy, PyTree
+
+BUY_FACTORS = (0.5, 0.8, 1.25, 2.0)  # of the tuned policy's covers
+PLACE_FACTORS = (0.1, 0.4, 1.0)  # more is not there to be placed: it was not bought
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PerturbedParams:
+    """A policy's parameters, and how far its requests are off."""
+
+    policy: PyTree
+    factor: Float[Array, " N"]  # of each node's requests
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Perturbed:
+    """A policy whose requests are off by a factor that every node keeps."""
+
+    policy: Policy
+    num_nodes: int
+    sd: float = 0.4  # of the factor's logarithm
+
+    def init(self, key: Array) -> PerturbedParams:
+        """Return the policy's own initial parameters, and factors drawn from the key."""
+        key_policy, key_factor = jax.random.split(key)
+        return self.around(self.policy.init(key_policy), key_factor)
+
+    def around(self, params: PyTree, key: Array) -> PerturbedParams:
+        """Return given parameters of the policy with factors drawn from the key."""
+        noise = self.sd * jax.random.normal(key, (self.num_nodes,))
+        return PerturbedParams(policy=params, factor=jnp.exp(noise))
+
+    def apply(
+        self, params: PerturbedParams, observation: Observation, key: Array
+    ) -> Float[Array, " N"]:
+        """Return the policy's requests times the factors."""
+        return self.policy.apply(params.policy, observation, key) * params.factor
+
+
+def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple[Policy, PyTree]]:
+    """Return order-up-to policies at a grid of covers around given ones.
+
+    Args:
+        policy: An ``OrderUpTo``, of any kind that takes its parameters.
+        around: Covers that ``BUY_FACTORS`` and ``PLACE_FACTORS`` multiply.
+    """
+    return {
+        f"up to {b:g}x bought, {p:g}x placed": (
+            policy,
+            OrderUpToParams(
+                buy_cover=around.buy_cover * b,
+                place_cover=around.place_cover * p,
+                safety=around.safety,
+            ),
+        )
+        for b in BUY_FACTORS
+        for p in PLACE_FACTORS
+    }
+
+
+def perturbed(
+    policies: Mapping[str, tuple[Policy, PyTree]],
+    num_nodes: int,
+    copies: int = 2,
+    *,
+    sd: float = 0.4,
+    seed: int = 0,
+) -> dict[str, tuple[Policy, PyTree]]:
+    """Return perturbed copies of policies.
+
+    Args:
+        policies: What is perturbed, by name.
+        num_nodes: Nodes, ``N``.
+        copies: Of each policy, all perturbed otherwise.
+        sd: Of the logarithm of the factors on requests.
+        seed: Of the factors.
+    """
+    made: dict[str, tuple[Policy, PyTree]] = {}
+    for k, (name, (policy, params)) in enumerate(policies.items()):
+        wrapped = Perturbed(policy=policy, num_nodes=num_nodes, sd=sd)
+        key = jax.random.fold_in(jax.random.key(seed), k)
+        for copy, one in enumerate(jax.random.split(key, copies), start=1):
+            made[f"{name}, perturbed {copy}"] = (wrapped, wrapped.around(params, one))
+    return made
+
+
+def jittered(
+    name: str, policy: Policy, params: PyTree, copies: int = 2, *, sd: float = 0.1, seed: int = 0
+) -> dict[str, tuple[Policy, PyTree]]:
+    """Return copies of a policy whose parameters are off: ``x (1 + sd e)``, e standard normal.
+
+    The policy stays the same object, so that one compiled program serves all copies.
+
+    Args:
+        name: Of the policy.
+        policy: What acts.
+        params: Its parameters.
+        copies: How many, all different.
+        sd: Of a parameter's relative error.
+        seed: Of the errors.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    made: dict[str, tuple[Policy, PyTree]] = {}
+    for copy in range(copies):
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), copy), len(leaves))
+        off = [
+            leaf * (1.0 + sd * jax.random.normal(key, jnp.shape(leaf)))
+            for key, leaf in zip(keys, leaves, strict=True)
+        ]
+        made[f"{name}, jittered {copy + 1}"] = (policy, jax.tree.unflatten(structure, off))
+    return made

@@ -1,0 +1,224 @@
+"""The simulator as a regular Gymnasium environment: NumPy at the edge, one jitted call a step."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from draingym.simulator.adapters.functional import (
+    FLOWS,
+    FunctionalEnv,
+    View,
+    at,
+    check_action,
+    episode_key,
+    root_of,
+)
+from draingym.simulator.adapters.scene import Frame, Painter, make_scene
+from draingym.simulator.types import Series, State, Transition
+
+# Finite bound of every observation entry: Gymnasium warns about infinite boxes.
+OBSERVATION_BOUND = 1e9
+
+FloatVector = NDArray[np.float32]
+METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 5}
+
+
+def observation_space(env: FunctionalEnv) -> spaces.Space[Any]:
+    """Return the observation space: a finite Box, or a Dict of them."""
+
+    def box(shape: tuple[int, ...]) -> spaces.Box:
+        return spaces.Box(-OBSERVATION_BOUND, OBSERVATION_BOUND, shape, np.float32)
+
+    shape = env.observation_shape
+    if isinstance(shape, dict):
+        return spaces.Dict({name: box(each) for name, each in shape.items()})
+    return box(shape)
+
+
+def action_space(env: FunctionalEnv) -> spaces.Box:
+    """Return the action space, [0, 1] or [-1, 1] in every entry."""
+    return spaces.Box(env.action_low, 1.0, (env.num_actions,), np.float32)
+
+
+def make_painter(env: FunctionalEnv, render_mode: str | None) -> Painter | None:
+    """Return what renders the environment, if anything shall.
+
+    Raises:
+        ValueError: If the mode is unknown, or the environment has no picture.
+    """
+    if render_mode is None:
+        return None
+    if render_mode not in METADATA["render_modes"]:
+        modes = ", ".join(repr(mode) for mode in METADATA["render_modes"])
+        raise ValueError(f"render_mode is {render_mode!r}, must be None, {modes}")
+    if env.painter is None:
+        raise ValueError(f"render_mode is {render_mode!r}, must be None: there is no painter")
+    return env.painter()
+
+
+def to_host(view: View) -> Any:
+    """Return a fresh NumPy copy of an observation."""
+    return jax.tree.map(np.array, view)
+
+
+@lru_cache(maxsize=16)
+def _programs(env: FunctionalEnv) -> tuple[Any, Any]:
+    """Return the jitted start and step; all environments of a problem share them."""
+    last = env.horizon - 1
+
+    def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
+        core, series = env.begin(episode_key(root, number))
+        return core, series, env.look(env.params, core, at(series, 0))
+
+    def step(
+        core: State, series: Series, t: jax.Array, action: jax.Array
+    ) -> tuple[State, Transition, View]:
+        following = at(series, jnp.minimum(t + 1, last))
+        return env.advance(env.params, core, at(series, t), following, action)
+
+    return jax.jit(begin), jax.jit(step)
+
+
+class InventoryEnv(gymnasium.Env[Any, Any]):
+    """One trajectory of a ``FunctionalEnv``; an episode is one scenario.
+
+    Actions are in [0, 1] (or [-1, 1]), rewards are currency, episodes end by truncation when the
+    scenario ends. Sub-environment i of ``InventoryVectorEnv``, seeded alike, plays the same
+    episodes.
+
+    Args:
+        functional: The problem.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
+        info: Whether infos hold the period's flows by node.
+
+    Attributes:
+        functional: The problem, for JAX's own use of it.
+        observation_names: A name for every entry of the flat observation.
+
+    Raises:
+        ValueError: If the render mode is unknown, or the problem has no picture.
+    """
+
+    metadata = METADATA
+
+    def __init__(
+        self, functional: FunctionalEnv, *, render_mode: str | None = None, info: bool = True
+    ) -> None:
+        """Compile nothing yet; see the class."""
+        self.functional = functional
+        self.render_mode = render_mode
+        self.observation_space = observation_space(functional)
+        self.action_space = action_space(functional)
+        self.observation_names = functional.observation_names
+        self._painter = make_painter(functional, render_mode)
+        self._info = info
+        self._root: np.uint32 | None = None
+        self._number = 0
+        self._episode: tuple[State, Series] | None = None
+        self._transition: Transition | None = None
+        self._t = 0
+        self._over = False
+        self._begin, self._step = _programs(functional)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start the next episode; with a seed, that seed's first one. Options are ignored."""
+        super().reset(seed=seed)
+        del options
+        if seed is not None:
+            self._root, self._number = root_of(seed), 0
+        elif self._root is None:
+            self._root, self._number = root_of(int(self.np_random.integers(2**32))), 0
+        else:
+            self._number += 1
+        core, series, view = self._begin(self._root, np.int32(self._number))
+        self._episode, self._transition, self._t, self._over = (core, series), None, 0, False
+        self._show()
+        return to_host(view), {}
+
+    def step(self, action: FloatVector) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Advance one period.
+
+        Args:
+            action: [A] in [0, 1], or [-1, 1] where actions are symmetric.
+
+        Returns:
+            Observation, reward, terminated, truncated, and an info with the period's flows.
+
+        Raises:
+            ValueError: If the action has a wrong shape or dtype, is not finite, or is out of
+                bounds.
+            RuntimeError: If there is no running episode.
+        """
+        if self._episode is None or self._over:
+            raise RuntimeError("no episode is running: call reset() first")
+        low = self.functional.action_low
+        request = check_action(action, (self.functional.num_actions,))
+        outside = (request < low) | (request > 1)
+        if outside.any():
+            raise ValueError(f"action has an entry {request[outside][0]}, must be in [{low:g}, 1]")
+        core, series = self._episode
+        core, transition, view = self._step(core, series, np.int32(self._t), request)
+        self._episode, self._transition, self._t = (core, series), transition, self._t + 1
+        terminated, truncated = bool(transition.terminated), bool(transition.truncated)
+        self._over = terminated or truncated
+        info = {name: np.array(getattr(transition, name)) for name in FLOWS} if self._info else {}
+        self._show()
+        return to_host(view), float(transition.reward), terminated, truncated, info
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    def render(self) -> Frame | None:
+        """Return the last period's picture, or show it in ``human`` mode.
+
+        Raises:
+            RuntimeError: Before the first reset.
+        """
+        if self._painter is None:
+            return None
+        if self._episode is None:
+            raise RuntimeError("nothing to render yet: call reset() first")
+        core, series = self._episode
+        scene = make_scene(core, at(series, max(self._t - 1, 0)), self._transition)
+        if self.render_mode == "human":
+            self._painter.show(scene)
+            return None
+        return self._painter.paint(scene)
+
+    def close(self) -> None:
+        """Close the window or canvas, if there is one."""
+        if self._painter is not None:
+            self._painter.close()
+        super().close()
+
+
+def make(id: str, **options: Any) -> FunctionalEnv:
+    """Return a registered environment as pure functions: ``reset(key)``, ``step(key, s, a)``.
+
+    Args:
+        id: What ``gymnasium.make`` takes, such as ``"draingym:draingym/Placement-v0"``; the part
+            before the colon is imported first.
+        **options: The environment's own.
+
+    Returns:
+        The problem behind the Gymnasium environment.
+
+    Raises:
+        gymnasium.error.Error: If there is no such environment.
+        TypeError: If it is not one of ours.
+    """
+    env = gymnasium.make(id, disable_env_checker=True, **options).unwrapped
+    if not isinstance(env, InventoryEnv):
+        raise TypeError(f"id is {id!r}, must name an InventoryEnv, not {type(env).__name__}")
+    return env.functional

@@ -1,0 +1,76 @@
+"""What a picture of a period shows, and who paints it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draingym.simulator.types import Series, State, Transition
+
+FloatArray = NDArray[np.float32]
+Frame = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scene:
+    """One period of one trajectory, on the host. All flows are zero before the first period."""
+
+    period: int  # calendar index
+    reward: float  # currency
+    on_hand: FloatArray  # [N] units at the end of the period
+    in_transit: FloatArray  # [N] units on their way to the node
+    waiting: FloatArray  # [N] units of demand that wait
+    shipped: FloatArray  # [N] units the parent (or vendor) shipped towards the node
+    outbound: FloatArray  # [N] units shipped to customers
+    lost: FloatArray  # [N] units of demand lost
+    glance_views: FloatArray  # [Z] page views (units of demand where demand is local)
+
+
+class Painter(Protocol):
+    """Paints scenes of one environment; keeps its canvas between frames."""
+
+    def paint(self, scene: Scene) -> Frame:
+        """Return an image, [height, width, 3]."""
+        ...
+
+    def show(self, scene: Scene) -> None:
+        """Show the image in a window, where there is a screen."""
+        ...
+
+    def close(self) -> None:
+        """Give the canvas back."""
+        ...
+
+
+def make_scene(state: State, now: Series, transition: Transition | None) -> Scene:
+    """Bring what a picture needs to the host.
+
+    Args:
+        state: The state after the period, or at the start.
+        now: The period's exogenous values, without the time axis.
+        transition: The period's flows; ``None`` at the start of a trajectory.
+    """
+    none = np.zeros(np.shape(state.on_hand), np.float32)
+
+    def flow(name: str) -> FloatArray:
+        return none if transition is None else host(getattr(transition, name))
+
+    return Scene(
+        period=int(now.period),
+        reward=0.0 if transition is None else float(transition.reward),
+        on_hand=host(state.on_hand),
+        in_transit=host(state.pipeline).sum(axis=0),
+        waiting=host(state.waiting),
+        shipped=flow("shipped"),
+        outbound=flow("outbound"),
+        lost=flow("lost"),
+        glance_views=host(now.glance_views),
+    )
+
+
+def host(values: Any) -> FloatArray:
+    """Return a copy on the host."""
+    return np.array(values, dtype=np.float32)

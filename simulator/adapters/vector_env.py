@@ -1,0 +1,353 @@
+"""Many trajectories at once as a Gymnasium ``VectorEnv``: one jitted call a step for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from draingym.simulator.adapters.functional import (
+    FLOWS,
+    FunctionalEnv,
+    View,
+    at,
+    check_action,
+    episode_key,
+    root_of,
+)
+from draingym.simulator.adapters.gymnasium_env import (
+    METADATA,
+    action_space,
+    make_painter,
+    observation_space,
+)
+from draingym.simulator.adapters.scene import Frame, make_scene
+from draingym.simulator.types import Series, State, Transition
+
+Mask = NDArray[np.bool_]
+
+# Episodes that a partial reset draws at once: a fixed size compiles once.
+CHUNK = 32
+
+
+@lru_cache(maxsize=16)
+def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
+    """Return the jitted start, step and partial restart; ``keep`` returns the transition too."""
+    params, horizon = env.params, env.horizon
+
+    # Time comes first: the slice of a period is contiguous, where all are in the same period.
+    def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
+        core, series = env.begin(episode_key(root, number))
+        return core, series, env.look(params, core, at(series, 0))
+
+    draw = jax.vmap(begin, out_axes=(0, 1, 0))
+
+    def advance(
+        core: State, series: Series, t: jax.Array, action: jax.Array
+    ) -> tuple[State, View, jax.Array, jax.Array, jax.Array, Transition | None]:
+        def period(t: jax.Array) -> Series:
+            # A finished trajectory that waits for its reset repeats the last period.
+            t = jnp.minimum(t, horizon - 1)
+            return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
+
+        core, transition, view = jax.vmap(env.advance, in_axes=(None, 0, 0, 0, 0))(
+            params, core, period(t), period(t + 1), action
+        )
+        ends = (transition.terminated, transition.truncated)
+        return core, view, transition.reward, *ends, transition if keep else None
+
+    def renew(
+        held: tuple[State, Series],
+        seen: View,
+        which: jax.Array,
+        roots: jax.Array,
+        numbers: jax.Array,
+    ) -> tuple[State, Series, View]:
+        core, series, view = draw(roots, numbers)
+
+        def put(old: jax.Array, new: jax.Array) -> jax.Array:
+            return old.at[which].set(new)
+
+        def put_late(old: jax.Array, new: jax.Array) -> jax.Array:
+            return old.at[:, which].set(new)
+
+        return (
+            jax.tree.map(put, held[0], core),
+            jax.tree.map(put_late, held[1], series),
+            jax.tree.map(put, seen, view),
+        )
+
+    return (
+        jax.jit(draw),
+        jax.jit(advance, donate_argnums=0),
+        jax.jit(renew, donate_argnums=0),
+    )
+
+
+class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """``num_envs`` independent trajectories of a ``FunctionalEnv``.
+
+    A step is one jitted call for all trajectories. Where episodes begin, and only then, a second
+    jitted call draws them: those of the trajectories that ended, and of no others. Sub-environment
+    i plays what ``InventoryEnv`` plays after ``reset(seed=seeds[i])``, one episode after another.
+
+    Args:
+        functional: The problem.
+        num_envs: How many trajectories, at least 1.
+        autoreset_mode: When a finished trajectory starts anew: at the next step, which ignores its
+            action (``NEXT_STEP``); within the step, which keeps what was seen last in
+            ``final_obs`` and ``final_info`` (``SAME_STEP``); or by ``reset(options={"reset_mask":
+            ...})`` alone (``DISABLED``).
+        to_numpy: Return NumPy arrays; JAX arrays, left where they are, otherwise.
+        info: Whether infos hold every period's flows by node, as in ``InventoryEnv``.
+        render_mode: ``None``, ``"rgb_array"`` or ``"human"`` (which shows the first trajectory).
+
+    Actions out of bounds are clipped. A NaN is refused in a NumPy action; in a JAX action, which
+    is not looked at on the host, it counts as the lowest entry.
+
+    Raises:
+        ValueError: If ``num_envs`` is below 1, or the render mode is unknown.
+    """
+
+    def __init__(
+        self,
+        functional: FunctionalEnv,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        to_numpy: bool = True,
+        info: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        """Compile nothing yet; see the class."""
+        if num_envs < 1:
+            raise ValueError(f"num_envs is {num_envs}, must be at least 1")
+        self.functional = functional
+        self.num_envs = num_envs
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.render_mode = render_mode
+        self.metadata = {**METADATA, "autoreset_mode": self.autoreset_mode, "jax": not to_numpy}
+        self.single_observation_space = observation_space(functional)
+        self.single_action_space = action_space(functional)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_names = functional.observation_names
+        self._shape = (num_envs, functional.num_actions)
+        self._painter = make_painter(functional, render_mode)
+        self._info = info
+        self._to_numpy = to_numpy
+        self._roots = np.zeros(num_envs, np.uint32)
+        self._numbers = np.full(num_envs, -1, np.int32)  # of the episode; -1 before the first
+        self._done: Mask = np.zeros(num_envs, np.bool_)
+        self._t = np.zeros(num_envs, np.int32)  # periods stepped
+        self._held: tuple[State, Series, View] | None = None
+        self._transition: Transition | None = None
+        keep = info or self._painter is not None
+        self._draw, self._advance, self._renew = _programs(functional, keep)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start episodes in all sub-environments, or in those of a mask.
+
+        Args:
+            seed: One seed, from which sub-environment i gets ``seed + i``; or one each; a
+                sub-environment with ``None`` goes on to its next episode.
+            options: ``{"reset_mask": [num_envs] bool array}`` resets where the mask is true.
+
+        Returns:
+            Observations of all sub-environments, and an empty info.
+
+        Raises:
+            ValueError: If there are not as many seeds as sub-environments, or the mask has a wrong
+                shape or is false everywhere.
+            TypeError: If the mask is not an array of booleans.
+        """
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+            seeds: Sequence[int | None] = [int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = [None] * self.num_envs if seed is None else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed has {len(seeds)} entries, must have {self.num_envs}")
+        mask = self._reset_mask(options)
+        self._roots, self._numbers = self._roots.copy(), self._numbers.copy()
+        for i in np.flatnonzero(mask).tolist():
+            each = seeds[i]
+            if each is not None:
+                self._roots[i], self._numbers[i] = root_of(each), -1
+            elif self._numbers[i] < 0:
+                self._roots[i] = root_of(int(self.np_random.integers(2**32)))
+        self._start(mask)
+        self._transition = None
+        self._show()
+        return self._edge(self._running()[2]), {}
+
+    def _reset_mask(self, options: dict[str, Any] | None) -> Mask:
+        mask = (options or {}).get("reset_mask")
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
+            raise TypeError(f"reset_mask is {mask!r}, must be a NumPy array of bool")
+        if mask.shape != (self.num_envs,) or not mask.any():
+            raise ValueError(
+                f"reset_mask has shape {mask.shape} and {int(mask.sum())} true entries, must have "
+                f"shape ({self.num_envs},) and at least 1"
+            )
+        if self._held is None and not mask.all():
+            raise ValueError("reset_mask is false somewhere, must be true everywhere at first")
+        return mask
+
+    def _start(self, mask: Mask) -> None:
+        """Draw the next episode of every trajectory of the mask."""
+        self._numbers = self._numbers + mask
+        self._t = np.where(mask, np.int32(0), self._t)
+        self._done = self._done & ~mask
+        if mask.all():
+            self._held = self._draw(self._roots, self._numbers)
+            return
+        which = np.flatnonzero(mask)
+        size = min(CHUNK, self.num_envs)
+        for start in range(0, len(which), size):
+            # Padding draws a trajectory's episode twice, which is the same episode.
+            part = np.resize(which[start : start + size], size)
+            core, series, view = self._running()  # the user may hold the view: it is not donated
+            self._held = self._renew(
+                (core, series), view, part, self._roots[part], self._numbers[part]
+            )
+
+    def _running(self) -> tuple[State, Series, View]:
+        if self._held is None:
+            raise RuntimeError("no episode is running: call reset() first")
+        return self._held
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        """Advance every trajectory by one period, and start those anew that have ended.
+
+        Args:
+            actions: [num_envs, A] in [0, 1], or [-1, 1] where actions are symmetric; clipped.
+
+        Returns:
+            Observations, rewards [num_envs] in currency, terminations, truncations, and infos.
+
+        Raises:
+            ValueError: If the actions have a wrong shape or dtype, or a NumPy action holds a NaN.
+            RuntimeError: Before the first reset; or if autoreset is disabled and a finished
+                trajectory has not been reset.
+        """
+        core, series, _ = self._running()
+        if isinstance(actions, jax.Array):
+            if actions.shape != self._shape or not jnp.issubdtype(actions.dtype, jnp.floating):
+                raise ValueError(
+                    f"action has shape {actions.shape} and dtype {actions.dtype}, must be "
+                    f"{self._shape} and floating"
+                )
+        else:
+            actions = check_action(actions, self._shape)
+        waited = self._done
+        if waited.any() and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise RuntimeError(
+                f"sub-environment {int(np.flatnonzero(waited)[0])} has ended: reset it with "
+                "reset(options={'reset_mask': ...}) first"
+            )
+        together = (self._t == self._t[0]).all()
+        core, view, reward, terminated, truncated, self._transition = self._advance(
+            core, series, self._t[0] if together else self._t, actions
+        )
+        self._held = (core, series, view)
+        self._t = self._t + 1  # a new array: the jitted call may still read the old one
+        self._done = np.asarray(terminated) | np.asarray(truncated)
+        if waited.any():  # NEXT_STEP: what they did in this step does not count
+            self._start(waited)
+            reward, terminated, truncated = (
+                jnp.where(waited, jnp.zeros_like(leaf), leaf)
+                for leaf in (reward, terminated, truncated)
+            )
+        infos: dict[str, Any] = {}
+        flows, renewed = self._flows(), waited
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
+            renewed = self._done
+            infos = self._final(renewed, flows)
+            self._start(renewed)
+        infos |= self._masked(flows, ~renewed)
+        self._show()
+        view = self._running()[2]
+        if not self._to_numpy:
+            return view, reward, terminated, truncated, infos
+        return (
+            self._edge(view),
+            np.array(reward, np.float64),
+            np.array(terminated),
+            np.array(truncated),
+            infos,
+        )
+
+    def _flows(self) -> dict[str, Any]:
+        if not self._info or self._transition is None:
+            return {}
+        return {name: self._edge(getattr(self._transition, name)) for name in FLOWS}
+
+    @staticmethod
+    def _masked(flows: dict[str, Any], mask: Mask) -> dict[str, Any]:
+        """Return an info of the masked trajectories, zero in the others, as Gymnasium has it."""
+        if not mask.any():
+            return {}
+        infos: dict[str, Any] = {}
+        for name, values in flows.items():
+            infos[name] = values * mask[:, None]
+            infos[f"_{name}"] = mask.copy()
+        return infos
+
+    def _final(self, over: Mask, flows: dict[str, Any]) -> dict[str, Any]:
+        seen = self._edge(self._running()[2])
+        final = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(over):
+            final[i] = jax.tree.map(lambda leaf, i=i: leaf[i].copy(), seen)
+        return {
+            "final_obs": final,
+            "_final_obs": over.copy(),
+            "final_info": self._masked(flows, over),
+            "_final_info": over.copy(),
+        }
+
+    def _edge(self, tree: Any) -> Any:
+        return jax.tree.map(np.array, tree) if self._to_numpy else tree
+
+    def _scenes(self, count: int) -> list[Any]:
+        core, series, _ = self._running()
+        held = jax.device_get((core, self._transition))
+        scenes = []
+        for i in range(count):
+            one, moves = jax.tree.map(lambda leaf, i=i: leaf[i], held)
+            now = at(series, (max(int(self._t[i]) - 1, 0), i))
+            scenes.append(make_scene(one, now, moves if self._t[i] > 0 else None))
+        return scenes
+
+    def _show(self) -> None:
+        if self.render_mode == "human" and self._painter is not None:
+            self._painter.show(self._scenes(1)[0])
+
+    def render(self) -> tuple[Frame, ...] | None:
+        """Return a picture of every trajectory; ``None`` without a render mode or in a window."""
+        if self._painter is None:
+            return None
+        if self.render_mode == "human":
+            self._show()
+            return None
+        return tuple(self._painter.paint(scene) for scene in self._scenes(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the window or canvas, if there is one."""
+        if self._painter is not None:
+            self._painter.close()

@@ -1,0 +1,135 @@
+"""Windows of a long history to roll policies out in: random starts for training, one for a test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Int
+
+from draingym.simulator.core import Simulator
+from draingym.simulator.scenarios.series import initial_from_panel, sample_noise
+from draingym.simulator.types import Initial, Params, Scenario, Series
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Windows:
+    """A batch of products' prepared series, and the states they were in at some periods.
+
+    A pytree, so that a jitted update takes it as an argument instead of baking it in.
+    """
+
+    series: Series  # leaves [P, T, ...], prepared by the kernel
+    initial: Initial  # leaves [S, P, ...]
+    start: Int[Array, " S"]  # first period of each window
+    lead_time: Float[Array, "N lead"]  # probability of k periods from the parent
+
+    @property
+    def num_products(self) -> int:
+        """How many products there are, ``P``."""
+        return int(self.series.period.shape[0])
+
+    @property
+    def num_starts(self) -> int:
+        """How many windows there are, ``S``."""
+        return int(self.start.shape[0])
+
+
+def make_windows(
+    simulator: Simulator,
+    params: Params,
+    panel: Any,
+    series: Series,
+    starts: Sequence[int],
+    pipelines: Sequence[np.ndarray],
+    horizon: int,
+    lead_time: ArrayLike,
+) -> Windows:
+    """Prepare series once and note where every window starts.
+
+    Args:
+        simulator: Whose kernel prepares what no action changes, over all periods.
+        params: Its parameters.
+        panel: Labelled arrays as ``draingym.world.panel.build_panel`` makes them.
+        series: Leaves [P, T, ...], of the same products and periods.
+        starts: First period of each window.
+        pipelines: [P, L, N] units in transit at each start; row k arrives k periods later.
+        horizon: Periods that every window must leave.
+        lead_time: [N, L+1] probability of k periods from the parent.
+
+    Returns:
+        Windows for ``window``.
+
+    Raises:
+        ValueError: If there is no start, or a window would not lie within the series.
+    """
+    periods = series.period.shape[1]
+    if len(starts) == 0 or len(starts) != len(pipelines):
+        raise ValueError(
+            f"starts has {len(starts)} entries, pipelines {len(pipelines)}: must be the same, "
+            "at least 1"
+        )
+    for start in starts:
+        if not 1 <= start <= periods - horizon:
+            raise ValueError(
+                f"start is {start}, must be in [1, {periods - horizon}]: {periods} periods hold "
+                f"no window of {horizon} otherwise"
+            )
+    initials = [
+        initial_from_panel(panel, start, pipeline)
+        for start, pipeline in zip(starts, pipelines, strict=True)
+    ]
+    prepare = jax.jit(jax.vmap(lambda one: simulator.kernel.prepare(params.kernel, one)))
+    return Windows(
+        series=replace(series, exogenous=prepare(series)),
+        initial=jax.tree.map(lambda *leaves: jnp.stack(leaves), *initials),
+        start=jnp.asarray(starts, jnp.int32),
+        lead_time=jnp.asarray(lead_time, jnp.float32),
+    )
+
+
+def window(
+    windows: Windows,
+    which: ArrayLike,
+    horizon: int,
+    key: Array,
+    products: Int[Array, " B"] | None = None,
+) -> Scenario:
+    """Cut one window out, with every draw of the simulator made anew from ``key``.
+
+    Args:
+        windows: What ``make_windows`` made.
+        which: Index of the window, may be traced.
+        horizon: Periods; static.
+        key: Two calls with one key and the same products share all random numbers.
+        products: [B] which products; all when not given.
+
+    Returns:
+        A batch of scenarios, leaves [B, ...] and [B, horizon, ...].
+
+    Raises:
+        ValueError: If the horizon is below 1 or beyond the series. Inside ``jit``, where the start
+            is not known, it is held against the length of the series alone.
+    """
+    start = windows.start[which]
+    left = windows.series.period.shape[1]
+    left -= 0 if isinstance(start, jax.core.Tracer) else int(start)
+    if not 1 <= horizon <= left:
+        raise ValueError(f"horizon is {horizon}, must be in [1, {left}], the periods that are left")
+
+    def cut(leaf: Array) -> Array:
+        chosen = leaf if products is None else leaf[products]
+        return jax.lax.dynamic_slice_in_dim(chosen, start, horizon, axis=1)
+
+    series: Series = jax.tree.map(cut, windows.series)
+    series = replace(series, last=jnp.zeros_like(series.last).at[:, -1].set(True))
+    initial: Initial = jax.tree.map(
+        lambda leaf: leaf[which] if products is None else leaf[which][products], windows.initial
+    )
+    return Scenario(initial=initial, series=sample_noise(series, windows.lead_time, key))

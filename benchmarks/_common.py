@@ -39,16 +39,16 @@ class Claim:
     def __post_init__(self) -> None:
         """Check the fields."""
         if self.bar < 1:
-            raise ValueError(f"claim.bar = {self.bar}: must be at least 1")
+            raise ValueError(f"claim.bar is {self.bar}, must be at least 1")
         if not self.what:
-            raise ValueError("claim.what is empty: must say what the value is")
+            raise ValueError("claim.what is empty, must say what the value is")
         if (self.passes is None) != (self.needs == ""):
             raise ValueError(
-                f"claim.passes = {self.passes} with needs = {self.needs!r}: must be None exactly "
+                f"claim.passes is {self.passes} with needs {self.needs!r}, must be None exactly "
                 "where nothing is needed"
             )
         if self.passes and not math.isfinite(self.value):
-            raise ValueError(f"claim.value = {self.value}: must be finite to pass")
+            raise ValueError(f"claim.value is {self.value}, must be finite to pass")
 
 
 def at_least(bar: int, what: str, value: float, unit: str, bound: float) -> Claim:
@@ -107,7 +107,7 @@ def median_seconds(
         ValueError: If ``repeats`` is below 1.
     """
     if repeats < 1:
-        raise ValueError(f"repeats = {repeats}: must be at least 1")
+        raise ValueError(f"repeats is {repeats}, must be at least 1")
     for _ in range(warm_up):
         function()
     times = []
@@ -166,9 +166,9 @@ def write_result(
         ValueError: If the issue is unknown, or there is no claim.
     """
     if issue not in get_args(Issue):
-        raise ValueError(f"issue = {issue!r}: must be one of {', '.join(get_args(Issue))}")
+        raise ValueError(f"issue is {issue!r}, must be one of {', '.join(get_args(Issue))}")
     if not claims:
-        raise ValueError("claims is empty: must hold at least 1")
+        raise ValueError("claims is empty, must hold at least 1")
     result = {
         "name": name,
         "issue": issue,

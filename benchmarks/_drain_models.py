@@ -68,9 +68,9 @@ def variant(name: str | None, preset: str) -> DrainConfig:
     """
     known = VARIANTS | ABLATIONS
     if name is not None and name not in known:
-        raise ValueError(f"variant = {name!r}: must be one of {', '.join(known)}")
+        raise ValueError(f"variant is {name!r}, must be one of {', '.join(known)}")
     if preset not in PRESETS:
-        raise ValueError(f"preset = {preset!r}: must be one of {', '.join(PRESETS)}")
+        raise ValueError(f"preset is {preset!r}, must be one of {', '.join(PRESETS)}")
     fields = {} if name is None else dict(known[name])
     if preset == "paper" and fields.get("lane_heads") == 0:
         fields |= _PAPER

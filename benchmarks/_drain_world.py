@@ -117,7 +117,7 @@ def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
         ValueError: If the preset is unknown.
     """
     if preset not in SIZES:
-        raise ValueError(f"preset = {preset!r}: must be one of {', '.join(SIZES)}")
+        raise ValueError(f"preset is {preset!r}, must be one of {', '.join(SIZES)}")
     clock = _Clock()
     source, lines = order_lines(preset, seed)
     config = LoopConfig(seed=seed, world=replace(SIZES[preset], seed=seed))

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
 from benchmarks._policies_part import Figure
-from draingym.common.bootstrap import Interval, interval
-from draingym.common.bootstrap import draw_means
+from draingym.common.bootstrap import Interval, draw_means, interval
 
 Figures = Mapping[str, Any]
 COLUMNS = ("simulator", "oracle", "truth")

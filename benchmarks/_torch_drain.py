@@ -159,9 +159,9 @@ class TorchDrain(nn.Module):
         """
         super().__init__()
         if config.lane_heads or config.pair_bias or config.calendar or config.sales:
-            raise ValueError("config: must have no lanes, pair biases, calendar or sales")
+            raise ValueError("config, must have no lanes, pair biases, calendar or sales")
         if not data.active.all():
-            raise ValueError("data.active: must be true throughout")
+            raise ValueError("data.active is false somewhere, must be true throughout")
         self.config = config
         width, shared = config.width, num_attributes
         block = TransformerBlock if config.mixing == "transformer" else RecurrentBlock

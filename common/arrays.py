@@ -32,13 +32,13 @@ def require(ok: NDArray[np.bool_], field: str, values: NDArray[Any], bound: str)
     index = ", ".join(str(int(i)) for i in np.unravel_index(flat, ok.shape))
     value = values.reshape(-1)[flat]
     value = value.item() if isinstance(value, np.generic) else value
-    raise ValueError(f"{field}[{index}] = {value!r}: must be {bound}")
+    raise ValueError(f"{field}[{index}] is {value!r}, must be {bound}")
 
 
 def require_shape(field: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:
     """Raise ``ValueError`` when the shape of an array is not the expected one."""
     if values.shape != shape:
-        raise ValueError(f"{field} has shape {values.shape}: must be {shape}")
+        raise ValueError(f"{field} has shape {values.shape}, must be {shape}")
 
 
 def require_range(
@@ -56,4 +56,4 @@ def require_range(
     if not (math.isfinite(value) and above and below):
         left = "(" if open_low or math.isinf(low) else "["
         right = ")" if open_high or math.isinf(high) else "]"
-        raise ValueError(f"{field} = {value!r}: must be finite and in {left}{low}, {high}{right}")
+        raise ValueError(f"{field} is {value!r}, must be finite and in {left}{low}, {high}{right}")

@@ -25,7 +25,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     target = Path(os.path.abspath(target))
     if target.exists() and not target.is_dir():
-        raise ValueError(f"{target} is a file: must be a folder, or not exist")
+        raise ValueError(f"{target} is a file, must be a folder, or not exist")
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
     try:

@@ -84,7 +84,7 @@ def bootstrap(
     """
     a, b = (np.asarray(x, dtype=np.float64) for x in (numerator, denominator))
     if a.ndim != 1 or a.shape != b.shape or not a.size:
-        raise ValueError(f"numerator has shape {a.shape}: must be (P,) as {b.shape}, P >= 1")
+        raise ValueError(f"numerator has shape {a.shape}, must be (P,) as {b.shape}, P >= 1")
     value, draws = ratios(a[None], b[None], multiplicities(a.size, resamples, seed))
     return interval(float(value[0]), draws[:, 0], level)
 

@@ -20,9 +20,9 @@ def device_mesh(devices: int, batch: int) -> Mesh:
     """
     there = jax.device_count()
     if not 1 <= devices <= there:
-        raise ValueError(f"devices = {devices}: must be in [1, {there}], those of this machine")
+        raise ValueError(f"devices is {devices}, must be in [1, {there}], those of this machine")
     if batch % devices:
-        raise ValueError(f"devices = {devices}: must divide the {batch} products of a batch")
+        raise ValueError(f"devices is {devices}, must divide the {batch} products of a batch")
     return jax.make_mesh(
         (devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
     )

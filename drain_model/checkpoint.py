@@ -128,7 +128,7 @@ class Checkpoint:
             shape = found[name].shape if name in found else None
             if shape != wanted.get(name):
                 raise ValueError(
-                    f"initial: {name} has shape {shape}: must be {wanted.get(name)}, as in config"
+                    f"initial: {name} has shape {shape}, must be {wanted.get(name)}, as in config"
                 )
 
     def require(self, data: DrainData, *, new_nodes: bool = False) -> None:
@@ -147,17 +147,17 @@ class Checkpoint:
             ("attributes", data.attributes.shape[-1], self.num_attributes),
         ):
             if found != bound:
-                raise ValueError(f"data.{name} has {found} features: must be {bound}")
+                raise ValueError(f"data.{name} has {found} features, must be {bound}")
         if new_nodes:
             return
         known = self.node_coordinates
         if data.num_nodes != len(known):
-            raise ValueError(f"data has {data.num_nodes} nodes: must be {len(known)}")
+            raise ValueError(f"data has {data.num_nodes} nodes, must be {len(known)}")
         found = np.asarray(data.geography.node_coordinates)
         for n, (here, there) in enumerate(zip(found, known, strict=True)):
             if np.abs(here - there).max() > 1e-3:
                 raise ValueError(
-                    f"data.geography.node_coordinates[{n}] = {here.tolist()}: must be "
+                    f"data.geography.node_coordinates[{n}] is {here.tolist()}, must be "
                     f"{there.tolist()}, where the checkpoint's node is"
                 )
 
@@ -202,7 +202,7 @@ def load_arrays(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, 
             arrays = dict(file.items())
         return json.loads(str(arrays.pop("meta"))), arrays
     except (BadZipFile, EOFError, KeyError, json.JSONDecodeError, ValueError) as error:
-        raise ValueError(f"{what} {path}: must be a whole .npz file ({error})") from error
+        raise ValueError(f"{what} {path}, must be a whole .npz file ({error})") from error
 
 
 def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> Checkpoint:
@@ -226,7 +226,7 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
     node_coordinates = arrays.pop("node_coordinates")
     if meta.get("version") != _VERSION:
         raise ValueError(
-            f"checkpoint {path}: version = {meta.get('version')!r}: must be {_VERSION}"
+            f"checkpoint {path}: version is {meta.get('version')!r}, must be {_VERSION}"
         )
     saved = DrainConfig.from_dict(meta["config"])
     if config is not None:
@@ -255,7 +255,7 @@ def require_config(found: DrainConfig, bound: DrainConfig, what: str) -> None:
     for field in fields(DrainConfig):
         here, there = getattr(found, field.name), getattr(bound, field.name)
         if here != there:
-            raise ValueError(f"{what}: config.{field.name} = {here!r}: must be {there!r}")
+            raise ValueError(f"{what}: config.{field.name} is {here!r}, must be {there!r}")
 
 
 def _name(path: tuple[Any, ...]) -> str:
@@ -281,11 +281,11 @@ def _fill(template: Weights, arrays: dict[str, NDArray[Any]], source: str) -> We
         found = arrays.pop(name, None)
         if found is None or found.shape != leaf.shape:
             shape = None if found is None else found.shape
-            raise ValueError(f"checkpoint {source}: {name} has shape {shape}: must be {leaf.shape}")
+            raise ValueError(f"checkpoint {source}: {name} has shape {shape}, must be {leaf.shape}")
         leaves.append(jnp.asarray(found))
     if arrays:
         raise ValueError(
-            f"checkpoint {source}: {sorted(arrays)[0]} is there: must be a parameter of the config"
+            f"checkpoint {source}: {sorted(arrays)[0]} is there, must be a parameter of the config"
         )
     filled: Weights = jax.tree_util.tree_unflatten(structure, leaves)
     return filled

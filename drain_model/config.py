@@ -83,14 +83,14 @@ class DrainConfig:
         ):
             if getattr(self, name) not in choices:
                 raise ValueError(
-                    f"config.{name} = {getattr(self, name)!r}: must be one of {', '.join(choices)}"
+                    f"config.{name} is {getattr(self, name)!r}, must be one of {', '.join(choices)}"
                 )
         if self.mixing == "rnn" and self.width % 2:
-            raise ValueError(f"config.width = {self.width}: must be even for the two directions")
+            raise ValueError(f"config.width is {self.width}, must be even for the two directions")
         if self.width % self.heads:
-            raise ValueError(f"config.heads = {self.heads}: must divide width = {self.width}")
+            raise ValueError(f"config.heads is {self.heads}, must divide width = {self.width}")
         if not self.dilations:
-            raise ValueError("config.dilations is empty: must hold at least 1 dilation")
+            raise ValueError("config.dilations is empty, must hold at least 1 dilation")
         for i, dilation in enumerate(self.dilations):
             require_range(f"config.dilations[{i}]", dilation, low=1)
         for name in ("learning_rate", "pair_rate", "clip_norm"):
@@ -123,7 +123,7 @@ class DrainConfig:
         for name, value in values.items():
             if name not in known:
                 raise ValueError(
-                    f"config.{name} = {value!r}: must be one of {', '.join(sorted(known))}"
+                    f"config.{name} is {value!r}, must be one of {', '.join(sorted(known))}"
                 )
         converted: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()

@@ -60,12 +60,12 @@ class EnsembleDrain:
             ValueError: If there is none, they differ in their config, or sizes disagree.
         """
         if not checkpoints:
-            raise ValueError("checkpoints is empty: must hold at least 1")
+            raise ValueError("checkpoints is empty, must hold at least 1")
         bound = []
         for e, checkpoint in enumerate(checkpoints):
             if checkpoint.config != checkpoints[0].config:
                 raise ValueError(
-                    f"checkpoints[{e}].config = {checkpoint.config}: must be that of "
+                    f"checkpoints[{e}].config is {checkpoint.config}, must be that of "
                     f"checkpoints[0], {checkpoints[0].config}"
                 )
             bound.append(LearnedDrain.bind(checkpoint, geography, serves, active_from))

@@ -83,7 +83,7 @@ class LearnedDrain:
         nodes = int(jnp.shape(geography.node_coordinates)[0])
         for name, found in (("serves", serves), ("active_from", active_from)):
             if jnp.shape(found) != (nodes,):
-                raise ValueError(f"{name} has shape {jnp.shape(found)}: must be {(nodes,)}")
+                raise ValueError(f"{name} has shape {jnp.shape(found)}, must be {(nodes,)}")
         weights = jax.tree.map(jnp.asarray, checkpoint.weights)
         definition = checkpoint.definition
 
@@ -127,7 +127,7 @@ class LearnedDrain:
         for name, bound in (("calendar", self.num_calendar), ("attributes", self.num_attributes)):
             found = getattr(series, name).shape[-1]
             if found != bound:
-                raise ValueError(f"series.{name} has {found} features: must be {bound}")
+                raise ValueError(f"series.{name} has {found} features, must be {bound}")
         active = params.serves[None, :] & (series.period[:, None] >= params.active_from[None, :])
         return self._network(params).locations(
             params.static, series.glance_views, series.calendar, series.attributes, active

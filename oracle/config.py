@@ -55,18 +55,18 @@ class OracleConfig:
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
                 if not math.isfinite(number) or number < 0:
-                    msg = f"{field.name} must be finite and at least 0, got {value}"
+                    msg = f"{field.name} is {value}, must be finite and at least 0"
                     raise ValueError(msg)
         for name in ("transit_bands_km", "zone_bands_miles"):
             bands = getattr(self, name)
             if any(low >= high for low, high in pairwise(bands)):
-                msg = f"{name} must increase, got {bands}"
+                msg = f"{name} is {bands}, must increase"
                 raise ValueError(msg)
         for name, bound in (("cutoff_hour", 24), ("lane_node_share", 1)):
             if getattr(self, name) > bound:
-                msg = f"{name} must be at most {bound}, got {getattr(self, name)}"
+                msg = f"{name} is {getattr(self, name)}, must be at most {bound}"
                 raise ValueError(msg)
         for name in ("capacity_factor", "scarcity_days", "box_cost", "rate_scale"):
             if getattr(self, name) <= 0:
-                msg = f"{name} must be above 0, got {getattr(self, name)}"
+                msg = f"{name} is {getattr(self, name)}, must be above 0"
                 raise ValueError(msg)

@@ -150,5 +150,5 @@ class ProductionSystems:
         for name, protocol in wanted.items():
             if not isinstance(getattr(self, name), protocol):
                 kind = type(getattr(self, name)).__name__
-                msg = f"systems.{name} must be a {protocol.__name__}, got {kind}"
+                msg = f"systems.{name} is {kind}, must be a {protocol.__name__}"
                 raise ValueError(msg)

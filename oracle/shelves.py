@@ -37,10 +37,10 @@ class Shelves:
             ValueError: If shapes disagree, stock is negative, or less than is reserved.
         """
         if available.shape != self.free.shape:
-            msg = f"stock must have shape {self.free.shape}, got {available.shape}"
+            msg = f"stock has shape {available.shape}, must be {self.free.shape}"
             raise ValueError(msg)
         if not np.issubdtype(available.dtype, np.integer):
-            msg = f"stock must be whole units of an integer type, got {available.dtype}"
+            msg = f"stock is {available.dtype}, must be whole units of an integer type"
             raise ValueError(msg)
         free = available - self.reserved
         for values, bound in ((available, "0"), (free, "0 after what is reserved for orders")):
@@ -70,7 +70,7 @@ class Shelves:
             )
             raise ValueError(msg)
         if node not in self.open_nodes:
-            msg = f"reserve: node must be open in period {self.period}, got {node}"
+            msg = f"reserve: node is {node}, must be open in period {self.period}"
             raise ValueError(msg)
         self.free[product, node] -= units
         self.reserved[product, node] += units

@@ -60,7 +60,7 @@ class Systems:
         }
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
-                msg = f"systems.{name} must have shape {shape}, got {getattr(self, name).shape}"
+                msg = f"systems.{name} has shape {getattr(self, name).shape}, must be {shape}"
                 raise ValueError(msg)
         if not self.serves.any():
             msg = "systems.serves must hold for at least one node, got none"
@@ -132,7 +132,7 @@ def build_systems(
     config = OracleConfig() if config is None else config
     demand = np.asarray(mean_daily_demand, np.float64)
     if demand.shape != products.weight_lb.shape:
-        msg = f"mean_daily_demand must have shape {products.weight_lb.shape}, got {demand.shape}"
+        msg = f"mean_daily_demand has shape {demand.shape}, must be {products.weight_lb.shape}"
         raise ValueError(msg)
     require(np.isfinite(demand) & (demand >= 0), "mean_daily_demand", demand, "at least 0")
     distance = great_circle_km(

@@ -78,7 +78,7 @@ def load_policy(
     found = _read(path)
     header = _header(path, found)
     if header is None:
-        raise ValueError(f"{path} holds parameters alone: must be written by save_policy")
+        raise ValueError(f"{path} holds parameters alone, must be written by save_policy")
     policy: Policy = _built(path, header, SETTING, found, classes or {})
     own = getattr(policy, "tree", None)
     if tree is not None and own is not None:

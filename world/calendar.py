@@ -72,7 +72,7 @@ def chinese_new_year(year: int) -> date:
         ValueError: If the year is outside the table, 1990 to 2030.
     """
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
-        raise ValueError(f"year = {year}: must be in [{_FIRST_YEAR}, {_LAST_YEAR}]")
+        raise ValueError(f"year is {year}, must be in [{_FIRST_YEAR}, {_LAST_YEAR}]")
     return date(year, *_CHINESE_NEW_YEAR[year - _FIRST_YEAR])
 
 
@@ -111,7 +111,7 @@ def calendar_features(
     for day in (first_date, *days[-1:]):
         if not _FIRST_YEAR < day.year < _LAST_YEAR:
             raise ValueError(
-                f"calendar date {day.isoformat()}: must be in the years "
+                f"calendar date {day.isoformat()}, must be in the years "
                 f"[{_FIRST_YEAR + 1}, {_LAST_YEAR - 1}]"
             )
     angle = 2.0 * np.pi * np.array([day.weekday() for day in days]) / 7.0

@@ -110,11 +110,11 @@ def read_log(folder: Path) -> EventLog:
         if not path.exists():
             if name in OPTIONAL:
                 continue
-            raise ValueError(f"{folder} lacks the table {name!r}: must hold {path.name}")
+            raise ValueError(f"{folder} lacks the table {name!r}, must hold {path.name}")
         try:
             tables[name] = pq.read_table(path)
         except (pa.ArrowInvalid, OSError) as error:
-            raise ValueError(f"{path}: must be a readable Parquet file ({error})") from error
+            raise ValueError(f"{path}, must be a readable Parquet file ({error})") from error
     log = EventLog(tables=tables)
     validate_log(log)
     return log

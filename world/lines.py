@@ -34,7 +34,7 @@ class OrderLines:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         if self.day.ndim != 1 or not self.day.size:
-            raise ValueError(f"order_lines.day has shape {self.day.shape}: must be (M,), M >= 1")
+            raise ValueError(f"order_lines.day has shape {self.day.shape}, must be (M,), M >= 1")
         for name in ("customer", "product", "quantity", "unit_price", "unit_cost"):
             require_shape(f"order_lines.{name}", getattr(self, name), self.day.shape)
         require(self.day >= 0, "order_lines.day", self.day, ">= 0")

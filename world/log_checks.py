@@ -28,7 +28,7 @@ def check_log(tables: Tables) -> None:
     """
     for name in tables:
         if name not in SCHEMA:
-            raise ValueError(f"log has the unknown table {name!r}: must be one of {list(SCHEMA)}")
+            raise ValueError(f"log has the unknown table {name!r}, must be one of {list(SCHEMA)}")
     for name in SCHEMA:
         if name in tables:
             _check_structure(name, tables[name])
@@ -55,12 +55,12 @@ def _check_structure(name: str, table: Any) -> None:
             raise ValueError(f"{name} lacks the column {field.name!r}")
         found = table.schema.field(field.name).type
         if found != field.type:
-            raise ValueError(f"{name}.{field.name} is of type {found}: must be {field.type}")
+            raise ValueError(f"{name}.{field.name} is of type {found}, must be {field.type}")
     for extra in table.column_names:
         if extra in schema.names:
             continue
         if name != "calendar":
-            raise ValueError(f"{name} has the unknown column {extra!r}: must be in {schema.names}")
+            raise ValueError(f"{name} has the unknown column {extra!r}, must be in {schema.names}")
         if table.schema.field(extra).type != pa.float64():
             raise ValueError(
                 f"calendar.{extra} is of type {table.schema.field(extra).type}: "
@@ -71,19 +71,19 @@ def _check_structure(name: str, table: Any) -> None:
         values = table[field.name]
         if values.null_count and not nullable:
             row = pc.index(values.is_null(), True).as_py()
-            raise ValueError(f"{name}.{field.name}, row {row}: null, must be {field.type}")
+            raise ValueError(f"{name}.{field.name}, row {row} is null, must be {field.type}")
         if pa.types.is_float64(field.type) and (name, field.name) != ("nodes", "daily_capacity"):
             finite = np.isfinite(np.asarray(values))
             if not finite.all():
                 _refuse(name, field.name, table, finite, "finite")
     if name in ("products", "nodes", "regions", "calendar") and not table.num_rows:
-        raise ValueError(f"{name} is empty: must have at least 1 row")
+        raise ValueError(f"{name} is empty, must have at least 1 row")
 
 
 def _refuse(name: str, column_name: str, table: Any, ok: BoolArray, bound: str) -> NoReturn:
     row = int(np.argmin(ok))
     value = table[column_name][row].as_py()
-    raise ValueError(f"{name}.{column_name}, row {row}: {value!r} must be {bound}")
+    raise ValueError(f"{name}.{column_name}, row {row} is {value!r}, must be {bound}")
 
 
 class _Checks:

@@ -55,7 +55,7 @@ class Network:
         """Check the structure; see the class."""
         n, z = len(self.node_name), len(self.region_name)
         if n == 0 or z == 0:
-            raise ValueError(f"network has {n} nodes and {z} regions: must be at least 1 of each")
+            raise ValueError(f"network has {n} nodes and {z} regions, must be at least 1 of each")
         for name in ("node_latitude", "node_longitude", "parent", "serves_customers"):
             require_shape(f"network.{name}", getattr(self, name), (n,))
         for name in ("active_from", "daily_capacity"):
@@ -65,7 +65,7 @@ class Network:
         require_shape("network.distance_km", self.distance_km, (n, z))
         if self.lead_time.ndim != 2 or self.lead_time.shape[0] != n or not self.lead_time.shape[1]:
             raise ValueError(
-                f"network.lead_time has shape {self.lead_time.shape}: must be ({n}, L+1)"
+                f"network.lead_time has shape {self.lead_time.shape}, must be ({n}, L+1)"
             )
         index = np.arange(n)
         require(
@@ -94,7 +94,7 @@ class Network:
         total = self.lead_time.sum(axis=1)
         require(np.abs(total - 1.0) < 1e-9, "network.lead_time.sum(axis=1)", total, "1")
         if not self.serves_customers.any():
-            raise ValueError("network.serves_customers is False everywhere: must hold one True")
+            raise ValueError("network.serves_customers is False everywhere, must hold one True")
 
     @property
     def num_nodes(self) -> int:
@@ -142,18 +142,18 @@ class NetworkConfig:
         require_range("network.period_days", self.period_days, low=1)
         require_range("network.capacity_evenness", self.capacity_evenness, low=0.0, high=1.0)
         if not self.daily_capacity > 0.0:
-            raise ValueError(f"network.daily_capacity = {self.daily_capacity}: must be > 0")
+            raise ValueError(f"network.daily_capacity is {self.daily_capacity}, must be > 0")
         for name in ("vendor_lead_days", "transfer_lead_days"):
             share = np.asarray(getattr(self, name), dtype=np.float64)
             if share.ndim != 1 or not share.size:
-                raise ValueError(f"network.{name} has shape {share.shape}: must be (days,)")
+                raise ValueError(f"network.{name} has shape {share.shape}, must be (days,)")
             require(share >= 0.0, f"network.{name}", share, ">= 0")
             if abs(float(share.sum()) - 1.0) > 1e-9:
-                raise ValueError(f"network.{name} sums to {float(share.sum())}: must be 1")
+                raise ValueError(f"network.{name} sums to {float(share.sum())}, must be 1")
         longest = self._longest_lead()
         if self.max_lead_time is not None and self.max_lead_time < longest:
             raise ValueError(
-                f"network.max_lead_time = {self.max_lead_time}: must be >= {longest}, the longest "
+                f"network.max_lead_time is {self.max_lead_time}, must be >= {longest}, the longest "
                 "lead time in periods"
             )
 

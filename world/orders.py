@@ -67,7 +67,7 @@ class WorldConfig:
         require_range("world.smoothing_days", self.smoothing_days, low=1)
         require_range("world.seed", self.seed, low=0)
         if not self.capacity_slack > 0.0:
-            raise ValueError(f"world.capacity_slack = {self.capacity_slack}: must be > 0")
+            raise ValueError(f"world.capacity_slack is {self.capacity_slack}, must be > 0")
         self.network_config(math.inf)
 
     def network_config(self, mean_daily_units: float) -> NetworkConfig:
@@ -153,7 +153,7 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
     num_periods = order_lines.num_days // config.period_days
     if num_periods < 1:
         raise ValueError(
-            f"world.period_days = {config.period_days}: must be in [1, {order_lines.num_days}], "
+            f"world.period_days is {config.period_days}, must be in [1, {order_lines.num_days}], "
             "the days that the order lines cover"
         )
     num_days = num_periods * config.period_days
@@ -244,7 +244,7 @@ def _best_sellers(
     sold = int((units > 0.0).sum())
     if sold < config.num_products:
         raise ValueError(
-            f"world.num_products = {config.num_products}: must be in [1, {sold}], the products "
+            f"world.num_products is {config.num_products}, must be in [1, {sold}], the products "
             f"sold in {lines.source}"
         )
     rank = np.full(units.size, -1, dtype=np.int64)

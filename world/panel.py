@@ -61,7 +61,7 @@ def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Datase
     num_periods = log["calendar"].num_rows
     known = num_periods if known_periods is None else known_periods
     if not 1 <= known <= num_periods:
-        raise ValueError(f"known_periods = {known}: must be in [1, {num_periods}]")
+        raise ValueError(f"known_periods is {known}, must be in [1, {num_periods}]")
     with closing(_Sums(log)) as sums:
         panel = _assemble(log, sums, known)
     check_conservation(panel)
@@ -278,7 +278,7 @@ def check_conservation(panel: xr.Dataset) -> None:
     units = [name for name in _UNITS if name in panel]
     for name in units:
         if panel[name].dtype.kind != "i":
-            raise ValueError(f"panel.{name} is of type {panel[name].dtype}: must be int64")
+            raise ValueError(f"panel.{name} is of type {panel[name].dtype}, must be int64")
     flow = {name: panel[name].transpose(*_FLOW).to_numpy() for name in units if name in _FLOWS}
     for name, values in flow.items():
         _same(panel, name, values, np.maximum(values, 0), "at least 0")
@@ -304,7 +304,7 @@ def check_conservation(panel: xr.Dataset) -> None:
     shipped, pipeline = panel["shipped"].to_numpy(), panel["initial_pipeline"].to_numpy()
     for name, values in (("shipped", shipped), ("initial_pipeline", pipeline)):
         if (values < 0).any():
-            raise ValueError(f"panel.{name} holds {int(values.min())}: must be at least 0")
+            raise ValueError(f"panel.{name} holds {int(values.min())}, must be at least 0")
     num_periods = shipped.shape[1]
     arrived = np.zeros_like(stowed)
     ahead = min(pipeline.shape[1], num_periods)
@@ -342,7 +342,7 @@ def _same(
     product, place = (str(panel[d].to_numpy()[k]) for d, k in (("product", i), (where, n)))
     raise ValueError(
         f"panel.{name} of product {i} ({product!r}), period {t}, {where} {n} ({place!r}) is "
-        f"{found[i, t, n].item()}: must be {due[i, t, n].item()}, {rule}"
+        f"{found[i, t, n].item()}, must be {due[i, t, n].item()}, {rule}"
     )
 
 
@@ -361,10 +361,10 @@ def pipeline_at(panel: xr.Dataset, period: int) -> IntArray:
         ValueError: If the period is out of bounds, or the panel has no shipments.
     """
     if "shipped" not in panel:
-        raise ValueError("panel lacks 'shipped': must be built from a log with shipments")
+        raise ValueError("panel lacks 'shipped', must be built from a log with shipments")
     num_periods = panel.sizes["period"]
     if not 0 <= period <= num_periods:
-        raise ValueError(f"period = {period}: must be in [0, {num_periods}]")
+        raise ValueError(f"period is {period}, must be in [0, {num_periods}]")
     shipped, initial = panel["shipped"].to_numpy(), panel["initial_pipeline"].to_numpy()
     pipeline = np.zeros_like(initial)
     length = initial.shape[1]
@@ -389,7 +389,7 @@ def save_panel(panel: xr.Dataset, folder: Path, *, products_per_chunk: int = 16)
     """
     check_conservation(panel)
     if products_per_chunk < 1:
-        raise ValueError(f"products_per_chunk = {products_per_chunk}: must be >= 1")
+        raise ValueError(f"products_per_chunk is {products_per_chunk}, must be >= 1")
     sizes = {**panel.sizes, "product": min(products_per_chunk, panel.sizes["product"])}
     encoding = {
         name: {"chunks": tuple(max(1, sizes[str(d)]) for d in values.dims)}
@@ -407,14 +407,14 @@ def load_panel(folder: Path) -> xr.Dataset:
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder}: must be a folder with a panel")
+        raise ValueError(f"{folder}, must be a folder with a panel")
     try:
         with xr.open_zarr(folder, consolidated=False, chunks=None) as stored:
             panel: xr.Dataset = stored.load()
     except Exception as error:
-        raise ValueError(f"{folder}: must be a readable panel in Zarr ({error})") from error
+        raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
     missing = [name for name in ("product", "on_hand", "outbound", "active") if name not in panel]
     if missing:
-        raise ValueError(f"{folder} lacks {missing[0]!r}: must be a panel")
+        raise ValueError(f"{folder} lacks {missing[0]!r}, must be a panel")
     check_conservation(panel)
     return panel

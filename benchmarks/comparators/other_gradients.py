@@ -32,14 +32,14 @@ def _require_independent(kernel: LearnedDrain) -> None:
     config = kernel.config
     if config.joint != "independent" or config.cap != "censored":
         raise ValueError(
-            f"config.joint = {config.joint!r}, config.cap = {config.cap!r}: must be 'independent' "
-            "and 'censored'"
+            f"config.joint is {config.joint!r} and config.cap {config.cap!r}, must be "
+            "'independent' and 'censored'"
         )
 
 
 def _marginals(joint: Joint) -> Hybrid:
     if not isinstance(joint, Independent):
-        raise TypeError(f"the joint is {type(joint).__name__}: must be Independent")
+        raise TypeError(f"the joint is {type(joint).__name__}, must be Independent")
     return joint.dist
 
 
@@ -133,7 +133,7 @@ class GumbelDrain:
         """
         _require_independent(self.kernel)
         if not self.temperature > 0:
-            raise ValueError(f"temperature = {self.temperature}: must be above 0")
+            raise ValueError(f"temperature is {self.temperature}, must be above 0")
 
     @property
     def num_uniforms(self) -> int:

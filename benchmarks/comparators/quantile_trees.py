@@ -118,7 +118,7 @@ def fit_quantile_trees(
     """
     _lightgbm()
     if data.num_periods < 4:
-        raise ValueError(f"data has {data.num_periods} periods: must be at least 4 to tune trees")
+        raise ValueError(f"data has {data.num_periods} periods, must be at least 4 to tune trees")
     if closest is None:
         closest = fit_closest_node(data, conversion_column=conversion_column, seed=seed)
     features, fluid = node_features(closest, data, (0, data.num_periods), conversion_column)
@@ -195,7 +195,7 @@ def sample_quantile_trees(
     """
     _lightgbm()
     if num_samples < 1:
-        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+        raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     part = data.periods(*periods)
     features, fluid = node_features(model.closest, data, periods, model.conversion_column)
     counted = np.broadcast_to(part.active, part.outbound.shape) & (part.available > 0)
@@ -307,7 +307,7 @@ def _fit_cost(
     units, cost = data.outbound[counted].astype(np.float64), data.ship_cost[counted]
     some = (units > 0) & (cost > 0)
     if not some.any():
-        raise ValueError("data.ship_cost sums to 0: must be above 0 to fit the cost of a unit")
+        raise ValueError("data.ship_cost sums to 0, must be above 0 to fit the cost of a unit")
     x = np.column_stack([_size(units), features[counted]])[some]
     y = np.log(cost[some] / units[some])
     rows, late = _Rows(x=x, y=y, scale=np.ones_like(y)), held[some]

@@ -72,7 +72,7 @@ def score_gradient(
     """
     paths = jax.tree.leaves(uniforms)[0].shape[0]
     if paths < 2:
-        raise ValueError(f"uniforms have {paths} paths: must be at least 2")
+        raise ValueError(f"uniforms have {paths} paths, must be at least 2")
 
     def run(theta: PyTree, uniform: PyTree) -> Episode:
         return rollout(theta, uniform, relaxed=relaxed, frozen=True)

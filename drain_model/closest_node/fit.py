@@ -69,7 +69,7 @@ def sample_closest_node(
         ValueError: If the periods are not in the data, or ``num_samples`` is below 1.
     """
     if num_samples < 1:
-        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+        raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     from draingym.drain_model.closest_node.cells import Tuned, sample
 
     part = data.periods(*periods)
@@ -129,7 +129,7 @@ def fit_closest_node(
 
     shipped = float(data.outbound.sum())
     if shipped <= 0.0:
-        raise ValueError(f"data.outbound sums to {shipped}: must be above 0 to fit a baseline")
+        raise ValueError(f"data.outbound sums to {shipped}, must be above 0 to fit a baseline")
     distance = np.asarray(data.geography.distance_km)
     ever = data.active.any(axis=0)
     rate = _rate(data, 1.0, conversion_column)

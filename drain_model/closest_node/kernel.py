@@ -178,7 +178,7 @@ class ClosestNode:
         """Check the bounds."""
         for name in ("max_orders", "num_nodes", "choices"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} = {getattr(self, name)}: must be at least 1")
+                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
 
     @property
     def num_uniforms(self) -> int:
@@ -199,7 +199,7 @@ class ClosestNode:
         if not isinstance(overflow, jax.core.Tracer) and bool(jnp.any(overflow > 0)):
             first = int(jnp.argmax(overflow > 0))
             raise ValueError(
-                f"period {first} has more than max_orders = {self.max_orders} orders: must be at "
+                f"period {first} has more than max_orders {self.max_orders}, must be at "
                 "most that many (max_orders_for gives a bound)"
             )
         active = params.serves[None, :] & (series.period[:, None] >= params.active_from[None, :])

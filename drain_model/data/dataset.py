@@ -69,7 +69,7 @@ class DrainData:
     def __post_init__(self) -> None:
         """Check shapes and bounds; see the class."""
         if self.outbound.ndim != 3:
-            raise ValueError(f"data.outbound has shape {self.outbound.shape}: must be (P, T, N)")
+            raise ValueError(f"data.outbound has shape {self.outbound.shape}, must be (P, T, N)")
         products, periods, nodes = self.outbound.shape
         regions = self.glance_views.shape[-1]
         expected = {
@@ -111,7 +111,7 @@ class DrainData:
         require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
         if self.product_id and len(self.product_id) != products:
             raise ValueError(
-                f"data.product_id has {len(self.product_id)} names: must be {products}"
+                f"data.product_id has {len(self.product_id)} names, must be {products}"
             )
 
     @property
@@ -188,7 +188,7 @@ class DrainData:
         """
         if not 0 <= start < stop <= self.num_periods:
             raise ValueError(
-                f"periods [{start}, {stop}): must be a non-empty part of [0, {self.num_periods})"
+                f"periods [{start}, {stop}), must be a non-empty part of [0, {self.num_periods})"
             )
         cut = slice(start, stop)
         return replace(
@@ -222,7 +222,7 @@ class DrainData:
             ValueError: If periods, nodes or regions differ, or only some panels have sales.
         """
         if not parts:
-            raise ValueError("parts is empty: must hold at least 1 panel")
+            raise ValueError("parts is empty, must hold at least 1 panel")
         first = parts[0]
         for i, part in enumerate(parts):
             same = (
@@ -240,7 +240,7 @@ class DrainData:
             )
             if not same:
                 raise ValueError(
-                    f"parts[{i}] has other periods, nodes, regions or fields than parts[0]: must "
+                    f"parts[{i}] has other periods, nodes, regions or fields than parts[0], must "
                     "have the same"
                 )
         joined: dict[str, Any] = {
@@ -347,7 +347,7 @@ class Statistics:
             for column in zip(*[(c.entries, c.total, c.squares) for c in costs], strict=True)
         )
         if not entries:
-            raise ValueError("data.outbound sums to 0: must be above 0 to train a drain model")
+            raise ValueError("data.outbound sums to 0, must be above 0 to train a drain model")
         mean = total / entries
         deviation = math.sqrt(max(squares / entries - mean**2, 0.0))
         regions = np.asarray(geography.region_coordinates)

@@ -33,7 +33,7 @@ def node_groups(data: DrainData, number: int | None = None) -> NDArray[np.int64]
     """
     serving = np.flatnonzero(data.active.any(axis=0))
     if not serving.size:
-        raise ValueError("data.active is false everywhere: must be true for at least 1 node")
+        raise ValueError("data.active is false everywhere, must be true for at least 1 node")
     number = (serving.size + 1) // 2 if number is None else number
     require_range("number", number, low=1, high=serving.size)
     groups = np.full(data.num_nodes, -1, np.int64)

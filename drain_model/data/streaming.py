@@ -58,17 +58,17 @@ class PanelStream:
         for name, value in (("window", window), ("threads", threads), ("ahead", ahead)):
             require_range(name, value, low=1)
         if not folder.is_dir():
-            raise ValueError(f"{folder}: must be a folder with a panel")
+            raise ValueError(f"{folder}, must be a folder with a panel")
         try:
             panel = xarray.open_zarr(folder, consolidated=False, chunks=None)
         except Exception as error:
-            raise ValueError(f"{folder}: must be a readable panel in Zarr ({error})") from error
+            raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
         for name in ("product", "outbound", "glance_views", "active"):
             if name not in panel:
-                raise ValueError(f"{folder} lacks {name!r}: must be a panel")
+                raise ValueError(f"{folder} lacks {name!r}, must be a panel")
         there = panel.sizes["period"]
         if periods is not None and not 1 <= periods <= there:
-            raise ValueError(f"periods = {periods}: must be in [1, {there}], those of {folder}")
+            raise ValueError(f"periods is {periods}, must be in [1, {there}], those of {folder}")
         panel = panel.isel(period=slice(0, periods))
         dims = panel["outbound"].dims
         encoded = panel["outbound"].encoding.get("chunks")

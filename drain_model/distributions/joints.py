@@ -328,7 +328,7 @@ class Coherent:
             ValueError: If it is below 16.
         """
         if self.cells < 16:
-            raise ValueError(f"cells = {self.cells}: must be at least 16")
+            raise ValueError(f"cells is {self.cells}, must be at least 16")
 
     @staticmethod
     def num_uniforms(num_nodes: int, rank: int = 0) -> int:

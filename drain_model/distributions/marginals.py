@@ -30,7 +30,7 @@ def check_cap(cap: str) -> None:
         ValueError: If so.
     """
     if cap not in get_args(Cap):
-        raise ValueError(f"cap = {cap!r}: must be one of {get_args(Cap)}")
+        raise ValueError(f"cap is {cap!r}, must be one of {get_args(Cap)}")
 
 
 def censored_draw(

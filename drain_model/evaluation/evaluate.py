@@ -197,11 +197,11 @@ def evaluate(
     for field, samples in (("outbound", outbound), ("cost", cost)):
         if samples.ndim != 4 or samples.shape[1:] != shape or samples.shape[0] < 2:
             raise ValueError(
-                f"{field} has shape {samples.shape}: must be (S, P, T, N) = (S >= 2, *{shape})"
+                f"{field} has shape {samples.shape}, must be (S, P, T, N) = (S >= 2, *{shape})"
             )
     counted = np.broadcast_to(data.active, shape) & (data.available > 0)
     if not counted.any() or not data.outbound[counted].any():
-        raise ValueError("data.outbound sums to 0 where there is stock: must be above 0 to score")
+        raise ValueError("data.outbound sums to 0 where there is stock, must be above 0 to score")
     groups = node_groups(data) if groups is None else np.asarray(groups)
     require_shape("groups", groups, (shape[2],))
     unit_cost = data.ship_cost[data.outbound > 0] / data.outbound[data.outbound > 0]

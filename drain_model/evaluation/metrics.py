@@ -69,7 +69,7 @@ def scaled_quantile_loss(actual: NDArray[Any], quantile: NDArray[Any], level: fl
     """
     total = float(np.sum(actual))
     if total <= 0.0:
-        raise ValueError(f"actual sums to {total}: must be above 0 to scale a loss by it")
+        raise ValueError(f"actual sums to {total}, must be above 0 to scale a loss by it")
     return float(np.sum(quantile_loss(actual, quantile, level))) / total
 
 
@@ -96,7 +96,7 @@ def crps(samples: NDArray[Any], actual: NDArray[Any], *, ordered: bool = False) 
     number = samples.shape[0]
     require_range("len(samples)", number, low=2)
     if samples.shape[1:] != actual.shape:
-        raise ValueError(f"samples have shape {samples.shape}: must be (M, *{actual.shape})")
+        raise ValueError(f"samples have shape {samples.shape}, must be (M, *{actual.shape})")
     values = samples if ordered else np.sort(samples, axis=0)
     rank = 2.0 * np.arange(1, number + 1) - number - 1
     score = np.zeros(actual.shape)
@@ -132,7 +132,7 @@ def energy_score(samples: NDArray[Any], actual: NDArray[Any], *, block: int = 16
     number = samples.shape[0]
     require_range("len(samples)", number, low=2)
     if samples.shape[1:] != actual.shape:
-        raise ValueError(f"samples have shape {samples.shape}: must be (M, *{actual.shape})")
+        raise ValueError(f"samples have shape {samples.shape}, must be (M, *{actual.shape})")
     nodes = actual.shape[-1]
     drawn, y = samples.reshape(number, -1, nodes), actual.reshape(-1, nodes)
     score = np.empty(y.shape[0])

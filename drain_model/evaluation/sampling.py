@@ -49,7 +49,7 @@ def sample_panel(
         ValueError: If the data does not match the checkpoint, or the periods are not in it.
     """
     if num_samples < 1:
-        raise ValueError(f"num_samples = {num_samples}: must be at least 1")
+        raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     outbound, cost = [], []
     for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
         drawn = _sample(
@@ -104,7 +104,7 @@ def _batches(
     first, stop = periods
     if not 0 <= first < stop <= data.num_periods:
         raise ValueError(
-            f"periods [{first}, {stop}): must be a non-empty part of [0, {data.num_periods})"
+            f"periods [{first}, {stop}), must be a non-empty part of [0, {data.num_periods})"
         )
     weights = jax.tree.map(jnp.asarray, checkpoint.weights)
     geography = jax.tree.map(jnp.asarray, data.geography)
@@ -128,7 +128,7 @@ def _forecast(
 ) -> tuple[Hybrid, Array]:
     joint, knots = nnx.merge(definition, weights)(static, inputs)
     if isinstance(joint, Coherent):
-        raise ValueError("config.joint = 'coherent': must be one with a distribution of each node")
+        raise ValueError("config.joint is 'coherent', must be one with a distribution of each node")
     late: tuple[Hybrid, Array] = jax.tree.map(lambda x: x[:, first:], (joint.dist, knots))
     return late
 

@@ -103,7 +103,7 @@ class DrainNetwork(nnx.Module):
         """
         if config.conversion_column >= num_attributes:
             raise ValueError(
-                f"config.conversion_column = {config.conversion_column}: must be below the "
+                f"config.conversion_column is {config.conversion_column}, must be below the "
                 f"number of attributes = {num_attributes}"
             )
         width, shared = config.width, num_attributes + num_calendar * config.calendar
@@ -183,7 +183,7 @@ class DrainNetwork(nnx.Module):
         """
         if (sales is not None) != self.config.sales:
             raise ValueError(
-                f"sales given = {sales is not None}: must be config.sales = {self.config.sales}"
+                f"sales given is {sales is not None}, must be config.sales = {self.config.sales}"
             )
         stats, regions = static.statistics, glance_views.shape[-1]
         conversion = jnp.exp(attributes[..., self.config.conversion_column])

@@ -165,7 +165,7 @@ class _Run:
             return replace(
                 state,
                 stopped=f"update {done * self.updates + bad + 1}: loss = {losses[bad]}, norm of "
-                f"the gradient = {norms[bad]}: must be finite; the batch holds products {names}",
+                f"the gradient is {norms[bad]}, must be finite; the batch holds products {names}",
             )
         parts = self.evaluate(learned.average, self.fit, self.source.num_periods)
         loss = float(weighted(parts, learned.balance))
@@ -251,7 +251,7 @@ def train(
     periods, products = data.num_periods, data.num_products
     fit = min(round(periods * (1.0 - config.validation_share)), periods - 1)
     if fit < 1:
-        raise ValueError(f"data.num_periods = {periods}: must be at least 2, one to validate on")
+        raise ValueError(f"data.num_periods is {periods}, must be at least 2, one to validate on")
     batch = min(config.batch_products, products)
     mesh = device_mesh(devices, batch)
     started = time.perf_counter()

@@ -115,13 +115,13 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
     what = f"training state {path}"
     meta, arrays = load_arrays(path, "training state")
     if meta.get("version") != _VERSION or "random" not in meta:
-        raise ValueError(f"{what}: version = {meta.get('version')!r}: must be {_VERSION}")
+        raise ValueError(f"{what}: version is {meta.get('version')!r}, must be {_VERSION}")
     require_config(DrainConfig.from_dict(meta["config"]), fresh.config, what)
     for name in ("seed", "fingerprint"):
         found, bound = meta[name], getattr(fresh, name)
         if found != bound:
             label = "fingerprint of the data" if name == "fingerprint" else name
-            raise ValueError(f"{what}: {label} = {found!r}: must be {bound!r}")
+            raise ValueError(f"{what}: {label} is {found!r}, must be {bound!r}")
     learned, statistics = filled_tree((fresh.learned, fresh.statistics), arrays, what)
     return replace(
         fresh,
@@ -150,7 +150,7 @@ def filled_tree(tree: Any, arrays: Mapping[str, NDArray[Any]], what: str) -> Any
         found = arrays.get(name)
         if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
             shape = None if found is None else found.shape
-            raise ValueError(f"{what}: {name} has shape {shape}: must be {leaf.shape}")
+            raise ValueError(f"{what}: {name} has shape {shape}, must be {leaf.shape}")
         filled.append(jnp.asarray(found))
     return jax.tree.unflatten(jax.tree.structure(tree), filled)
 

@@ -42,7 +42,7 @@ def held_out(checkpoint: Checkpoint, data: DrainData, start: int, stop: int) -> 
     last = data.num_periods if stop < 0 else stop
     if not 0 <= first < last <= data.num_periods:
         raise ValueError(
-            f"periods [{first}, {last}): must be a non-empty part of [0, {data.num_periods}); the "
+            f"periods [{first}, {last}), must be a non-empty part of [0, {data.num_periods}); the "
             f"checkpoint was trained on the first {checkpoint.train_periods}"
         )
     return first, last
@@ -120,7 +120,7 @@ def evaluate_drain(
     from draingym.world.panel import load_panel
 
     if not path.is_file():
-        raise ValueError(f"{path}: must be the file of a checkpoint")
+        raise ValueError(f"{path}, must be the file of a checkpoint")
     checkpoint = load_checkpoint(path)
     data = DrainData.from_panel(load_panel(panel))
     periods = held_out(checkpoint, data, start, stop)

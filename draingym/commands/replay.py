@@ -43,7 +43,7 @@ def choose(setting: Setting, name: str) -> Decision | np.ndarray:
         return Decision(policy=policy, params=policy.init(jax.random.key(0)))
     path = Path(name)
     if path.suffix != ".npz":
-        msg = f"policy must be one of {NAMED} or a .npz file of a policy, got {name!r}"
+        msg = f"policy is {name!r}, must be one of {NAMED} or a .npz file of a policy"
         raise ValueError(msg)
     policy, params = load_policy(path, tree=tree)
     return Decision(policy=policy, params=params)

@@ -73,7 +73,7 @@ class TrainDrainConfig:
         chosen = self.train_periods or round(self.train_share * there)
         if not 2 <= chosen <= there:
             raise ValueError(
-                f"train_periods = {chosen}: must be in [2, {there}], those of the panel"
+                f"train_periods is {chosen}, must be in [2, {there}], those of the panel"
             )
         return chosen
 

@@ -63,7 +63,7 @@ def validate_folder(
     stop = run.world.num_periods if config.periods == -1 else first + config.periods
     if not 1 <= first < stop <= run.world.num_periods:
         raise ValueError(
-            f"periods [{first}, {stop}): must be a non-empty part of [1, {run.world.num_periods})"
+            f"periods [{first}, {stop}), must be a non-empty part of [1, {run.world.num_periods})"
         )
     ids = [run.world.products.id[p] for p in run.judges]
     notes = overlap_notes(run.fitted, ids, (first, stop), config.allow_overlap)
@@ -106,7 +106,7 @@ def _run_config(folder: Path) -> LoopConfig:
     missing = [name for name in ("config.json", *NEEDED) if not (folder / name).exists()]
     if missing:
         raise ValueError(
-            f"{folder} has no {', '.join(missing)}: must be the folder of a finished run "
+            f"{folder} has no {', '.join(missing)}, must be the folder of a finished run "
             "(draingym demo --out FOLDER)"
         )
     return load_config(folder / "config.json")

@@ -99,7 +99,7 @@ def serial(
     stages = len(lead_times)
     if stages < 1 or len(holding_costs) != stages:
         raise ValueError(
-            f"lead_times has {stages} entries, holding_costs {len(holding_costs)}: must be the "
+            f"lead_times has {stages} entries, holding_costs {len(holding_costs)}, must be the "
             "same, at least 1"
         )
     share = np.zeros((stages, 1), np.float32)

@@ -90,7 +90,7 @@ class Engine:
         """
         views, shelves, production = self.views, self.shelves, self.production
         if not 0 <= period < views.num_periods:
-            msg = f"period must be in [0, {views.num_periods}), got {period}"
+            msg = f"period is {period}, must be in [0, {views.num_periods})"
             raise ValueError(msg)
         shelves.restock(period, available, self.systems.open_nodes(period))
         shelves.day = -1
@@ -107,7 +107,7 @@ class Engine:
                 shelves.new_day(math.floor(view.time))
             promise = production.promise.promise(view, shelves)
             if promise not in range(len(PROMISES)):
-                msg = f"promise of view {number} must be in [0, {len(PROMISES)}), got {promise}"
+                msg = f"promise of view {number} is {promise}, must be in [0, {len(PROMISES)})"
                 raise ValueError(msg)
             option = production.conversion.convert(view, promise)
             if option not in range(promise, len(SHIP_OPTIONS)):

@@ -301,17 +301,17 @@ def drain_period(
     """
     shape = (systems.num_products, systems.num_nodes)
     if stock.shape != shape:
-        msg = f"stock must have shape {shape}, got {stock.shape}"
+        msg = f"stock has shape {stock.shape}, must be {shape}"
         raise ValueError(msg)
     if not np.issubdtype(stock.dtype, np.integer):
-        msg = f"stock must be whole units of an integer type, got {stock.dtype}"
+        msg = f"stock is {stock.dtype}, must be whole units of an integer type"
         raise ValueError(msg)
     if stock.min() < 0:
         product, node = np.unravel_index(int(stock.argmin()), shape)
-        msg = f"stock[{product}, {node}] must be at least 0, got {stock.min()}"
+        msg = f"stock[{product}, {node}] is {stock.min()}, must be at least 0"
         raise ValueError(msg)
     if not 0 <= period < views.num_periods:
-        msg = f"period must be in [0, {views.num_periods}), got {period}"
+        msg = f"period is {period}, must be in [0, {views.num_periods})"
         raise ValueError(msg)
     start, stop = int(views.offsets[period]), int(views.offsets[period + 1])
     here = slice(start, stop)

@@ -61,7 +61,7 @@ class Batch:
             shape = shapes.get(field.name)
             value = getattr(self, field.name)
             if shape is not None and value.shape != shape:
-                msg = f"batch.{field.name} must have shape {shape}, got {value.shape}"
+                msg = f"batch.{field.name} has shape {value.shape}, must be {shape}"
                 raise ValueError(msg)
         require(self.units >= 1, "batch.units", self.units, "at least 1")
         require(self.stock >= 0, "batch.stock", self.stock, "at least 0")
@@ -119,7 +119,7 @@ def check_plan(batch: Batch, node: IntArray) -> None:
         ValueError: Naming the first line, or the product and node, or the node.
     """
     if node.shape != (batch.num_lines,):
-        msg = f"plan.node must have shape ({batch.num_lines},), got {node.shape}"
+        msg = f"plan.node has shape {node.shape}, must be ({batch.num_lines},)"
         raise ValueError(msg)
     nodes = batch.in_time.shape[1]
     require((node >= UNFILLED) & (node < nodes), "plan.node", node, f"in [-1, {nodes})")

@@ -38,10 +38,10 @@ class BatchMilp:
     def __post_init__(self) -> None:
         """Check the bounds."""
         if not 0 <= self.gap < 1:
-            msg = f"gap must be in [0, 1), got {self.gap}"
+            msg = f"gap is {self.gap}, must be in [0, 1)"
             raise ValueError(msg)
         if not self.time_limit > 0:
-            msg = f"time_limit must be above 0 seconds, got {self.time_limit}"
+            msg = f"time_limit is {self.time_limit}, must be above 0 seconds"
             raise ValueError(msg)
 
     def plan(self, batch: Batch) -> Plan:
@@ -192,7 +192,7 @@ def stock_prices(
     require(stock >= 0, "stock", stock, "at least 0")
     require(np.isfinite(demand) & (demand >= 0), "demand", demand, "finite and at least 0")
     if not np.isfinite(unmet_cost) or unmet_cost < 0:
-        msg = f"unmet_cost must be finite and at least 0, got {unmet_cost}"
+        msg = f"unmet_cost is {unmet_cost}, must be finite and at least 0"
         raise ValueError(msg)
     node, market = np.nonzero(np.isfinite(cost))
     arcs = len(node)

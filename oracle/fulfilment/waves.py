@@ -50,17 +50,17 @@ class WaveConfig:
     def __post_init__(self) -> None:
         """Check the bounds."""
         if not 0 < self.wave_hours <= 24:
-            msg = f"wave_hours must be in (0, 24], got {self.wave_hours}"
+            msg = f"wave_hours is {self.wave_hours}, must be in (0, 24]"
             raise ValueError(msg)
         if self.batch_orders < 1:
-            msg = f"batch_orders must be at least 1, got {self.batch_orders}"
+            msg = f"batch_orders is {self.batch_orders}, must be at least 1"
             raise ValueError(msg)
         if self.opportunity not in ("none", "cover", "duals"):
-            msg = f"opportunity must be 'none', 'cover' or 'duals', got {self.opportunity!r}"
+            msg = f"opportunity is {self.opportunity!r}, must be 'none', 'cover' or 'duals'"
             raise ValueError(msg)
         for name in ("horizon", "unmet_cost"):
             if not getattr(self, name) > 0:
-                msg = f"{name} must be above 0, got {getattr(self, name)}"
+                msg = f"{name} is {getattr(self, name)}, must be above 0"
                 raise ValueError(msg)
 
 

@@ -55,7 +55,7 @@ class Checkpoints:
             msg = f"{manifest} cannot be read ({error}): remove {self.folder} to start anew"
             raise ValueError(msg) from error
         if found != mark:
-            msg = f"{self.folder} holds another replay ({found}, this one is {mark}): must be empty"
+            msg = f"{self.folder} holds another replay ({found}, this one is {mark}), must be empty"
             raise ValueError(msg)
 
     def _path(self, step: int) -> Path:

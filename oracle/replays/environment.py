@@ -148,7 +148,7 @@ def run(
     periods = np.asarray(series.period)
     shape = (systems.num_products, systems.num_nodes)
     if initial.on_hand.shape != shape:
-        msg = f"scenario.initial.on_hand must have shape {shape}, got {initial.on_hand.shape}"
+        msg = f"scenario.initial.on_hand has shape {initial.on_hand.shape}, must be {shape}"
         raise ValueError(msg)
     if (periods != periods[:1]).any() or (np.diff(periods[0]) != 1).any():
         msg = "scenario.series.period must be consecutive and the same for all products"
@@ -218,6 +218,6 @@ def whole(name: str, units: Any) -> NDArray[np.int64]:
     bad = (values != rounded) | (values < 0)
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
-        msg = f"{name}{list(first)} must be whole and at least 0, got {values[first]}"
+        msg = f"{name}{list(first)} is {values[first]}, must be whole and at least 0"
         raise ValueError(msg)
     return np.asarray(rounded, np.int64)

@@ -131,14 +131,14 @@ def resample_drain(
     products, periods, nodes = available.shape
     if (products, nodes) != (systems.num_products, systems.num_nodes):
         expected = f"({systems.num_products}, T, {systems.num_nodes})"
-        msg = f"available must have shape {expected}, got {available.shape}"
+        msg = f"available has shape {available.shape}, must be {expected}"
         raise ValueError(msg)
     regions = systems.lane_effect.shape[1]
     if glance_views.shape != (products, periods, regions):
         msg = f"glance_views must have shape {(products, periods, regions)}"
         raise ValueError(f"{msg}, got {glance_views.shape}")
     if num_samples < 1:
-        msg = f"num_samples must be at least 1, got {num_samples}"
+        msg = f"num_samples is {num_samples}, must be at least 1"
         raise ValueError(msg)
     require(available >= 0, "available", available, "at least 0")
     require(glance_views >= 0, "glance_views", glance_views, "at least 0")

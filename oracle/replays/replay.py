@@ -89,7 +89,7 @@ class Replay:
             ValueError: If the replay was not recorded.
         """
         if self.log is None:
-            raise ValueError("replay has no log: must be made with record=True")
+            raise ValueError("replay has no log, must be made with record=True")
         return build_panel(self.log)
 
 
@@ -139,7 +139,7 @@ def replay(
     horizon = setting.num_periods - start if periods is None else periods
     if not (start >= 0 and horizon >= 1 and start + horizon <= setting.num_periods):
         msg = (
-            f"periods [{start}, {start + horizon}): must be a non-empty part of "
+            f"periods [{start}, {start + horizon}), must be a non-empty part of "
             f"[0, {setting.num_periods})"
         )
         raise ValueError(msg)
@@ -178,7 +178,7 @@ def _engine(setting: Setting, planner: str | MakeSystems, views: Views, seed: in
         return None
     if isinstance(planner, str):
         if planner not in PLANNERS:
-            msg = f"planner must be one of {PLANNERS} or a function, got {planner!r}"
+            msg = f"planner is {planner!r}, must be one of {PLANNERS} or a function"
             raise ValueError(msg)
         production = ProductionSystems(
             promise=EmulatedPromise(systems),
@@ -276,7 +276,7 @@ def _by_stock(
     systems = setting.systems
     shape = (systems.num_products, horizon, systems.num_nodes)
     if stock.shape != shape:
-        msg = f"stock must have shape {shape}, got {stock.shape}"
+        msg = f"stock has shape {stock.shape}, must be {shape}"
         raise ValueError(msg)
     available = whole("stock", stock)
     outcomes = []
@@ -379,7 +379,7 @@ def replay_many(
         ValueError: As ``replay`` does, and if there is no decision or no seed.
     """
     if not decisions or not len(seeds):
-        msg = f"decisions and seeds must hold at least 1, got {len(decisions)} and {len(seeds)}"
+        msg = f"decisions and seeds is {len(decisions)} and {len(seeds)}, must hold at least 1"
         raise ValueError(msg)
     setting = source if isinstance(source, Setting) else setting_from_log(source)
     jobs = [(name, seed) for name in decisions for seed in seeds]

@@ -99,7 +99,7 @@ class Setting:
         """
         if not (start >= 0 and horizon >= 1 and start + horizon <= self.num_periods):
             msg = (
-                f"periods [{start}, {start + horizon}): must be a non-empty part of "
+                f"periods [{start}, {start + horizon}), must be a non-empty part of "
                 f"[0, {self.num_periods})"
             )
             raise ValueError(msg)
@@ -211,7 +211,7 @@ def _places(log: EventLog) -> Places:
     names = ("region", "latitude", "longitude")
     homes = np.stack([log.array("customers", name).astype(np.float64) for name in names], axis=1)
     if not len(homes):
-        msg = "customers is empty: must have at least 1 row"
+        msg = "customers is empty, must have at least 1 row"
         raise ValueError(msg)
     place, people = np.unique(homes, axis=0, return_counts=True)
     return Places(

@@ -67,7 +67,7 @@ def attribute(
     bills, pounds, space = (np.asarray(x, np.float64) for x in (bill, weight, volume))
     line = np.asarray(box, np.int64)
     if not 0.0 <= volume_share <= 1.0:
-        msg = f"volume_share must be in [0, 1], got {volume_share}"
+        msg = f"volume_share is {volume_share}, must be in [0, 1]"
         raise ValueError(msg)
     require(np.isfinite(bills) & (bills >= 0), "bill", bills, "finite and at least 0")
     require((line >= 0) & (line < len(bills)), "box", line, f"in [0, {len(bills)})")

@@ -238,11 +238,11 @@ def _require_extent(log: EventLog, rates: ConversionRates | PeriodRates) -> None
     """Raise unless the rates are of the log's products and periods."""
     products = rates.num_products if isinstance(rates, PeriodRates) else len(rates.pmf)
     if products != len(log["products"]):
-        msg = f"rates are of {products} products: must be the {len(log['products'])} of products"
+        msg = f"rates are of {products} products, must be the {len(log['products'])} of products"
         raise ValueError(msg)
     if isinstance(rates, PeriodRates) and rates.num_periods != len(log["calendar"]):
         msg = (
-            f"rates are of {rates.num_periods} periods: must be the {len(log['calendar'])} of "
+            f"rates are of {rates.num_periods} periods, must be the {len(log['calendar'])} of "
             "calendar"
         )
         raise ValueError(msg)
@@ -259,7 +259,7 @@ def _require_probable(log: EventLog, shown: FloatArray, option: IntArray) -> Non
             log["glance_views"][name][row].as_py() for name in ("ship_option", "promise")
         )
         raise ValueError(
-            f"glance_views.ship_option, row {row}: {chosen!r} has no probability in the rates "
+            f"glance_views.ship_option, row {row} is {chosen!r}, which has no probability in the rates "
             f"under the promise {promise!r}, must be above 0"
         )
 

@@ -46,13 +46,13 @@ class FittedShipCost:
             ValueError: If the systems know no distances, or volumes are missing or not above 0.
         """
         if systems.distance_km is None:
-            raise ValueError("systems.distance_km is None: must be [N, K] km")
+            raise ValueError("systems.distance_km is None, must be [N, K] km")
         if volume is None and volume_share > 0:
-            raise ValueError(f"volume is None: must be [P] with volume_share = {volume_share}")
+            raise ValueError(f"volume is None, must be [P] with volume_share = {volume_share}")
         # Without volumes a unit's is its weight, which changes neither bills nor shares.
         self.volume = np.asarray(systems.weight_lb if volume is None else volume, np.float64)
         if self.volume.shape != systems.weight_lb.shape:
-            msg = f"volume must have shape {systems.weight_lb.shape}, got {self.volume.shape}"
+            msg = f"volume has shape {self.volume.shape}, must be {systems.weight_lb.shape}"
             raise ValueError(msg)
         require(self.volume > 0, "volume", self.volume, "above 0")
         self.fit, self.volume_share = fit, volume_share

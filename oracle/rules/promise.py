@@ -78,15 +78,15 @@ def promise_places(
     units = np.asarray(stock)
     nodes = systems.num_nodes
     if units.ndim not in (1, 2) or units.shape[-1] != nodes:
-        msg = f"stock must have shape ({nodes},) or (P, {nodes}), got {units.shape}"
+        msg = f"stock has shape {units.shape}, must be ({nodes},) or (P, {nodes})"
         raise ValueError(msg)
     require(units >= 0, "stock", units, "at least 0")
     if not (math.isfinite(time) and time >= 0):
-        msg = f"time must be finite and at least 0 days, got {time}"
+        msg = f"time is {time}, must be finite and at least 0 days"
         raise ValueError(msg)
     taken = np.zeros(nodes, np.int64) if used is None else np.asarray(used)
     if taken.shape != (nodes,):
-        msg = f"used must have shape ({nodes},), got {taken.shape}"
+        msg = f"used has shape {taken.shape}, must be ({nodes},)"
         raise ValueError(msg)
     require(taken >= 0, "used", taken, "at least 0")
     late = (time - math.floor(time)) * 24.0 >= systems.cutoff_hour
@@ -131,7 +131,7 @@ def promise_regions(
     """
     count = systems.transit_days.shape[1]
     if len(places.name) != count:
-        msg = f"places must be the {count} of the systems, got {len(places.name)}"
+        msg = f"places is {len(places.name)}, must be the {count} of the systems"
         raise ValueError(msg)
     offer = promise_places(systems, stock, time, period=period, used=used)
     regions = systems.lane_effect.shape[1]

@@ -29,15 +29,15 @@ class PeriodRates:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         if not self.blocks:
-            raise ValueError("rates.blocks is empty: must hold at least 1 block")
+            raise ValueError("rates.blocks is empty, must hold at least 1 block")
         shapes = [rates.pmf.shape for rates in self.blocks]
         for b, shape in enumerate(shapes):
             if shape != shapes[0]:
-                raise ValueError(f"rates.blocks[{b}] has shape {shape}: must be {shapes[0]}")
+                raise ValueError(f"rates.blocks[{b}] has shape {shape}, must be {shapes[0]}")
         bad = (self.block < 0) | (self.block >= len(self.blocks))
         if self.block.ndim != 1 or not self.block.size or bad.any():
             raise ValueError(
-                f"rates.block = {self.block}: must be a vector of blocks in "
+                f"rates.block is {self.block}, must be a vector of blocks in "
                 f"[0, {len(self.blocks)}), one for each period"
             )
 
@@ -58,7 +58,7 @@ class PeriodRates:
             ValueError: If the rates do not cover the period.
         """
         if not 0 <= period < self.num_periods:
-            raise ValueError(f"period must be in [0, {self.num_periods}), got {period}")
+            raise ValueError(f"period is {period}, must be in [0, {self.num_periods})")
         return self.blocks[int(self.block[period])]
 
     @property
@@ -92,7 +92,7 @@ class SmoothingConfig:
         """Check the bounds."""
         for name in ("views", "orders", "national_views", "period_views", "period_orders"):
             if not getattr(self, name) > 0:
-                msg = f"{name} must be above 0, got {getattr(self, name)}"
+                msg = f"{name} is {getattr(self, name)}, must be above 0"
                 raise ValueError(msg)
 
 
@@ -124,13 +124,13 @@ def rates_from_counts(
     smoothing = SmoothingConfig() if smoothing is None else smoothing
     n = np.asarray(counts, np.float64)
     if n.ndim != 3 or n.shape[1:] != (4, 4):
-        msg = f"counts must have shape (P, 4, 4), got {n.shape}"
+        msg = f"counts has shape {n.shape}, must be (P, 4, 4)"
         raise ValueError(msg)
     _require_counts(n)
     seen, bought = n[:, :3], n[:, :3, :3]
     orders, views = bought.sum(), seen.sum()
     if orders == 0 or orders == views:
-        msg = f"counts must hold orders and views without one, got {orders} orders, {views} views"
+        msg = f"counts is {orders} orders, {views} views, must hold orders and views without one"
         raise ValueError(msg)
     default = ConversionRates.from_conversion(np.array([orders / views])).pmf[0, :3, :3]
     by_promise = seen.sum(axis=(0, 2))[:, None]
@@ -169,7 +169,7 @@ def period_rates_from_counts(
     smoothing = SmoothingConfig() if smoothing is None else smoothing
     n = np.asarray(counts, np.float64)
     if n.ndim != 4 or n.shape[0] < 1 or n.shape[2:] != (4, 4):
-        msg = f"counts must have shape (B, P, 4, 4) with B >= 1, got {n.shape}"
+        msg = f"counts has shape {n.shape}, must be (B, P, 4, 4) with B >= 1"
         raise ValueError(msg)
     _require_counts(n)
     overall = rates_from_counts(n.sum(axis=0), smoothing)
@@ -192,7 +192,7 @@ def _require_counts(n: FloatArray) -> None:
     bad = (n < 0) | (faster & (n > 0))
     if bad.any():
         first = tuple(int(k) for k in np.argwhere(bad)[0])
-        msg = f"counts{list(first)} must be at least 0, and 0 if ruled out, got {n[first]}"
+        msg = f"counts{list(first)} is {n[first]}, must be at least 0, and 0 if ruled out"
         raise ValueError(msg)
 
 
@@ -274,7 +274,7 @@ def estimate_period_rates(
         ValueError: If ``periods_per_block`` is below 1, and as ``estimate_rates`` does.
     """
     if periods_per_block < 1:
-        msg = f"periods_per_block must be at least 1, got {periods_per_block}"
+        msg = f"periods_per_block is {periods_per_block}, must be at least 1"
         raise ValueError(msg)
     periods = log["calendar"].num_rows
     last = max(1, periods // periods_per_block) - 1
@@ -313,4 +313,4 @@ def _require_rows(log: EventLog, name: str, ok: NDArray[np.bool_], bound: str) -
     if not bool(ok.all()):
         row = int(np.argmin(ok))
         value = log["glance_views"][name][row].as_py()
-        raise ValueError(f"glance_views.{name}, row {row}: {value!r} must be {bound}")
+        raise ValueError(f"glance_views.{name}, row {row} is {value!r}, must be {bound}")

@@ -61,7 +61,7 @@ def box_table(
     weight = log.array("products", "weight_lb")
     space = np.zeros_like(weight) if volume is None else np.asarray(volume, np.float64)
     if space.shape != weight.shape:
-        msg = f"volume must have shape {weight.shape}, got {space.shape}"
+        msg = f"volume has shape {space.shape}, must be {weight.shape}"
         raise ValueError(msg)
     if volume is not None:
         require(np.isfinite(space) & (space > 0), "volume", space, "finite and above 0")
@@ -150,7 +150,7 @@ def fit_ship_cost(boxes: BoxTable) -> ShipCostFit:
 
     design = _design(boxes.zone, boxes.billable_lb, boxes.distance_km, boxes.items)
     if len(design) <= len(FEATURES):
-        msg = f"boxes must be more than {len(FEATURES)}, got {len(design)}"
+        msg = f"boxes is {len(design)}, must be more than {len(FEATURES)}"
         raise ValueError(msg)
     for field in fields(boxes):
         values = getattr(boxes, field.name)

@@ -76,7 +76,7 @@ def hindsight_plan(simulator: Simulator, params: Params, scenario: Scenario) -> 
     """
     series = jax.tree.map(np.asarray, scenario.series)
     if simulator.whole_units and series.split_uniform is not None:
-        raise ValueError("series.split_uniform is given with whole units: must be None")
+        raise ValueError("series.split_uniform is given with whole units, must be None")
     customers = _customers(simulator, params, scenario)
     return _Model(simulator, params, scenario, customers).solve()
 

@@ -95,7 +95,7 @@ def fit_price_forecast(
     limited = np.flatnonzero(np.isfinite(capacity))
     if len(features) != len(prices) or not features or not len(limited):
         raise ValueError(
-            f"{len(features)} features, {len(prices)} prices, {len(limited)} limited nodes: must "
+            f"{len(features)} features, {len(prices)} prices, {len(limited)} limited nodes, must "
             "be as many features as prices, and at least 1 of each"
         )
     seen = [CapacityRollouts.seen(p, config.periods_seen) for p in prices]

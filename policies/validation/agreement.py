@@ -57,7 +57,7 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
     if (right == 0).any():
         name = validation.names[int(np.argmin(np.abs(right)))]
         raise ValueError(
-            f"policy {name!r} has the value 0 in the {reference}: must differ from 0, errors are "
+            f"policy {name!r} has the value 0 in the {reference}, must differ from 0, errors are "
             "relative to it"
         )
     drawn, drawn_right = draw_means(first), draw_means(second)

@@ -20,10 +20,10 @@ class Fitted:
     def __post_init__(self) -> None:
         """Refuse an empty set."""
         if not self.product_id:
-            raise ValueError("fitted.product_id is empty: must name at least 1 product")
+            raise ValueError("fitted.product_id is empty, must name at least 1 product")
         if not 0 <= self.first_period < self.stop_period:
             raise ValueError(
-                f"fitted periods are [{self.first_period}, {self.stop_period}): must be at least "
+                f"fitted periods are [{self.first_period}, {self.stop_period}), must be at least "
                 "1, from 0 on"
             )
 

@@ -153,11 +153,11 @@ def validate(
     for world in worlds.values():
         if len(world.views) != replications or replications == 0:
             raise ValueError(
-                f"oracle has {replications} replications, truth {len(world.views)}: must be the "
+                f"oracle has {replications} replications, truth {len(world.views)}, must be the "
                 "same, at least 1"
             )
     if not policies:
-        raise ValueError("policies is empty: must hold at least 1")
+        raise ValueError("policies is empty, must hold at least 1")
     which = np.arange(windows.num_products) if judges is None else np.asarray(judges, np.int64)
     columns = ("simulator", *worlds)
     total = len(policies) * replications * len(columns)

@@ -72,7 +72,7 @@ def make_windows(
     periods = series.period.shape[1]
     if len(starts) == 0 or len(starts) != len(pipelines):
         raise ValueError(
-            f"starts has {len(starts)} entries, pipelines {len(pipelines)}: must be the same, "
+            f"starts has {len(starts)} entries, pipelines {len(pipelines)}, must be the same, "
             "at least 1"
         )
     for start in starts:

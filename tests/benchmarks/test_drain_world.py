@@ -38,7 +38,7 @@ def test_history_is_what_the_truth_did(made):
 
 
 def test_no_preset_of_another_name():
-    with pytest.raises(ValueError, match="'huge': must be one of tiny, small, paper"):
+    with pytest.raises(ValueError, match="'huge', must be one of tiny, small, paper"):
         make_drain_world("huge", 0)
 
 

@@ -110,5 +110,5 @@ def test_other_joints_and_temperatures_are_refused(process):
     with pytest.raises(ValueError, match="must be 'independent' and 'censored'"):
         GumbelDrain(kernel=copula)
     fine = replace(copula, config=INDEPENDENT)
-    with pytest.raises(ValueError, match=r"temperature = 0\.0: must be above 0"):
+    with pytest.raises(ValueError, match=r"temperature is 0\.0, must be above 0"):
         GumbelDrain(kernel=fine, temperature=0.0)

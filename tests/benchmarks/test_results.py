@@ -97,7 +97,7 @@ def test_a_bad_claim_is_refused(field, value, message):
 
 
 def test_unknown_issues_and_results_without_claims_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="issue = 'none'"):
+    with pytest.raises(ValueError, match="issue is 'none'"):
         write_result("x", "none", claims(), [], [], "", 0, folder=tmp_path)
     with pytest.raises(ValueError, match="claims is empty"):
         write_result("x", "oracle", [], [], [], "", 0, folder=tmp_path)
@@ -117,5 +117,5 @@ def test_the_timer_runs_warm_ups_and_repeats():
     assert len(calls) == 5
     assert len(times) == 3
     assert median == sorted(times)[1]
-    with pytest.raises(ValueError, match="repeats = 0"):
+    with pytest.raises(ValueError, match="repeats is 0"):
         median_seconds(lambda: None, repeats=0)

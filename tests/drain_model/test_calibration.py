@@ -99,8 +99,8 @@ def test_a_paired_ratio_is_narrower_than_its_parts() -> None:
     ("call", "message"),
     [
         (lambda: resampling.bootstrap(np.ones(2), np.ones(3)), r"numerator has shape \(2,\)"),
-        (lambda: resampling.bootstrap(np.ones(2), np.ones(2), level=1.0), "level = 1.0"),
-        (lambda: resampling.bootstrap(np.ones(2), np.ones(2), resamples=0), "resamples = 0"),
+        (lambda: resampling.bootstrap(np.ones(2), np.ones(2), level=1.0), "level is 1.0"),
+        (lambda: resampling.bootstrap(np.ones(2), np.ones(2), resamples=0), "resamples is 0"),
     ],
 )
 def test_bad_input_is_named(call, message: str) -> None:

@@ -57,12 +57,12 @@ def test_a_checkpoint_comes_back_as_it_was(checkpoint: Checkpoint, path: Path) -
 
 
 def test_another_config_is_named(path: Path) -> None:
-    with pytest.raises(ValueError, match=r"config\.heads = 2: must be 4"):
+    with pytest.raises(ValueError, match=r"config\.heads is 2, must be 4"):
         load_checkpoint(path, config=replace(TINY, heads=4))
 
 
 def test_more_periods_than_the_data_has_are_named(checkpoint: Checkpoint, data: DrainData) -> None:
-    with pytest.raises(ValueError, match=r"periods \[16, 21\): must be .* part of \[0, 20\)"):
+    with pytest.raises(ValueError, match=r"periods \[16, 21\), must be .* part of \[0, 20\)"):
         sample_panel(checkpoint, data, (16, 21), 4, jax.random.key(0))
 
 
@@ -84,7 +84,7 @@ def test_arrays_that_do_not_fit_the_config_are_named(path: Path) -> None:
         arrays["weights/context/bias"] = arrays["weights/context/bias"][:3]
 
     rewrite(path, cut)
-    with pytest.raises(ValueError, match=r"weights/context/bias has shape \(3,\): must be \(8,\)"):
+    with pytest.raises(ValueError, match=r"weights/context/bias has shape \(3,\), must be \(8,\)"):
         load_checkpoint(path)
 
 
@@ -95,14 +95,14 @@ def test_an_unknown_config_key_is_named(path: Path) -> None:
         arrays["meta"] = np.array(json.dumps(meta))
 
     rewrite(path, add)
-    with pytest.raises(ValueError, match=r"config\.depth = 7: must be one of"):
+    with pytest.raises(ValueError, match=r"config\.depth is 7, must be one of"):
         load_checkpoint(path)
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])
 def test_half_a_file_is_no_checkpoint(path: Path, kept: int) -> None:
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"model\.npz: must be a whole \.npz file"):
+    with pytest.raises(ValueError, match=r"model\.npz, must be a whole \.npz file"):
         load_checkpoint(path)
 
 
@@ -123,7 +123,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: DrainData) -> None:
     checkpoint.require(data)
-    with pytest.raises(ValueError, match=r"data\.calendar has 1 features: must be 2"):
+    with pytest.raises(ValueError, match=r"data\.calendar has 1 features, must be 2"):
         checkpoint.require(replace(data, calendar=data.calendar[:, :1]))
     moved = replace(
         data,
@@ -132,7 +132,7 @@ def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: 
             node_coordinates=jnp.asarray(data.geography.node_coordinates).at[2].add(1.0),
         ),
     )
-    with pytest.raises(ValueError, match=r"node_coordinates\[2\] = .*: must be"):
+    with pytest.raises(ValueError, match=r"node_coordinates\[2\] is .*, must be"):
         checkpoint.require(moved)
     checkpoint.require(moved, new_nodes=True)
     fewer = replace(
@@ -145,5 +145,5 @@ def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: 
         active=data.active[:, :3],
         **{n: getattr(data, n)[..., :3] for n in ("outbound", "ship_cost", "available")},
     )
-    with pytest.raises(ValueError, match="data has 3 nodes: must be 4"):
+    with pytest.raises(ValueError, match="data has 3 nodes, must be 4"):
         checkpoint.require(fewer)

@@ -257,5 +257,5 @@ def test_fitting_finds_the_conversion_costs_and_a_useful_temperature(processes) 
 
 
 def test_sizes_are_checked() -> None:
-    with pytest.raises(ValueError, match="max_orders = 0: must be at least 1"):
+    with pytest.raises(ValueError, match="max_orders is 0, must be at least 1"):
         ClosestNode(max_orders=0, num_nodes=2)

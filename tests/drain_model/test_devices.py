@@ -66,8 +66,8 @@ def test_two_devices_train_as_one_does(process) -> None:
 @pytest.mark.parametrize(
     ("devices", "message"),
     [
-        (0, r"devices = 0: must be in \[1, \d+\]"),
-        (999, r"devices = 999: must be in \[1, \d+\]"),
+        (0, r"devices is 0, must be in \[1, \d+\]"),
+        (999, r"devices is 999, must be in \[1, \d+\]"),
     ],
 )
 def test_devices_that_are_not_there_are_named(process, devices: int, message: str) -> None:

@@ -76,7 +76,7 @@ def test_members_that_are_one_model_do_not_differ_and_others_do(members) -> None
 def test_members_of_other_configs_and_none_are_refused(members) -> None:
     data, checkpoints = members
     places = (data.geography, data.active.any(axis=0), data.active.argmax(axis=0))
-    with pytest.raises(ValueError, match="checkpoints is empty: must hold at least 1"):
+    with pytest.raises(ValueError, match="checkpoints is empty, must hold at least 1"):
         EnsembleDrain.bind([], *places)
     other = replace(checkpoints[1], config=replace(TINY, patience=3))
     with pytest.raises(ValueError, match=r"checkpoints\[1\].config"):

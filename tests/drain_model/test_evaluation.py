@@ -107,7 +107,7 @@ def test_groups_are_of_near_nodes(process: Process) -> None:
     data = replace(data, geography=replace(data.geography, node_coordinates=nodes))
     assert node_groups(data).tolist() == [-1, 0, 0, 1]
     assert node_groups(data, 3).tolist() == [-1, 0, 1, 2]
-    with pytest.raises(ValueError, match="number = 4"):
+    with pytest.raises(ValueError, match="number is 4"):
         node_groups(data, 4)
 
 

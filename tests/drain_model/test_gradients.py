@@ -84,7 +84,7 @@ def test_the_reference_agrees_with_the_score_function_and_varies_less(kind: str)
 
 
 def test_the_score_function_needs_two_paths() -> None:
-    with pytest.raises(ValueError, match="1 paths: must be at least 2"):
+    with pytest.raises(ValueError, match="1 paths, must be at least 2"):
         score_gradient(TwoNodes("independent"), THETA[:2], uniforms(0, 1, 2))
 
 

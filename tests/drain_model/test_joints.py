@@ -242,12 +242,12 @@ def test_coherent_derivative_of_enumerated_expectations(stock: tuple) -> None:
 @pytest.mark.parametrize("kind", ["independent", "copula"])
 def test_an_unknown_cap_is_refused(kind: str) -> None:
     made = joint_of(kind, jnp.ones(2), jnp.zeros(2), jnp.zeros(()))
-    with pytest.raises(ValueError, match="cap = 'both': must be one of"):
+    with pytest.raises(ValueError, match="cap is 'both', must be one of"):
         replace(made, cap="both")
 
 
 def test_too_few_cells_are_refused() -> None:
-    with pytest.raises(ValueError, match="cells = 8: must be at least 16"):
+    with pytest.raises(ValueError, match="cells is 8, must be at least 16"):
         Coherent(
             total=dist_of(jnp.ones(())),
             log_share=jnp.zeros(2),

@@ -187,10 +187,10 @@ def test_gradients_reach_stock_and_are_finite_at_empty_shelves(bound, data: Drai
 def test_other_features_than_the_checkpoints_are_named(bound, data: DrainData) -> None:
     kernel, params = bound
     series = series_of(data, jnp.zeros((data.num_periods, kernel.num_uniforms)))
-    with pytest.raises(ValueError, match=r"series\.calendar has 1 features: must be 2"):
+    with pytest.raises(ValueError, match=r"series\.calendar has 1 features, must be 2"):
         kernel.prepare(params, replace(series, calendar=series.calendar[:, :1]))
 
 
 def test_shapes_of_the_node_set_are_checked(checkpoint: Checkpoint, data: DrainData) -> None:
-    with pytest.raises(ValueError, match=r"serves has shape \(3,\): must be \(4,\)"):
+    with pytest.raises(ValueError, match=r"serves has shape \(3,\), must be \(4,\)"):
         LearnedDrain.bind(checkpoint, data.geography, np.ones(3, bool), np.zeros(4, int))

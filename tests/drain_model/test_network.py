@@ -172,7 +172,7 @@ def test_only_the_variant_that_sees_sales_is_given_them(data: DrainData) -> None
     config = replace(PLAIN, sales=True)
     network, inputs = untrained(data, config), data.inputs()
     static = network.static(Statistics.from_data(data), data.geography)
-    with pytest.raises(ValueError, match=r"sales given = False: must be config.sales = True"):
+    with pytest.raises(ValueError, match=r"sales given is False, must be config.sales = True"):
         network(static, replace(inputs, sales=None))
     sales = jnp.ones_like(inputs.glance_views)
     few, many = (network(static, replace(inputs, sales=x))[0].dist for x in (sales, 9.0 * sales))
@@ -191,23 +191,23 @@ def test_a_convolution_step_is_its_window() -> None:
 
 
 def test_the_conversion_column_must_be_an_attribute() -> None:
-    with pytest.raises(ValueError, match=r"config\.conversion_column = 2: must be below .* = 2"):
+    with pytest.raises(ValueError, match=r"config\.conversion_column is 2, must be below .* = 2"):
         DrainNetwork(TINY, 1, 2, rngs=nnx.Rngs(0))
 
 
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("heads", 5, r"config\.heads = 5: must divide width = 16"),
+        ("heads", 5, r"config\.heads is 5, must divide width = 16"),
         ("width", 0, r"config\.width = 0"),
-        ("mixing", "cnn", r"config\.mixing = 'cnn': must be one of transformer, rnn"),
+        ("mixing", "cnn", r"config\.mixing is 'cnn', must be one of transformer, rnn"),
         (
             "joint",
             "joint",
-            r"config\.joint = 'joint': must be one of independent, copula, coherent",
+            r"config\.joint is 'joint', must be one of independent, copula, coherent",
         ),
-        ("cap", "none", r"config\.cap = 'none': must be one of censored, truncated"),
-        ("precision", "int8", r"config\.precision = 'int8': must be one of float32, bfloat16"),
+        ("cap", "none", r"config\.cap is 'none', must be one of censored, truncated"),
+        ("precision", "int8", r"config\.precision is 'int8', must be one of float32, bfloat16"),
         ("lane_heads", -1, r"config\.lane_heads = -1"),
         ("dilations", (), r"config\.dilations is empty"),
         ("validation_share", 1.0, r"config\.validation_share = 1\.0"),
@@ -219,5 +219,5 @@ def test_bad_sizes_are_named(field: str, value: object, message: str) -> None:
 
 
 def test_unknown_config_keys_are_named() -> None:
-    with pytest.raises(ValueError, match=r"config\.widht = 3: must be one of"):
+    with pytest.raises(ValueError, match=r"config\.widht is 3, must be one of"):
         DrainConfig.from_dict({"widht": 3})

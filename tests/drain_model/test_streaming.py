@@ -89,7 +89,7 @@ def test_a_value_that_is_not_finite_is_named_where_it_is_read(process, tmp_path:
     stored = zarr.open_group(folder)["ship_cost"]
     stored[3, 5, 1] = np.nan
     stream = PanelStream(folder)
-    message = r"products 2 to 3 of the panel, .*: data\.ship_cost\[1, 5, 1\] = nan: must be finite"
+    message = r"products 2 to 3 of the panel, .*: data\.ship_cost\[1, 5, 1\] is nan, must be finite"
     with pytest.raises(ValueError, match=message):
         list(stream.batches(np.array([[0, 1], [2, 3]])))
     with pytest.raises(ValueError, match=message):
@@ -99,10 +99,10 @@ def test_a_value_that_is_not_finite_is_named_where_it_is_read(process, tmp_path:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"periods": 21}, r"periods = 21: must be in \[1, 20\]"),
-        ({"periods": 0}, r"periods = 0: must be in \[1, 20\]"),
-        ({"window": 0}, r"window = 0"),
-        ({"threads": 0}, r"threads = 0"),
+        ({"periods": 21}, r"periods is 21, must be in \[1, 20\]"),
+        ({"periods": 0}, r"periods is 0, must be in \[1, 20\]"),
+        ({"window": 0}, r"window is 0"),
+        ({"threads": 0}, r"threads is 0"),
     ],
 )
 def test_bad_arguments_are_named(folder: Path, arguments: dict, message: str) -> None:
@@ -111,8 +111,8 @@ def test_bad_arguments_are_named(folder: Path, arguments: dict, message: str) ->
 
 
 def test_what_is_no_panel_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nowhere: must be a folder with a panel"):
+    with pytest.raises(ValueError, match=r"nowhere, must be a folder with a panel"):
         PanelStream(tmp_path / "nowhere")
     zarr.create_group(tmp_path / "other", zarr_format=2)
-    with pytest.raises(ValueError, match=r"other lacks 'product': must be a panel"):
+    with pytest.raises(ValueError, match=r"other lacks 'product', must be a panel"):
         PanelStream(tmp_path / "other")

@@ -140,8 +140,8 @@ def test_weights_are_one_over_the_initial_loss() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda d: train(d.periods(0, 1), TINY), r"data\.num_periods = 1: must be at least 2"),
-        (lambda d: d.periods(3, 99), r"periods \[3, 99\): must be a non-empty part of \[0, 20\)"),
+        (lambda d: train(d.periods(0, 1), TINY), r"data\.num_periods is 1, must be at least 2"),
+        (lambda d: d.periods(3, 99), r"periods \[3, 99\), must be a non-empty part of \[0, 20\)"),
     ],
 )
 def test_too_few_periods_are_named(call, message: str, data: DrainData) -> None:

@@ -181,9 +181,9 @@ def test_equal_arguments_share_a_problem_and_what_is_compiled():
 def test_environments_are_found_by_name_and_load_nothing_heavy():
     code = (
         "import gymnasium, sys\n"
-        "env = gymnasium.make('draingym:draingym/SingleStore-v0', horizon=3)\n"
+        "env is gymnasium.make('draingym:draingym/SingleStore-v0', horizon=3)\n"
         "env.reset(seed=0)\n"
-        "ends = [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
+        "ends is [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
         "print(ends, 'draingym/Placement-v0' in gymnasium.registry)\n"
         "print(sorted({'flax', 'matplotlib', 'optax', 'policies'} & sys.modules.keys()))\n"
     )

@@ -126,8 +126,8 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sede": 1}, r"config.sede = 1 is unknown, must be one of data, seed"),
-        ({"drain": {"widht": 8}}, r"config.drain.widht = 8 is unknown"),
+        ({"sede": 1}, r"config.sede is 1, must be one of data, seed"),
+        ({"drain": {"widht": 8}}, r"config.drain.widht is 8"),
         ({"samples": 1}, r"samples is 1, must be at least 2"),
         ({"train_share": "most"}, r"config.train_share is 'most', must be of type float"),
         ({"data": "jd"}, r"config.data is 'jd', must be one of ta-feng, synthetic"),
@@ -241,7 +241,7 @@ def test_validate_judges_the_policies_of_files_in_the_truth_too(run, tmp_path, m
     [
         ((), "6 of 6 products of the validation"),
         (("--start", 5, "--allow-overlap", "products"), "periods of the validation were trained"),
-        (("--start", 400), "periods [400, 30): must be a non-empty part of [1, 30)"),
+        (("--start", 400), "periods [400, 30), must be a non-empty part of [1, 30)"),
         (("--replications", 0), "replications is 0, must be at least 1"),
         (("--policies", "other.npz", "--allow-overlap", "products"), "other.npz holds"),
     ],

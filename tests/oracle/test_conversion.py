@@ -87,7 +87,7 @@ def test_a_drawn_latent_repeats_history(seed):
 
 
 def test_an_option_without_probability_is_refused():
-    with pytest.raises(ValueError, match=r"option\[\] = 0 has probability 0.0 under the promise"):
+    with pytest.raises(ValueError, match=r"option\[\] is 0 has probability 0.0 under the promise"):
         latent_interval(np.cumsum(TWO_DAYS), 0)
 
 
@@ -185,7 +185,7 @@ def test_drawn_latents_are_not_the_true_ones(small_world, history):
 def test_a_region_without_places_is_refused(small_world, history):
     log = to_event_log(small_world, history)
     merged = replace(small_world.places, region=np.minimum(small_world.places.region, 4))
-    with pytest.raises(ValueError, match=r"glance_views.region\[\d+\] = 5"):
+    with pytest.raises(ValueError, match=r"glance_views.region\[\d+\] is 5"):
         sample_latent(log, estimate_rates(log), merged)
 
 

@@ -175,7 +175,7 @@ class Says:
         pytest.param(
             {"units": 2, "at": 0.05}, 5, "must leave at or after 0.1, got 0.05", id="soon"
         ),
-        pytest.param({}, -1, r"stock\[0, 0\] of period 0 must be at least 0, got -1", id="stock"),
+        pytest.param({}, -1, r"stock\[0, 0\] of period 0 is -1, must be at least 0", id="stock"),
     ],
 )
 def test_answers_that_cannot_be_are_refused(changes, stock, message):
@@ -190,7 +190,7 @@ def test_answers_that_cannot_be_are_refused(changes, stock, message):
 
 
 def test_systems_that_lack_a_method_are_refused():
-    with pytest.raises(ValueError, match=r"systems.ship_cost must be a ShipCostModel, got Says"):
+    with pytest.raises(ValueError, match=r"systems.ship_cost is Says, must be a ShipCostModel"):
         replace(greedy_systems(make_systems([[1]])), ship_cost=Says(1))
 
 
@@ -199,7 +199,7 @@ def test_shelves_refuse_what_is_not_there():
     shelves.restock(0, np.array([[3, 1]]), np.array([0]))
     with pytest.raises(ValueError, match=r"units must be in \[1, 3\].*got 4"):
         shelves.reserve(0, 0, 4)
-    with pytest.raises(ValueError, match="node must be open in period 0, got 1"):
+    with pytest.raises(ValueError, match="node is 1, must be open in period 0"):
         shelves.reserve(0, 1, 1)
     shelves.reserve(0, 0, 2)
     with pytest.raises(ValueError, match=r"release: units must be in \[1, 2\].*got 3"):

@@ -57,9 +57,9 @@ def test_what_the_tables_lack_is_named(true_systems, log):
     fit = fit_ship_cost(box_table(log))
     with pytest.raises(ValueError, match="distance_km is None"):
         FittedShipCost(fit, replace(true_systems, distance_km=None))
-    with pytest.raises(ValueError, match=r"volume is None: must be \[P\] with"):
+    with pytest.raises(ValueError, match=r"volume is None, must be \[P\] with"):
         FittedShipCost(fit, true_systems, volume_share=0.5)
-    with pytest.raises(ValueError, match=r"volume must have shape \(6,\), got \(1,\)"):
+    with pytest.raises(ValueError, match=r"volume has shape \(1,\), must be \(6,\)"):
         FittedShipCost(fit, true_systems, volume=[1.0])
-    with pytest.raises(ValueError, match=r"volume\[0\] = 0\.0: must be above 0"):
+    with pytest.raises(ValueError, match=r"volume\[0\] is 0\.0, must be above 0"):
         FittedShipCost(fit, true_systems, volume=np.zeros(6))

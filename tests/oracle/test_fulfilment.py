@@ -221,10 +221,10 @@ def test_cost_noise_depends_on_seed_basket_and_node_alone():
 @pytest.mark.parametrize(
     ("stock", "period", "message"),
     [
-        pytest.param([[1, 2]], 0, r"stock must have shape \(1, 1\), got \(1, 2\)", id="shape"),
-        pytest.param([[-2]], 0, r"stock\[0, 0\] must be at least 0, got -2", id="negative"),
+        pytest.param([[1, 2]], 0, r"stock has shape \(1, 2\), must be \(1, 1\)", id="shape"),
+        pytest.param([[-2]], 0, r"stock\[0, 0\] is -2, must be at least 0", id="negative"),
         pytest.param([[1.0]], 0, "whole units of an integer type, got float64", id="real"),
-        pytest.param([[1]], 1, r"period must be in \[0, 1\), got 1", id="period"),
+        pytest.param([[1]], 1, r"period is 1, must be in \[0, 1\)", id="period"),
     ],
 )
 def test_bad_input_names_the_field_and_the_bound(stock, period, message):

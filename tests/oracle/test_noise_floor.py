@@ -130,7 +130,7 @@ def test_no_view_no_drain(one_of_each):
     [
         pytest.param((2, 3, 1), (1, 3, 1), 1, r"available must have shape \(1, T, 1\)", id="stock"),
         pytest.param((1, 3, 1), (1, 2, 1), 1, r"glance_views must have shape", id="views"),
-        pytest.param((1, 3, 1), (1, 3, 1), 0, "num_samples must be at least 1, got 0", id="none"),
+        pytest.param((1, 3, 1), (1, 3, 1), 0, "num_samples is 0, must be at least 1", id="none"),
     ],
 )
 def test_bad_shapes_are_refused(one_of_each, available, views, samples, message):
@@ -147,5 +147,5 @@ def test_bad_shapes_are_refused(one_of_each, available, views, samples, message)
 
 def test_negative_stock_is_refused(one_of_each):
     systems, profile = one_of_each
-    with pytest.raises(ValueError, match=r"available\[0, 0, 0\] = -1"):
+    with pytest.raises(ValueError, match=r"available\[0, 0, 0\] is -1"):
         resample_drain(systems, profile, np.full((1, 1, 1), -1), np.ones((1, 1, 1), np.int64))

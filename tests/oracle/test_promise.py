@@ -112,11 +112,11 @@ def test_regions_of_a_world(small_world, true_systems):
 @pytest.mark.parametrize(
     ("stock", "time", "used", "message"),
     [
-        ([1], 0.5, None, r"stock must have shape \(2,\) or \(P, 2\), got \(1,\)"),
-        ([1, -1], 0.5, None, r"stock\[1\] = -1: must be at least 0"),
+        ([1], 0.5, None, r"stock has shape \(1,\), must be \(2,\) or \(P, 2\)"),
+        ([1, -1], 0.5, None, r"stock\[1\] is -1, must be at least 0"),
         ([1, 1], math.nan, None, "time must be finite"),
-        ([1, 1], 0.5, [1], r"used must have shape \(2,\), got \(1,\)"),
-        ([1, 1], 0.5, [0, -2], r"used\[1\] = -2: must be at least 0"),
+        ([1, 1], 0.5, [1], r"used has shape \(1,\), must be \(2,\)"),
+        ([1, 1], 0.5, [0, -2], r"used\[1\] is -2, must be at least 0"),
     ],
 )
 def test_bad_input_is_named(stock, time, used, message):

@@ -114,12 +114,12 @@ def test_bad_blocks_are_refused(blocks, block, message):
 
 
 def test_a_period_outside_the_rates_is_refused():
-    with pytest.raises(ValueError, match=r"period must be in \[0, 2\), got 2"):
+    with pytest.raises(ValueError, match=r"period is 2, must be in \[0, 2\)"):
         PeriodRates(blocks=(rates_at(0.1),), block=np.array([0, 0])).at(2)
 
 
 def test_a_block_has_at_least_one_period(log):
-    with pytest.raises(ValueError, match="periods_per_block must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="periods_per_block is 0, must be at least 1"):
         estimate_period_rates(log, 0)
 
 

@@ -227,11 +227,11 @@ def test_bad_arguments_are_refused(setting, changes, message):
 
 
 def test_stock_that_cannot_be_is_refused(setting, available):
-    with pytest.raises(ValueError, match=r"stock must have shape \(6, 12, 4\), got \(6, 11, 4\)"):
+    with pytest.raises(ValueError, match=r"stock has shape \(6, 11, 4\), must be \(6, 12, 4\)"):
         replay(setting, available[:, 1:])
     bad = available.copy()
     bad[2, 3, 1] = -1
-    with pytest.raises(ValueError, match=r"stock\[2, 3, 1\] must be whole and at least 0, got -1"):
+    with pytest.raises(ValueError, match=r"stock\[2, 3, 1\] is -1, must be whole and at least 0"):
         replay(setting, bad)
     with pytest.raises(ValueError, match="must hold at least 1, got 1 and 0"):
         replay_many(setting, {"h": available}, [])

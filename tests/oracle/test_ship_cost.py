@@ -95,11 +95,11 @@ def test_the_emulated_bill_is_as_noisy_as_the_papers():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("lane_effect_sd", -0.1, "lane_effect_sd must be finite and at least 0, got -0.1"),
+        ("lane_effect_sd", -0.1, "lane_effect_sd is -0.1, must be finite and at least 0"),
         ("opportunity_cost", float("nan"), "opportunity_cost must be finite"),
-        ("cutoff_hour", 25.0, "cutoff_hour must be at most 24, got 25.0"),
-        ("lane_node_share", 1.5, "lane_node_share must be at most 1, got 1.5"),
-        ("capacity_factor", 0.0, "capacity_factor must be above 0, got 0.0"),
+        ("cutoff_hour", 25.0, "cutoff_hour is 25.0, must be at most 24"),
+        ("lane_node_share", 1.5, "lane_node_share is 1.5, must be at most 1"),
+        ("capacity_factor", 0.0, "capacity_factor is 0.0, must be above 0"),
         ("transit_bands_km", (500.0, 400.0), "transit_bands_km must increase"),
         ("zone_bands_miles", (-1.0, 400.0), "zone_bands_miles must be finite and at least 0"),
     ],

@@ -286,5 +286,5 @@ def test_bad_runs_are_refused(task):
         train_policy(ScoreFunction(policy=POLICY), task, config)
     with pytest.raises(ValueError, match="minibatches is 4, must divide 11 periods"):
         train_policy(PPO(policy=POLICY, hidden=(8,)), task, config)
-    with pytest.raises(ValueError, match="devices = 999"):
+    with pytest.raises(ValueError, match="devices is 999"):
         train_policy(GRADIENT, task, config, devices=999)

@@ -70,7 +70,7 @@ def test_folder_comes_back_when_the_swap_fails(
 def test_folder_refuses_a_file(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("x")
     with (
-        pytest.raises(ValueError, match="is a file: must be a folder"),
+        pytest.raises(ValueError, match="is a file, must be a folder"),
         atomic_folder(tmp_path / "log"),
     ):
         pass

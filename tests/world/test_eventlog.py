@@ -129,7 +129,7 @@ def test_half_written_log_leaves_what_was(
 
 
 def test_invalid_log_is_not_written(log: EventLog, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"boxes.units, row 0: -1"):
+    with pytest.raises(ValueError, match=r"boxes.units, row 0 is -1"):
         write_log(_set(log, "boxes", "units", 0, -1), tmp_path / "log")
     assert os.listdir(tmp_path) == []
 
@@ -138,7 +138,7 @@ def test_unreadable_file_is_named(log: EventLog, tmp_path: Path) -> None:
     write_log(log, tmp_path / "log")
     path = tmp_path / "log" / "boxes.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"boxes.parquet: must be a readable Parquet file"):
+    with pytest.raises(ValueError, match=r"boxes.parquet, must be a readable Parquet file"):
         read_log(tmp_path / "log")
     path.unlink()
     with pytest.raises(ValueError, match="lacks the table 'boxes'"):
@@ -158,11 +158,11 @@ def test_missing_table_and_columns(log: EventLog, name: str) -> None:
         wrong = log[name].set_column(
             log[name].column_names.index(column), column, pa.nulls(log[name].num_rows, pa.binary())
         )
-        with pytest.raises(ValueError, match=f"{name}.{column} is of type binary: must be"):
+        with pytest.raises(ValueError, match=f"{name}.{column} is of type binary, must be"):
             validate_log(EventLog(tables={**log.tables, name: wrong}))
         if column != "order" or name != "glance_views":
             row = log[name].num_rows - 1
-            with pytest.raises(ValueError, match=rf"{name}.{column}, row {row}: null"):
+            with pytest.raises(ValueError, match=rf"{name}.{column}, row {row} is null"):
                 validate_log(_set(log, name, column, row, None))
 
 
@@ -175,43 +175,67 @@ def test_unknown_table(log: EventLog) -> None:
 @pytest.mark.parametrize(
     ("table", "column", "row", "value", "message"),
     [
-        ("products", "product", 1, 2, r"products.product, row 1: 2 must be its row number"),
-        ("products", "price", 2, 0.0, r"products.price, row 2: 0.0 must be > 0"),
-        ("products", "unit_cost", 0, -1.0, r"products.unit_cost, row 0: -1.0 must be >= 0"),
-        ("products", "weight_lb", 0, np.inf, r"products.weight_lb, row 0: inf must be finite"),
-        ("nodes", "parent", 1, 2, r"nodes.parent, row 1: 2 must be -1 or an earlier node"),
-        ("nodes", "lead_time", 1, [0.5, 0.4], r"nodes.lead_time, row 1: .* sum to 1"),
-        ("nodes", "daily_capacity", 1, np.nan, r"nodes.daily_capacity, row 1: nan must be > 0"),
-        ("nodes", "latitude", 1, 95.0, r"nodes.latitude, row 1: 95.0 must be in \[-90.0, 90.0\]"),
-        ("nodes", "serves_customers", 2, False, r"boxes.node, row \d+: 2 must be a node that s"),
-        ("nodes", "active_from", 2, 11, r"boxes.node, row \d+: 2 must be a node that exists"),
-        ("customers", "region", 5, 4, r"customers.region, row 5: 4 must be in \[0, 4\)"),
-        ("calendar", "days", 3, 2.0, r"calendar.days, row 3: 2.0 must be 1.0 as in row 0"),
-        ("calendar", "start", 3, 3.5, r"calendar.start, row 3: 3.5 must be the end of"),
-        ("calendar", "weekday_sin", 3, np.nan, r"calendar.weekday_sin, row 3: nan must be finite"),
-        ("glance_views", "view", 9, 8, r"glance_views.view, row 9: 8 must be more than in the"),
-        ("glance_views", "promise", 9, "4d", r"glance_views.promise, row 9: '4d' must be one of"),
-        ("glance_views", "ship_option", 9, "x", r"glance_views.ship_option, row 9: 'x' must be"),
-        ("glance_views", "product", 9, 3, r"glance_views.product, row 9: 3 must be in \[0, 3\)"),
-        ("glance_views", "customer", 9, -1, r"glance_views.customer, row 9: -1 must be in"),
-        ("glance_views", "region", 9, 9, r"glance_views.region, row 9: 9 must be in \[0, 4\)"),
-        ("glance_views", "time", 9, 7.5, r"glance_views.period, row 9: 0 must be the period of"),
-        ("glance_views", "quantity", 9, -1, r"glance_views.quantity, row 9: -1 must be >= 0"),
-        ("order_lines", "view", 4, 10**6, r"order_lines.view, row 4: 1000000 must be a view"),
-        ("order_lines", "filled", 4, 99, r"order_lines.filled, row 4: 99 must be at most the"),
-        ("order_lines", "order_line", 4, 3, r"order_lines.order_line, row 4: 3 must be more"),
-        ("boxes", "order_line", 4, 10**6, r"boxes.order_line, row 4: 1000000 must be an order"),
-        ("boxes", "node", 4, 0, r"boxes.node, row 4: 0 must be a node that serves customers"),
-        ("boxes", "node", 4, 7, r"boxes.node, row 4: 7 must be in \[0, 3\)"),
-        ("boxes", "units", 4, 0, r"boxes.units, row 4: 0 must be > 0"),
-        ("boxes", "cost_share", 4, -0.5, r"boxes.cost_share, row 4: -0.5 must be >= 0"),
-        ("boxes", "shipped_at", 4, -1.0, r"boxes.shipped_at, row 4: -1.0 must be no earl"),
-        ("boxes", "shipped_at", 4, 12.0, r"boxes.shipped_at, row 4: 12.0 must be before the end"),
-        ("inventory", "on_hand", 7, -3, r"inventory.on_hand, row 7: -3 must be >= 0"),
-        ("inventory", "node", 7, 2, r"inventory.period, row 7: 0 must be one row a period"),
-        ("shipments", "product", 7, -1, r"shipments.product, row 7: -1 must be in \[0, 3\)"),
-        ("shipments", "arrives_at", 30, -1, r"shipments.arrives_at, row 30: -1 must be >= 0"),
-        ("shipments", "ordered_at", 30, 40, r"shipments.arrives_at, row 30: \d+ must be no ear"),
+        ("products", "product", 1, 2, r"products.product, row 1 is 2, must be its row number"),
+        ("products", "price", 2, 0.0, r"products.price, row 2 is 0.0, must be > 0"),
+        ("products", "unit_cost", 0, -1.0, r"products.unit_cost, row 0 is -1.0, must be >= 0"),
+        ("products", "weight_lb", 0, np.inf, r"products.weight_lb, row 0 is inf, must be finite"),
+        ("nodes", "parent", 1, 2, r"nodes.parent, row 1 is 2, must be -1 or an earlier node"),
+        ("nodes", "lead_time", 1, [0.5, 0.4], r"nodes.lead_time, row 1 is .* sum to 1"),
+        ("nodes", "daily_capacity", 1, np.nan, r"nodes.daily_capacity, row 1 is nan, must be > 0"),
+        (
+            "nodes",
+            "latitude",
+            1,
+            95.0,
+            r"nodes.latitude, row 1 is 95.0, must be in \[-90.0, 90.0\]",
+        ),
+        ("nodes", "serves_customers", 2, False, r"boxes.node, row \d+ is 2, must be a node that s"),
+        ("nodes", "active_from", 2, 11, r"boxes.node, row \d+ is 2, must be a node that exists"),
+        ("customers", "region", 5, 4, r"customers.region, row 5 is 4, must be in \[0, 4\)"),
+        ("calendar", "days", 3, 2.0, r"calendar.days, row 3 is 2.0, must be 1.0 as in row 0"),
+        ("calendar", "start", 3, 3.5, r"calendar.start, row 3 is 3.5, must be the end of"),
+        (
+            "calendar",
+            "weekday_sin",
+            3,
+            np.nan,
+            r"calendar.weekday_sin, row 3 is nan, must be finite",
+        ),
+        ("glance_views", "view", 9, 8, r"glance_views.view, row 9 is 8, must be more than in the"),
+        (
+            "glance_views",
+            "promise",
+            9,
+            "4d",
+            r"glance_views.promise, row 9 is '4d', must be one of",
+        ),
+        ("glance_views", "ship_option", 9, "x", r"glance_views.ship_option, row 9 is 'x', must be"),
+        ("glance_views", "product", 9, 3, r"glance_views.product, row 9 is 3, must be in \[0, 3\)"),
+        ("glance_views", "customer", 9, -1, r"glance_views.customer, row 9 is -1, must be in"),
+        ("glance_views", "region", 9, 9, r"glance_views.region, row 9 is 9, must be in \[0, 4\)"),
+        ("glance_views", "time", 9, 7.5, r"glance_views.period, row 9 is 0, must be the period of"),
+        ("glance_views", "quantity", 9, -1, r"glance_views.quantity, row 9 is -1, must be >= 0"),
+        ("order_lines", "view", 4, 10**6, r"order_lines.view, row 4 is 1000000, must be a view"),
+        ("order_lines", "filled", 4, 99, r"order_lines.filled, row 4 is 99, must be at most the"),
+        ("order_lines", "order_line", 4, 3, r"order_lines.order_line, row 4 is 3, must be more"),
+        ("boxes", "order_line", 4, 10**6, r"boxes.order_line, row 4 is 1000000, must be an order"),
+        ("boxes", "node", 4, 0, r"boxes.node, row 4 is 0, must be a node that serves customers"),
+        ("boxes", "node", 4, 7, r"boxes.node, row 4 is 7, must be in \[0, 3\)"),
+        ("boxes", "units", 4, 0, r"boxes.units, row 4 is 0, must be > 0"),
+        ("boxes", "cost_share", 4, -0.5, r"boxes.cost_share, row 4 is -0.5, must be >= 0"),
+        ("boxes", "shipped_at", 4, -1.0, r"boxes.shipped_at, row 4 is -1.0, must be no earl"),
+        (
+            "boxes",
+            "shipped_at",
+            4,
+            12.0,
+            r"boxes.shipped_at, row 4 is 12.0, must be before the end",
+        ),
+        ("inventory", "on_hand", 7, -3, r"inventory.on_hand, row 7 is -3, must be >= 0"),
+        ("inventory", "node", 7, 2, r"inventory.period, row 7 is 0, must be one row a period"),
+        ("shipments", "product", 7, -1, r"shipments.product, row 7 is -1, must be in \[0, 3\)"),
+        ("shipments", "arrives_at", 30, -1, r"shipments.arrives_at, row 30 is -1, must be >= 0"),
+        ("shipments", "ordered_at", 30, 40, r"shipments.arrives_at, row 30 is \d+, must be no ear"),
     ],
 )
 def test_bad_values_are_named(
@@ -223,19 +247,21 @@ def test_bad_values_are_named(
 
 def test_option_faster_than_the_promise(log: EventLog) -> None:
     row = _row(log, "glance_views", "promise", lambda x: x == "oos")
-    with pytest.raises(ValueError, match=rf"ship_option, row {row}: '1d' must be no faster"):
+    with pytest.raises(ValueError, match=rf"ship_option, row {row} is '1d', must be no faster"):
         validate_log(_set(log, "glance_views", "ship_option", row, "1d"))
 
 
 def test_orders_and_views_belong_together(log: EventLog) -> None:
     row = _row(log, "glance_views", "order", lambda x: x is not None)
-    with pytest.raises(ValueError, match=rf"glance_views.order, row {row}: None must be an order"):
+    with pytest.raises(
+        ValueError, match=rf"glance_views.order, row {row} is None, must be an order"
+    ):
         validate_log(_set(log, "glance_views", "order", row, None))
     line = _row(log, "order_lines", "view", lambda x: x == row)
-    with pytest.raises(ValueError, match=rf"order_lines.order, row {line}: .* order of its view"):
+    with pytest.raises(ValueError, match=rf"order_lines.order, row {line} is .* order of its view"):
         validate_log(_set(log, "order_lines", "order", line, 10**6))
     unordered = _row(log, "glance_views", "order", lambda x: x is None)
-    with pytest.raises(ValueError, match=rf"order_lines.order, row {line}: "):
+    with pytest.raises(ValueError, match=rf"order_lines.order, row {line} is "):
         validate_log(_set(log, "order_lines", "view", line, unordered))
 
 
@@ -244,7 +270,9 @@ def test_one_box_has_one_node(log: EventLog) -> None:
     first = boxes["node"].index(1)
     other = boxes["node"].index(2)
     bad = _set(log, "boxes", "box", other, boxes["box"][first])
-    with pytest.raises(ValueError, match=r"boxes.node, row \d+: [12] must be one node for a box"):
+    with pytest.raises(
+        ValueError, match=r"boxes.node, row \d+ is [12], must be one node for a box"
+    ):
         validate_log(bad)
 
 
@@ -282,13 +310,13 @@ def test_opening_stock_is_not_negative(log: EventLog) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
-        ("parcels", {}, "table 'parcels': must be one of"),
+        ("parcels", {}, "table 'parcels', must be one of"),
         ("regions", {"region": None}, "regions lacks the column 'region'"),
         ("regions", {"zip": np.zeros(2)}, "regions has the unknown column 'zip'"),
-        ("regions", {"region": np.array([0.5, 1.5])}, "regions.region: must be int32"),
-        ("regions", {"region": np.array([0, 2**40])}, "regions.region: must be int32"),
+        ("regions", {"region": np.array([0.5, 1.5])}, "regions.region, must be int32"),
+        ("regions", {"region": np.array([0, 2**40])}, "regions.region, must be int32"),
         ("regions", {"population": np.ones(3)}, "columns of different lengths"),
-        ("regions", {"name": [1, 2]}, "regions.name: must be string"),
+        ("regions", {"name": [1, 2]}, "regions.name, must be string"),
     ],
     ids=["table", "missing", "unknown", "fraction", "overflow", "length", "type"],
 )
@@ -312,7 +340,7 @@ def test_make_table_refuses_unknown_codes(log: EventLog) -> None:
     )
     columns["promise"] = columns["promise"].copy()
     columns["promise"][6] = 4
-    with pytest.raises(ValueError, match=r"promise, row 6: code 4 must be in \[0, 4\)"):
+    with pytest.raises(ValueError, match=r"promise, row 6 is code 4, must be in \[0, 4\)"):
         make_table("glance_views", columns)
 
 
@@ -349,6 +377,6 @@ def test_box_is_shipped_after_its_order(log: EventLog) -> None:
     time = log["glance_views"]["time"][view].as_py()
     validate_log(_set(log, "boxes", "shipped_at", 4, time))
     with pytest.raises(
-        ValueError, match=r"boxes.shipped_at, row 4: .* must be no earlier than its order"
+        ValueError, match=r"boxes.shipped_at, row 4 is .*, must be no earlier than its order"
     ):
         validate_log(_set(log, "boxes", "shipped_at", 4, np.nextafter(time, 0.0)))

@@ -114,7 +114,7 @@ def test_first_merge_has_the_least_cost() -> None:
 
 @pytest.mark.parametrize("num", [0, 100])
 def test_merging_names_the_bound(num: int) -> None:
-    with pytest.raises(ValueError, match=rf"num_regions = {num}: must be .*\[1, 99\]"):
+    with pytest.raises(ValueError, match=rf"num_regions is {num}, must be .*\[1, 99\]"):
         merge_regions(num)
 
 

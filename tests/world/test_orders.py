@@ -183,8 +183,8 @@ def test_any_order_lines_make_a_valid_world(lines: OrderLines, seed: int) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"num_products": 13}, r"num_products = 13: must be in \[1, 12\]"),
-        ({"period_days": 71}, r"period_days = 71: must be in \[1, 70\]"),
+        ({"num_products": 13}, r"num_products is 13, must be in \[1, 12\]"),
+        ({"period_days": 71}, r"period_days is 71, must be in \[1, 70\]"),
     ],
     ids=["products", "days"],
 )
@@ -196,19 +196,19 @@ def test_too_little_data(lines: OrderLines, change: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"num_products": 0}, r"world.num_products = 0"),
-        ({"max_line_quantity": 0}, r"world.max_line_quantity = 0"),
-        ({"conversion_mean": 1.0}, r"world.conversion_mean = 1.0: must be .*\(0, 1\)"),
-        ({"conversion_concentration": 0.0}, r"world.conversion_concentration = 0.0"),
-        ({"mean_unit_price": -1.0}, r"world.mean_unit_price = -1.0: must be .*\(0.0, inf\)"),
-        ({"min_margin": 0.0}, r"world.min_margin = 0.0"),
-        ({"weight_median_lb": float("nan")}, r"world.weight_median_lb = nan"),
-        ({"weight_sd": -0.1}, r"world.weight_sd = -0.1"),
-        ({"view_dispersion": 0.0}, r"world.view_dispersion = 0.0"),
-        ({"smoothing_days": 0}, r"world.smoothing_days = 0"),
-        ({"capacity_slack": 0.0}, r"world.capacity_slack = 0.0: must be > 0"),
-        ({"seed": -1}, r"world.seed = -1"),
-        ({"num_regions": 100}, r"network.num_regions = 100"),
+        ({"num_products": 0}, r"world.num_products is 0"),
+        ({"max_line_quantity": 0}, r"world.max_line_quantity is 0"),
+        ({"conversion_mean": 1.0}, r"world.conversion_mean is 1.0, must be .*\(0, 1\)"),
+        ({"conversion_concentration": 0.0}, r"world.conversion_concentration is 0.0"),
+        ({"mean_unit_price": -1.0}, r"world.mean_unit_price is -1.0, must be .*\(0.0, inf\)"),
+        ({"min_margin": 0.0}, r"world.min_margin is 0.0"),
+        ({"weight_median_lb": float("nan")}, r"world.weight_median_lb is nan"),
+        ({"weight_sd": -0.1}, r"world.weight_sd is -0.1"),
+        ({"view_dispersion": 0.0}, r"world.view_dispersion is 0.0"),
+        ({"smoothing_days": 0}, r"world.smoothing_days is 0"),
+        ({"capacity_slack": 0.0}, r"world.capacity_slack is 0.0, must be > 0"),
+        ({"seed": -1}, r"world.seed is -1"),
+        ({"num_regions": 100}, r"network.num_regions is 100"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
 )
@@ -220,13 +220,13 @@ def test_config_names_field_value_and_bound(change: dict[str, Any], message: str
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("day", -1, r"order_lines.day\[9\] = -1: must be >= 0"),
-        ("day", 60, r"order_lines.day\[10\] = 0: must be ascending"),
-        ("customer", 900, r"order_lines.customer\[9\] = 900: must be in \[0, 900\)"),
-        ("product", 12, r"order_lines.product\[9\] = 12: must be in \[0, 12\)"),
-        ("quantity", 0, r"order_lines.quantity\[9\] = 0: must be >= 1"),
-        ("unit_price", 0.0, r"order_lines.unit_price\[9\] = 0.0: must be finite and > 0"),
-        ("unit_cost", np.nan, r"order_lines.unit_cost\[9\] = nan: must be finite and >= 0"),
+        ("day", -1, r"order_lines.day\[9\] is -1, must be >= 0"),
+        ("day", 60, r"order_lines.day\[10\] is 0, must be ascending"),
+        ("customer", 900, r"order_lines.customer\[9\] is 900, must be in \[0, 900\)"),
+        ("product", 12, r"order_lines.product\[9\] is 12, must be in \[0, 12\)"),
+        ("quantity", 0, r"order_lines.quantity\[9\] is 0, must be >= 1"),
+        ("unit_price", 0.0, r"order_lines.unit_price\[9\] is 0.0, must be finite and > 0"),
+        ("unit_cost", np.nan, r"order_lines.unit_cost\[9\] is nan, must be finite and >= 0"),
     ],
 )
 def test_order_lines_name_field_row_value_and_bound(

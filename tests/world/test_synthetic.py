@@ -71,12 +71,12 @@ def test_prices_belong_to_products(lines: OrderLines) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"num_products": 0}, "synthetic.num_products = 0"),
-        ({"num_days": -1}, "synthetic.num_days = -1"),
-        ({"lines_per_day": 0.0}, "synthetic.lines_per_day = 0.0"),
-        ({"lines_per_basket": 0.5}, r"synthetic.lines_per_basket = 0.5: must be .*\[1.0"),
-        ({"drift_sd": -1.0}, "synthetic.drift_sd = -1.0"),
-        ({"margin": 1.0}, r"synthetic.margin = 1.0: must be .*\(0.0, 1.0\)"),
+        ({"num_products": 0}, "synthetic.num_products is 0"),
+        ({"num_days": -1}, "synthetic.num_days is -1"),
+        ({"lines_per_day": 0.0}, "synthetic.lines_per_day is 0.0"),
+        ({"lines_per_basket": 0.5}, r"synthetic.lines_per_basket is 0.5, must be .*\[1.0"),
+        ({"drift_sd": -1.0}, "synthetic.drift_sd is -1.0"),
+        ({"margin": 1.0}, r"synthetic.margin is 1.0, must be .*\(0.0, 1.0\)"),
     ],
     ids=lambda x: next(iter(x)) if isinstance(x, dict) else "",
 )

@@ -101,7 +101,7 @@ def test_read_wheel_refuses_other_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"must be a wheel that holds {MEMBER}"):
         read_wheel(_wheel(tmp_path / "w.whl", member="other.zip"))
     (tmp_path / "junk.whl").write_bytes(b"junk")
-    with pytest.raises(ValueError, match=r"junk.whl: must be a wheel"):
+    with pytest.raises(ValueError, match=r"junk.whl, must be a wheel"):
         read_wheel(tmp_path / "junk.whl")
 
 

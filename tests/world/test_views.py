@@ -62,7 +62,7 @@ def test_rates_name_product_promise_option_and_value(
 
 
 def test_rates_refuse_wrong_shape() -> None:
-    with pytest.raises(ValueError, match=r"\(1, 3, 4\): must be \(P, 4, 4\)"):
+    with pytest.raises(ValueError, match=r"\(1, 3, 4\), must be \(P, 4, 4\)"):
         ConversionRates(pmf=PMF[None, :3])
 
 
@@ -75,7 +75,7 @@ def test_rates_of_any_conversion_are_isotonic(conversion: Any) -> None:
 
 
 def test_rates_refuse_certainty() -> None:
-    with pytest.raises(ValueError, match=r"conversion\[1\] = 1.0: must be in \(0, 1\)"):
+    with pytest.raises(ValueError, match=r"conversion\[1\] is 1.0, must be in \(0, 1\)"):
         ConversionRates.from_conversion(np.array([0.5, 1.0]))
 
 
@@ -99,14 +99,14 @@ def test_attribute_matrix() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"id": ("a", "a")}, r"products.id\[1\] = 'a': must be unique"),
+        ({"id": ("a", "a")}, r"products.id\[1\] is 'a', must be unique"),
         ({"id": ()}, "products.id is empty"),
-        ({"price": np.array([1.0, 0.0])}, r"products.price\[1\] = 0.0: must be > 0"),
-        ({"price": np.ones(3)}, r"products.price has shape \(3,\): must be \(2,\)"),
-        ({"unit_cost": np.array([-1.0, 1.0])}, r"products.unit_cost\[0\] = -1.0: must be >= 0"),
-        ({"weight_lb": np.array([1.0, np.nan])}, r"products.weight_lb\[1\] = nan: must be finite"),
-        ({"conversion": np.array([1.0, 0.1])}, r"products.conversion\[0\] = 1.0: .*\(0, 1\)"),
-        ({"units_per_order": np.array([1.0, 0.5])}, r"products.units_per_order\[1\] = 0.5"),
+        ({"price": np.array([1.0, 0.0])}, r"products.price\[1\] is 0.0, must be > 0"),
+        ({"price": np.ones(3)}, r"products.price has shape \(3,\), must be \(2,\)"),
+        ({"unit_cost": np.array([-1.0, 1.0])}, r"products.unit_cost\[0\] is -1.0, must be >= 0"),
+        ({"weight_lb": np.array([1.0, np.nan])}, r"products.weight_lb\[1\] is nan, must be finite"),
+        ({"conversion": np.array([1.0, 0.1])}, r"products.conversion\[0\] is 1.0, .*\(0, 1\)"),
+        ({"units_per_order": np.array([1.0, 0.5])}, r"products.units_per_order\[1\] is 0.5"),
     ],
     ids=["unique", "empty", "price", "shape", "cost", "weight", "conversion", "units"],
 )
@@ -118,7 +118,7 @@ def test_products_name_field_value_and_bound(change: dict[str, Any], message: st
 def test_places_name_field_value_and_bound(world: World) -> None:
     region = world.places.region.copy()
     region[7] = -1
-    with pytest.raises(ValueError, match=r"places.region\[7\] = -1: must be >= 0"):
+    with pytest.raises(ValueError, match=r"places.region\[7\] is -1, must be >= 0"):
         replace(world.places, region=region)
     with pytest.raises(ValueError, match=r"places.latitude has shape"):
         Places(
@@ -166,7 +166,7 @@ def test_periods_and_count(world: World) -> None:
     cells = zip(views.product, views.period, views.region, strict=True)
     assert count[first] == sum(cell == first for cell in cells)
     with pytest.raises(
-        ValueError, match=r"periods \[5, 5\): must be a non-empty part of \[0, 12\)"
+        ValueError, match=r"periods \[5, 5\), must be a non-empty part of \[0, 12\)"
     ):
         views.periods(5, 5)
 
@@ -174,14 +174,14 @@ def test_periods_and_count(world: World) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("product", 3, r"views.product\[50\] = 3: must be in \[0, 3\)"),
-        ("place", -1, r"views.place\[50\] = -1"),
-        ("region", 77, r"views.region\[50\] = 77: must be the region of its place"),
-        ("customer", -5, r"views.customer\[50\] = -5"),
-        ("latent", 1.0, r"views.latent\[50\] = 1.0: must be in \(0, 1\)"),
-        ("quantity", 40, r"views.quantity\[50\] = 40: must be >= 1 .*0 for one that cannot"),
-        ("time", 11.5, r"views.time\[50\] = 11.5: must be inside the view's period"),
-        ("session", 0, r"views.session\[50\] = 0: must be ascending"),
+        ("product", 3, r"views.product\[50\] is 3, must be in \[0, 3\)"),
+        ("place", -1, r"views.place\[50\] is -1"),
+        ("region", 77, r"views.region\[50\] is 77, must be the region of its place"),
+        ("customer", -5, r"views.customer\[50\] is -5"),
+        ("latent", 1.0, r"views.latent\[50\] is 1.0, must be in \(0, 1\)"),
+        ("quantity", 40, r"views.quantity\[50\] is 40, must be >= 1 .*0 for one that cannot"),
+        ("time", 11.5, r"views.time\[50\] is 11.5, must be inside the view's period"),
+        ("session", 0, r"views.session\[50\] is 0, must be ascending"),
     ],
 )
 def test_validate_names_field_view_value_and_bound(
@@ -204,5 +204,5 @@ def test_views_refuse_wrong_offsets(world: World) -> None:
         replace(views, latent=views.latent[1:])
     swapped = views.offsets.copy()
     swapped[[3, 4]] = swapped[[4, 3]]
-    with pytest.raises(ValueError, match=r"diff\(views.offsets\)\[3\] = -\d+: must be >= 0"):
+    with pytest.raises(ValueError, match=r"diff\(views.offsets\)\[3\] is -\d+, must be >= 0"):
         replace(views, offsets=swapped)

@@ -47,7 +47,7 @@ def derive(source: Path, folder: Path) -> tuple[int, int]:
             if (people := round(float(row["population"]) / 100.0) * 100) > 0
         ]
     if not rows:
-        raise ValueError(f"{source} holds no place with people: must hold at least 1")
+        raise ValueError(f"{source} holds no place with people, must hold at least 1")
     rows.sort()
     places = [(z, f"{lat:.2f}", f"{lon:.2f}", n) for z, lat, lon, n in rows]
     _write(folder / "places.csv", ("zip3", *_HEADER), places)

@@ -259,8 +259,8 @@ def _require_probable(log: EventLog, shown: FloatArray, option: IntArray) -> Non
             log["glance_views"][name][row].as_py() for name in ("ship_option", "promise")
         )
         raise ValueError(
-            f"glance_views.ship_option, row {row} is {chosen!r}, which has no probability in the rates "
-            f"under the promise {promise!r}, must be above 0"
+            f"glance_views.ship_option, row {row} is {chosen!r}, which has no probability in "
+            f"the rates under the promise {promise!r}, must be above 0"
         )
 
 

@@ -46,8 +46,10 @@ class Shelves:
         for values, bound in ((available, "0"), (free, "0 after what is reserved for orders")):
             if values.min() < 0:
                 i, n = np.unravel_index(int(values.argmin()), values.shape)
-                msg = f"stock[{i}, {n}] of period {period} must be at least {bound}"
-                raise ValueError(f"{msg}, got {values.min()}")
+                raise ValueError(
+                    f"stock[{i}, {n}] of period {period} is {values.min()}, must be at least "
+                    f"{bound}"
+                )
         self.free = free.astype(np.int64)
         self.period, self.open_nodes = period, [int(n) for n in open_nodes]
         self.version = [v + 1 for v in self.version]
@@ -65,8 +67,8 @@ class Shelves:
         """
         if units < 1 or units > self.free[product, node]:
             msg = (
-                f"reserve: units must be in [1, {self.free[product, node]}], the free stock of "
-                f"product {product} at node {node} in period {self.period}, got {units}"
+                f"reserve: units is {units}, must be in [1, {self.free[product, node]}], the free "
+                f"stock of product {product} at node {node} in period {self.period}"
             )
             raise ValueError(msg)
         if node not in self.open_nodes:
@@ -100,8 +102,8 @@ class Shelves:
     def _unreserve(self, what: str, product: int, node: int, units: int) -> None:
         if units < 1 or units > self.reserved[product, node]:
             msg = (
-                f"{what}: units must be in [1, {self.reserved[product, node]}], what is reserved "
-                f"of product {product} at node {node} in period {self.period}, got {units}"
+                f"{what}: units is {units}, must be in [1, {self.reserved[product, node]}], what "
+                f"is reserved of product {product} at node {node} in period {self.period}"
             )
             raise ValueError(msg)
         self.reserved[product, node] -= units

@@ -112,8 +112,8 @@ class Engine:
             option = production.conversion.convert(view, promise)
             if option not in range(promise, len(SHIP_OPTIONS)):
                 msg = (
-                    f"ship option of view {number} must be in [{promise}, {len(SHIP_OPTIONS)}), no "
-                    f"faster than its promise, got {option}"
+                    f"ship option of view {number} is {option}, must be in [{promise}, "
+                    f"{len(SHIP_OPTIONS)}), no faster than its promise"
                 )
                 raise ValueError(msg)
             promises[number - start], options[number - start] = promise, option

@@ -379,7 +379,7 @@ def replay_many(
         ValueError: As ``replay`` does, and if there is no decision or no seed.
     """
     if not decisions or not len(seeds):
-        msg = f"decisions and seeds is {len(decisions)} and {len(seeds)}, must hold at least 1"
+        msg = f"decisions is {len(decisions)} long and seeds {len(seeds)}, must hold at least 1"
         raise ValueError(msg)
     setting = source if isinstance(source, Setting) else setting_from_log(source)
     jobs = [(name, seed) for name in decisions for seed in seeds]

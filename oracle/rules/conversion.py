@@ -99,7 +99,7 @@ def latent_interval(cumulative: ArrayLike, option: ArrayLike) -> tuple[FloatArra
     if empty.any():
         first = tuple(int(i) for i in np.argwhere(empty)[0])
         msg = (
-            f"option{list(first)} = {chosen[..., 0][first]} has probability "
+            f"option{list(first)} is {chosen[..., 0][first]} and has probability "
             f"{high[first] - low[first]} under the promise shown, must be above 0"
         )
         raise ValueError(msg)

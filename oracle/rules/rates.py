@@ -130,7 +130,10 @@ def rates_from_counts(
     seen, bought = n[:, :3], n[:, :3, :3]
     orders, views = bought.sum(), seen.sum()
     if orders == 0 or orders == views:
-        msg = f"counts is {orders} orders, {views} views, must hold orders and views without one"
+        msg = (
+            f"counts holds {orders} orders and {views} views, must hold orders and views without "
+            "one"
+        )
         raise ValueError(msg)
     default = ConversionRates.from_conversion(np.array([orders / views])).pmf[0, :3, :3]
     by_promise = seen.sum(axis=(0, 2))[:, None]

@@ -105,7 +105,7 @@ def box_regression(
     columns = [np.ones_like(bill), weight, lane, weight * lane, np.asarray(units, np.float64)]
     features = np.stack(columns, axis=1)
     if len(bill) <= features.shape[1]:
-        msg = f"cost is {len(bill)}, must have more than {features.shape[1]} boxes"
+        msg = f"cost has {len(bill)} boxes, must have more than {features.shape[1]}"
         raise ValueError(msg)
     coefficients = np.asarray(np.linalg.lstsq(features, bill, rcond=None)[0], np.float64)
     residual = bill - features @ coefficients

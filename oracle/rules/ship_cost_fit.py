@@ -150,7 +150,7 @@ def fit_ship_cost(boxes: BoxTable) -> ShipCostFit:
 
     design = _design(boxes.zone, boxes.billable_lb, boxes.distance_km, boxes.items)
     if len(design) <= len(FEATURES):
-        msg = f"boxes is {len(design)}, must be more than {len(FEATURES)}"
+        msg = f"boxes has {len(design)} rows, must have more than {len(FEATURES)}"
         raise ValueError(msg)
     for field in fields(boxes):
         values = getattr(boxes, field.name)

@@ -73,7 +73,7 @@ def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData)
 @pytest.mark.parametrize(
     ("field", "change", "message"),
     [
-        ("outbound", lambda x: x + 0.0 * np.inf, r"data\.outbound\[0, 0, 0\] = nan"),
+        ("outbound", lambda x: x + 0.0 * np.inf, r"data\.outbound\[0, 0, 0\] is nan"),
         ("ship_cost", lambda x: x - 1e6, r"data\.ship_cost\[0, 0, 0\] is -.*, must be finite and"),
         ("available", lambda x: 0.0 * x, r"data\.outbound\[.*at most the units available"),
         ("active", np.zeros_like, r"data\.outbound\[.*must be 0 where not active"),

@@ -244,5 +244,7 @@ def test_negative_stock_in_a_period(small_world, true_systems):
 
 
 def test_negative_stock_from_a_policy():
-    with pytest.raises(ValueError, match=r"available\[1, 0\] is -2, must be whole and at least 0"):
+    with pytest.raises(
+        ValueError, match=r"available\[1, 0\] is -2\.0, must be whole and at least 0"
+    ):
         whole("available", np.array([[3.0, 1.0], [-2.0, 0.0]]))

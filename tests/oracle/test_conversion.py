@@ -87,7 +87,9 @@ def test_a_drawn_latent_repeats_history(seed):
 
 
 def test_an_option_without_probability_is_refused():
-    with pytest.raises(ValueError, match=r"option\[\] is 0 has probability 0.0 under the promise"):
+    with pytest.raises(
+        ValueError, match=r"option\[\] is 0 and has probability 0.0 under the promise"
+    ):
         latent_interval(np.cumsum(TWO_DAYS), 0)
 
 
@@ -132,8 +134,10 @@ def test_the_isotonic_fit_decreases_and_keeps_the_mean(seed):
 @pytest.mark.parametrize(
     ("cell", "value", "message"),
     [
-        pytest.param((0, 0, 1), -1, r"counts\[0, 0, 1\] must be at least 0", id="negative"),
-        pytest.param((0, 1, 0), 2, r"counts\[0, 1, 0\].*got 2", id="faster than its promise"),
+        pytest.param(
+            (0, 0, 1), -1, r"counts\[0, 0, 1\] is -1\.0, must be at least 0", id="negative"
+        ),
+        pytest.param((0, 1, 0), 2, r"counts\[0, 1, 0\] is 2", id="faster than its promise"),
         pytest.param((0, 3, 2), 1, r"counts\[0, 3, 2\]", id="out of stock, yet bought"),
     ],
 )
@@ -148,7 +152,7 @@ def test_impossible_counts_are_refused(cell, value, message):
 def test_counts_without_orders_are_refused():
     counts = np.zeros((1, 4, 4))
     counts[0, :, 3] = 10
-    with pytest.raises(ValueError, match=r"orders and views without one, got 0.0 orders"):
+    with pytest.raises(ValueError, match=r"counts holds 0.0 orders"):
         rates_from_counts(counts)
 
 

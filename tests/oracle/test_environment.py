@@ -93,7 +93,7 @@ def test_periods_without_views_are_refused(small_world, true_systems, params, sc
 
 def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, scenario):
     initial = replace(scenario.initial, on_hand=scenario.initial.on_hand + 0.5)
-    with pytest.raises(ValueError, match=r"available\[0, 0\] must be whole"):
+    with pytest.raises(ValueError, match=r"available\[0, 0\] is 333\.5, must be whole"):
         run(
             true_systems,
             small_world.views,

@@ -128,8 +128,16 @@ def test_no_view_no_drain(one_of_each):
 @pytest.mark.parametrize(
     ("available", "views", "samples", "message"),
     [
-        pytest.param((2, 3, 1), (1, 3, 1), 1, r"available must have shape \(1, T, 1\)", id="stock"),
-        pytest.param((1, 3, 1), (1, 2, 1), 1, r"glance_views must have shape", id="views"),
+        pytest.param(
+            (2, 3, 1),
+            (1, 3, 1),
+            1,
+            r"available has shape \(2, 3, 1\), must be \(1, T, 1\)",
+            id="stock",
+        ),
+        pytest.param(
+            (1, 3, 1), (1, 2, 1), 1, r"glance_views has shape \(1, 2, 1\), must be", id="views"
+        ),
         pytest.param((1, 3, 1), (1, 3, 1), 0, "num_samples is 0, must be at least 1", id="none"),
     ],
 )

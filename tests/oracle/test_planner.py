@@ -162,7 +162,9 @@ def test_stock_prices_are_what_one_unit_more_would_save():
     ("changes", "message"),
     [
         pytest.param({"units": np.array([0, 1])}, "batch.units", id="no units"),
-        pytest.param({"room": np.zeros(3)}, r"batch.room must have shape \(2,\)", id="room"),
+        pytest.param(
+            {"room": np.zeros(3)}, r"batch.room has shape \(3,\), must be \(2,\)", id="room"
+        ),
         pytest.param({"product": np.array([0, 2])}, "batch.product", id="product"),
         pytest.param({"stock": np.array([[1, -1], [0, 1]])}, "batch.stock", id="stock"),
         pytest.param({"box_cost": np.array([[1.0, np.nan]])}, "batch.box_cost", id="nan"),
@@ -178,7 +180,7 @@ def test_bad_batches_are_refused(changes, message):
     [
         pytest.param([0, 0], "takes 1 units of product 1 at node 0, must be at most 0", id="stock"),
         pytest.param([2, 1], "plan.node", id="node"),
-        pytest.param([1], r"must have shape \(2,\)", id="shape"),
+        pytest.param([1], r"has shape \(1,\), must be \(2,\)", id="shape"),
     ],
 )
 def test_plans_that_break_a_rule_are_refused(node, message):

@@ -114,7 +114,7 @@ def test_regions_of_a_world(small_world, true_systems):
     [
         ([1], 0.5, None, r"stock has shape \(1,\), must be \(2,\) or \(P, 2\)"),
         ([1, -1], 0.5, None, r"stock\[1\] is -1, must be at least 0"),
-        ([1, 1], math.nan, None, "time must be finite"),
+        ([1, 1], math.nan, None, "time is nan, must be finite"),
         ([1, 1], 0.5, [1], r"used has shape \(1,\), must be \(2,\)"),
         ([1, 1], 0.5, [0, -2], r"used\[1\] is -2, must be at least 0"),
     ],

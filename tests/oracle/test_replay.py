@@ -216,7 +216,7 @@ def test_processes_give_what_threads_give(setting, available):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param({"planner": "best"}, "planner must be one of .* got 'best'", id="planner"),
+        pytest.param({"planner": "best"}, "planner is 'best', must be one of", id="planner"),
         pytest.param({"start": 12}, r"periods \[12, 12\)", id="start"),
         pytest.param({"periods": 13}, r"part of \[0, 12\)", id="periods"),
     ],
@@ -233,5 +233,5 @@ def test_stock_that_cannot_be_is_refused(setting, available):
     bad[2, 3, 1] = -1
     with pytest.raises(ValueError, match=r"stock\[2, 3, 1\] is -1, must be whole and at least 0"):
         replay(setting, bad)
-    with pytest.raises(ValueError, match="must hold at least 1, got 1 and 0"):
+    with pytest.raises(ValueError, match="decisions is 1 long and seeds 0"):
         replay_many(setting, {"h": available}, [])

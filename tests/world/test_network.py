@@ -128,7 +128,7 @@ def _with(network: Network, name: str, index: Any, value: float) -> dict[str, An
         ("region_longitude", 3, np.nan, r"network.region_longitude\[3\] is nan"),
         ("active_from", 5, -1, r"network.active_from\[5\] is -1, must be >= 0"),
         ("daily_capacity", 5, 0.0, r"network.daily_capacity\[5\] is 0.0, must be > 0"),
-        ("population", 9, np.inf, r"network.population\[9\] = inf"),
+        ("population", 9, np.inf, r"network.population\[9\] is inf"),
         ("distance_km", (2, 7), -1.0, r"network.distance_km\[2, 7\] is -1.0"),
         ("serves_customers", slice(None), False, r"serves_customers is False everywhere"),
     ],

@@ -180,7 +180,7 @@ def test_too_many_orders_raise_outside_jit_and_are_counted_inside() -> None:
     series = series_of(
         jnp.array([[1.0, 0, 0], [90.0, 5, 5]]), jnp.full((2, kernel.num_uniforms), 0.5), 0.5
     )
-    with pytest.raises(ValueError, match="period 1 has more than max_orders = 3 orders"):
+    with pytest.raises(ValueError, match="period 1 has more than max_orders 3"):
         kernel.prepare(make_params(), series)
     orders = jax.jit(kernel.prepare)(make_params(), series)
     np.testing.assert_array_equal(orders.overflow, [0, 1])

@@ -84,9 +84,9 @@ def test_scaled_quantile_loss_by_hand() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.crps(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) = 1"),
+        (lambda: metrics.crps(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) is 1"),
         (lambda: metrics.crps(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
-        (lambda: metrics.energy_score(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) = 1"),
+        (lambda: metrics.energy_score(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) is 1"),
         (lambda: metrics.energy_score(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
         (
             lambda: metrics.scaled_quantile_loss(np.zeros(2), np.zeros(2), 0.5),

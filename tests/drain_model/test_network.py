@@ -199,7 +199,7 @@ def test_the_conversion_column_must_be_an_attribute() -> None:
     ("field", "value", "message"),
     [
         ("heads", 5, r"config\.heads is 5, must divide width = 16"),
-        ("width", 0, r"config\.width = 0"),
+        ("width", 0, r"config\.width is 0"),
         ("mixing", "cnn", r"config\.mixing is 'cnn', must be one of transformer, rnn"),
         (
             "joint",
@@ -208,9 +208,9 @@ def test_the_conversion_column_must_be_an_attribute() -> None:
         ),
         ("cap", "none", r"config\.cap is 'none', must be one of censored, truncated"),
         ("precision", "int8", r"config\.precision is 'int8', must be one of float32, bfloat16"),
-        ("lane_heads", -1, r"config\.lane_heads = -1"),
+        ("lane_heads", -1, r"config\.lane_heads is -1"),
         ("dilations", (), r"config\.dilations is empty"),
-        ("validation_share", 1.0, r"config\.validation_share = 1\.0"),
+        ("validation_share", 1.0, r"config\.validation_share is 1\.0"),
     ],
 )
 def test_bad_sizes_are_named(field: str, value: object, message: str) -> None:

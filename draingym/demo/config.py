@@ -101,7 +101,7 @@ def from_dict(cls: type[Any], values: Mapping[str, Any], where: str = "config") 
     for key, value in values.items():
         if key not in names:
             raise ValueError(
-                f"{where}.{key} = {value!r} is unknown, must be one of {', '.join(names)}"
+                f"{where}.{key} is {value!r} but unknown, must be one of {', '.join(names)}"
             )
         hint = hints[key]
         if dataclasses.is_dataclass(hint):

@@ -158,7 +158,7 @@ def test_a_policy_earns_the_same_in_gymnasium_and_in_the_simulator(store):
     while not over:
         seen, reward, _, over, _ = env.step(agent(seen))
         rewards.append(reward)
-    key = simulator.functional.episode_key(np.uint32(3), 0)
+    key = episode_key(np.uint32(3), 0)
     moves = store.simulator.rollout(store.params, BaseStock(), level, store.sample(key)).transitions
     np.testing.assert_allclose(rewards, moves.reward, rtol=1e-4, atol=1e-4)
 

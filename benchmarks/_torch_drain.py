@@ -1,6 +1,6 @@
 """The drain model's paper variant in PyTorch, to compare the speed of training with.
 
-The network of ``draingym.drain_model.network.network`` with the plain head: no lanes, no pair
+The network of ``draingym.drain_model.network.drain_network`` with the plain head: no lanes, no pair
 biases, neither dates nor sales, every node active. Names follow the JAX modules, so that weights
 copy by name. Where PyTorch has a fused operation for a layer (attention, layer norm, GRU, AdamW),
 it is used.
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData, Statistics
-from draingym.drain_model.distributions.hybrid import LEVELS, NUM_LEVELS
+from draingym.drain_model.distributions.levels import LEVELS, NUM_LEVELS
 from draingym.drain_model.training.losses import COST_HALF_WIDTH
 
 _STEP, _LOG2, _TINY = 0.1, math.log(2.0), 1e-12

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from draingym.drain_model import LearnedDrain
 from draingym.drain_model.data.dataset import Inputs
 from draingym.drain_model.kernel import LearnedParams, Memory
-from draingym.drain_model.network.network import DrainNetwork
+from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.simulator import Drain, History, Series
 
 WINDOW = 32  # periods encoded at every step, the current one included

@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from draingym.drain_model.config import PRESETS, DrainConfig
     from draingym.drain_model.data.dataset import DrainData, Geography, Inputs, Statistics
     from draingym.drain_model.data.streaming import PanelStream
+    from draingym.drain_model.distributions.coherent import Coherent
+    from draingym.drain_model.distributions.copula import Copula
     from draingym.drain_model.distributions.hybrid import Hybrid
-    from draingym.drain_model.distributions.joints import Coherent, Copula, Independent, Joint
+    from draingym.drain_model.distributions.independent import Independent
+    from draingym.drain_model.distributions.joints import Joint
     from draingym.drain_model.distributions.marginals import censored_draw
     from draingym.drain_model.ensemble import EnsembleDrain
     from draingym.drain_model.evaluation.sampling import sample_panel
     from draingym.drain_model.kernel import LearnedDrain, LearnedParams
-    from draingym.drain_model.network.network import DrainNetwork
+    from draingym.drain_model.network.drain_network import DrainNetwork
     from draingym.drain_model.training.run import Trained, train
     from draingym.drain_model.training.state import Progress
 
@@ -100,7 +103,7 @@ __getattr__, __dir__ = lazy_names(
             "LearnedParams",
         ),
         "draingym.drain_model.distributions.marginals": ("censored_draw",),
-        "draingym.drain_model.network.network": ("DrainNetwork",),
+        "draingym.drain_model.network.drain_network": ("DrainNetwork",),
         "draingym.drain_model.evaluation.sampling": ("sample_panel",),
         "draingym.drain_model.data.streaming": ("PanelStream",),
         "draingym.drain_model.training.run": (

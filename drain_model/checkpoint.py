@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from draingym.common.atomic import atomic_file
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData, Statistics
-from draingym.drain_model.network.network import DrainNetwork
+from draingym.drain_model.network.drain_network import DrainNetwork
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 

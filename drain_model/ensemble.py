@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.drain_model.checkpoint import Checkpoint
 from draingym.drain_model.data.dataset import Geography
 from draingym.drain_model.kernel import LearnedDrain, LearnedParams, Memory
-from draingym.drain_model.network.network import Exogenous
+from draingym.drain_model.network.types import Exogenous
 from draingym.simulator import Drain, History, Series
 
 

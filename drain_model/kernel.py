@@ -13,9 +13,11 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Geography, Statistics
-from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.cost_quantiles import cost_ppf
 from draingym.drain_model.distributions.joints import JOINTS, Joint
-from draingym.drain_model.network.network import DrainNetwork, Exogenous, Static
+from draingym.drain_model.network.drain_network import DrainNetwork
+from draingym.drain_model.network.features import node_features
+from draingym.drain_model.network.types import Exogenous, Static
 from draingym.simulator import Drain, History, Series, straight_through
 
 
@@ -155,9 +157,7 @@ class LearnedDrain:
     def _encode(
         self, network: DrainNetwork, params: LearnedParams, memory: Memory, available: Array
     ) -> tuple[tuple[Array, ...], Array]:
-        features = network.node_features(
-            params.static, memory.outbound, memory.ship_cost, available
-        )
+        features = node_features(params.static, memory.outbound, memory.ship_cost, available)
         return network.node_encoder.step(memory.caches, features)
 
     def drain(
@@ -197,7 +197,7 @@ class LearnedDrain:
         whole = straight_through(jnp.floor(available), available)
         units = draw(network.joint(exogenous, nodes, whole), whole)
         knots = network.cost(params.static, exogenous, nodes, units)
-        cost = units * heads.cost_ppf(knots, cost_uniforms)
+        cost = units * cost_ppf(knots, cost_uniforms)
         kept = Memory(outbound=units, ship_cost=cost, caches=caches)
         none = jnp.zeros_like(units)
         return kept, Drain(outbound=units, ship_cost=cost, lost=none, waiting=none)

@@ -19,12 +19,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from draingym.drain_model.distributions import hybrid as heads
 from draingym.drain_model.distributions.hybrid import Hybrid
-from draingym.drain_model.distributions.joints import Independent, Joint
+from draingym.drain_model.distributions.independent import Independent
+from draingym.drain_model.distributions.joints import Joint
 from draingym.drain_model.distributions.marginals import censored_draw
 from draingym.drain_model.kernel import LearnedDrain, LearnedParams, Memory
-from draingym.drain_model.network.network import Exogenous
+from draingym.drain_model.network.types import Exogenous
 from draingym.simulator import Drain, History, Series, lesser, straight_through
 
 
@@ -97,9 +97,9 @@ class ScoredDrain:
 
         def draw(joint: Joint, whole: Array) -> Array:
             dist = _marginals(joint)
-            drawn = heads.ppf(dist, uniforms[:nodes])
+            drawn = dist.ppf(uniforms[:nodes])
             active = exogenous.active
-            told.append(jnp.sum(jnp.where(active, heads.log_prob(dist, drawn), 0.0)))
+            told.append(jnp.sum(jnp.where(active, dist.log_prob(drawn), 0.0)))
             units = censored_draw(jax.lax.stop_gradient(dist), whole, uniforms[:nodes])
             return jnp.where(active, units, 0.0)
 
@@ -165,7 +165,7 @@ class GumbelDrain:
             dist = _marginals(joint)
             logits = jnp.concatenate([dist.log_atoms, dist.log_tail[:, None]], axis=1)
             score = (logits + noise) / self.temperature
-            beyond = heads.tail_ppf(dist, levels[:, atoms + 1])[:, None]
+            beyond = dist.tail.ppf(levels[:, atoms + 1])[:, None]
             counts = jnp.arange(atoms, dtype=beyond.dtype)
             values = jnp.concatenate(
                 [jnp.broadcast_to(counts[None], (nodes, atoms)), beyond], axis=1

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from draingym.drain_model.distributions import hybrid as heads
 from draingym.drain_model.distributions.hybrid import Hybrid
 from draingym.simulator import hard_draw, straight_through
 
@@ -66,12 +65,12 @@ def censored_parts(
     dist: Hybrid, available: Float[Array, "*b"], uniform: Float[Array, "*b"]
 ) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
     """Return the draw, differentiable in the distribution alone, and its slope in the stock."""
-    drawn = heads.ppf(dist, uniform)
+    drawn = dist.ppf(uniform)
     limit = jax.lax.stop_gradient(available)
     bound = drawn >= limit
     value = jnp.where(bound, limit, drawn)
-    below = heads.cdf(dist, value - 1.0)
-    at = heads.cdf(dist, value)
+    below = dist.cdf(value - 1.0)
+    at = dist.cdf(value)
     floor = jnp.asarray(_FLOOR, uniform.dtype)
     share = jnp.clip((uniform - below) / jnp.maximum(at - below, floor), 0.0, 1.0)
     upto = jnp.where(bound, 1.0, at)
@@ -109,12 +108,12 @@ def truncated_draw(
     frozen = jax.lax.stop_gradient(dist)
 
     def draw(stock: Array) -> Array:
-        return jnp.minimum(heads.ppf(frozen, uniform * heads.cdf(frozen, stock)), stock)
+        return jnp.minimum(frozen.ppf(uniform * frozen.cdf(stock)), stock)
 
     value = draw(limit)
-    top = jnp.maximum(heads.cdf(dist, limit), _TINY)
-    below = heads.cdf(dist, value - 1.0) / top
-    at = jnp.where(value >= limit, 1.0, heads.cdf(dist, value) / top)
+    top = jnp.maximum(dist.cdf(limit), _TINY)
+    below = dist.cdf(value - 1.0) / top
+    at = jnp.where(value >= limit, 1.0, dist.cdf(value) / top)
     position = (uniform - below) / jnp.maximum(at - below, jnp.asarray(_FLOOR, uniform.dtype))
     units = hard_draw(value, jnp.clip(position, 0.0, 1.0), below, at)
     more, less = draw(limit + 1.0), draw(jnp.maximum(limit - 1.0, 0.0))
@@ -137,12 +136,12 @@ def capped_log_prob(
     """Return the log probability of what ``capped_draw`` returns; ``-inf`` if it never does."""
     k = jnp.clip(units, 0.0, available)
     if cap == "truncated":
-        found = heads.log_prob(dist, k) - log_cdf(dist, available)
+        found = dist.log_prob(k) - dist.log_cdf(available)
     else:
-        beyond = heads.log_atoms_at_least(dist, k) + jnp.where(
-            k < dist.num_atoms, 0.0, heads.log_tail_at_least(dist, k)
+        beyond = dist.log_atoms_at_least(k) + jnp.where(
+            k < dist.num_atoms, 0.0, dist.log_tail_at_least(k)
         )
-        found = jnp.where(k >= available, beyond, heads.log_prob(dist, k))
+        found = jnp.where(k >= available, beyond, dist.log_prob(k))
     return jnp.where(k == units, found, -jnp.inf)
 
 
@@ -150,19 +149,8 @@ def capped_interval(
     dist: Hybrid, units: Float[Array, "*b"], available: Float[Array, "*b"], cap: Cap
 ) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
     """Return the ends of the uniforms for which ``capped_draw`` returns ``units``."""
-    below, at = heads.cdf(dist, units - 1.0), heads.cdf(dist, units)
+    below, at = dist.cdf(units - 1.0), dist.cdf(units)
     if cap == "truncated":
-        top = jnp.maximum(heads.cdf(dist, available), _TINY)
+        top = jnp.maximum(dist.cdf(available), _TINY)
         below, at = below / top, at / top
     return below, jnp.where(units >= available, 1.0, at)
-
-
-def log_cdf(dist: Hybrid, units: Array) -> Array:
-    """Return ``log P(O <= k)``; in the log where only atoms count."""
-    atoms = jnp.arange(dist.num_atoms, dtype=units.dtype).reshape(
-        (1,) * units.ndim + (dist.num_atoms,)
-    )
-    kept = jnp.where(atoms <= units[..., None], dist.log_atoms, -jnp.inf)
-    inside = units < dist.num_atoms
-    beyond = jnp.maximum(heads.cdf(dist, jnp.maximum(units, float(dist.num_atoms))), _TINY)
-    return jnp.where(inside, jax.nn.logsumexp(kept, axis=-1), jnp.log(beyond))

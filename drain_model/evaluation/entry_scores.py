@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import require
 from draingym.drain_model.data.dataset import DrainData
-from draingym.drain_model.distributions.hybrid import LEVELS
+from draingym.drain_model.distributions.levels import LEVELS
 from draingym.drain_model.evaluation.calibration import class_probabilities, pit
 from draingym.drain_model.evaluation.metrics import (
     crps,

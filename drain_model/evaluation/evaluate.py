@@ -23,7 +23,8 @@ from draingym.common.arrays import require_shape
 from draingym.common.bootstrap import Interval, interval, multiplicities, plain, ratios
 from draingym.drain_model.data.dataset import DrainData
 from draingym.drain_model.data.regions import node_groups
-from draingym.drain_model.distributions.hybrid import LEVELS, Hybrid
+from draingym.drain_model.distributions.hybrid import Hybrid
+from draingym.drain_model.distributions.levels import LEVELS
 from draingym.drain_model.evaluation.calibration import (
     coverage,
     observed_classes,

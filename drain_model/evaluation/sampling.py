@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from draingym.drain_model.checkpoint import Checkpoint, Weights
 from draingym.drain_model.data.dataset import DrainData, Inputs
-from draingym.drain_model.distributions import hybrid as heads
+from draingym.drain_model.distributions.coherent import Coherent
+from draingym.drain_model.distributions.cost_quantiles import cost_ppf
 from draingym.drain_model.distributions.hybrid import Hybrid
-from draingym.drain_model.distributions.joints import Coherent
-from draingym.drain_model.network.network import DrainNetwork, Static
+from draingym.drain_model.network.drain_network import DrainNetwork
+from draingym.drain_model.network.types import Static
 
 
 def sample_panel(
@@ -159,7 +160,7 @@ def _sample(
         units = joint.sample(available, late.active, uniforms)
         knots = network.cost(static, late, nodes, units)
         level = jax.random.uniform(key_cost, available.shape)
-        return units, units * heads.cost_ppf(knots, level)
+        return units, units * cost_ppf(knots, level)
 
     drawn: tuple[Array, Array] = jax.lax.map(one, jax.random.split(key, num_samples))
     return drawn

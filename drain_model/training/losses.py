@@ -8,10 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from draingym.drain_model.distributions import hybrid as heads
-from draingym.drain_model.distributions.hybrid import LEVELS, NUM_LEVELS, Hybrid
-from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
-from draingym.drain_model.distributions.marginals import Cap, log_cdf
+from draingym.drain_model.distributions.coherent import Coherent
+from draingym.drain_model.distributions.copula import Copula
+from draingym.drain_model.distributions.cost_quantiles import cost_log_mass
+from draingym.drain_model.distributions.hybrid import Hybrid
+from draingym.drain_model.distributions.independent import Independent
+from draingym.drain_model.distributions.levels import LEVELS, NUM_LEVELS
+from draingym.drain_model.distributions.marginals import Cap
 
 # The likelihood of a cost is that of the cost within about this share (not from the paper).
 COST_HALF_WIDTH = 0.05
@@ -75,15 +78,15 @@ def outbound_entries(
     """
     mask = mask & (available > 0)
     levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
-    atom, tail = heads.log_atom(dist, outbound), heads.log_tail_prob(dist, outbound)
+    atom, tail = dist.log_atom(outbound), dist.log_tail_prob(outbound)
     if cap == "truncated":
-        atom = atom - log_cdf(dist, available)
+        atom = atom - dist.log_cdf(available)
     else:
         bound = outbound >= available
-        atom = jnp.where(bound, heads.log_atoms_at_least(dist, outbound), atom)
-        tail = jnp.where(bound, heads.log_tail_at_least(dist, outbound), tail)
+        atom = jnp.where(bound, dist.log_atoms_at_least(outbound), atom)
+        tail = jnp.where(bound, dist.log_tail_at_least(outbound), tail)
     in_tail = mask & (outbound >= dist.num_atoms)
-    cut = jnp.minimum(dist.knots, available[..., None])
+    cut = jnp.minimum(dist.tail.knots, available[..., None])
     tail_quantile = jnp.mean(pinball(outbound[..., None], cut, levels), axis=-1)
     values = {"cross_entropy": -atom, "tail_nll": -tail, "tail_quantile": tail_quantile}
     return values, {"cross_entropy": mask, "tail_nll": in_tail, "tail_quantile": in_tail}
@@ -106,7 +109,7 @@ def cost_entries(
     levels = jnp.asarray(LEVELS, outbound.dtype).reshape((1,) * outbound.ndim + (NUM_LEVELS,))
     shipped = mask & (outbound > 0) & (ship_cost > 0)
     unit_cost = jnp.where(shipped, ship_cost / jnp.maximum(outbound, 1.0), 1.0)
-    cost_nll = -heads.cost_log_mass(knots, unit_cost, COST_HALF_WIDTH)
+    cost_nll = -cost_log_mass(knots, unit_cost, COST_HALF_WIDTH)
     cost_quantile = jnp.mean(
         pinball(ship_cost[..., None], outbound[..., None] * jnp.exp(knots), levels), axis=-1
     )

@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.drain_model.checkpoint import Weights
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
-from draingym.drain_model.network.network import DrainNetwork, Static
+from draingym.drain_model.network.drain_network import DrainNetwork
+from draingym.drain_model.network.types import Static
 from draingym.drain_model.training.losses import Losses, loss_sums, weighted
 from draingym.drain_model.training.state import Learned
 

@@ -26,7 +26,7 @@ from draingym.drain_model.checkpoint import (
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData
 from draingym.drain_model.data.source import Source, summarise
-from draingym.drain_model.network.network import DrainNetwork
+from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.training import programs
 from draingym.drain_model.training.losses import Losses, means, weighted
 from draingym.drain_model.training.losses import initial_weights as loss_weights

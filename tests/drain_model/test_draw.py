@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draingym.drain_model import censored_draw
-from draingym.drain_model.distributions import hybrid as heads
 from draingym.drain_model.distributions.hybrid import Hybrid
 
 NUMBER = 40_000
@@ -16,7 +15,7 @@ NUMBER = 40_000
 
 def dist_at(theta: jax.Array) -> Hybrid:
     logits = jnp.array([0.5, 1.0, 0.2, -0.3, 0.1, 0.4]) + theta * jnp.arange(6.0)
-    return heads.hybrid(logits, jnp.exp(theta) * jnp.linspace(0.5, 2.0, 9))
+    return Hybrid.from_logits(logits, jnp.exp(theta) * jnp.linspace(0.5, 2.0, 9))
 
 
 def spread(dist: Hybrid, number: int) -> Hybrid:
@@ -26,7 +25,7 @@ def spread(dist: Hybrid, number: int) -> Hybrid:
 def exact_mean(theta: jax.Array, stock: int) -> jax.Array:
     """E min(Y, A) = sum of P(Y > k) over k < A."""
     k = jnp.arange(float(stock))
-    return jnp.sum(1.0 - heads.cdf(spread(dist_at(theta), stock), k))
+    return jnp.sum(1.0 - spread(dist_at(theta), stock).cdf(k))
 
 
 # Stratified, so that the Monte Carlo error is far below that of independent draws.
@@ -55,8 +54,8 @@ def test_derivative_in_the_distribution_is_unbiased_for_the_mean(stock: int) -> 
 def test_derivative_in_the_stock_lies_halfway_between_last_and_next_unit(stock: int) -> None:
     theta = jnp.asarray(-0.4)
     _, (_, found) = SLOPES(theta, jnp.asarray(float(stock)))
-    last = 1.0 - heads.cdf(dist_at(theta), jnp.asarray(stock - 1.0))
-    following = 1.0 - heads.cdf(dist_at(theta), jnp.asarray(float(stock)))
+    last = 1.0 - dist_at(theta).cdf(jnp.asarray(stock - 1.0))
+    following = 1.0 - dist_at(theta).cdf(jnp.asarray(float(stock)))
     assert last - following > 0.015
     np.testing.assert_allclose(found, 0.5 * (last + following), atol=2e-3)
 
@@ -65,14 +64,14 @@ def test_at_zero_stock_only_the_next_unit_counts() -> None:
     theta = jnp.asarray(0.2)
     value, (_, slope) = SLOPES(theta, jnp.asarray(0.0))
     assert value == 0.0
-    np.testing.assert_allclose(slope, 1.0 - heads.cdf(dist_at(theta), jnp.asarray(0.0)), atol=2e-3)
+    np.testing.assert_allclose(slope, 1.0 - dist_at(theta).cdf(jnp.asarray(0.0)), atol=2e-3)
 
 
 @jax.jit
 def draw_with_tangent(theta: jax.Array, stock: jax.Array, u: jax.Array) -> tuple:
     one = jnp.ones(())
     found = jax.jvp(lambda t, a: censored_draw(dist_at(t), a, u), (theta, stock), (one, one))
-    return *found, heads.ppf(dist_at(theta), u)
+    return *found, dist_at(theta).ppf(u)
 
 
 @given(

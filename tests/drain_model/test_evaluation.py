@@ -8,8 +8,9 @@ import pytest
 
 from draingym.drain_model import DrainData, Geography
 from draingym.drain_model.data.regions import node_groups
-from draingym.drain_model.distributions import hybrid as heads
-from draingym.drain_model.distributions.joints import Independent
+from draingym.drain_model.distributions.cost_quantiles import cost_knots
+from draingym.drain_model.distributions.hybrid import Hybrid
+from draingym.drain_model.distributions.independent import Independent
 from draingym.drain_model.evaluation.comparison import compare
 from draingym.drain_model.evaluation.entry_scores import TABLE_LEVELS
 from draingym.drain_model.evaluation.evaluate import Evaluation, Own, evaluate
@@ -163,9 +164,9 @@ def test_the_models_own_losses_are_those_it_trains_on(process: Process) -> None:
     shape = data.outbound.shape
     key = jax.random.key(0)
     logits, gaps = jax.random.normal(key, (*shape, 6)), jnp.ones((*shape, 9))
-    dist = heads.hybrid(logits, gaps)
+    dist = Hybrid.from_logits(logits, gaps)
     raw = jnp.zeros((*shape, 9))
-    knots = heads.cost_knots(raw, jnp.asarray(1.5), jnp.asarray(0.5))
+    knots = cost_knots(raw, jnp.asarray(1.5), jnp.asarray(0.5))
     own = Own.from_distribution(dist, knots, data)
     units = np.stack([process.resample(seed)[0] for seed in range(4)])
     names = [field.name for field in fields(Losses)]

@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draingym.drain_model.distributions import hybrid as heads
-from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions.coherent import Coherent
+from draingym.drain_model.distributions.copula import Copula
+from draingym.drain_model.distributions.hybrid import Hybrid, count_base
+from draingym.drain_model.distributions.independent import Independent
 
 KINDS = ("independent", "truncated", "copula", "copula-truncated", "coherent")
 RANK = 2
 
 
-def dist_of(mean: jax.Array) -> heads.Hybrid:
-    return heads.hybrid(*heads.count_base(mean, jnp.full_like(mean, 0.3), 6))
+def dist_of(mean: jax.Array) -> Hybrid:
+    return Hybrid.from_logits(*count_base(mean, jnp.full_like(mean, 0.3), 6))
 
 
 def joint_of(kind: str, mean: jax.Array, logit: jax.Array, log_concentration: jax.Array):
@@ -31,7 +33,9 @@ def joint_of(kind: str, mean: jax.Array, logit: jax.Array, log_concentration: ja
     cap = "truncated" if "truncated" in kind else "censored"
     if "copula" in kind:
         factors = jnp.stack([jnp.tanh(logit), 0.5 * jnp.cos(logit)], axis=-1)
-        return Copula(dist=dist_of(mean), factors=factors, own=jnp.full_like(mean, 0.4), cap=cap)
+        return Copula(
+            dist=dist_of(mean), factors=factors, idiosyncratic=jnp.full_like(mean, 0.4), cap=cap
+        )
     return Independent(dist=dist_of(mean), cap=cap)
 
 
@@ -107,7 +111,7 @@ def evaluated():
     return {kind: make(kind) for kind in KINDS}
 
 
-TOTAL = jax.jit(lambda means, u: heads.ppf(dist_of(jnp.sum(means[:3])), u))
+TOTAL = jax.jit(lambda means, u: dist_of(jnp.sum(means[:3])).ppf(u))
 UNIT = st.floats(0, 1, exclude_max=True, width=32)
 
 
@@ -173,7 +177,7 @@ def test_independent_nodes_are_a_copula_without_factors() -> None:
     def both(u):
         dist = dist_of(jnp.array([2.0, 5.0]))
         alone = Independent(dist=dist)
-        copula = Copula(dist=dist, factors=jnp.zeros((2, 3)), own=jnp.array([0.2, 3.0]))
+        copula = Copula(dist=dist, factors=jnp.zeros((2, 3)), idiosyncratic=jnp.array([0.2, 3.0]))
         a, b = alone.sample(stock, active, u[3:]), copula.sample(stock, active, u)
         return a, b, alone.log_prob(a, stock, active), copula.log_prob(a, stock, active)
 

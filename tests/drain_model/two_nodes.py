@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks.comparators.reference_gradient import Episode
-from draingym.drain_model.distributions import hybrid as heads
-from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions.coherent import Coherent
+from draingym.drain_model.distributions.copula import Copula
+from draingym.drain_model.distributions.hybrid import Hybrid, count_base
+from draingym.drain_model.distributions.independent import Independent
 from draingym.drain_model.distributions.marginals import capped_interval, capped_log_prob
 from draingym.simulator import hard_draw, straight_through
 
@@ -25,8 +27,8 @@ PLENTY = jnp.full(2, 1e6)
 ACTIVE = jnp.ones(2, bool)
 
 
-def negative_binomial(mean: jax.Array) -> heads.Hybrid:
-    return heads.hybrid(*heads.count_base(mean, jnp.full_like(mean, 0.2), 6))
+def negative_binomial(mean: jax.Array) -> Hybrid:
+    return Hybrid.from_logits(*count_base(mean, jnp.full_like(mean, 0.2), 6))
 
 
 def joint_at(kind: str, theta: jax.Array, stock: jax.Array, past: jax.Array):
@@ -39,25 +41,27 @@ def joint_at(kind: str, theta: jax.Array, stock: jax.Array, past: jax.Array):
     dist = negative_binomial(jnp.exp(theta[0] + pull))
     if kind == "copula":
         return Copula(
-            dist=dist, factors=jnp.array([[0.8, 0.1], [-0.6, 0.3]]), own=jnp.array([0.4, 0.6])
+            dist=dist,
+            factors=jnp.array([[0.8, 0.1], [-0.6, 0.3]]),
+            idiosyncratic=jnp.array([0.4, 0.6]),
         )
     return Independent(dist=dist, cap="truncated" if kind == "truncated" else "censored")
 
 
-def inside(dist: heads.Hybrid, k: jax.Array, level: jax.Array) -> jax.Array:
+def inside(dist: Hybrid, k: jax.Array, level: jax.Array) -> jax.Array:
     """Where in [0, 1] of its atom the level lies."""
-    below, at = heads.cdf(dist, k - 1.0), heads.cdf(dist, k)
+    below, at = dist.cdf(k - 1.0), dist.cdf(k)
     return jax.lax.stop_gradient(jnp.clip((level - below) / (at - below), 0.0, 1.0))
 
 
-def real_draw(dist: heads.Hybrid, uniform: jax.Array, top: jax.Array):
+def real_draw(dist: Hybrid, uniform: jax.Array, top: jax.Array):
     """A draw below quantile ``top``, spread evenly over +-1/2 around every whole number.
 
     Its derivative is exact, in the distribution and in ``top``.
     """
-    k = heads.ppf(dist, uniform * top)
+    k = dist.ppf(uniform * top)
     v = inside(dist, k, uniform * top)
-    below, at = heads.cdf(dist, k - 1.0) / top, heads.cdf(dist, k) / top
+    below, at = dist.cdf(k - 1.0) / top, dist.cdf(k) / top
     return straight_through(k - 0.5 + v, hard_draw(k, v, below, at)), k, v
 
 
@@ -73,14 +77,14 @@ def relaxed_units(kind: str, joint, stock: jax.Array, uniforms: jax.Array, froze
         first = total * jax.nn.sigmoid(z)
         first = jnp.minimum(jnp.maximum(first, total - stock[1]), jnp.minimum(total, stock[0]))
         normal = jax.scipy.stats.norm.logpdf(z, middle, spread)
-        return jnp.stack([first, total - first]), heads.log_prob(joint.total, k) + normal
+        return jnp.stack([first, total - first]), joint.total.log_prob(k) + normal
     level = jax.lax.stop_gradient(joint.levels(uniforms)) if kind == "copula" else uniforms[:2]
     if kind == "truncated":
         whole = jax.lax.stop_gradient(jnp.floor(stock))
-        low, high = heads.cdf(joint.dist, whole), heads.cdf(joint.dist, whole + 1.0)
+        low, high = joint.dist.cdf(whole), joint.dist.cdf(whole + 1.0)
         top = low + (stock - whole) * (high - low)
         y, k, _ = real_draw(joint.dist, level, top)
-        log_prob = jnp.sum(heads.log_prob(joint.dist, k) - jnp.log(top))
+        log_prob = jnp.sum(joint.dist.log_prob(k) - jnp.log(top))
     else:
         y, k, v = real_draw(joint.dist, level, jnp.ones(2))
         log_prob = joint.log_prob(k, PLENTY, ACTIVE, v)
@@ -102,11 +106,11 @@ def hard_units(
         if unlimited:
             total, limit = jnp.sum(units), jnp.sum(stock)
             log_prob -= capped_log_prob(joint.total, total, limit, "censored")
-            log_prob += heads.log_prob(joint.total, heads.ppf(joint.total, used[0]))
+            log_prob += joint.total.log_prob(joint.total.ppf(used[0]))
         return units, log_prob
     level = jax.lax.stop_gradient(joint.levels(used)) if kind == "copula" else used
     if unlimited:
-        k = heads.ppf(joint.dist, level)
+        k = joint.dist.ppf(level)
         return units, joint.log_prob(k, PLENTY, ACTIVE, inside(joint.dist, k, level))
     below, at = capped_interval(joint.dist, units, stock, joint.cap)
     v = jax.lax.stop_gradient(jnp.clip((level - below) / (at - below), 0, 1))

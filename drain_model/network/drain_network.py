@@ -4,14 +4,13 @@ Every method takes any leading axes ``*b`` (products, periods), so the window th
 and the single step of a rollout run the same code; only the convolutions differ, and they agree.
 
 Order of a forward pass: ``locations`` (regions; knows no stock), ``encode`` (nodes' past),
-``embed`` (nodes meet nodes and regions), ``outbound``, then ``cost`` given the outbound units.
+``embed`` (nodes meet nodes and regions), ``joint``, then ``cost`` given the outbound units. What
+goes in is computed in ``features.py``, and what comes out becomes a distribution in ``heads.py``.
 
 Source: Outbound, section 4.4 and Appendix A.4. Additions: pair biases, lanes, attributes.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -20,63 +19,16 @@ from jaxtyping import Array, Bool, Float
 
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
-from draingym.drain_model.distributions.hybrid import (
-    NUM_LEVELS,
-    Hybrid,
-    cost_knots,
-    count_base,
-    hybrid,
-)
-from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
+from draingym.drain_model.distributions.coherent import Coherent
+from draingym.drain_model.distributions.copula import Copula
+from draingym.drain_model.distributions.cost_quantiles import cost_knots
+from draingym.drain_model.distributions.hybrid import Hybrid
+from draingym.drain_model.distributions.independent import Independent
+from draingym.drain_model.distributions.levels import NUM_LEVELS
+from draingym.drain_model.network import features, heads
 from draingym.drain_model.network.blocks import MLP, Attention, CausalStack, mixing_blocks
 from draingym.drain_model.network.lanes import Lanes, PairNetwork, fourier, usual
-
-_CLIP = 5.0  # normalised features are clipped here, so that no outlier leads far off
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Static:
-    """What a geography alone determines, computed once, and the data's statistics."""
-
-    statistics: Statistics
-    node: Float[Array, "N W"]  # embedding of the place
-    coordinates: Float[Array, "N 2"]  # of the nodes, normalised
-    region: Float[Array, "Z 2"]  # coordinates of the regions, normalised
-    bias_outbound: Float[Array, "A N Z"] | None  # attention bias by head
-    bias_cost: Float[Array, "A N Z"] | None
-    lane: Float[Array, "B N Z"]  # log preference by lane head
-    haul: Float[Array, "B N Z"]  # log cost feature of a lane
-    reach: Float[Array, "B N Z"]  # share of orders that are placed under the lane's promise
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Exogenous:
-    """What no action can change: the whole location stream, by period."""
-
-    active: Bool[Array, "*b N"]
-    scale: Float[Array, "*b"]  # units: 1 + expected orders per active node
-    context: Float[Array, "*b W"]
-    keys_outbound: Float[Array, "*b Z A D"]
-    values_outbound: Float[Array, "*b Z A D"]
-    keys_cost: Float[Array, "*b Z A D"]
-    values_cost: Float[Array, "*b Z A D"]
-    lane_query: Float[Array, "*b Z B D"]
-    lane_range: Float[Array, "*b B"]
-    demand: Float[Array, "*b Z"]  # units expected to be ordered
-    usual: Float[Array, "*b Z"]  # units a period, of late
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Nodes:
-    """The nodes of a period, once they have met each other and the regions."""
-
-    tokens: Float[Array, "*b N W"]
-    routed: Float[Array, "*b N G"]  # features of the lanes
-    mean: Float[Array, "*b N"]  # units routed to the node, were its stock no limit
-    served: Float[Array, "*b N"]  # units routed to it that it has stock for
+from draingym.drain_model.network.types import Exogenous, Nodes, Static
 
 
 class DrainNetwork(nnx.Module):
@@ -106,13 +58,13 @@ class DrainNetwork(nnx.Module):
                 f"config.conversion_column is {config.conversion_column}, must be below the "
                 f"number of attributes = {num_attributes}"
             )
-        width, shared = config.width, num_attributes + num_calendar * config.calendar
+        width, sizes = config.width, (config, num_calendar, num_attributes)
         self.config = config
-        self.node_encoder = CausalStack(config, 6, rngs=rngs)
-        self.location_encoder = CausalStack(config, shared + 6 + 2 * config.sales, rngs=rngs)
+        self.node_encoder = CausalStack(config, features.NUM_NODE, rngs=rngs)
+        self.location_encoder = CausalStack(config, features.num_location(*sizes), rngs=rngs)
         self.place = MLP(config, 4 * config.frequencies + 2, width, width, 2, rngs=rngs)
-        self.context = nnx.Linear(shared + 1, width, rngs=rngs)
-        self.now = nnx.Linear(3, width, rngs=rngs)
+        self.context = nnx.Linear(features.num_shared(*sizes), width, rngs=rngs)
+        self.now = nnx.Linear(features.NUM_NOW, width, rngs=rngs)
         self.node_blocks = mixing_blocks(config, config.node_blocks, rngs=rngs)
         self.location_blocks = mixing_blocks(config, config.location_blocks, rngs=rngs)
         outputs = 2 * config.heads * config.pair_bias + 3 * config.lane_heads
@@ -120,15 +72,16 @@ class DrainNetwork(nnx.Module):
         self.cross_outbound = Attention(config, rngs=rngs)
         self.lanes = Lanes(config, num_attributes, rngs=rngs) if config.lane_heads else None
         known = width + Lanes.features(config)
-        channels = config.num_atoms + NUM_LEVELS + 2
+        channels = heads.count_channels(config.num_atoms)
         if config.joint == "coherent":
-            self.total_mlp = MLP(config, width + 3, width, channels + 1, 3, rngs=rngs)
+            pooled = width + features.NUM_TOTAL
+            self.total_mlp = MLP(config, pooled, width, channels + 1, 3, rngs=rngs)
             self.share_mlp = MLP(config, known, width, 1, 3, rngs=rngs)
         else:
             self.outbound_mlp = MLP(config, known, width, channels, 3, rngs=rngs)
         if config.joint == "copula":
             self.factors = nnx.Linear(width, config.copula_rank + 1, rngs=rngs)
-        self.cost_query = nnx.Linear(known + 3, width, rngs=rngs)
+        self.cost_query = nnx.Linear(known + features.NUM_COST, width, rngs=rngs)
         self.cross_cost = Attention(config, rngs=rngs)
         self.cost_mlp = MLP(config, known, width, NUM_LEVELS, 3, rngs=rngs)
 
@@ -185,48 +138,31 @@ class DrainNetwork(nnx.Module):
             raise ValueError(
                 f"sales given is {sales is not None}, must be config.sales = {self.config.sales}"
             )
-        stats, regions = static.statistics, glance_views.shape[-1]
-        conversion = jnp.exp(attributes[..., self.config.conversion_column])
-        orders = glance_views * conversion[..., None]
-        total = jnp.sum(orders, axis=-1)
-        scale = 1.0 + total / jnp.maximum(jnp.sum(active, axis=-1), 1)
-        share = orders / (total[..., None] + 1e-6) * regions
-        columns = [0.5 * jnp.log1p(glance_views), jnp.log1p(orders), jnp.log1p(share)]
-        if sales is not None:
-            columns += [jnp.log1p(sales), jnp.log((sales + 0.5) / (orders + 0.5))]
-        own = jnp.stack(columns, axis=-1)
-        place = static.region.reshape((1,) * (own.ndim - 2) + static.region.shape)
-        product = _normalise(attributes, stats.attributes_mean, stats.attributes_scale)
-        known = [product, jnp.log(scale)[..., None]]
-        if self.config.calendar:
-            known.append(_normalise(calendar, stats.calendar_mean, stats.calendar_scale))
-        shared = jnp.concatenate(known, axis=-1)
-        spread = [
-            jnp.broadcast_to(place, (*own.shape[:-1], 2)),
-            jnp.broadcast_to(shared[..., None, :], (*own.shape[:-1], shared.shape[-1])),
-        ]
-        tokens = self.location_encoder.window(jnp.concatenate([own, *spread], axis=-1))
+        known = features.locations_of(
+            self.config, static, glance_views, calendar, attributes, active, sales
+        )
+        tokens = self.location_encoder.window(known.tokens)
         for block in self.location_blocks:
             tokens = block(tokens, None)
         keys_outbound, values_outbound = self.cross_outbound.memory(tokens)
         keys_cost, values_cost = self.cross_cost.memory(tokens)
         query, modulation = jnp.zeros((*tokens.shape[:-1], 0, 0)), jnp.ones(tokens.shape[:-1])
-        ranges = jnp.zeros((*scale.shape, 0))
+        ranges = jnp.zeros((*known.scale.shape, 0))
         if self.lanes is not None:
             query, modulation = self.lanes.regions(tokens)
-            ranges = self.lanes.ranges(product)
+            ranges = self.lanes.ranges(known.attributes)
         return Exogenous(
             active=active,
-            scale=scale,
-            context=self.context(shared),
+            scale=known.scale,
+            context=self.context(known.shared),
             keys_outbound=keys_outbound,
             values_outbound=values_outbound,
             keys_cost=keys_cost,
             values_cost=values_cost,
             lane_query=query,
             lane_range=ranges,
-            demand=orders * modulation,
-            usual=usual(orders, self.config.usual_decay),
+            demand=known.orders * modulation,
+            usual=usual(known.orders, self.config.usual_decay),
         )
 
     def exogenous(self, static: Static, inputs: Inputs) -> Exogenous:
@@ -240,40 +176,13 @@ class DrainNetwork(nnx.Module):
             inputs.sales if self.config.sales else None,
         )
 
-    def node_features(
-        self, static: Static, outbound: Array, ship_cost: Array, available: Array
-    ) -> Float[Array, "*b N 6"]:
-        """Return the node stream's inputs: last period's drain and this period's stock.
-
-        Args:
-            static: Of the geography.
-            outbound: [*b, N] units of the period before.
-            ship_cost: [*b, N] currency of the period before.
-            available: [*b, N] units of this period.
-
-        Returns:
-            [*b, N, 6].
-        """
-        lead = available.ndim - 1
-        columns = [
-            0.5 * jnp.log1p(outbound),
-            0.25 * jnp.log1p(ship_cost),
-            0.5 * jnp.log1p(available),
-            jnp.minimum(available, 1.0),
-        ]
-        place = jnp.broadcast_to(
-            static.coordinates.reshape((1,) * lead + static.coordinates.shape),
-            (*available.shape, 2),
-        )
-        return jnp.concatenate([jnp.stack(columns, axis=-1), place], axis=-1)
-
     def encode(self, static: Static, inputs: Inputs) -> Float[Array, "*b T N W"]:
         """Encode the nodes' past by causal convolutions over a window of teacher-forced drain."""
         before = [(0, 0)] * (inputs.outbound.ndim - 2) + [(1, 0), (0, 0)]
         outbound = jnp.pad(inputs.outbound, before)[..., :-1, :]
         ship_cost = jnp.pad(inputs.ship_cost, before)[..., :-1, :]
-        features = self.node_features(static, outbound, ship_cost, inputs.available)
-        return self.node_encoder.window(features)
+        known = features.node_features(static, outbound, ship_cost, inputs.available)
+        return self.node_encoder.window(known)
 
     def embed(self, static: Static, exogenous: Exogenous, past: Array, available: Array) -> Nodes:
         """Let nodes meet each other and the regions.
@@ -290,12 +199,9 @@ class DrainNetwork(nnx.Module):
         lead = available.ndim - 1
         active = exogenous.active
         available = jnp.where(active, available, 0.0)
-        relative = available / exogenous.scale[..., None]
-        now = jnp.stack(
-            [jnp.log1p(available), jnp.log1p(relative), relative / (1.0 + relative)], axis=-1
-        )
         place = static.node.reshape((1,) * lead + static.node.shape)
-        tokens = past + place + exogenous.context[..., None, :] + self.now(now)
+        now = self.now(features.now_features(available, exogenous.scale))
+        tokens = past + place + exogenous.context[..., None, :] + now
         for block in self.node_blocks:
             tokens = block(tokens, active)
         tokens = tokens + self.cross_outbound.attend(
@@ -322,56 +228,37 @@ class DrainNetwork(nnx.Module):
     def joint(
         self, exogenous: Exogenous, nodes: Nodes, available: Float[Array, "*b N"]
     ) -> Independent | Copula | Coherent:
-        """Return the distribution of all nodes' outbound units.
-
-        Plain head: logits, and softplus gaps between the tail's quantiles, in units of
-        ``exogenous.scale``. With lanes a head corrects a count distribution around the mean that
-        they route to the node, or, for the network's total, around what they have stock for.
-        """
+        """Return the distribution of all nodes' outbound units."""
         known = jnp.concatenate([nodes.tokens, nodes.routed], axis=-1)
         if self.config.joint == "coherent":
             return self._coherent(exogenous, nodes, known, available)
-        dist = self._hybrid(self.outbound_mlp(known), nodes.mean, exogenous.scale[..., None])
+        dist = self._count(self.outbound_mlp(known), nodes.mean, exogenous.scale[..., None])
         if self.config.joint == "independent":
             return Independent(dist=dist, cap=self.config.cap)
         # Dependence is read off the tokens; they are what the nodes' own losses make them.
         raw = self.factors(jax.lax.stop_gradient(nodes.tokens))
-        own = jax.nn.softplus(raw[..., -1] + 0.5) + 1e-2
-        return Copula(dist=dist, factors=raw[..., :-1], own=own, cap=self.config.cap)
+        return heads.copula(raw, dist, self.config.cap)
 
-    def _hybrid(self, raw: Array, mean: Array, scale: Array) -> Hybrid:
-        atoms = self.config.num_atoms
-        values, dispersion, factor = raw[..., : atoms + NUM_LEVELS], raw[..., -2], raw[..., -1]
+    def _count(self, raw: Array, mean: Array, scale: Array) -> Hybrid:
         if self.lanes is None:
-            gaps = jax.nn.softplus(values[..., atoms:] - 1.0) * scale[..., None]
-            return hybrid(values[..., :atoms], gaps)
-        mean = (mean + 1e-2) * jnp.exp(2.0 * jnp.tanh(0.5 * factor))
-        dispersion = jax.nn.softplus(dispersion - 3.0) + 1e-3
-        logits, gaps = count_base(mean, dispersion, atoms)
-        stretch = jnp.exp(2.0 * jnp.tanh(0.5 * values[..., atoms:]))
-        return hybrid(logits + values[..., :atoms], gaps * stretch)
+            return heads.plain_count(raw, scale, self.config.num_atoms)
+        return heads.routed_count(raw, mean, self.config.num_atoms)
 
     def _coherent(
         self, exogenous: Exogenous, nodes: Nodes, known: Array, available: Array
     ) -> Coherent:
         active = exogenous.active
-        stock = jnp.where(active, available, 0.0)
         open_nodes = jnp.maximum(jnp.sum(active, axis=-1), 1)
         pooled = jnp.sum(jnp.where(active[..., None], nodes.tokens, 0.0), axis=-2)
         orders, served = jnp.sum(exogenous.demand, axis=-1), jnp.sum(nodes.served, axis=-1)
-        total_stock = jnp.sum(stock, axis=-1)
-        facts = [
-            jnp.log1p(orders),
-            jnp.log((total_stock + 1.0) / (orders + 1.0)),
-            jnp.log((served + 1.0) / (orders + 1.0)),
-        ]
-        pooled = pooled / open_nodes[..., None]
-        raw = self.total_mlp(jnp.concatenate([pooled, jnp.stack(facts, axis=-1)], axis=-1))
-        total = self._hybrid(raw[..., :-1], served, exogenous.scale * open_nodes)
-        lean = self.share_mlp(known)[..., 0]
+        stock = jnp.sum(jnp.where(active, available, 0.0), axis=-1)
+        facts = features.total_features(orders, served, stock)
+        raw = self.total_mlp(jnp.concatenate([pooled / open_nodes[..., None], facts], axis=-1))
+        total = self._count(raw[..., :-1], served, exogenous.scale * open_nodes)
+        log_share = self.share_mlp(known)[..., 0]
         if self.lanes is not None:
-            lean = 2.0 * jnp.tanh(0.5 * lean) + jnp.log(nodes.served + 1e-2)
-        return Coherent(total=total, log_share=lean, log_concentration=raw[..., -1] + 3.0)
+            log_share = heads.routed_share(log_share, nodes.served)
+        return Coherent(total=total, log_share=log_share, log_concentration=raw[..., -1] + 3.0)
 
     def cost(
         self, static: Static, exogenous: Exogenous, nodes: Nodes, units: Array
@@ -385,11 +272,9 @@ class DrainNetwork(nnx.Module):
             units: [*b, N] shipped: actual ones in training, sampled ones in a rollout.
 
         Returns:
-            [*b, N, 9] at ``heads.LEVELS``.
+            [*b, N, 9] at ``distributions.levels.LEVELS``.
         """
-        given = jnp.stack(
-            [jnp.log1p(units), units / exogenous.scale[..., None], 1.0 / (1.0 + units)], axis=-1
-        )
+        given = features.cost_features(units, exogenous.scale)
         query = self.cost_query(jnp.concatenate([nodes.tokens, nodes.routed, given], axis=-1))
         query = query + self.cross_cost.attend(
             query, exogenous.keys_cost, exogenous.values_cost, static.bias_cost
@@ -416,9 +301,3 @@ class DrainNetwork(nnx.Module):
         nodes = self.embed(static, exogenous, past, inputs.available)
         joint = self.joint(exogenous, nodes, inputs.available)
         return joint, self.cost(static, exogenous, nodes, inputs.outbound)
-
-
-def _normalise(values: Array, mean: Array, scale: Array) -> Array:
-    lead = (1,) * (values.ndim - 1)
-    z = (values - mean.reshape(lead + mean.shape)) / scale.reshape(lead + scale.shape)
-    return jnp.clip(z, -_CLIP, _CLIP)

@@ -21,6 +21,7 @@ from draingym.common.machine import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
 Issue = Literal["loop", "oracle", "drain-model", "gym", "policies", "forecasters", "own-data"]
+REPEATS = 5  # a claim's time is the median of at least as many
 FIELDS = ("name", "issue", "claims", "rows", "seeds", "versions", "machine", "preset", "seconds")
 Row = Mapping[str, Any]
 
@@ -91,7 +92,7 @@ def figure_only(bar: int, what: str, value: float, unit: str) -> Claim:
 def median_seconds(
     function: Callable[[], object],
     *,
-    repeats: int = 5,
+    repeats: int = REPEATS,
     warm_up: int = 1,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[float, list[float]]:
@@ -116,6 +117,28 @@ def median_seconds(
         function()
         times.append(clock() - start)
     return statistics.median(times), times
+
+
+def timed(
+    functions: Mapping[str, Callable[[], Any]], repeats: int = REPEATS
+) -> dict[str, tuple[float, float]]:
+    """Return every function's median seconds, by the wall's and by the processor's clock.
+
+    They take turns, so that what else the machine does falls on all of them.
+    """
+    clocks = (time.perf_counter, time.process_time)
+    seen: dict[str, list[list[float]]] = {name: [] for name in functions}
+    for repeat in range(repeats + 1):
+        for name, function in functions.items():
+            start = [clock() for clock in clocks]
+            jax.block_until_ready(function())
+            if repeat:  # the first one warms up
+                seen[name].append([clock() - s for clock, s in zip(clocks, start, strict=True)])
+    medians = {
+        name: [statistics.median(column) for column in zip(*times, strict=True)]
+        for name, times in seen.items()
+    }
+    return {name: (wall, processor) for name, (wall, processor) in medians.items()}
 
 
 def drop_programs() -> None:

@@ -24,7 +24,7 @@ import tyro
 
 from benchmarks import drain_speed
 from benchmarks._common import drop_programs, print_claims, print_table, save_figure, write_result
-from benchmarks._drain_claims import (
+from benchmarks.drain_parts.claims import (
     NAME,
     SCORES,
     accuracy_claims,
@@ -34,7 +34,7 @@ from benchmarks._drain_claims import (
     off_policy_row,
     pooled_gap,
 )
-from benchmarks._drain_models import (
+from benchmarks.drain_parts.models import (
     ABLATIONS,
     CLOSEST,
     JOINTS,
@@ -48,8 +48,8 @@ from benchmarks._drain_models import (
     neural,
     variant,
 )
-from benchmarks._drain_policies import heldout_policies, tuning_policies
-from benchmarks._drain_world import (
+from benchmarks.drain_parts.policies import heldout_policies, tuning_policies
+from benchmarks.drain_parts.world import (
     DrainWorld,
     Panel,
     describe,

@@ -19,14 +19,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import tyro
 
-from benchmarks import (
-    _policies_baselines,
-    _policies_classic,
-    _policies_gradients,
-    _policies_placement,
-)
 from benchmarks._common import Claim, Row, drop_programs, plain, save_figure, write_result
-from benchmarks._policies_part import Part, print_part
+from benchmarks.policies_parts import baselines, classic, gradients, placement
+from benchmarks.policies_parts.part import Part, print_part
 from draingym.common.atomic import atomic_file
 
 Name = Literal["classic", "gradients", "baselines", "placement"]
@@ -36,10 +31,10 @@ def run_part(name: Name, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
     began = time.perf_counter()
     parts: dict[Name, Callable[[], Part]] = {
-        "classic": _policies_classic.run,
-        "gradients": _policies_gradients.run,
-        "baselines": _policies_baselines.run,
-        "placement": lambda: _policies_placement.run(folder / name, seeds=seeds),
+        "classic": classic.run,
+        "gradients": gradients.run,
+        "baselines": baselines.run,
+        "placement": lambda: placement.run(folder / name, seeds=seeds),
     }
     part = parts[name]()
     drop_programs()

@@ -92,12 +92,10 @@ __getattr__, __dir__ = lazy_names(
         ),
         "draingym.drain_model.ensemble": ("EnsembleDrain",),
         "draingym.drain_model.distributions.hybrid": ("Hybrid",),
-        "draingym.drain_model.distributions.joints": (
-            "Coherent",
-            "Copula",
-            "Independent",
-            "Joint",
-        ),
+        "draingym.drain_model.distributions.coherent": ("Coherent",),
+        "draingym.drain_model.distributions.copula": ("Copula",),
+        "draingym.drain_model.distributions.independent": ("Independent",),
+        "draingym.drain_model.distributions.joints": ("Joint",),
         "draingym.drain_model.kernel": (
             "LearnedDrain",
             "LearnedParams",

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks._drain_policies import HELDOUT, heldout_policies, tuning_policies
-from benchmarks._drain_world import (
+from benchmarks.drain_parts.policies import HELDOUT, heldout_policies, tuning_policies
+from benchmarks.drain_parts.world import (
     DrainWorld,
     Panel,
     describe,

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.oracle_quality import MEASURES, Place, make_setting, measure, replay, summary
-from benchmarks.oracle_quality import variance_factor as factor
+from benchmarks.oracle_parts.estimates import summary
+from benchmarks.oracle_parts.estimates import variance_factor as factor
+from benchmarks.oracle_parts.far_policies import Place
+from benchmarks.oracle_parts.replayed_world import MEASURES, make_setting, measure, replay
 from draingym.simulator.types import Observation
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 

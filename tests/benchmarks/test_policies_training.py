@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks._docs_policies import policies_classic, policies_clock, policies_gradients
-from benchmarks._policies_classic import classic_claims, reached
-from benchmarks._policies_gradients import OURS, gradient_claims
-from benchmarks._policies_part import mean_interval
+from benchmarks.policies_parts.classic import classic_claims, reached
+from benchmarks.policies_parts.gradients import OURS, gradient_claims
+from benchmarks.policies_parts.part import mean_interval
 
 
 def row(method, to_1, high, periods=1000):

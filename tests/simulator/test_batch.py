@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks._dense_policy import DensePolicy, elu
+from benchmarks.throughput_parts.dense_policy import DensePolicy, elu
 from draingym.policies import BaseStock
 from draingym.simulator import (
     batch,

@@ -1,8 +1,8 @@
 """What the drain-model benchmark runs on: a world's history, oracle replays, and noise floors.
 
 History is one policy in the hidden truth. Every other panel is an oracle replay of that history's
-log under another policy (``benchmarks._drain_policies``): those of ``heldout_policies`` only ever
-judge a model, those of ``tuning_policies`` are for fine-tuning it, and the two share none.
+log under another policy (``policies.py``): those of ``heldout_policies`` only ever judge a model,
+those of ``tuning_policies`` are for fine-tuning it, and the two share none.
 Fine-tuning uses periods before ``DrainWorld.split`` alone, evaluation periods from it on.
 """
 
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._drain_policies import Plan
+from benchmarks.drain_parts.policies import Plan
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history, true_systems
 from draingym.drain_model import DrainData

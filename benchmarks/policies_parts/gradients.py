@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks._common import Claim, Row, at_least, figure_only
-from benchmarks._drain_world import DrainWorld, make_drain_world
-from benchmarks._policies_part import Figure, Part, mean_interval
 from benchmarks.comparators.draw_score import DrawScore
 from benchmarks.comparators.other_gradients import GumbelDrain, ScoredDrain
+from benchmarks.drain_parts.world import DrainWorld, make_drain_world
+from benchmarks.policies_parts.part import Figure, Part, mean_interval
 from draingym.drain_model import DrainConfig, LearnedDrain, train
 from draingym.policies import (
     Hyper,

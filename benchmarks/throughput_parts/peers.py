@@ -1,6 +1,6 @@
 """Other inventory environments, each in a virtual environment of its own.
 
-    python -m benchmarks._peers FOLDER
+    python -m benchmarks.throughput_parts.peers FOLDER
 
 makes one for each in FOLDER; ``benchmarks.throughput --peers FOLDER`` then times them in its run.
 """

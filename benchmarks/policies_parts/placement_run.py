@@ -1,60 +1,52 @@
-"""Placement in the emulated world: what trained policies are worth, and if the simulator holds.
+"""One seed of the placement benchmark: its world, models and policies, stage by stage.
 
-Bar 2: the gradient-trained policy against the best of all tuned baselines, in the hidden truth, on
-periods and products that nothing was fitted on. Bar 3: value error, rank correlation and regret of
-the simulator against the oracle over a spread of policies, before and after fine-tuning rounds;
-policies of the last round are held out from fitting. Beside them: what pessimism over an ensemble
-does.
-
-The world is the demo's, with 300 products instead of 50: two of three are trained on, the others
-judge. Finished stages are kept: the same command goes on after the last one.
+Every stage leaves files in the run's folder, so that an interrupted run goes on after the last one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from rich.console import Console
 
-from benchmarks._common import drop_programs
-from benchmarks._policies_part import Part
-from benchmarks._policies_placement_claims import Values, claims_and_rows, pictures
 from draingym.demo.config import LoopConfig
-from draingym.demo.data_stage import get_orders, write_history
-from draingym.demo.learning_stages import train_drain_model
 from draingym.demo.run import Run, Setting
-from draingym.demo.stages import Advance, Stages, read_json, write_json
+from draingym.demo.stages import Advance, read_json, write_json
 from draingym.demo.validation_stage import verdict_figures
 from draingym.drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
 from draingym.policies import (
+    Baseline,
+    FineTuneConfig,
+    OneStep,
     OrderUpToParams,
     TrainConfig,
     TuneConfig,
+    baseline_suite,
+    fine_tune,
+    judge,
+    label,
+    load_parameters,
+    order_up_to_grid,
+    overlap_notes,
+    perturbed,
     save_policy,
     train_by_gradient,
     tree_of,
     tune,
+    validate,
 )
-from draingym.policies.rules.suite import Baseline, baseline_suite
-from draingym.policies.store import load_parameters
-from draingym.policies.validation.candidates import order_up_to_grid, perturbed
-from draingym.policies.validation.fine_tuning import FineTuneConfig, Policies, fine_tune, label
-from draingym.policies.validation.one_step import OneStep
-from draingym.policies.validation.overlap import overlap_notes
-from draingym.policies.validation.validate import validate
-from draingym.policies.validation.verdict import judge
+from draingym.policies.validation.fine_tuning import Policies
+from draingym.policies.validation.validate import COLUMNS
 from draingym.simulator import Policy, PyTree, window
 from draingym.world.orders import WorldConfig
 
 Figures = dict[str, Any]
 BASELINE = "order up to"
-COLUMNS = ("simulator", "oracle", "truth")
 # Never labelled: the log was written by the first; the others are made for the validation alone.
 LOGGED = "historical"
 
@@ -92,8 +84,8 @@ SIZES = {
 }
 
 
-class Placement:
-    """One seed's world, models and policies; every stage leaves files in the run's folder."""
+class PlacementRun:
+    """One seed's world, models and policies."""
 
     def __init__(self, sizes: Sizes, data: str, seed: int, out: Path) -> None:
         """Do nothing yet."""
@@ -368,70 +360,3 @@ def run_parameters(run: Run) -> PyTree:
     from draingym.demo.history import historical_policy
 
     return historical_policy(run.world, run.config).params
-
-
-def own_programs(work: Callable[[Advance], Figures]) -> Callable[[Advance], Figures]:
-    """Return a stage that leaves no compiled program behind."""
-
-    def worked(advance: Advance) -> Figures:
-        found = work(advance)
-        drop_programs()
-        return found
-
-    return worked
-
-
-def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) -> Figures:
-    """Run all stages of a seed that are not finished yet."""
-    placement = Placement(sizes, data, seed, out)
-    run = placement.run
-    out.mkdir(parents=True, exist_ok=True)
-    stages = Stages(folder=out, fingerprint=run.config.fingerprint(repr(sizes)), console=console)
-
-    def after(advance: Advance) -> Figures:
-        return placement.validated(
-            load_checkpoint(out / "drain_model_after.npz"), "_after", advance
-        )
-
-    return {
-        name: stages.run(name, f"Seed {seed}: {title}", own_programs(work))
-        for name, title, work in (
-            ("data", "world", partial(get_orders, run)),
-            ("history", "history", partial(write_history, run)),
-            ("drain", "drain model", partial(train_drain_model, run)),
-            ("learn", "policies", placement.learn),
-            ("before", "validation", lambda a: placement.validated(run.checkpoint, "", a)),
-            ("fine_tune", "fine-tuning rounds", placement.fine_tune),
-            ("after", "validation after fine-tuning", after),
-            ("ensemble", "members of an ensemble", placement.ensemble),
-            ("pessimism", "pessimism", placement.pessimism),
-        )
-    } | {"seconds": dict(stages.seconds)}
-
-
-def run(
-    folder: Path, preset: str = "small", data: str = "ta-feng", seeds: Sequence[int] = (0,)
-) -> Part:
-    """Run the benchmark, or what is left of it.
-
-    Args:
-        folder: Of all runs, one a seed; finished stages are kept.
-        preset: Of ``SIZES``.
-        data: "ta-feng" or "synthetic".
-        seeds: Of worlds, models and policies.
-    """
-    console = Console()
-    folders = {seed: folder / f"seed{seed}" for seed in seeds}
-    found = {seed: run_seed(SIZES[preset], data, seed, folders[seed], console) for seed in seeds}
-    values = {
-        stage: [Values.read(folders[seed] / f"values_{stage}.npz") for seed in seeds]
-        for stage in ("before", "after")
-    }
-    claims, rows = claims_and_rows(found, values)
-    return Part(
-        claims=claims,
-        rows=rows,
-        seeds=seeds,
-        figures=tuple(pictures(found, rows)),
-        seconds=sum(sum(figures["seconds"].values()) for figures in found.values()),
-    )

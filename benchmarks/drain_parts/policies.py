@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from benchmarks.oracle_quality import Place
+from benchmarks.oracle_parts.far_policies import Place
 from draingym.policies import Historical, OrderUpToParams, tree_of
 from draingym.simulator import Policy, PyTree
 from draingym.simulator.types import Observation

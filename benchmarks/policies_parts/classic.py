@@ -18,8 +18,8 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
-from benchmarks._policies_part import Figure, Part, mean_interval
-from benchmarks._policies_problems import Problem, problems
+from benchmarks.policies_parts.classic_problems import Problem, problems
+from benchmarks.policies_parts.part import Figure, Part, mean_interval
 from draingym.policies import (
     PPO,
     EvolutionStrategy,

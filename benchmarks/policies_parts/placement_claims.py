@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._common import Claim, Row, at_least, at_most, figure_only
-from benchmarks._policies_part import Figure
+from benchmarks.policies_parts.part import Figure
 from draingym.common.bootstrap import Interval, draw_means, interval
+from draingym.policies.validation.validate import COLUMNS
 
 Figures = Mapping[str, Any]
-COLUMNS = ("simulator", "oracle", "truth")
 STAGES = ("before", "after")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._common import Claim, at_least, figure_only
-from benchmarks._drain_models import Model
+from benchmarks.drain_parts.models import Model
 from draingym.common.bootstrap import Interval, bootstrap
 from draingym.drain_model import DrainData
 from draingym.drain_model.evaluation.comparison import Comparison

@@ -1,0 +1,1 @@
+"""Parts of the drain model's benchmarks: its world, models, policies, claims, and speed."""

@@ -1,0 +1,166 @@
+"""Rollouts of the drain model at the paper's sizes, on a panel of random numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from benchmarks.drain_parts.window_drain import WINDOW, WindowDrain
+from draingym.drain_model import (
+    Checkpoint,
+    DrainConfig,
+    DrainData,
+    Geography,
+    LearnedDrain,
+    Statistics,
+)
+from draingym.drain_model.checkpoint import initial_weights
+from draingym.drain_model.kernel import LearnedParams
+from draingym.simulator import History, Series
+
+NODES, REGIONS, CALENDAR, ATTRIBUTES = 20, 100, 2, 3
+HOLDING = 0.05  # currency per unit and period
+
+
+def random_data(products: int, periods: int, seed: int) -> DrainData:
+    """Return a panel of the right magnitudes; what is in it has no bearing on speed."""
+    random = np.random.default_rng(seed)
+    shape = (products, periods, NODES)
+    nodes, regions = (random.uniform((28, -120), (46, -75), (n, 2)) for n in (NODES, REGIONS))
+    gap = (nodes[:, None] - regions[None]) * np.array([111.0, 88.0])
+    available = random.poisson(random.gamma(1.5, 6.0, shape))
+    outbound = np.minimum(random.poisson(random.gamma(1.0, 5.0, shape)), available)
+    arrays: dict[str, Any] = {
+        "outbound": outbound,
+        "ship_cost": outbound * random.gamma(20.0, 0.3, shape),
+        "available": available,
+        "glance_views": random.poisson(random.gamma(2.0, 5.0, (products, periods, REGIONS))),
+        "calendar": random.standard_normal((periods, CALENDAR)),
+        "attributes": random.normal((3.0, 1.0, -2.0), 0.4, (products, ATTRIBUTES)),
+    }
+    single: dict[str, Any] = {name: values.astype(np.float32) for name, values in arrays.items()}
+    places = (nodes, regions, np.sqrt((gap**2).sum(axis=-1)))
+    return DrainData(
+        active=np.ones((periods, NODES), bool),
+        geography=Geography(
+            **dict(
+                zip(
+                    ("node_coordinates", "region_coordinates", "distance_km"),
+                    (jnp.asarray(x, jnp.float32) for x in places),
+                    strict=True,
+                )
+            )
+        ),
+        **single,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rollouts:
+    """Rollouts of one kernel over some products, [P, ...] throughout."""
+
+    kernel: LearnedDrain
+    params: LearnedParams
+    series: Series  # WINDOW - 1 periods before the first one, and then the trajectory's
+    history: History
+    stock: Float[Array, "P N"]  # units on hand at the start
+    arrivals: Float[Array, "P T N"]  # units
+
+    @classmethod
+    def of(cls, config: DrainConfig, products: int, horizon: int, seed: int) -> Rollouts:
+        """Return rollouts of a freshly initialised network."""
+        data = random_data(products, WINDOW + horizon, seed)
+        checkpoint = Checkpoint(
+            config=config,
+            weights=initial_weights(config, CALENDAR, ATTRIBUTES, seed=seed),
+            statistics=Statistics.from_data(data),
+            node_coordinates=np.asarray(data.geography.node_coordinates),
+        )
+        everywhere, always = jnp.ones(NODES, bool), jnp.zeros(NODES, jnp.int32)
+        kernel, params = LearnedDrain.bind(checkpoint, data.geography, everywhere, always)
+        # The first period is history alone: a window has one period of drain less than of views.
+        inputs = data.inputs()
+        views, periods = inputs.glance_views[:, 1:], WINDOW - 1 + horizon
+        lead, key = (products, periods), jax.random.key(seed)
+        uniforms = jax.random.uniform(key, (*lead, kernel.num_uniforms), minval=0.01, maxval=0.99)
+        series = Series(
+            period=jnp.broadcast_to(jnp.arange(periods), lead),
+            glance_views=views,
+            forecast=jnp.zeros_like(views),
+            price=jnp.ones(lead),
+            unit_cost=jnp.ones(lead),
+            attributes=inputs.attributes[:, 1:],
+            calendar=inputs.calendar[:, 1:],
+            lead_share=jnp.zeros((*lead, NODES, 2)),
+            last=jnp.zeros(lead, bool),
+            round_uniform=jnp.zeros((*lead, NODES)),
+            drain_uniform=uniforms,
+        )
+        past = History(
+            outbound=inputs.outbound[:, :WINDOW],
+            ship_cost=inputs.ship_cost[:, :WINDOW],
+            available=inputs.available[:, :WINDOW],
+        )
+        return cls(
+            kernel=kernel,
+            params=params,
+            series=series,
+            history=past,
+            stock=inputs.available[:, WINDOW],
+            arrivals=jnp.floor(0.25 * inputs.available[:, WINDOW:]),
+        )
+
+    def prepare(self, params: LearnedParams) -> Any:
+        """Return what no action changes, by period of the trajectory."""
+
+        def one(series: Series) -> Any:
+            found = self.kernel.prepare(params, series)
+            return jax.tree.map(lambda x: x[-self.arrivals.shape[1] :], found)
+
+        return jax.vmap(one)(self.series)
+
+    def run(
+        self, params: LearnedParams, exogenous: Any, arrivals: Array, *, remat: bool
+    ) -> tuple[Array, tuple[Array, Array]]:
+        """Return ship and holding cost, and units and cost of every period [P, T, N]."""
+
+        def one(
+            series: Series, exogenous: Any, history: History, stock: Array, arrivals: Array
+        ) -> Any:
+            def period(carry: tuple[Any, Array], now: tuple[Any, Array, Array]) -> Any:
+                memory, stock = carry
+                exogenous, uniforms, arrived = now
+                available = stock + arrived
+                memory, drain = self.kernel.drain(params, memory, available, exogenous, uniforms)
+                stock = available - drain.outbound
+                return (memory, stock), (drain.outbound, drain.ship_cost, stock)
+
+            body = jax.checkpoint(period, prevent_cse=False) if remat else period
+            uniforms = series.drain_uniform[-arrivals.shape[0] :]
+            start = (self.kernel.init(params, history), stock)
+            _, (units, cost, left) = jax.lax.scan(body, start, (exogenous, uniforms, arrivals))
+            return jnp.sum(cost) + HOLDING * jnp.sum(left), (units, cost)
+
+        total, flows = jax.vmap(one)(self.series, exogenous, self.history, self.stock, arrivals)
+        return jnp.sum(total), flows
+
+    def compiled(self, kind: Literal["prepare", "forward", "remat", "stored"]) -> Any:
+        """Compile one function; it takes the parameters, and but for ``prepare`` the rest too."""
+        if kind == "prepare":
+            return jax.jit(self.prepare).lower(self.params).compile()
+        exogenous = jax.eval_shape(self.prepare, self.params)
+
+        def run(params: LearnedParams, exogenous: Any, arrivals: Array) -> Any:
+            return self.run(params, exogenous, arrivals, remat=kind == "remat")
+
+        function = run if kind == "forward" else jax.grad(run, argnums=2, has_aux=True)
+        return jax.jit(function).lower(self.params, exogenous, self.arrivals).compile()
+
+    def windows(self) -> Rollouts:
+        """Return the same rollouts without a cache."""
+        return replace(self, kernel=WindowDrain.of(self.kernel))

@@ -1,0 +1,1 @@
+"""Parts of the oracle's benchmarks: policies far from history, and measures of an estimate."""

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of policies: classic problems, gradients, baselines, and placement."""

@@ -28,6 +28,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks._orders import demo_world
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history, true_systems
 from draingym.oracle.fulfilment.emulated import greedy_systems
@@ -37,9 +38,6 @@ from draingym.oracle.fulfilment.planner import Batch, ClosestPlanner, GreedyPlan
 from draingym.oracle.fulfilment.planner_milp import BatchMilp
 from draingym.oracle.fulfilment.waves import WaveFulfilment
 from draingym.oracle.systems import Systems
-from draingym.world.orders import World, build_world
-from draingym.world.synthetic import synthetic_order_lines
-from draingym.world.ta_feng import DataUnavailableError, load_order_lines
 from draingym.world.views import Views
 
 IntArray = NDArray[np.int64]
@@ -48,16 +46,6 @@ SIDE_BY_SIDE = 2  # replays at a time, one on each core
 BATCHES = 100
 GAP = 1e-3  # that ``batch_milp`` stops at
 BOUND = 100_000.0  # candidate views a second
-
-
-def demo_world(config: LoopConfig) -> World:
-    """Return the demo's world, on real orders where they can be had."""
-    try:
-        lines = load_order_lines()
-    except DataUnavailableError as error:
-        print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
-        lines = synthetic_order_lines(seed=config.seed)
-    return build_world(lines, config.world)
 
 
 def drain_all(systems: Systems, views: Views, stock: IntArray, periods: int) -> IntArray:

@@ -25,26 +25,16 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks._orders import demo_world
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.oracle import attribute_outcome, box_table, draw_volumes, fit_ship_cost, to_event_log
 from draingym.oracle.replays.environment import OracleRun
 from draingym.oracle.rules.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
-from draingym.world.orders import World, build_world
-from draingym.world.synthetic import synthetic_order_lines
-from draingym.world.ta_feng import DataUnavailableError, load_order_lines
+from draingym.world.orders import World
 
 NAME = "ship_cost"
 PUBLISHED = 0.509  # R squared of the paper's Table 11
-
-
-def make_world(config: LoopConfig) -> World:
-    """Return the demo's world; of synthetic orders where the real ones are out of reach."""
-    try:
-        return build_world(load_order_lines(), config.world)
-    except DataUnavailableError as error:
-        print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
-    return build_world(synthetic_order_lines(seed=config.seed), config.world)
 
 
 def worst_gap(world: World, history: OracleRun) -> float:
@@ -65,7 +55,7 @@ def main() -> list[Claim]:
     """Fit, print the summary and the claims, write JSON and figure."""
     began = time.perf_counter()
     config = LoopConfig()
-    world = make_world(config)
+    world = demo_world(config)
     history = run_history(world, config)
     boxes = box_table(to_event_log(world, history))
     fit = fit_ship_cost(boxes)

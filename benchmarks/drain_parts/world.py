@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import _orders
 from benchmarks.drain_parts.policies import Plan
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history, true_systems
@@ -39,7 +40,6 @@ from draingym.world.lines import OrderLines
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.panel import build_panel
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.ta_feng import DataUnavailableError, load_order_lines
 from draingym.world.views import ConversionRates, Views
 
 Preset = Literal["tiny", "small", "paper"]
@@ -85,11 +85,6 @@ class DrainWorld:
 
 def order_lines(preset: Preset, seed: int) -> tuple[str, OrderLines]:
     """Return real orders, or synthetic ones where those are out of reach or not wanted."""
-    if preset != "tiny":
-        try:
-            return "ta-feng", load_order_lines()
-        except DataUnavailableError as error:
-            print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
     products = SIZES[preset].num_products
     config = SyntheticConfig(
         num_products=products + 2 + products // 5,
@@ -97,7 +92,9 @@ def order_lines(preset: Preset, seed: int) -> tuple[str, OrderLines]:
         num_days=48 if preset == "tiny" else 120,
         lines_per_day=14.0 * products,
     )
-    return "synthetic", synthetic_order_lines(config, seed=seed)
+    return _orders.order_lines(
+        lambda: synthetic_order_lines(config, seed=seed), real=preset != "tiny"
+    )
 
 
 def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import _orders
 from benchmarks.oracle_parts.far_policies import far_policies
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history, true_systems
@@ -31,7 +32,6 @@ from draingym.simulator.types import Policy, PyTree
 from draingym.world.lines import OrderLines
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.ta_feng import DataUnavailableError, load_order_lines
 from draingym.world.views import Views, attribute_matrix
 
 FloatArray = NDArray[np.float64]
@@ -53,13 +53,8 @@ class Setting:
 
 def order_lines(preset: str) -> tuple[str, OrderLines]:
     """Return real orders, or synthetic ones where those are out of reach or not wanted."""
-    if preset == "full":
-        try:
-            return "ta-feng", load_order_lines()
-        except DataUnavailableError as error:
-            print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
     config = SyntheticConfig(num_products=20, num_customers=1500, num_days=60, lines_per_day=300.0)
-    return "synthetic", synthetic_order_lines(config, seed=0)
+    return _orders.order_lines(lambda: synthetic_order_lines(config, seed=0), real=preset == "full")
 
 
 def make_setting(lines: OrderLines, preset: str, seed: int) -> Setting:

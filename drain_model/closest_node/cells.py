@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # Temperatures tried, in units of 1 / mean distance, and factors on the rate of order.
-TEMPERATURES = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0, 16.0, 24.0, 40.0, 100.0, 1e4)
+_TEMPERATURES = (0.0, 1.0, 2.0, 3.0, 4.5, 6.0, 8.0, 11.0, 16.0, 24.0, 40.0, 100.0, 1e4)
 FACTORS = (0.7, 0.8, 0.87, 0.93, 1.0, 1.07, 1.15, 1.25)
 
 
@@ -154,7 +154,7 @@ def tune(
 
     now = Tuned(temperature=8.0 / mean, rate_scale=start)
     for _ in range(2):
-        now = best([Tuned(temperature=t / mean, rate_scale=now.rate_scale) for t in TEMPERATURES])
+        now = best([Tuned(temperature=t / mean, rate_scale=now.rate_scale) for t in _TEMPERATURES])
         now = best([Tuned(temperature=now.temperature, rate_scale=start * f) for f in FACTORS])
     now = best(
         [

@@ -22,7 +22,7 @@ _TUNING_UNITS = 400_000
 _TUNING_CELLS = 4096
 
 
-def expected_units(views: NDArray[np.floating], rate: NDArray[np.floating]) -> NDArray[np.float64]:
+def _expected_units(views: NDArray[np.floating], rate: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return expected orders of product-periods, [...]: views [..., Z] times rate [...]."""
     return np.asarray(views.sum(axis=-1) * rate, dtype=np.float64)
 
@@ -35,7 +35,7 @@ def max_orders_for(
     The largest mean over products and periods, plus six standard deviations and six units.
     """
     rate = _rate(data, float(params.rate_scale), conversion_column)
-    mean = float(expected_units(data.glance_views, rate[:, None]).max())
+    mean = float(_expected_units(data.glance_views, rate[:, None]).max())
     return math.ceil(mean + 6.0 * math.sqrt(mean) + 6.0)
 
 
@@ -134,7 +134,7 @@ def fit_closest_node(
     ever = data.active.any(axis=0)
     rate = _rate(data, 1.0, conversion_column)
     cells = np.random.default_rng(seed).permutation(rate.size * data.num_periods)[:_TUNING_CELLS]
-    orders = float(expected_units(data.glance_views, rate[:, None]).mean())
+    orders = float(_expected_units(data.glance_views, rate[:, None]).mean())
     cells = cells[: max(128, int(_TUNING_UNITS / (num_samples * max(orders, 1.0))))]
     i, t = np.unravel_index(cells, data.outbound.shape[:2])
     tuned = tune(

@@ -18,7 +18,7 @@ from draingym.world.views import attribute_matrix
 
 Float32Array = NDArray[np.float32]
 
-CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
+_CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
 
 
 @jax.tree_util.register_dataclass
@@ -98,7 +98,7 @@ class DrainData:
         for name in ("calendar", "attributes"):
             values = getattr(self, name)
             require(np.isfinite(values), f"data.{name}", values, "finite")
-        for name in CUBES:
+        for name in _CUBES:
             values = getattr(self, name)
             require(np.isfinite(values) & (values >= 0), f"data.{name}", values, "finite and >= 0")
         require(
@@ -178,7 +178,7 @@ class DrainData:
     @property
     def cubes(self) -> tuple[str, ...]:
         """The fields with axes products and periods that this data has."""
-        return CUBES if self.sales is None else (*CUBES, "sales")
+        return _CUBES if self.sales is None else (*_CUBES, "sales")
 
     def periods(self, start: int, stop: int) -> DrainData:
         """Return periods ``start`` to ``stop - 1``.

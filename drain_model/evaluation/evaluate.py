@@ -45,8 +45,8 @@ from draingym.drain_model.evaluation.metrics import quantile_loss
 from draingym.drain_model.training.losses import Losses, cost_entries, outbound_entries
 
 FloatArray = NDArray[np.float64]
-PIT_BINS = 20
-PIT_LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+_PIT_BINS = 20
+_PIT_LEVELS = tuple(round(0.05 * i, 2) for i in range(1, 20))
 # Scores that are never negative, so that a ratio to another model's means something.
 RATIO_SCORES = (
     *(f"crps_{name}" for name in AGGREGATIONS),
@@ -112,8 +112,8 @@ class Evaluation:
     slopes: Mapping[str, Mapping[str, Interval]]
     # By score (loss apart): sums and numbers by product, [P] each.
     by_product: Mapping[str, tuple[FloatArray, FloatArray]]
-    pit: Mapping[str, FloatArray]  # node, total: shares in PIT_BINS bins
-    coverage: Mapping[str, FloatArray]  # node, total: shares up to PIT_LEVELS
+    pit: Mapping[str, FloatArray]  # node, total: shares in _PIT_BINS bins
+    coverage: Mapping[str, FloatArray]  # node, total: shares up to _PIT_LEVELS
     coverage_over_time: Mapping[str, FloatArray]  # node, total: [T, 3] at TABLE_LEVELS
     predicted_over_time: FloatArray  # [T, K+1] mean probability of 0, .., K - 1, K or more
     observed_over_time: FloatArray  # [T, K+1] frequency
@@ -140,7 +140,7 @@ class Evaluation:
                 "scores": self.scores,
                 "slopes": self.slopes,
                 "pit": self.pit,
-                "coverage": {"nominal": list(PIT_LEVELS), **self.coverage},
+                "coverage": {"nominal": list(_PIT_LEVELS), **self.coverage},
                 "over_time": {"levels": list(TABLE_LEVELS), **over_time},
                 "reliability": dict(
                     zip(("predicted", "observed", "number"), self.reliability, strict=True)
@@ -244,7 +244,7 @@ def evaluate(
         by_product=by_product,
         pit={k: _histogram(v[_squeeze(masks[k])]) for k, v in transforms.items()},
         coverage={
-            k: np.array([(v[_squeeze(masks[k])] <= t).mean() for t in PIT_LEVELS])
+            k: np.array([(v[_squeeze(masks[k])] <= t).mean() for t in _PIT_LEVELS])
             for k, v in transforms.items()
         },
         coverage_over_time={
@@ -266,7 +266,7 @@ def _squeeze(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _histogram(transforms: FloatArray) -> FloatArray:
-    counts = np.histogram(transforms, PIT_BINS, (0.0, 1.0))[0]
+    counts = np.histogram(transforms, _PIT_BINS, (0.0, 1.0))[0]
     return np.asarray(counts / max(transforms.size, 1))
 
 

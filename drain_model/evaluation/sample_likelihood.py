@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 # Units (as a share) and log cost around what happened that count as near it.
-UNITS_WINDOW = 0.1
-COST_WINDOW = 0.05
+_UNITS_WINDOW = 0.1
+_COST_WINDOW = 0.05
 
 
 def class_log_score(
@@ -67,7 +67,7 @@ def tail_log_score(
     """
     y, stock = np.rint(actual).astype(np.float64), np.floor(available).astype(np.float64)
     in_tail = y >= num_atoms
-    width = np.floor(UNITS_WINDOW * y)
+    width = np.floor(_UNITS_WINDOW * y)
     bound = y >= stock
     low = np.where(bound, y, np.maximum(y - width, num_atoms))
     high = np.where(bound, y, np.minimum(y + width, stock - 1.0))
@@ -128,7 +128,7 @@ def cost_log_score(
     target = np.log(np.where(shipped, actual_cost / np.maximum(actual_outbound, 1.0), 1.0))
     some = (outbound > 0) & (cost > 0)
     drawn = np.log(np.where(some, cost, 1.0) / np.where(some, outbound, 1.0))
-    near = np.sum(some & (np.abs(drawn - target) <= COST_WINDOW), axis=0)
-    spread = max(log_range[1] - log_range[0], 0.0) + 2.0 * COST_WINDOW
-    density = (near / (2.0 * COST_WINDOW) + 1.0 / spread) / (np.sum(some, axis=0) + 1.0)
+    near = np.sum(some & (np.abs(drawn - target) <= _COST_WINDOW), axis=0)
+    spread = max(log_range[1] - log_range[0], 0.0) + 2.0 * _COST_WINDOW
+    density = (near / (2.0 * _COST_WINDOW) + 1.0 / spread) / (np.sum(some, axis=0) + 1.0)
     return np.where(shipped, -np.log(density), 0.0)

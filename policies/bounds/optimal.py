@@ -58,7 +58,7 @@ def discretise(law: Any, step: float) -> FloatArray:
     return np.asarray(pmf)
 
 
-def sum_of(pmf: FloatArray, periods: int) -> FloatArray:
+def _sum_of(pmf: FloatArray, periods: int) -> FloatArray:
     """Return the probabilities of the sum of as many independent periods' demand."""
     total = np.ones(1)
     for _ in range(periods):
@@ -84,7 +84,7 @@ def base_stock_optimum(
     Source:
         Zipkin (2000), Foundations of Inventory Management, section 9.4.6.
     """
-    total = sum_of(pmf, lead_time + 1)
+    total = _sum_of(pmf, lead_time + 1)
     fractile = unmet_cost / (unmet_cost + holding_cost)
     level = int(np.searchsorted(np.cumsum(total), fractile))
     left = (level - np.arange(len(total))) * step
@@ -130,7 +130,7 @@ def serial_optimum(
     local = np.asarray(holding_cost, dtype=np.float64)
     echelon = np.diff(local, prepend=0.0)
     mean = float(pmf @ np.arange(len(pmf))) * step
-    sums = [sum_of(pmf, n) for n in periods]
+    sums = [_sum_of(pmf, n) for n in periods]
     # A grid that holds every level, and wide enough below for what demand may leave of it.
     top = int(sum(len(pmf) * n for n in periods) * 0.7)
     deepest = max(len(total) for total in sums)

@@ -42,7 +42,7 @@ def num_features(task: Task) -> int:
     return int(jax.eval_shape(features, seen(task)).shape[0])
 
 
-def init_layers(key: Array, sizes: Sequence[int]) -> list[dict[str, Array]]:
+def _init_layers(key: Array, sizes: Sequence[int]) -> list[dict[str, Array]]:
     """Return dense layers with orthogonal weights; the last layer's are a hundredth of those.
 
     Args:
@@ -57,7 +57,7 @@ def init_layers(key: Array, sizes: Sequence[int]) -> list[dict[str, Array]]:
     return layers
 
 
-def run_layers(layers: list[dict[str, Array]], x: Float[Array, " F"]) -> Float[Array, " O"]:
+def _run_layers(layers: list[dict[str, Array]], x: Float[Array, " F"]) -> Float[Array, " O"]:
     """Return the output of dense layers with SiLU between them."""
     for layer in layers[:-1]:
         x = jax.nn.silu(x @ layer["weight"] + layer["bias"])
@@ -87,12 +87,12 @@ class MLPPolicy:
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights."""
-        return init_layers(key, (self.inputs, *self.hidden, self.nodes))
+        return _init_layers(key, (self.inputs, *self.hidden, self.nodes))
 
     def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
-        output = run_layers(params, features(observation))
+        output = _run_layers(params, features(observation))
         return jnp.sum(observation.forecast) * jax.nn.softplus(output + _ONE)
 
 
@@ -108,7 +108,7 @@ class ValueNetwork:
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights."""
-        return init_layers(key, (self.inputs + 1, *self.hidden, 1))
+        return _init_layers(key, (self.inputs + 1, *self.hidden, 1))
 
     def apply(
         self, params: PyTree, observation: Observation, left: Float[Array, ""]
@@ -121,5 +121,5 @@ class ValueNetwork:
             left: Share of the rollout's periods that are left, in [0, 1]; 0 where it never ends.
         """
         seen_now = jnp.concatenate([features(observation), left[None]])
-        value: Array = run_layers(params, seen_now)[0]
+        value: Array = _run_layers(params, seen_now)[0]
         return value

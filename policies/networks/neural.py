@@ -14,8 +14,8 @@ from draingym.policies.tree import Tree, catchment_share, echelon_position
 from draingym.simulator import Observation, PyTree
 
 # A learned target is at most this factor away from its learned cover.
-LOG_RANGE = 2.0
-REGION_FEATURES = 4
+_LOG_RANGE = 2.0
+_REGION_FEATURES = 4
 Feasibility = Literal["ration", "proportional", "softmax"]
 
 
@@ -26,8 +26,8 @@ class _RegionAttention(nnx.Module):
         each = width // heads
         self.heads = heads
         self.query = nnx.Linear(width, width, use_bias=False, rngs=rngs)
-        self.key = nnx.Linear(REGION_FEATURES, width, use_bias=False, rngs=rngs)
-        self.value = nnx.Linear(REGION_FEATURES, width, rngs=rngs)
+        self.key = nnx.Linear(_REGION_FEATURES, width, use_bias=False, rngs=rngs)
+        self.value = nnx.Linear(_REGION_FEATURES, width, rngs=rngs)
         # Heads start with reaches from 150 km to 1500 km: from the next town to half a country.
         self.log_reach = nnx.Param(jnp.linspace(jnp.log(0.15), jnp.log(1.5), heads))
         self.scale = each**-0.5
@@ -77,7 +77,7 @@ class _TargetNetwork(nnx.Module):
         if hasattr(self, "look"):
             seen.append(self.look(own, regions, tree))
         mixed = jax.nn.silu(self.mix(jnp.concatenate(seen, axis=1)))
-        return LOG_RANGE * jnp.tanh(self.head(mixed))
+        return _LOG_RANGE * jnp.tanh(self.head(mixed))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

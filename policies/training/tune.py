@@ -19,7 +19,7 @@ from draingym.policies.evaluate import mean_value
 from draingym.simulator import Params, Policy, PyTree, Simulator, Windows
 
 # Differential evolution makes a candidate of four others at least.
-SMALLEST_POPULATION = 5
+_SMALLEST_POPULATION = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,14 +51,14 @@ class TuneConfig:
         Raises:
             ValueError: If the rollouts do not suffice for two smallest generations.
         """
-        members = max(self.population * parameters, SMALLEST_POPULATION)
+        members = max(self.population * parameters, _SMALLEST_POPULATION)
         if self.rollouts is None:
             return members, self.generations
         candidates = self.rollouts // rollouts_each
-        if candidates < 2 * SMALLEST_POPULATION:
-            least = 2 * SMALLEST_POPULATION * rollouts_each
+        if candidates < 2 * _SMALLEST_POPULATION:
+            least = 2 * _SMALLEST_POPULATION * rollouts_each
             raise ValueError(f"rollouts is {self.rollouts}, must be at least {least}")
-        members = min(members, max(candidates // 6, SMALLEST_POPULATION))
+        members = min(members, max(candidates // 6, _SMALLEST_POPULATION))
         return members, candidates // members - 1
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from draingym.drain_model.distributions.joints import Joint
     from draingym.drain_model.distributions.marginals import censored_draw
     from draingym.drain_model.ensemble import EnsembleDrain
+    from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
     from draingym.drain_model.evaluation.sampling import sample_panel
     from draingym.drain_model.kernel import LearnedDrain, LearnedParams
     from draingym.drain_model.network.drain_network import DrainNetwork
@@ -42,6 +43,7 @@ __all__ = [
     "DrainData",
     "DrainNetwork",
     "EnsembleDrain",
+    "Evaluation",
     "Geography",
     "Hybrid",
     "Independent",
@@ -54,6 +56,7 @@ __all__ = [
     "Statistics",
     "Trained",
     "censored_draw",
+    "evaluate",
     "fit_closest_node",
     "load_checkpoint",
     "max_orders_for",
@@ -102,6 +105,10 @@ __getattr__, __dir__ = lazy_names(
         ),
         "draingym.drain_model.distributions.marginals": ("censored_draw",),
         "draingym.drain_model.network.drain_network": ("DrainNetwork",),
+        "draingym.drain_model.evaluation.evaluate": (
+            "Evaluation",
+            "evaluate",
+        ),
         "draingym.drain_model.evaluation.sampling": ("sample_panel",),
         "draingym.drain_model.data.streaming": ("PanelStream",),
         "draingym.drain_model.training.run": (

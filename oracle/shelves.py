@@ -21,7 +21,6 @@ class Shelves:
         self.taken: IntArray = np.zeros(num_nodes, np.int64)  # units reserved today, by node
         self.held = 0  # units reserved, over all products and nodes
         self.open_nodes: list[int] = []  # nodes that serve customers in this period
-        self.version: list[int] = [0] * num_products  # rises when a product's free stock changes
         self.period = -1
         self.day = -1
 
@@ -52,7 +51,6 @@ class Shelves:
                 )
         self.free = free.astype(np.int64)
         self.period, self.open_nodes = period, [int(n) for n in open_nodes]
-        self.version = [v + 1 for v in self.version]
 
     def new_day(self, day: int) -> None:
         """Begin a day: capacity is counted from zero again."""
@@ -78,7 +76,6 @@ class Shelves:
         self.reserved[product, node] += units
         self.held += units
         self.taken[node] += units
-        self.version[product] += 1
 
     def release(self, product: int, node: int, units: int) -> None:
         """Give reserved units back to the shelf.
@@ -89,7 +86,6 @@ class Shelves:
         self._unreserve("release", product, node, units)
         self.free[product, node] += units
         self.taken[node] = max(0, int(self.taken[node]) - units)
-        self.version[product] += 1
 
     def ship(self, product: int, node: int, units: int) -> None:
         """Take reserved units out of the node; the engine does so for every parcel's item.

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from draingym.oracle.fulfilment.period import PeriodOutcome
 from draingym.oracle.protocols import GlanceView, OrderLine, Parcel, ProductionSystems
-from draingym.oracle.rules.promise import NO_ORDER, OUT_OF_STOCK
+from draingym.oracle.rules.conversion import NO_ORDER
+from draingym.oracle.rules.promise import OUT_OF_STOCK
 from draingym.oracle.shelves import Shelves
 from draingym.oracle.systems import Systems
 from draingym.world.views import PROMISES, SHIP_OPTIONS, Views

@@ -101,14 +101,9 @@ class WaveFulfilment(GreedyFulfilment):
     def submit(self, line: OrderLine) -> None:
         """Reserve the line's units and let them wait."""
         view = line.view
+        # Nodes without stock, too: they may have some by the time of the plan.
         days = self.promise.delivery_days(view, self.shelves)
-        transit = self.promise.transit[view.place]
-        # A node without stock may have some by the time of the plan.
-        ready = self.promise.ready_days(view.time)
-        for node in self.shelves.open_nodes:
-            queue = self.promise.queue_days(self.shelves, node)
-            days.setdefault(node, ready + queue + transit[node])
-        in_time = frozenset(node for node, arrival in days.items() if arrival <= line.days)
+        in_time = frozenset(n for n in self.shelves.open_nodes if days[n] <= line.days)
         if view.session != self.session:
             self.boxes, self.session, self.time = {}, view.session, view.time
         wave = self.waiting.setdefault(self.wave_end(view.time), [])

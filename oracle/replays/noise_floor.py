@@ -23,7 +23,7 @@ from draingym.oracle.fulfilment.period import (
     static_tables,
 )
 from draingym.oracle.systems import Systems
-from draingym.world.views import Places, Views
+from draingym.world.views import Places, Views, best_rate, can_convert
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -52,7 +52,7 @@ class ViewProfile:
         Raises:
             ValueError: If no view can convert.
         """
-        candidate = views.latent <= systems.cumulative[views.product, 0, 2]
+        candidate = can_convert(views.latent, best_rate(systems.cumulative)[views.product])
         if not candidate.any():
             msg = f"views must hold one that can convert, got none in {views.num_views}"
             raise ValueError(msg)
@@ -234,7 +234,7 @@ def _draw_views(
 ) -> tuple[tuple[NDArray[np.generic], ...], IntArray]:
     """Draw candidate views; return the compiled loop's columns and [T+1] offsets."""
     periods, regions, _ = cells.shape
-    best = systems.cumulative[:, 0, 2]
+    best = best_rate(systems.cumulative)
     count = rng.binomial(cells, best)
     product = np.repeat(np.tile(np.arange(len(best)), periods * regions), count.ravel())
     cell = np.repeat(np.arange(periods * regions), count.sum(axis=2).ravel())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from draingym.oracle.fulfilment.period import PeriodOutcome
 from draingym.oracle.replays.environment import OracleRun, whole
-from draingym.oracle.rules.promise import NO_ORDER
+from draingym.oracle.rules.conversion import NO_ORDER
 from draingym.world.eventlog import EventLog, static_tables
 from draingym.world.orders import World
 from draingym.world.views import Views

@@ -35,8 +35,8 @@ from draingym.oracle.protocols import FulfilmentSystem, ProductionSystems
 from draingym.oracle.replays.checkpoints import Checkpoints, fingerprint
 from draingym.oracle.replays.environment import run, whole
 from draingym.oracle.replays.recorder import customer_tables, stock_tables
-from draingym.oracle.replays.setting import Setting, setting_from_log
-from draingym.oracle.rules.rates import PeriodRates
+from draingym.oracle.replays.setting import ReplaySetting, setting_from_log
+from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.systems import Systems
 from draingym.simulator import Policy, PyTree
 from draingym.world.eventlog import EventLog
@@ -94,7 +94,7 @@ class Replay:
 
 
 def replay(
-    source: EventLog | Setting,
+    source: EventLog | ReplaySetting,
     decision: Decision | IntArray,
     *,
     planner: str | MakeSystems = "greedy",
@@ -109,7 +109,7 @@ def replay(
 ) -> Replay:
     """Replay a log under a policy, or on a given trajectory of stock.
 
-    Order of events: latents are drawn given the log (``Setting.views``); then, period by period,
+    Order of events: latents are drawn given the log (``ReplaySetting.views``); then, period by period,
     the policy acts and goods arrive, or the trajectory says what is available; then all products'
     views run in one timeline. With a trajectory, all that is reserved ships by a period's end.
 
@@ -135,7 +135,7 @@ def replay(
         ValueError: If an argument is out of bounds, stock is negative, or the folder holds another
             replay.
     """
-    setting = source if isinstance(source, Setting) else setting_from_log(source)
+    setting = source if isinstance(source, ReplaySetting) else setting_from_log(source)
     horizon = setting.num_periods - start if periods is None else periods
     if not (start >= 0 and horizon >= 1 and start + horizon <= setting.num_periods):
         msg = (
@@ -171,7 +171,7 @@ def replay(
     return _by_stock(setting, decision, views, serve, start, horizon, record, progress)
 
 
-def _engine(setting: Setting, planner: str | MakeSystems, views: Views, seed: int) -> Engine | None:
+def _engine(setting: ReplaySetting, planner: str | MakeSystems, views: Views, seed: int) -> Engine | None:
     """Return the engine, or None where the compiled loop will do."""
     systems = setting.systems
     if planner == "greedy":
@@ -199,7 +199,7 @@ def _engine(setting: Setting, planner: str | MakeSystems, views: Views, seed: in
 
 
 def _parts(
-    setting: Setting,
+    setting: ReplaySetting,
     decision: Decision | IntArray,
     planner: str | MakeSystems,
     views: Views,
@@ -231,7 +231,7 @@ def _leaves(policy: Any) -> list[Any]:
 
 
 def _by_policy(
-    setting: Setting,
+    setting: ReplaySetting,
     decision: Decision,
     views: Views,
     serve: Callable[[int, IntArray], PeriodOutcome],
@@ -263,7 +263,7 @@ def _by_policy(
 
 
 def _by_stock(
-    setting: Setting,
+    setting: ReplaySetting,
     stock: IntArray,
     views: Views,
     serve: Callable[[int, IntArray], PeriodOutcome],
@@ -324,7 +324,7 @@ def _result(
     )
 
 
-def _log(setting: Setting, tables: Mapping[str, Any], start: int, horizon: int) -> EventLog:
+def _log(setting: ReplaySetting, tables: Mapping[str, Any], start: int, horizon: int) -> EventLog:
     """Return a log of some of the source's periods, counted from 0."""
     source = setting.log
     calendar = source["calendar"].slice(start, horizon)
@@ -338,7 +338,7 @@ def _log(setting: Setting, tables: Mapping[str, Any], start: int, horizon: int) 
 
 
 def replay_many(
-    source: EventLog | Setting,
+    source: EventLog | ReplaySetting,
     decisions: Mapping[str, Decision | IntArray],
     seeds: Sequence[int],
     *,
@@ -381,7 +381,7 @@ def replay_many(
     if not decisions or not len(seeds):
         msg = f"decisions is {len(decisions)} long and seeds {len(seeds)}, must hold at least 1"
         raise ValueError(msg)
-    setting = source if isinstance(source, Setting) else setting_from_log(source)
+    setting = source if isinstance(source, ReplaySetting) else setting_from_log(source)
     jobs = [(name, seed) for name in decisions for seed in seeds]
     size = min(workers or os.cpu_count() or 1, len(jobs))
     kind = executor or ("threads" if planner == "greedy" else "processes")

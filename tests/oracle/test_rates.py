@@ -18,7 +18,7 @@ from draingym.oracle import (
     sample_latent,
     to_event_log,
 )
-from draingym.oracle.rules.rates import cumulative_of, period_rates_from_counts
+from draingym.oracle.estimates.rates import cumulative_of, period_rates_from_counts
 from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
 from tests.oracle.test_conversion import ONE_DAY, TWO_DAYS, random_rates

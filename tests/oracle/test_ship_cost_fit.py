@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from draingym.oracle import build_systems, drain_period, to_event_log
 from draingym.oracle.fulfilment.attribution import attribute_outcome
 from draingym.oracle.rules.attribution import attribute, draw_volumes
-from draingym.oracle.rules.ship_cost_fit import FEATURES, BoxTable, box_table, fit_ship_cost
+from draingym.oracle.estimates.ship_cost_fit import FEATURES, BoxTable, box_table, fit_ship_cost
 from draingym.world.geography import great_circle_km
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines

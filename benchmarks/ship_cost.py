@@ -28,8 +28,8 @@ from benchmarks._common import (
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.oracle import attribute_outcome, box_table, draw_volumes, fit_ship_cost, to_event_log
-from draingym.oracle.replays.environment import OracleRun
 from draingym.oracle.estimates.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
+from draingym.oracle.replays.environment import OracleRun
 from draingym.world.orders import World, build_world
 from draingym.world.synthetic import synthetic_order_lines
 from draingym.world.ta_feng import DataUnavailableError, load_order_lines

@@ -103,7 +103,7 @@ class ConversionModel(Protocol):
 
 @runtime_checkable
 class FulfilmentSystem(Protocol):
-    """Which node ships what, and when. To be resumed from a folder it must be picklable."""
+    """Which node ships what, and when."""
 
     def start(self, shelves: Shelves) -> None:
         """Take note of the shelves; called once, before the first view."""

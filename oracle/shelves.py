@@ -45,10 +45,8 @@ class Shelves:
         for values, bound in ((available, "0"), (free, "0 after what is reserved for orders")):
             if values.min() < 0:
                 i, n = np.unravel_index(int(values.argmin()), values.shape)
-                raise ValueError(
-                    f"stock[{i}, {n}] of period {period} is {values.min()}, must be at least "
-                    f"{bound}"
-                )
+                msg = f"stock[{i}, {n}] of period {period} is {values.min()}, must be at least "
+                raise ValueError(f"{msg}{bound}")
         self.free = free.astype(np.int64)
         self.period, self.open_nodes = period, [int(n) for n in open_nodes]
 

@@ -189,7 +189,7 @@ class ConversionRates:
         i, p, s = (int(k) for k in np.argwhere(~ok)[0])
         raise ValueError(
             f"rates of product {i}, promise {PROMISES[p]!r}, option {SHIP_OPTIONS[s]!r}: "
-            f"{float(values[i, p, s])!r} must be {bound}"
+            f"is {float(values[i, p, s])!r}, must be {bound}"
         )
 
     @property

@@ -7,8 +7,9 @@ They call the same rules (``draingym.oracle.rules``) as the compiled loop in
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,6 +196,27 @@ class GreedyFulfilment:
         self._close()
         shipped, self.packed = self.packed, []
         return shipped
+
+    def waiting_units(self) -> dict[str, NDArray[Any]]:
+        """Return the units that wait between two periods: none, a basket ends within its period.
+
+        Returns:
+            Columns ``view``, ``node`` and ``units``, one entry for each part of a line.
+        """
+        return {name: np.zeros(0, np.int64) for name in ("view", "node", "units")}
+
+    def wait_again(
+        self, waiting: Mapping[str, NDArray[Any]], view_of: Callable[[int], GlanceView]
+    ) -> None:
+        """Take up what ``waiting_units`` returned; the engine has checked the three columns.
+
+        Raises:
+            ValueError: Naming the column, if another one is missing, unknown or out of bounds.
+        """
+        del view_of
+        if len(waiting["view"]):
+            msg = f"view is of {len(waiting['view'])} parts of lines, must be of none"
+            raise ValueError(msg)
 
     def _close(self) -> None:
         for node, box in self.boxes.items():

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from draingym.common.arrays import require
+from draingym.oracle.estimates.ship_cost_fit import ShipCostFit
 from draingym.oracle.protocols import Parcel
 from draingym.oracle.rules.attribution import attribute
 from draingym.oracle.rules.ship_cost import COST_QUANTUM, whole_bill
-from draingym.oracle.estimates.ship_cost_fit import ShipCostFit
 from draingym.oracle.systems import Systems
 
 FloatArray = NDArray[np.float64]

@@ -140,7 +140,7 @@ def _sizes(
     ordered = quantity > 0
     pool = quantity[ordered][np.argsort(product[ordered], kind="stable")]
     if not len(pool):
-        msg = "glance_views.quantity must be above 0 for at least one view, got none"
+        msg = "glance_views.quantity is 0 everywhere, must be above 0 in at least 1 row"
         raise ValueError(msg)
     count = np.bincount(product[ordered], minlength=num_products)
     first = np.where(count > 0, np.cumsum(count) - count, 0)

@@ -54,7 +54,7 @@ class ViewProfile:
         """
         candidate = can_convert(views.latent, best_rate(systems.cumulative)[views.product])
         if not candidate.any():
-            msg = f"views must hold one that can convert, got none in {views.num_views}"
+            msg = f"views holds {views.num_views} that never convert, must hold one that can"
             raise ValueError(msg)
         _, first, size = np.unique(views.session[candidate], return_index=True, return_counts=True)
         product, quantity = views.product[candidate], views.quantity[candidate]
@@ -135,8 +135,9 @@ def resample_drain(
         raise ValueError(msg)
     regions = systems.lane_effect.shape[1]
     if glance_views.shape != (products, periods, regions):
-        bound = (products, periods, regions)
-        raise ValueError(f"glance_views has shape {glance_views.shape}, must be {bound}")
+        expected = (products, periods, regions)
+        msg = f"glance_views has shape {glance_views.shape}, must be {expected}"
+        raise ValueError(msg)
     if num_samples < 1:
         msg = f"num_samples is {num_samples}, must be at least 1"
         raise ValueError(msg)

@@ -36,8 +36,8 @@ def to_event_log(world: World, run: OracleRun) -> EventLog:
     """
     if len(run.outcomes) != world.num_periods or run.start != 0:
         msg = (
-            f"run must be recorded over the {world.num_periods} periods of the world, got "
-            f"{len(run.outcomes)} from period {run.start}"
+            f"run holds {len(run.outcomes)} recorded periods from period {run.start} on, must hold "
+            f"the {world.num_periods} of the world"
         )
         raise ValueError(msg)
     tables = static_tables(world)

@@ -92,8 +92,8 @@ def latent_interval(cumulative: ArrayLike, option: ArrayLike) -> tuple[FloatArra
     if empty.any():
         first = tuple(int(i) for i in np.argwhere(empty)[0])
         msg = (
-            f"option{list(first)} is {np.asarray(option)[first]}, must have a probability above 0 "
-            f"under the promise shown, has {high[first] - low[first]}"
+            f"option{list(first)} is {np.asarray(option)[first]}, must be one that has a "
+            "probability above 0 under the promise shown"
         )
         raise ValueError(msg)
     return low, high

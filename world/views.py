@@ -188,7 +188,7 @@ class ConversionRates:
             return
         i, p, s = (int(k) for k in np.argwhere(~ok)[0])
         raise ValueError(
-            f"rates of product {i}, promise {PROMISES[p]!r}, option {SHIP_OPTIONS[s]!r}: "
+            f"rates of product {i}, promise {PROMISES[p]!r}, option {SHIP_OPTIONS[s]!r} "
             f"is {float(values[i, p, s])!r}, must be {bound}"
         )
 

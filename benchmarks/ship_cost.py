@@ -29,8 +29,8 @@ from benchmarks._orders import demo_world
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.oracle import attribute_outcome, box_table, draw_volumes, fit_ship_cost, to_event_log
+from draingym.oracle.estimates.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
 from draingym.oracle.replays.environment import OracleRun
-from draingym.oracle.rules.ship_cost_fit import FEATURES, BoxTable, ShipCostFit
 from draingym.world.orders import World
 
 NAME = "ship_cost"

@@ -1,9 +1,18 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
 from draingym.oracle.config import OracleConfig
+from draingym.oracle.estimates.rates import (
+    PeriodRates,
+    SmoothingConfig,
+    estimate_period_rates,
+    estimate_rates,
+    rates_from_counts,
+)
+from draingym.oracle.estimates.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
 from draingym.oracle.fulfilment.attribution import attribute_outcome
 from draingym.oracle.fulfilment.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
 from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.fitted_cost import FittedShipCost
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.fulfilment.planner import Batch, ClosestPlanner, GreedyPlanner, Plan
 from draingym.oracle.fulfilment.planner_milp import BatchMilp, stock_prices
@@ -16,6 +25,8 @@ from draingym.oracle.protocols import (
     ShipCostModel,
 )
 from draingym.oracle.replays.environment import OracleRun, run
+from draingym.oracle.replays.latents import sample_latent
+from draingym.oracle.replays.many import replay_many
 from draingym.oracle.replays.noise_floor import (
     DrainSamples,
     ViewProfile,
@@ -23,21 +34,12 @@ from draingym.oracle.replays.noise_floor import (
     resample_views,
 )
 from draingym.oracle.replays.recorder import to_event_log
-from draingym.oracle.replays.replay import Decision, Replay, replay, replay_many
-from draingym.oracle.replays.setting import Setting, read_setting, setting_from_log
+from draingym.oracle.replays.replay import replay
+from draingym.oracle.replays.setting import ReplaySetting, read_setting, setting_from_log
+from draingym.oracle.replays.types import Decision, Replay
 from draingym.oracle.rules.attribution import attribute, draw_volumes
-from draingym.oracle.rules.conversion import conditional, draw_latent, independent, sample_latent
-from draingym.oracle.rules.fitted_cost import FittedShipCost
-from draingym.oracle.rules.promise import promise_places, promise_regions
-from draingym.oracle.rules.rates import (
-    PeriodRates,
-    SmoothingConfig,
-    estimate_period_rates,
-    estimate_rates,
-    rates_from_counts,
-)
-from draingym.oracle.rules.ship_cost import box_regression
-from draingym.oracle.rules.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
+from draingym.oracle.rules.conversion import conditional, draw_latent, independent
+from draingym.oracle.rules.promise_map import promise_places, promise_regions
 from draingym.oracle.systems import Systems, build_systems
 
 __all__ = [
@@ -62,7 +64,7 @@ __all__ = [
     "ProductionSystems",
     "PromiseSystem",
     "Replay",
-    "Setting",
+    "ReplaySetting",
     "ShipCostFit",
     "ShipCostModel",
     "SmoothingConfig",
@@ -72,7 +74,6 @@ __all__ = [
     "WaveFulfilment",
     "attribute",
     "attribute_outcome",
-    "box_regression",
     "box_table",
     "build_systems",
     "conditional",

@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from draingym.oracle.rules.promise import latest_days
 from draingym.oracle.shelves import Shelves
 
 
@@ -57,7 +58,7 @@ class OrderLine:
     @property
     def days(self) -> float:
         """Days from the day of the order to the latest delivery; infinite for 3d+."""
-        return float(self.option + 1) if self.option < 2 else float("inf")
+        return float(latest_days(self.option))
 
     @property
     def due(self) -> float:
@@ -102,7 +103,7 @@ class ConversionModel(Protocol):
 
 @runtime_checkable
 class FulfilmentSystem(Protocol):
-    """Which node ships what, and when. To be resumed from a folder it must be picklable."""
+    """Which node ships what, and when."""
 
     def start(self, shelves: Shelves) -> None:
         """Take note of the shelves; called once, before the first view."""

@@ -21,7 +21,6 @@ class Shelves:
         self.taken: IntArray = np.zeros(num_nodes, np.int64)  # units reserved today, by node
         self.held = 0  # units reserved, over all products and nodes
         self.open_nodes: list[int] = []  # nodes that serve customers in this period
-        self.version: list[int] = [0] * num_products  # rises when a product's free stock changes
         self.period = -1
         self.day = -1
 
@@ -46,13 +45,10 @@ class Shelves:
         for values, bound in ((available, "0"), (free, "0 after what is reserved for orders")):
             if values.min() < 0:
                 i, n = np.unravel_index(int(values.argmin()), values.shape)
-                raise ValueError(
-                    f"stock[{i}, {n}] of period {period} is {values.min()}, must be at least "
-                    f"{bound}"
-                )
+                msg = f"stock[{i}, {n}] of period {period} is {values.min()}, must be at least "
+                raise ValueError(f"{msg}{bound}")
         self.free = free.astype(np.int64)
         self.period, self.open_nodes = period, [int(n) for n in open_nodes]
-        self.version = [v + 1 for v in self.version]
 
     def new_day(self, day: int) -> None:
         """Begin a day: capacity is counted from zero again."""
@@ -78,7 +74,6 @@ class Shelves:
         self.reserved[product, node] += units
         self.held += units
         self.taken[node] += units
-        self.version[product] += 1
 
     def release(self, product: int, node: int, units: int) -> None:
         """Give reserved units back to the shelf.
@@ -89,7 +84,6 @@ class Shelves:
         self._unreserve("release", product, node, units)
         self.free[product, node] += units
         self.taken[node] = max(0, int(self.taken[node]) - units)
-        self.version[product] += 1
 
     def ship(self, product: int, node: int, units: int) -> None:
         """Take reserved units out of the node; the engine does so for every parcel's item.

@@ -63,7 +63,7 @@ class Systems:
                 msg = f"systems.{name} has shape {getattr(self, name).shape}, must be {shape}"
                 raise ValueError(msg)
         if not self.serves.any():
-            msg = "systems.serves must hold for at least one node, got none"
+            msg = "systems.serves is False everywhere, must hold at least one True"
             raise ValueError(msg)
         positive = ("lane_effect", "weight_lb", "scarcity_units", "daily_capacity")
         for name in positive:

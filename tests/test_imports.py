@@ -44,8 +44,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     },
     "oracle": {
         "rules": set(),
-        "fulfilment": {"rules"},
-        "replays": {"rules", "fulfilment"},
+        "estimates": {"rules"},
+        "fulfilment": {"rules", "estimates"},
+        "replays": {"rules", "estimates", "fulfilment"},
     },
     "policies": {
         "rules": set(),

@@ -188,8 +188,8 @@ class ConversionRates:
             return
         i, p, s = (int(k) for k in np.argwhere(~ok)[0])
         raise ValueError(
-            f"rates of product {i}, promise {PROMISES[p]!r}, option {SHIP_OPTIONS[s]!r}: "
-            f"{float(values[i, p, s])!r} must be {bound}"
+            f"rates of product {i}, promise {PROMISES[p]!r}, option {SHIP_OPTIONS[s]!r} "
+            f"is {float(values[i, p, s])!r}, must be {bound}"
         )
 
     @property
@@ -202,8 +202,7 @@ class ConversionRates:
     @property
     def best(self) -> FloatArray:
         """[P] probability of any order under the fastest promise, C_1d(3d+)."""
-        total: FloatArray = self.cumulative[:, 0, 2]
-        return total
+        return best_rate(self.cumulative)
 
     @classmethod
     def from_conversion(cls, conversion: FloatArray) -> ConversionRates:
@@ -227,6 +226,28 @@ class ConversionRates:
     def from_products(cls, products: Products) -> ConversionRates:
         """Return the rates of ``from_conversion`` at the products' own conversion."""
         return cls.from_conversion(products.conversion)
+
+
+def best_rate(cumulative: FloatArray) -> FloatArray:
+    """Return [...] C_1d(3d+), the probability of any order under the fastest promise.
+
+    Args:
+        cumulative: [..., 4, 4] C_p(s) by promise and option.
+    """
+    total: FloatArray = cumulative[..., PROMISES.index("1d"), SHIP_OPTIONS.index("3d+")]
+    return total
+
+
+def can_convert(latent: FloatArray, best: FloatArray) -> BoolArray:
+    """Return [V] whether views convert under some promise: U <= C_1d(3d+).
+
+    The rest never orders, whatever the stock, so that a replay without them is exact.
+
+    Args:
+        latent: [V] U of each view.
+        best: [V] ``best_rate`` of each view's product.
+    """
+    return latent <= best
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -292,9 +313,7 @@ class Views:
         return Views(**kept, offsets=counts[self.offsets].astype(np.int64))
 
     def candidates(self, rates: ConversionRates) -> Views:
-        """Return the views that can convert under some promise: U <= C_1d(any order).
-
-        The rest never orders, whatever the stock, so that a replay without them is exact.
+        """Return the views that convert under some promise (``can_convert``).
 
         Args:
             rates: Rates of the P products.
@@ -302,7 +321,7 @@ class Views:
         Returns:
             Views with the offsets counted anew.
         """
-        return self.select(self.latent <= rates.best[self.product])
+        return self.select(can_convert(self.latent, rates.best[self.product]))
 
     def periods(self, start: int, stop: int) -> Views:
         """Return the views of periods ``start`` to ``stop - 1``; times are not shifted."""
@@ -340,7 +359,7 @@ class Views:
         require(self.customer >= 0, "views.customer", self.customer, ">= 0")
         inside = (self.latent > 0.0) & (self.latent < 1.0)
         require(inside, "views.latent", self.latent, "in (0, 1)")
-        candidate = self.latent <= rates.best[self.product]
+        candidate = can_convert(self.latent, rates.best[self.product])
         require(
             np.where(candidate, self.quantity >= 1, self.quantity == 0),
             "views.quantity",

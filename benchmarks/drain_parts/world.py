@@ -24,7 +24,7 @@ from draingym.demo.history import run_history, true_systems
 from draingym.drain_model import DrainData
 from draingym.drain_model.data.dataset import Geography
 from draingym.oracle import (
-    Setting,
+    ReplaySetting,
     Systems,
     ViewProfile,
     rates_from_counts,
@@ -75,7 +75,7 @@ class DrainWorld:
     systems: Systems  # of the hidden truth
     split: int  # first held-out period
     history: Panel
-    oracle: Setting  # derived from the log; rates and forecasts from periods before ``split``
+    oracle: ReplaySetting  # derived from the log; rates and forecasts from periods before ``split``
 
     @property
     def geography(self) -> Geography:

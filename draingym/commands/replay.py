@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from draingym.demo.stages import write_json
-from draingym.oracle.replays.replay import Decision, replay
-from draingym.oracle.replays.setting import Setting, read_setting
+from draingym.oracle.replays.replay import replay
+from draingym.oracle.replays.setting import ReplaySetting, read_setting
+from draingym.oracle.replays.types import Decision
 from draingym.policies import Historical, OrderUpTo, load_policy, tree_of
 from draingym.simulator import Policy
 from draingym.world.eventlog import write_log
@@ -22,7 +23,7 @@ from draingym.world.panel import save_panel
 NAMED = ("log", "order-up-to", "historical")
 
 
-def choose(setting: Setting, name: str) -> Decision | np.ndarray:
+def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
     """Return what a log is to be replayed under.
 
     Args:

@@ -17,7 +17,8 @@ from draingym.demo.config import LoopConfig
 from draingym.demo.history import historical_policy, true_systems
 from draingym.demo.stages import read_json
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
-from draingym.oracle.rules.conversion import estimate_rates, sample_latent
+from draingym.oracle.estimates.rates import estimate_rates
+from draingym.oracle.replays.latents import sample_latent
 from draingym.oracle.systems import Systems, build_systems
 from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
 from draingym.policies.store import load_parameters

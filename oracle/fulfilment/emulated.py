@@ -1,70 +1,65 @@
-"""The emulated systems behind the protocols, in plain Python: promise, conversion, cost, greedy.
+"""The emulated systems behind the protocols: promise, conversion, ship cost, greedy fulfilment.
 
-Their rules are those of ``draingym.oracle.fulfilment.period``, whose compiled loop is checked
-against them.
+They call the same rules (``draingym.oracle.rules``) as the compiled loop in
+``draingym.oracle.fulfilment.period``, which is checked against them event for event.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.protocols import GlanceView, Item, OrderLine, Parcel, ProductionSystems
-from draingym.oracle.rules.promise import NO_ORDER, ONE_DAY, OUT_OF_STOCK, THREE_DAYS
-from draingym.oracle.rules.rates import PeriodRates
-from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate
+from draingym.oracle.rules.conversion import chosen_option
+from draingym.oracle.rules.node_score import greedy_score
+from draingym.oracle.rules.promise import dispatch_days, promise_view
+from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate, whole_bill
 from draingym.oracle.shelves import Shelves
 from draingym.oracle.systems import Systems
 
+IntArray = NDArray[np.int64]
+
 
 class EmulatedPromise:
-    """The earliest class over open nodes with stock, remembered until the product's stock moves."""
+    """The earliest class over open nodes with stock (``draingym.oracle.rules.promise``)."""
 
     def __init__(self, systems: Systems) -> None:
         """Take the tables."""
         self.systems = systems
-        self.transit = systems.transit_days.T.tolist()
-        self.capacity = systems.daily_capacity.tolist()
-        self._known: dict[tuple[int, int, bool], tuple[object, int]] = {}
-
-    def ready_days(self, time: float) -> int:
-        """Return the days from order to dispatch: processing, and one more past the cut-off."""
-        late = (time - math.floor(time)) * 24.0 >= self.systems.cutoff_hour
-        return self.systems.processing_days + int(late)
-
-    def queue_days(self, shelves: Shelves, node: int) -> int:
-        """Return the days by which what a node took in today delays it."""
-        return int(shelves.taken[node] / self.capacity[node])
-
-    def delivery_days(self, view: GlanceView, shelves: Shelves) -> dict[int, int]:
-        """Return the days until delivery by open node that holds the product, in node order."""
-        ready, road = self.ready_days(view.time), self.transit[view.place]
-        stock = shelves.free[view.product]
-        return {
-            node: ready + self.queue_days(shelves, node) + road[node]
-            for node in shelves.open_nodes
-            if stock[node] > 0
-        }
+        self.transit = np.ascontiguousarray(systems.transit_days.T)  # [K, N]
+        self.capacity = np.ascontiguousarray(systems.daily_capacity, np.float64)
 
     def promise(self, view: GlanceView, shelves: Shelves) -> int:
         """Return the promise to show."""
-        key = view.product, view.place, self.ready_days(view.time) > self.systems.processing_days
-        queues = tuple(self.queue_days(shelves, node) for node in shelves.open_nodes)
-        state = shelves.version[view.product], queues
-        known = self._known.get(key)
-        if known is not None and known[0] == state:
-            return known[1]
-        soonest = min(self.delivery_days(view, shelves).values(), default=None)
-        offer = OUT_OF_STOCK if soonest is None else min(max(soonest - 1, ONE_DAY), THREE_DAYS)
-        self._known[key] = state, offer
-        return offer
+        return self._promise(view, shelves)[0]
+
+    def delivery_days(self, view: GlanceView, shelves: Shelves) -> IntArray:
+        """Return [N] the days until delivery from each open node, whether or not it has stock."""
+        return self._promise(view, shelves)[1]
+
+    def _promise(self, view: GlanceView, shelves: Shelves) -> tuple[int, IntArray]:
+        s = self.systems
+        delivery = np.zeros(s.num_nodes, np.int64)
+        offer = promise_view(
+            shelves.free[view.product],
+            self.transit[view.place],
+            shelves.taken,
+            self.capacity,
+            np.asarray(shelves.open_nodes, np.int64),
+            dispatch_days(view.time, s.processing_days, s.cutoff_hour),
+            delivery,
+        )
+        return int(offer), delivery
 
 
 class EmulatedConversion:
-    """The option s with C_p(s-1) < U <= C_p(s): a function of promise and latent."""
+    """The option in whose interval the latent lies (``draingym.oracle.rules.conversion``)."""
 
     def __init__(
         self,
@@ -76,20 +71,16 @@ class EmulatedConversion:
     ) -> None:
         """Take the systems' rates, or rates that change from period to period."""
         self.period_days, self.origin = period_days, origin
-        self.blocks = (systems.cumulative if rates is None else rates.cumulative).tolist()
-        self.block_of = None if rates is None else rates.block.tolist()
+        self.cumulative = systems.cumulative if rates is None else rates.cumulative
+        self.block_of = None if rates is None else rates.block
 
     def convert(self, view: GlanceView, promise: int) -> int:
         """Return the option chosen."""
-        blocks = self.blocks
+        cumulative = self.cumulative
         if self.block_of is not None:
             period = math.floor((view.time - self.origin) / self.period_days)
-            blocks = blocks[self.block_of[period]]
-        rates = blocks[view.product][promise]
-        option = 0
-        while option < NO_ORDER and view.latent > rates[option]:
-            option += 1
-        return option
+            cumulative = cumulative[self.block_of[period]]
+        return int(chosen_option(view.latent, cumulative[view.product, promise]))
 
 
 class EmulatedShipCost:
@@ -110,7 +101,7 @@ class EmulatedShipCost:
         bill = box_rate(s.rates, int(s.zone[parcel.node, view.place]), total)
         bill *= s.lane_effect[parcel.node, view.region]
         bill *= box_noise(self.seed, view.session, parcel.node, s.cost_noise_sd)
-        quanta = max(1.0, float(np.rint(bill / COST_QUANTUM)))
+        quanta = float(whole_bill(bill))
         shares = [float(math.floor(quanta * (weight / total))) for weight in weights]
         shares[-1] = quanta - sum(shares[:-1])
         return [share * COST_QUANTUM for share in shares]
@@ -125,11 +116,10 @@ class _Box:
 
 
 class GreedyFulfilment:
-    """Every line at once from the node with the lowest score a unit; a basket ships as it ends.
+    """Every line at once from the node with the lowest score per unit; a basket ships as it ends.
 
-    The score is what the box bill grows by, lane included, and the opportunity cost of a unit that
-    is scarce there. Lines are split where a node runs short. ``ClosestFulfilment`` shows how to
-    change the score.
+    Lines are split where a node runs short. ``ClosestFulfilment`` shows how to change the score
+    (``draingym.oracle.rules.node_score``).
     """
 
     def __init__(self, systems: Systems) -> None:
@@ -161,7 +151,7 @@ class GreedyFulfilment:
         """Reserve what can be had in time; return (node, units) in the order chosen."""
         view, shelves = line.view, self.shelves
         days = self.promise.delivery_days(view, shelves)
-        in_time = [node for node, arrival in days.items() if arrival <= line.days]
+        in_time = [node for node in shelves.open_nodes if days[node] <= line.days]
         wanted, pieces = view.quantity, []
         while wanted > 0:
             stock = shelves.free[view.product]
@@ -177,16 +167,21 @@ class GreedyFulfilment:
 
     def score(self, view: GlanceView, node: int, units: int) -> float:
         """Return the score of a node for ``units`` units; the lowest wins, the first at a tie."""
-        s, zone = self.systems, int(self.systems.zone[node, view.place])
-        added = units * self.weight[view.product]
-        if node in self.boxes and self.session == view.session:
-            before = self.boxes[node].weight_lb
-            bill = box_rate(s.rates, zone, before + added) - box_rate(s.rates, zone, before)
-        else:
-            bill = box_rate(s.rates, zone, added)
-        cover = self.shelves.free[view.product, node] / s.scarcity_units[view.product, node]
-        price = s.lane_effect[node, view.region] * bill / units
-        return float(price + s.opportunity_cost * math.exp(-cover))
+        s = self.systems
+        shared = node in self.boxes and self.session == view.session
+        return float(
+            greedy_score(
+                s.rates,
+                int(s.zone[node, view.place]),
+                float(s.lane_effect[node, view.region]),
+                self.boxes[node].weight_lb if shared else -1.0,
+                self.weight[view.product],
+                units,
+                int(self.shelves.free[view.product, node]),
+                float(s.scarcity_units[view.product, node]),
+                s.opportunity_cost,
+            )
+        )
 
     def pop_shipped(self, now: float) -> Sequence[Parcel]:
         """Hand over the boxes of baskets that ended before ``now``."""
@@ -201,6 +196,27 @@ class GreedyFulfilment:
         self._close()
         shipped, self.packed = self.packed, []
         return shipped
+
+    def waiting_units(self) -> dict[str, NDArray[Any]]:
+        """Return the units that wait between two periods: none, a basket ends within its period.
+
+        Returns:
+            Columns ``view``, ``node`` and ``units``, one entry for each part of a line.
+        """
+        return {name: np.zeros(0, np.int64) for name in ("view", "node", "units")}
+
+    def wait_again(
+        self, waiting: Mapping[str, NDArray[Any]], view_of: Callable[[int], GlanceView]
+    ) -> None:
+        """Take up what ``waiting_units`` returned; the engine has checked the three columns.
+
+        Raises:
+            ValueError: Naming the column, if another one is missing, unknown or out of bounds.
+        """
+        del view_of
+        if len(waiting["view"]):
+            msg = f"view is of {len(waiting['view'])} parts of lines, must be of none"
+            raise ValueError(msg)
 
     def _close(self) -> None:
         for node, box in self.boxes.items():

@@ -8,21 +8,27 @@ compiled loop in ``draingym.oracle.fulfilment.period``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require
+from draingym.oracle.fulfilment.emulated import GreedyFulfilment
 from draingym.oracle.fulfilment.period import PeriodOutcome
+from draingym.oracle.fulfilment.waiting import whole_numbers
 from draingym.oracle.protocols import GlanceView, OrderLine, Parcel, ProductionSystems
-from draingym.oracle.rules.promise import NO_ORDER, OUT_OF_STOCK
+from draingym.oracle.rules.conversion import NO_ORDER
+from draingym.oracle.rules.promise import OUT_OF_STOCK
 from draingym.oracle.shelves import Shelves
 from draingym.oracle.systems import Systems
 from draingym.world.views import PROMISES, SHIP_OPTIONS, Views
 
 IntArray = NDArray[np.int64]
+
+WAITING = "waiting/"  # before the names of what the fulfilment system carries, in a state
 
 
 @dataclass(slots=True)
@@ -64,13 +70,48 @@ class Engine:
         self.owed: dict[int, int] = {}  # units reserved and not shipped yet, by view
         production.fulfilment.start(self.shelves)
 
-    def state(self) -> tuple[object, ...]:
-        """Return all that changes from view to view, to be pickled whole."""
-        return self.production, self.shelves, self.filled, self.owed
+    def state(self) -> dict[str, NDArray[Any]] | None:
+        """Return, between two periods, all that later ones depend on: arrays by name.
 
-    def restore(self, state: tuple[Any, ...]) -> None:
-        """Go on from a state of an engine with the same systems and views."""
-        self.production, self.shelves, self.filled, self.owed = state
+        Returns:
+            None where the fulfilment system does not say where all the reserved units wait.
+        """
+        fulfilment = self.production.fulfilment
+        if not isinstance(fulfilment, GreedyFulfilment):
+            return None
+        waiting = fulfilment.waiting_units()
+        if _units_by_view(waiting) != {n: units for n, units in self.owed.items() if units}:
+            return None
+        shelves = self.shelves
+        state = {"filled": self.filled, "reserved": shelves.reserved, "taken": shelves.taken}
+        return state | {WAITING + name: values for name, values in waiting.items()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a state of an engine with the same systems and views.
+
+        Raises:
+            ValueError: Naming the array that is missing, of another type or shape, or out of
+                bounds; or if the fulfilment system cannot go on.
+        """
+        fulfilment, views = self.production.fulfilment, self.views
+        if not isinstance(fulfilment, GreedyFulfilment):
+            msg = f"fulfilment is {type(fulfilment).__name__}, must be one of the emulated systems"
+            raise ValueError(msg)
+        shape = self.shelves.reserved.shape
+        reserved = whole_numbers(state, "reserved", shape)
+        taken = whole_numbers(state, "taken", shape[1:])
+        filled = whole_numbers(state, "filled", (views.num_views,))
+        waiting = {n.removeprefix(WAITING): x for n, x in state.items() if n.startswith(WAITING)}
+        view = whole_numbers(waiting, "view", (None,), end=views.num_views)
+        node = whole_numbers(waiting, "node", view.shape, end=shape[1])
+        units = whole_numbers(waiting, "units", view.shape)
+        held = np.zeros(shape, np.int64)
+        np.add.at(held, (views.product[view], node), units)
+        require(reserved == held, "reserved", reserved, "the units that wait")
+        fulfilment.wait_again(waiting, lambda number: glance_view(views, number))
+        self.filled, self.owed = filled.astype(np.int32), _units_by_view(waiting)
+        self.shelves.reserved, self.shelves.taken = reserved, taken
+        self.shelves.held = int(reserved.sum())
 
     def run_period(self, period: int, available: IntArray, *, last: bool = False) -> PeriodOutcome:
         """Run one period's views.
@@ -112,8 +153,8 @@ class Engine:
             option = production.conversion.convert(view, promise)
             if option not in range(promise, len(SHIP_OPTIONS)):
                 msg = (
-                    f"ship option of view {number} is {option}, must be in [{promise}, "
-                    f"{len(SHIP_OPTIONS)}), no faster than its promise"
+                    f"ship option of view {number} is {option}, must be in "
+                    f"[{promise}, {len(SHIP_OPTIONS)}), no faster than its promise"
                 )
                 raise ValueError(msg)
             promises[number - start], options[number - start] = promise, option
@@ -147,7 +188,7 @@ class Engine:
         weight_lb = self.systems.weight_lb
         for parcel in parcels:
             if not parcel.items:
-                msg = f"parcel from node {parcel.node} must hold at least one item, got none"
+                msg = f"parcel from node {parcel.node} is empty, must hold at least 1 item"
                 raise ValueError(msg)
             costs = self.production.ship_cost.charge(parcel)
             weight, units = 0.0, 0
@@ -160,8 +201,8 @@ class Engine:
                     )
                     raise ValueError(msg)
                 if parcel.shipped_at < item.view.time:
-                    msg = f"parcel for view {number} must leave at or after {item.view.time}, got "
-                    raise ValueError(f"{msg}{parcel.shipped_at}")
+                    msg = f"parcel for view {number} left at {parcel.shipped_at}, must leave at "
+                    raise ValueError(f"{msg}{item.view.time}, the time of the view, or later")
                 self.shelves.ship(product, parcel.node, item.units)
                 self.owed[number] -= item.units
                 self.filled[number] += item.units
@@ -227,6 +268,13 @@ class Engine:
             box_cost=box_cost,
             box_session=session,
         )
+
+
+def _units_by_view(waiting: Mapping[str, NDArray[Any]]) -> dict[int, int]:
+    owed: dict[int, int] = {}
+    for number, units in zip(waiting["view"].tolist(), waiting["units"].tolist(), strict=True):
+        owed[number] = owed.get(number, 0) + units
+    return owed
 
 
 def glance_view(views: Views, number: int) -> GlanceView:

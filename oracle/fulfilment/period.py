@@ -2,17 +2,13 @@
 
 Order of events for each view, in time order:
 
-1. promise: the earliest class over open nodes that hold the product; a node delivers after
-   processing, a day more past the cut-off, the days on the road, and a day for every daily
-   capacity that it has already taken in today;
-2. conversion: the option s with C_p(s-1) < U <= C_p(s) under that promise;
-3. fulfilment: units are reserved at once, at the node with the lowest score a unit among those
-   that deliver within the option. The score is what the box bill grows by (nothing fixed where
-   the basket already has a box from the node), lane included, and the opportunity cost of a unit
-   that is scarce there. A line is split where a node runs short; what no node can deliver in time
-   is unfilled;
-4. boxes: one for each node of a basket, billed when the basket ends, rate times lane times noise;
-   lines carry shares of the bill by weight that add up to it exactly.
+1. promise: the earliest over open nodes that hold the product (``rules.promise``);
+2. conversion: the option in whose interval the view's latent lies (``rules.conversion``);
+3. fulfilment: units are reserved at once, at the node with the lowest score per unit among those
+   that deliver within the option (``rules.node_score``). A line is split where a node runs short;
+   what no node can deliver in time is unfilled;
+4. boxes: one per node of a basket, billed when the basket ends, rate times lane times noise
+   (``rules.ship_cost``); lines carry shares of the bill by weight that add up to it exactly.
 """
 
 from __future__ import annotations
@@ -26,8 +22,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.oracle.rules.promise import NO_ORDER, ONE_DAY, OUT_OF_STOCK, THREE_DAYS, TWO_DAYS
-from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate
+from draingym.oracle.rules.conversion import NO_ORDER, chosen_option
+from draingym.oracle.rules.node_score import greedy_score
+from draingym.oracle.rules.promise import OUT_OF_STOCK, dispatch_days, latest_days, promise_view
+from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate, whole_bill
 from draingym.oracle.systems import Systems
 from draingym.world.views import Views
 
@@ -113,7 +111,7 @@ def _drain(  # type: ignore[no-untyped-def]
     """
     num_nodes = stock.shape[1]
     used = np.zeros(num_nodes, np.int64)  # units taken in today
-    delivery = np.zeros(num_nodes, np.int64)  # days until delivery, for this view
+    delivery = np.zeros(num_nodes, np.int64)  # days until delivery of this view
     open_box = np.full(num_nodes, -1, np.int64)  # this basket's box from each node
     today = -1
     lines = boxes = first_line = first_box = 0
@@ -126,7 +124,7 @@ def _drain(  # type: ignore[no-untyped-def]
                     bill = box_rate(rates, box_zone[box], box_weight[box])
                     bill *= lanes[node, region[view - 1]]
                     bill *= box_noise(seed, session[view - 1], node, noise_sd)
-                    quanta = max(1.0, np.rint(bill / COST_QUANTUM))
+                    quanta = whole_bill(bill)
                     box_cost[box] = quanta * COST_QUANTUM
                     rest = quanta
                     last = -1
@@ -150,43 +148,36 @@ def _drain(  # type: ignore[no-untyped-def]
             today = day
             used[:] = 0
         item, here = product[view], place[view]
-        ready = processing_days
-        if (time[view] - day) * 24.0 >= cutoff_hour:
-            ready += 1
-        offer = OUT_OF_STOCK
-        for node in open_nodes:
-            if stock[item, node] > 0:
-                delivery[node] = ready + int(used[node] / capacity[node]) + transit[node, here]
-                speed = min(max(delivery[node] - 1, ONE_DAY), THREE_DAYS)
-                offer = min(offer, speed)
+        dispatch = dispatch_days(time[view], processing_days, cutoff_hour)
+        offer = promise_view(
+            stock[item], transit[:, here], used, capacity, open_nodes, dispatch, delivery
+        )
         promise[view] = offer
-        choice = 0
-        while choice < NO_ORDER and latent[view] > cumulative[item, offer, choice]:
-            choice += 1
+        choice = chosen_option(latent[view], cumulative[item, offer])
         option[view] = choice
         filled[view] = 0
         if choice == NO_ORDER:
             continue
+        latest = latest_days(choice)
         wanted = quantity[view]
         while wanted > 0:
             best = math.inf
             chosen = -1
             for node in open_nodes:
-                if stock[item, node] <= 0:
+                if stock[item, node] <= 0 or delivery[node] > latest:
                     continue
-                if choice <= TWO_DAYS and delivery[node] > choice + 1:
-                    continue
-                take = min(wanted, stock[item, node])
                 box = open_box[node]
-                if box >= 0:
-                    before = box_weight[box]
-                    bill = box_rate(rates, zones[node, here], before + take * weights[item])
-                    bill -= box_rate(rates, zones[node, here], before)
-                else:
-                    bill = box_rate(rates, zones[node, here], take * weights[item])
-                score = lanes[node, region[view]] * bill / take
-                cover = stock[item, node] / scarcity_units[item, node]
-                score += opportunity_cost * math.exp(-cover)
+                score = greedy_score(
+                    rates,
+                    zones[node, here],
+                    lanes[node, region[view]],
+                    box_weight[box] if box >= 0 else -1.0,
+                    weights[item],
+                    min(wanted, stock[item, node]),
+                    stock[item, node],
+                    scarcity_units[item, node],
+                    opportunity_cost,
+                )
                 if score < best:
                     best = score
                     chosen = node

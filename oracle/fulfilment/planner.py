@@ -126,7 +126,7 @@ def check_plan(batch: Batch, node: IntArray) -> None:
     filled = np.flatnonzero(node >= 0)
     late = filled[~batch.in_time[filled, node[filled]]]
     if late.size:
-        msg = f"plan.node[{late[0]}] must deliver in time, got node {node[late[0]]}"
+        msg = f"plan.node[{late[0]}] is {node[late[0]]}, must be a node that delivers in time"
         raise ValueError(msg)
     used = np.zeros_like(batch.stock)
     np.add.at(used, (batch.product[filled], node[filled]), batch.units[filled])

@@ -11,9 +11,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from draingym.oracle.fulfilment.emulated import GreedyFulfilment, _Box
 from draingym.oracle.fulfilment.planner import Batch, Plan, Planner, check_plan, cost_of
 from draingym.oracle.fulfilment.planner_milp import BatchMilp, stock_prices
+from draingym.oracle.fulfilment.waiting import days, flags
 from draingym.oracle.protocols import GlanceView, Item, OrderLine, Parcel
 from draingym.oracle.rules.ship_cost import box_rate
 from draingym.oracle.systems import Systems
@@ -101,14 +102,9 @@ class WaveFulfilment(GreedyFulfilment):
     def submit(self, line: OrderLine) -> None:
         """Reserve the line's units and let them wait."""
         view = line.view
+        # Nodes without stock, too: they may have some by the time of the plan.
         days = self.promise.delivery_days(view, self.shelves)
-        transit = self.promise.transit[view.place]
-        # A node without stock may have some by the time of the plan.
-        ready = self.promise.ready_days(view.time)
-        for node in self.shelves.open_nodes:
-            queue = self.promise.queue_days(self.shelves, node)
-            days.setdefault(node, ready + queue + transit[node])
-        in_time = frozenset(node for node, arrival in days.items() if arrival <= line.days)
+        in_time = frozenset(n for n in self.shelves.open_nodes if days[n] <= line.days)
         if view.session != self.session:
             self.boxes, self.session, self.time = {}, view.session, view.time
         wave = self.waiting.setdefault(self.wave_end(view.time), [])
@@ -132,6 +128,39 @@ class WaveFulfilment(GreedyFulfilment):
             leaves = float(np.nextafter(min(end, now), -np.inf))
             parcels += self._wave(self.waiting.pop(end), leaves)
         return parcels
+
+    def waiting_units(self) -> dict[str, NDArray[Any]]:
+        """Return the units that wait for a wave's end, in the order of their orders.
+
+        Returns:
+            Columns ``view``, ``node``, ``units``, ``end`` (of the wave, days), ``due`` (days) and
+            ``in_time`` [L, N] (nodes that would deliver in time).
+        """
+        pieces = [(end, piece) for end, wave in self.waiting.items() for piece in wave]
+        in_time = np.zeros((len(pieces), self.systems.num_nodes), np.bool_)
+        for line, (_, piece) in enumerate(pieces):
+            in_time[line, list(piece.in_time)] = True
+        return {
+            "view": np.array([piece.view.number for _, piece in pieces], np.int64),
+            "node": np.array([piece.node for _, piece in pieces], np.int64),
+            "units": np.array([piece.units for _, piece in pieces], np.int64),
+            "end": np.array([end for end, _ in pieces], np.float64),
+            "due": np.array([piece.due for _, piece in pieces], np.float64),
+            "in_time": in_time,
+        }
+
+    def wait_again(
+        self, waiting: Mapping[str, NDArray[Any]], view_of: Callable[[int], GlanceView]
+    ) -> None:
+        """Take up what ``waiting_units`` returned; see ``GreedyFulfilment``."""
+        view, units, node = (waiting[name].tolist() for name in ("view", "units", "node"))
+        end, due = (days(waiting, name, (len(view),)).tolist() for name in ("end", "due"))
+        in_time = flags(waiting, "in_time", (len(view), self.systems.num_nodes))
+        self.waiting = {}
+        for line, number in enumerate(view):
+            nodes = frozenset(np.flatnonzero(in_time[line]).tolist())
+            piece = _Piece(view_of(number), units[line], node[line], nodes, due[line])
+            self.waiting.setdefault(end[line], []).append(piece)
 
     def group_key(self, piece: _Piece) -> tuple[int, int, float]:
         """Return what pieces that may share a box have in common: customer, place, deadline."""

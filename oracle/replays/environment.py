@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
-from draingym.oracle.rules.rates import PeriodRates
 from draingym.oracle.systems import Systems
 from draingym.simulator.checks import check_requests
 from draingym.simulator.dynamics import Acted, act, observe, settle

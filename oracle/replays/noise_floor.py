@@ -23,7 +23,7 @@ from draingym.oracle.fulfilment.period import (
     static_tables,
 )
 from draingym.oracle.systems import Systems
-from draingym.world.views import Places, Views
+from draingym.world.views import Places, Views, best_rate, can_convert
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -52,9 +52,9 @@ class ViewProfile:
         Raises:
             ValueError: If no view can convert.
         """
-        candidate = views.latent <= systems.cumulative[views.product, 0, 2]
+        candidate = can_convert(views.latent, best_rate(systems.cumulative)[views.product])
         if not candidate.any():
-            msg = f"views must hold one that can convert, got none in {views.num_views}"
+            msg = f"views holds {views.num_views} that never convert, must hold one that can"
             raise ValueError(msg)
         _, first, size = np.unique(views.session[candidate], return_index=True, return_counts=True)
         product, quantity = views.product[candidate], views.quantity[candidate]
@@ -135,8 +135,9 @@ def resample_drain(
         raise ValueError(msg)
     regions = systems.lane_effect.shape[1]
     if glance_views.shape != (products, periods, regions):
-        bound = (products, periods, regions)
-        raise ValueError(f"glance_views has shape {glance_views.shape}, must be {bound}")
+        expected = (products, periods, regions)
+        msg = f"glance_views has shape {glance_views.shape}, must be {expected}"
+        raise ValueError(msg)
     if num_samples < 1:
         msg = f"num_samples is {num_samples}, must be at least 1"
         raise ValueError(msg)
@@ -234,7 +235,7 @@ def _draw_views(
 ) -> tuple[tuple[NDArray[np.generic], ...], IntArray]:
     """Draw candidate views; return the compiled loop's columns and [T+1] offsets."""
     periods, regions, _ = cells.shape
-    best = systems.cumulative[:, 0, 2]
+    best = best_rate(systems.cumulative)
     count = rng.binomial(cells, best)
     product = np.repeat(np.tile(np.arange(len(best)), periods * regions), count.ravel())
     cell = np.repeat(np.arange(periods * regions), count.sum(axis=2).ravel())

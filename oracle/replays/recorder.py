@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from draingym.oracle.fulfilment.period import PeriodOutcome
 from draingym.oracle.replays.environment import OracleRun, whole
-from draingym.oracle.rules.promise import NO_ORDER
+from draingym.oracle.rules.conversion import NO_ORDER
 from draingym.world.eventlog import EventLog, static_tables
 from draingym.world.orders import World
 from draingym.world.views import Views
@@ -36,8 +36,8 @@ def to_event_log(world: World, run: OracleRun) -> EventLog:
     """
     if len(run.outcomes) != world.num_periods or run.start != 0:
         msg = (
-            f"run must be recorded over the {world.num_periods} periods of the world, got "
-            f"{len(run.outcomes)} from period {run.start}"
+            f"run holds {len(run.outcomes)} recorded periods from period {run.start} on, must hold "
+            f"the {world.num_periods} of the world"
         )
         raise ValueError(msg)
     tables = static_tables(world)

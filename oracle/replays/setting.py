@@ -12,8 +12,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from draingym.oracle.config import OracleConfig
-from draingym.oracle.rules.conversion import nearest_place, sample_latent
-from draingym.oracle.rules.rates import PeriodRates, estimate_rates
+from draingym.oracle.estimates.rates import PeriodRates, estimate_rates
+from draingym.oracle.replays.latents import sample_latent
 from draingym.oracle.systems import Systems, build_systems
 from draingym.simulator import (
     HISTORY_LENGTH,
@@ -31,11 +31,9 @@ from draingym.world.network import Network
 from draingym.world.panel import build_panel, pipeline_at
 from draingym.world.views import ConversionRates, Places, Products, Views
 
-NEVER = np.nextafter(1.0, 0.0)  # the latent of a view that converts under no promise
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Setting:
+class ReplaySetting:
     """A log, and everything that is derived from it once for all replays."""
 
     log: EventLog
@@ -75,16 +73,21 @@ class Setting:
         return self.systems.with_rates(self.rates.at(period))
 
     def views(self, seed: int, *, conditional: bool = True, complete: bool = False) -> Views:
-        """Draw views with a latent given what happened.
+        """Draw the log's views with latents; see ``sample_latent``.
 
         Args:
             seed: Of the latents and sizes.
-            conditional: Given history, or independent of it (``sample_latent``).
-            complete: Whether views that can never convert are there, too. They change nothing but
-                the log that a replay writes, and cost most of the time.
+            conditional: Given history, or independent of it.
+            complete: Whether views that convert under no promise are there, too.
         """
-        views = sample_latent(self.log, self.rates, self.places, seed=seed, conditional=conditional)
-        return with_others(self.log, self.places, views) if complete else views
+        return sample_latent(
+            self.log,
+            self.rates,
+            self.places,
+            seed=seed,
+            conditional=conditional,
+            complete=complete,
+        )
 
     def scenario(self, start: int, horizon: int, seed: int) -> Scenario:
         """Return the log's exogenous series from a period on, lead times drawn anew.
@@ -139,7 +142,7 @@ def setting_from_log(
     *,
     rates: ConversionRates | PeriodRates | None = None,
     known_periods: int | None = None,
-) -> Setting:
+) -> ReplaySetting:
     """Derive a setting from a log alone.
 
     Conversion rates are estimated unless given; places are the distinct homes of customers; the
@@ -170,7 +173,7 @@ def setting_from_log(
     )
     days = panel.sizes["period"] * float(panel.attrs["period_days"])
     demand = np.asarray(panel["ordered_units"]).sum(axis=(1, 2)) / days
-    return Setting(
+    return ReplaySetting(
         log=log,
         panel=panel,
         network=network,
@@ -182,7 +185,7 @@ def setting_from_log(
     )
 
 
-def read_setting(folder: str | Path, config: OracleConfig | None = None) -> Setting:
+def read_setting(folder: str | Path, config: OracleConfig | None = None) -> ReplaySetting:
     """Read and check a log, and derive a setting from it; see ``setting_from_log``."""
     return setting_from_log(read_log(Path(folder)), config)
 
@@ -221,61 +224,3 @@ def _places(log: EventLog) -> Places:
         region=place[:, 0].astype(np.int64),
         population=people.astype(np.float64),
     )
-
-
-def with_others(log: EventLog, places: Places, candidates: Views) -> Views:
-    """Return all views of a log: the candidates, and between them those that never convert.
-
-    Args:
-        log: The log that the candidates were drawn from by ``sample_latent``.
-        places: Its places.
-        candidates: They keep latents, quantities and sessions.
-
-    Returns:
-        Views in the order of ``sample_latent``; others want 0 units.
-    """
-    columns = {
-        name: log.array("glance_views", name) for name in ("time", "customer", "product", "region")
-    }
-    order = np.lexsort((columns["customer"], columns["time"]))
-    time, customer, product, region = (column[order] for column in columns.values())
-    change = np.ones(len(order), np.bool_)
-    change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
-    session = np.cumsum(change) - 1
-    # Views of one product in one basket differ in nothing but what is drawn: the k-th candidate
-    # among them may be the k-th view.
-    row = _match(
-        session * log["products"].num_rows + product,
-        candidates.session * log["products"].num_rows + candidates.product,
-    )
-    home = _home(log, places)
-    latent, quantity = np.full(len(order), NEVER), np.zeros(len(order), np.int32)
-    latent[row], quantity[row] = candidates.latent, candidates.quantity
-    periods = np.bincount(log.array("glance_views", "period"), minlength=log["calendar"].num_rows)
-    return Views(
-        time=time,
-        product=product,
-        place=home[customer].astype(np.int32),
-        region=region,
-        customer=customer,
-        quantity=quantity,
-        session=session.astype(np.int64),
-        latent=latent,
-        offsets=np.concatenate([[0], np.cumsum(periods)]).astype(np.int64),
-    )
-
-
-def _match(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return a distinct position in ``keys`` of every entry of ``wanted``."""
-    by_key, by_wanted = np.argsort(keys, kind="stable"), np.argsort(wanted, kind="stable")
-    ascending = wanted[by_wanted]
-    first = np.searchsorted(ascending, ascending, side="left")
-    nth = np.arange(len(ascending)) - first
-    found = np.empty(len(wanted), np.int64)
-    found[by_wanted] = by_key[np.searchsorted(keys[by_key], ascending, side="left") + nth]
-    return found
-
-
-def _home(log: EventLog, places: Places) -> NDArray[np.int64]:
-    where = (log.array("customers", name) for name in ("latitude", "longitude", "region"))
-    return nearest_place(places, *where)

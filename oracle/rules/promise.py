@@ -1,21 +1,19 @@
-"""The promise system: how soon a product in stock can be at a customer's door."""
+"""The promise: how soon a product in stock can be at a customer's door.
+
+To change what customers are promised, change this file alone. Its functions are compiled, take
+plain numbers, and are called by the loop over views, by the event engine and its planners, and for
+whole stock configurations at once (``draingym.oracle.rules.promise_map``).
+"""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from draingym.common.arrays import require
-
-if TYPE_CHECKING:
-    from draingym.oracle.systems import Systems
-    from draingym.world.views import Places
-
 ONE_DAY, TWO_DAYS, THREE_DAYS, OUT_OF_STOCK = range(4)  # positions in ``world.views.PROMISES``
-NO_ORDER = 3  # position in ``world.views.SHIP_OPTIONS``
 
 
 def transit_days(distance_km: ArrayLike, bands_km: tuple[float, ...]) -> NDArray[np.int64]:
@@ -35,108 +33,73 @@ def transit_days(distance_km: ArrayLike, bands_km: tuple[float, ...]) -> NDArray
     return np.asarray(bands + 1, np.int64)
 
 
-def promise_class(days: ArrayLike) -> NDArray[np.int64]:
+@numba.njit(cache=True, inline="always")
+def dispatch_days(time, processing_days, cutoff_hour):  # type: ignore[no-untyped-def]
+    """Return the days from order to dispatch: processing, and one more past the cut-off hour.
+
+    >>> [dispatch_days(time, 1, 16.0) for time in (3.5, 3.75)]
+    [1, 2]
+    """
+    late = (time - math.floor(time)) * 24.0 >= cutoff_hour
+    return processing_days + int(late)
+
+
+@numba.njit(cache=True, inline="always")
+def delivery_days(dispatch, taken, capacity, transit):  # type: ignore[no-untyped-def]
+    """Return the days from order to delivery if a node ships.
+
+    Days to dispatch, one for every daily capacity of units that the node has taken in today, and
+    the days on the road.
+
+    >>> delivery_days(0, 25, 10.0, 2), delivery_days(1, 25, np.inf, 2)
+    (4, 3)
+    """
+    return dispatch + int(taken / capacity) + transit
+
+
+@numba.njit(cache=True, inline="always")
+def promise_class(days):  # type: ignore[no-untyped-def]
     """Return the promise that a delivery in ``days`` days can carry: 1d, 2d or 3d+.
 
-    >>> promise_class([0, 1, 2, 3, 9]).tolist()
+    >>> [promise_class(days) for days in (0, 1, 2, 3, 9)]
     [0, 0, 1, 2, 2]
     """
-    return np.asarray(np.clip(np.asarray(days) - 1, ONE_DAY, THREE_DAYS), np.int64)
+    return min(max(days - 1, ONE_DAY), THREE_DAYS)
 
 
-def promise_places(
-    systems: Systems,
-    stock: ArrayLike,
-    time: float,
-    *,
-    period: int = 0,
-    used: ArrayLike | None = None,
-) -> NDArray[np.int8]:
-    """Return what every place is promised at a moment, given where the units are.
+@numba.njit(cache=True, inline="always")
+def latest_days(option):  # type: ignore[no-untyped-def]
+    """Return the days from order to delivery that a ship option allows at most.
 
-    The earliest class over open nodes that hold the product, of: processing, a day more past the
-    cut-off, a day for every daily capacity that the node has taken in today, days on the road. The
-    same rule as in the loop over views (``draingym.oracle.fulfilment.period``), for all places at
-    once.
+    >>> [latest_days(option) for option in (ONE_DAY, TWO_DAYS, THREE_DAYS)]
+    [1.0, 2.0, inf]
+    """
+    if option <= TWO_DAYS:
+        return option + 1.0
+    return math.inf
+
+
+@numba.njit(cache=True, inline="always")
+def promise_view(  # type: ignore[no-untyped-def]
+    stock, transit, taken, capacity, open_nodes, dispatch, delivery
+):
+    """Return the promise of one view: the earliest class over open nodes that hold the product.
 
     Args:
-        systems: The emulated systems.
-        stock: [N] units of one product by node, or [P, N] of several; at least 0.
-        time: The moment, days since the world began; its hour decides about the cut-off.
-        period: Decides which nodes are open.
-        used: [N] units that each node has taken in today, over all products; none if not given.
+        stock: [N] units of the view's product.
+        transit: [N] days on the road to the view's place.
+        taken: [N] units that each node has taken in today, over all products.
+        capacity: [N] units per day.
+        open_nodes: Indices of the nodes that serve customers.
+        dispatch: ``dispatch_days`` of the view's time.
+        delivery: [N] int64, written: days until delivery from each open node, in stock or not.
 
     Returns:
-        [K] or [P, K] index into ``draingym.world.views.PROMISES`` by place.
-
-    Raises:
-        ValueError: If shapes disagree, a number is negative or not finite.
-
-    Source:
-        Promise of the paper's appendix C.1.
+        Index into ``draingym.world.views.PROMISES``.
     """
-    units = np.asarray(stock)
-    nodes = systems.num_nodes
-    if units.ndim not in (1, 2) or units.shape[-1] != nodes:
-        msg = f"stock has shape {units.shape}, must be ({nodes},) or (P, {nodes})"
-        raise ValueError(msg)
-    require(units >= 0, "stock", units, "at least 0")
-    if not (math.isfinite(time) and time >= 0):
-        msg = f"time is {time}, must be finite and at least 0 days"
-        raise ValueError(msg)
-    taken = np.zeros(nodes, np.int64) if used is None else np.asarray(used)
-    if taken.shape != (nodes,):
-        msg = f"used has shape {taken.shape}, must be ({nodes},)"
-        raise ValueError(msg)
-    require(taken >= 0, "used", taken, "at least 0")
-    late = (time - math.floor(time)) * 24.0 >= systems.cutoff_hour
-    # An unlimited node delays nothing.
-    queue = (taken / systems.daily_capacity).astype(np.int64)
-    ready = systems.processing_days + int(late) + queue
-    offer = np.full((*units.shape[:-1], systems.transit_days.shape[1]), OUT_OF_STOCK, np.int8)
-    for node in systems.open_nodes(period):
-        speed = promise_class(ready[node] + systems.transit_days[node]).astype(np.int8)
-        holds = (units[..., node] > 0)[..., None]
-        offer = np.where(holds, np.minimum(offer, speed), offer)
+    offer = OUT_OF_STOCK
+    for node in open_nodes:
+        delivery[node] = delivery_days(dispatch, taken[node], capacity[node], transit[node])
+        if stock[node] > 0:
+            offer = min(offer, promise_class(delivery[node]))
     return offer
-
-
-def promise_regions(
-    systems: Systems,
-    places: Places,
-    stock: ArrayLike,
-    time: float,
-    *,
-    period: int = 0,
-    used: ArrayLike | None = None,
-) -> NDArray[np.float64]:
-    """Return what the people of every region are promised at a moment.
-
-    People of one region live in many places, and may be promised different days.
-
-    Args:
-        systems: The emulated systems.
-        places: Their places.
-        stock: [N] or [P, N] units by node.
-        time: The moment, days since the world began.
-        period: Decides which nodes are open.
-        used: [N] units that each node has taken in today.
-
-    Returns:
-        [Z, 4] or [P, Z, 4] share of a region's people by promise; its argmax is the promise that
-        most of them see. A region without a place has shares of zero.
-
-    Raises:
-        ValueError: As ``promise_places`` does, and if the places are not those of the systems.
-    """
-    count = systems.transit_days.shape[1]
-    if len(places.name) != count:
-        msg = f"places is {len(places.name)}, must be the {count} of the systems"
-        raise ValueError(msg)
-    offer = promise_places(systems, stock, time, period=period, used=used)
-    regions = systems.lane_effect.shape[1]
-    people = np.bincount(places.region, weights=places.population, minlength=regions)
-    living = np.zeros((count, regions))
-    living[np.arange(count), places.region] = places.population / people[places.region]
-    shares = [(offer == promise) @ living for promise in range(OUT_OF_STOCK + 1)]
-    return np.stack(shares, axis=-1)

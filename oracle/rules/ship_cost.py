@@ -1,4 +1,4 @@
-"""What a box costs: zone, weight, lane and noise; and the regression that describes it."""
+"""What a box costs: zone, weight, lane and noise."""
 
 from __future__ import annotations
 
@@ -45,6 +45,16 @@ def box_rate(rates, zone, weight_lb):  # type: ignore[no-untyped-def]
     return rates[0] + rates[1] * weight_lb + (rates[2] + rates[3] * weight_lb) * zone
 
 
+@numba.njit(cache=True, inline="always")
+def whole_bill(bill):  # type: ignore[no-untyped-def]
+    """Return a bill as a whole number of ``COST_QUANTUM``, at least one.
+
+    >>> whole_bill(2.0), whole_bill(0.0)
+    (2048.0, 1.0)
+    """
+    return max(1.0, np.rint(bill / COST_QUANTUM))
+
+
 def lane_effects(config: OracleConfig, num_nodes: int, num_regions: int) -> FloatArray:
     """Return [N, Z] the persistent price level of every lane, log-normal with mean one.
 
@@ -82,31 +92,3 @@ def box_noise(seed, session, node, sd):  # type: ignore[no-untyped-def]
     second = float(other >> np.uint64(11)) * 2.0**-53
     normal = math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second)
     return math.exp(sd * normal - 0.5 * sd * sd)
-
-
-def box_regression(
-    zone: ArrayLike, weight_lb: ArrayLike, units: ArrayLike, cost: ArrayLike
-) -> tuple[FloatArray, float]:
-    """Fit ``cost = a + b lb + c zone + d lb zone + e units`` by least squares.
-
-    Args:
-        zone: [B] carrier zone of each box.
-        weight_lb: [B] its weight.
-        units: [B] units in it.
-        cost: [B] its bill, USD.
-
-    Returns:
-        [5] the coefficients, and R squared.
-
-    Source:
-        The paper's appendix D.1, which masks its features.
-    """
-    lane, weight, bill = (np.asarray(x, np.float64) for x in (zone, weight_lb, cost))
-    columns = [np.ones_like(bill), weight, lane, weight * lane, np.asarray(units, np.float64)]
-    features = np.stack(columns, axis=1)
-    if len(bill) <= features.shape[1]:
-        msg = f"cost has {len(bill)} boxes, must have more than {features.shape[1]}"
-        raise ValueError(msg)
-    coefficients = np.asarray(np.linalg.lstsq(features, bill, rcond=None)[0], np.float64)
-    residual = bill - features @ coefficients
-    return coefficients, float(1.0 - residual.var() / bill.var())

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draingym.oracle.fulfilment.emulated import EmulatedPromise, GreedyFulfilment, greedy_systems
-from draingym.oracle.fulfilment.engine import Engine, glance_view
+from draingym.oracle.fulfilment.emulated import GreedyFulfilment, greedy_systems
+from draingym.oracle.fulfilment.engine import Engine
 from draingym.oracle.fulfilment.period import drain_period
 from draingym.oracle.protocols import Item, Parcel
 from draingym.oracle.shelves import Shelves
@@ -54,25 +54,6 @@ def test_they_agree_over_the_periods_of_a_world(true_systems, small_world, histo
         available = np.asarray(moves.available)[:, t].astype(np.int64)
         assert_same(fast, engine.run_period(t, available))
     assert not engine.shelves.reserved.any()
-
-
-@settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32))
-def test_the_remembered_promise_is_the_one_made_afresh(seed):
-    rng = np.random.default_rng(seed)
-    systems, views, stock = random_case(rng)
-    shelves = Shelves(*stock.shape)
-    shelves.restock(0, stock, systems.open_nodes(0))
-    remembering = EmulatedPromise(systems)
-    for number in rng.integers(views.num_views, size=40):
-        view = glance_view(views, int(number))
-        fresh = EmulatedPromise(systems).promise(view, shelves)
-        assert remembering.promise(view, shelves) == fresh
-        node = int(rng.integers(stock.shape[1]))
-        if shelves.free[view.product, node] > 0 and node in shelves.open_nodes:
-            shelves.reserve(view.product, node, 1)
-        elif shelves.reserved[view.product, node] > 0:
-            shelves.release(view.product, node, 1)
 
 
 def test_products_replayed_apart_cost_more_than_the_joint_timeline():
@@ -166,15 +147,15 @@ class Says:
 @pytest.mark.parametrize(
     ("changes", "stock", "message"),
     [
-        pytest.param({"promise": Says(4)}, 5, r"promise of view 0 is 4", id="promise"),
-        pytest.param({"conversion": Says(4)}, 5, r"ship option of view 0 .* got 4", id="option"),
+        pytest.param({"promise": Says(4)}, 5, "promise of view 0 is 4, must be", id="promise"),
+        pytest.param(
+            {"conversion": Says(4)}, 5, "ship option of view 0 is 4, must be", id="option"
+        ),
         pytest.param(
             {"promise": Says(1), "conversion": Says(0)}, 5, "no faster than its promise", id="fast"
         ),
         pytest.param({"units": 3}, 5, "ships 3 units for view 0, must be at most the 2", id="more"),
-        pytest.param(
-            {"units": 2, "at": 0.05}, 5, "must leave at or after 0.1, got 0.05", id="soon"
-        ),
+        pytest.param({"units": 2, "at": 0.05}, 5, "left at 0.05, must leave at 0.1", id="soon"),
         pytest.param({}, -1, r"stock\[0, 0\] of period 0 is -1, must be at least 0", id="stock"),
     ],
 )
@@ -204,5 +185,7 @@ def test_shelves_refuse_what_is_not_there():
     shelves.reserve(0, 0, 2)
     with pytest.raises(ValueError, match=r"release: units is 3, must be in \[1, 2\]"):
         shelves.release(0, 0, 3)
-    with pytest.raises(ValueError, match="after what is reserved for orders, got -1"):
+    with pytest.raises(
+        ValueError, match="is -1, must be at least 0 after what is reserved for orders"
+    ):
         shelves.restock(1, np.array([[1, 1]]), np.array([0]))

@@ -74,7 +74,7 @@ def test_a_run_may_start_late(small_world, true_systems, params, scenario):
     assert result.start == 4
     assert seen == [(k, 5) for k in range(1, 6)]
     assert result.outcomes[0].first_view == small_world.views.offsets[4]
-    with pytest.raises(ValueError, match="run must be recorded over the 12 periods"):
+    with pytest.raises(ValueError, match="must hold the 12 of the world"):
         to_event_log(small_world, result)
 
 
@@ -93,7 +93,7 @@ def test_periods_without_views_are_refused(small_world, true_systems, params, sc
 
 def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, scenario):
     initial = replace(scenario.initial, on_hand=scenario.initial.on_hand + 0.5)
-    with pytest.raises(ValueError, match=r"available\[0, 0\] is 333\.5, must be whole"):
+    with pytest.raises(ValueError, match=r"available\[0, 0\] is \d+\.5, must be whole"):
         run(
             true_systems,
             small_world.views,

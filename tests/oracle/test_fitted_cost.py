@@ -8,9 +8,9 @@ import pytest
 from draingym.oracle import box_table, draw_volumes, fit_ship_cost, to_event_log
 from draingym.oracle.fulfilment.emulated import greedy_systems
 from draingym.oracle.fulfilment.engine import Engine
+from draingym.oracle.fulfilment.fitted_cost import FittedShipCost
 from draingym.oracle.fulfilment.period import drain_period
 from draingym.oracle.protocols import ShipCostModel
-from draingym.oracle.rules.fitted_cost import FittedShipCost
 
 
 @pytest.fixture(scope="module")

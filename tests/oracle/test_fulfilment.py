@@ -223,7 +223,9 @@ def test_cost_noise_depends_on_seed_basket_and_node_alone():
     [
         pytest.param([[1, 2]], 0, r"stock has shape \(1, 2\), must be \(1, 1\)", id="shape"),
         pytest.param([[-2]], 0, r"stock\[0, 0\] is -2, must be at least 0", id="negative"),
-        pytest.param([[1.0]], 0, "stock is float64, must be whole units", id="real"),
+        pytest.param(
+            [[1.0]], 0, "stock is float64, must be whole units of an integer type", id="real"
+        ),
         pytest.param([[1]], 1, r"period is 1, must be in \[0, 1\)", id="period"),
     ],
 )
@@ -240,7 +242,7 @@ def test_bad_input_names_the_field_and_the_bound(stock, period, message):
     [
         pytest.param({"weight_lb": np.zeros(1)}, "weight_lb", id="no weight"),
         pytest.param({"daily_capacity": np.zeros(1)}, "daily_capacity", id="no capacity"),
-        pytest.param({"serves": np.zeros(1, bool)}, "at least one node", id="no node"),
+        pytest.param({"serves": np.zeros(1, bool)}, "must hold at least one True", id="no node"),
         pytest.param({"rates": np.zeros(3)}, r"rates has shape \(3,\), must be \(4,\)", id="rates"),
     ],
 )

@@ -180,7 +180,7 @@ def test_bad_batches_are_refused(changes, message):
     [
         pytest.param([0, 0], "takes 1 units of product 1 at node 0, must be at most 0", id="stock"),
         pytest.param([2, 1], "plan.node", id="node"),
-        pytest.param([1], r"has shape \(1,\), must be \(2,\)", id="shape"),
+        pytest.param([1], r"plan.node has shape \(1,\), must be \(2,\)", id="shape"),
     ],
 )
 def test_plans_that_break_a_rule_are_refused(node, message):

@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from draingym.oracle import PeriodRates, to_event_log
-from draingym.oracle.replays.replay import PLANNERS, Decision, replay, replay_many
+from draingym.oracle.replays.many import replay_many
+from draingym.oracle.replays.planners import PLANNERS
+from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import setting_from_log
+from draingym.oracle.replays.types import Decision
 from draingym.world.eventlog import validate_log
 from draingym.world.panel import check_conservation
 from draingym.world.views import ConversionRates
@@ -233,5 +236,5 @@ def test_stock_that_cannot_be_is_refused(setting, available):
     bad[2, 3, 1] = -1
     with pytest.raises(ValueError, match=r"stock\[2, 3, 1\] is -1, must be whole and at least 0"):
         replay(setting, bad)
-    with pytest.raises(ValueError, match="decisions is 1 long and seeds 0"):
+    with pytest.raises(ValueError, match="is 1 and 0, must hold at least 1"):
         replay_many(setting, {"h": available}, [])

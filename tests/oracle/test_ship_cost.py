@@ -1,13 +1,11 @@
-"""Zones, rates, lanes and noise; and the regression that the paper reports."""
+"""Zones, rates, lanes and noise."""
 
 import numpy as np
 import pytest
 
-from draingym.oracle import OracleConfig, box_regression, build_systems, drain_period
+from draingym.oracle import OracleConfig
 from draingym.oracle.rules.promise import promise_class, transit_days
 from draingym.oracle.rules.ship_cost import box_noise, box_rate, lane_effects, rate_card, zone_of
-from draingym.world.orders import WorldConfig, build_world
-from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 MILE = 1.609344
 
@@ -26,7 +24,7 @@ def test_zones_by_distance(miles, zone):
 def test_transit_days_by_distance_and_their_promise(km, days, promise):
     found = transit_days(km, OracleConfig().transit_bands_km)
     assert found == days
-    assert promise_class(found) == promise
+    assert promise_class(int(found)) == promise
 
 
 def test_a_box_costs_what_the_published_fit_says():
@@ -59,39 +57,6 @@ def test_cost_noise_is_log_normal_with_mean_one():
     assert abs(np.corrcoef(logs[1:], logs[:-1])[0, 1]) < 0.02
 
 
-def test_the_regression_finds_the_coefficients_of_noiseless_boxes():
-    rng = np.random.default_rng(0)
-    zone, weight, units = rng.integers(1, 9, 50), rng.uniform(1, 9, 50), rng.integers(1, 5, 50)
-    cost = 3.0 + 0.2 * weight + 0.5 * zone + 0.1 * weight * zone
-    coefficients, fit = box_regression(zone, weight, units, cost)
-    np.testing.assert_allclose(coefficients, [3.0, 0.2, 0.5, 0.1, 0.0], atol=1e-9)
-    assert fit == pytest.approx(1.0)
-
-
-def test_the_regression_refuses_too_few_boxes():
-    with pytest.raises(ValueError, match="cost has 2 boxes, must have more than 5"):
-        box_regression([1, 2], [1, 2], [1, 2], [1, 2])
-
-
-def test_the_emulated_bill_is_as_noisy_as_the_papers():
-    # The default network, stock in proportion to each node's market, a few days.
-    lines = synthetic_order_lines(SyntheticConfig(num_days=8, num_customers=4000), seed=0)
-    world = build_world(lines, WorldConfig())
-    systems = build_systems(
-        world.network, world.places, world.products, world.rates, world.mean_daily_demand
-    )
-    views = world.views.candidates(world.rates)
-    stock = np.random.default_rng(0).poisson(2.0 * systems.scarcity_units * systems.serves)
-    outcomes = [drain_period(systems, views, t, stock) for t in range(world.num_periods)]
-    columns = [
-        np.concatenate([getattr(outcome, name) for outcome in outcomes])
-        for name in ("box_zone", "box_weight_lb", "box_units", "box_cost")
-    ]
-    _, fit = box_regression(*columns)
-    # The paper's Table 11 has .509; the products' weights move it.
-    assert fit == pytest.approx(0.509, abs=0.12)
-
-
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
@@ -103,12 +68,12 @@ def test_the_emulated_bill_is_as_noisy_as_the_papers():
         (
             "transit_bands_km",
             (500.0, 400.0),
-            r"transit_bands_km is \(500\.0, 400\.0\), must increase",
+            r"transit_bands_km is \(500.0, 400.0\), must increase",
         ),
         (
             "zone_bands_miles",
             (-1.0, 400.0),
-            "zone_bands_miles is .*, must be finite and at least 0",
+            r"zone_bands_miles is \(-1.0, 400.0\), must be finite and at least 0",
         ),
     ],
 )

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draingym.oracle import build_systems, drain_period, to_event_log
+from draingym.oracle.estimates.ship_cost_fit import FEATURES, BoxTable, box_table, fit_ship_cost
 from draingym.oracle.fulfilment.attribution import attribute_outcome
 from draingym.oracle.rules.attribution import attribute, draw_volumes
-from draingym.oracle.rules.ship_cost_fit import FEATURES, BoxTable, box_table, fit_ship_cost
 from draingym.world.geography import great_circle_km
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
@@ -153,7 +153,7 @@ def test_volume_counts_where_a_parcel_is_light(log):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"items": np.ones(400, int)}, r"must differ in all of .*; constant: \['items'\]"),
+        ({"items": np.ones(400, int)}, r"constant in \['items'\], must differ in all of"),
         ({"cost": np.full(400, np.nan)}, r"boxes\.cost\[0\] is nan, must be finite"),
     ],
 )

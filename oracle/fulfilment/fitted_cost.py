@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from draingym.common.arrays import require
+from draingym.oracle.estimates.ship_cost_fit import ShipCostFit
 from draingym.oracle.protocols import Parcel
 from draingym.oracle.rules.attribution import attribute
-from draingym.oracle.rules.ship_cost import COST_QUANTUM
-from draingym.oracle.rules.ship_cost_fit import ShipCostFit
+from draingym.oracle.rules.ship_cost import COST_QUANTUM, whole_bill
 from draingym.oracle.systems import Systems
 
 FloatArray = NDArray[np.float64]
@@ -70,7 +70,7 @@ class FittedShipCost:
         expected = self.fit.predict(
             self.zone[node, place], pounds, self.distance_km[node, place], units.sum()
         )
-        bill = max(1.0, np.rint(float(expected) / COST_QUANTUM)) * COST_QUANTUM
+        bill = whole_bill(float(expected)) * COST_QUANTUM
         box = np.zeros(len(units), np.int64)
         shares = attribute([bill], box, weight, volume, volume_share=self.volume_share)
         return [float(share) for share in shares]

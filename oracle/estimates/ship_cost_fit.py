@@ -160,8 +160,8 @@ def fit_ship_cost(boxes: BoxTable) -> ShipCostFit:
             name for name, column in zip(FEATURES, design.T, strict=True) if np.ptp(column) == 0.0
         ]
         msg = (
-            f"boxes must differ in all of {FEATURES[1:]} independently; "
-            f"constant: {constant[1:] or 'none'}"
+            f"boxes is constant in {constant[1:] or 'a combination of features'}, must differ in "
+            f"all of {FEATURES[1:]} independently"
         )
         raise ValueError(msg)
     found: Any = sm.OLS(boxes.cost, design).fit()

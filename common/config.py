@@ -48,8 +48,18 @@ def require_fields(config: Any, where: str = "") -> None:
         Traceback (most recent call last):
         ValueError: size.width is True, must be of type int
     """
-    for name, hint in _hints(type(config)).items():
-        _require(hint, getattr(config, name), f"{where}.{name}" if where else name)
+    kind = type(config)
+    require_values(kind, {name: getattr(config, name) for name in _hints(kind)}, where)
+
+
+def require_values(cls: type[Any], values: Mapping[str, Any], where: str = "") -> None:
+    """Raise unless values, by name, are of the types of a dataclass's fields.
+
+    Raises:
+        ValueError: As ``require_fields`` does.
+    """
+    for name, value in values.items():
+        _require(_hints(cls)[name], value, f"{where}.{name}" if where else name)
 
 
 def read_config(cls: type[Any], values: Any, where: str = "config") -> Any:
@@ -75,8 +85,7 @@ def read_config(cls: type[Any], values: Any, where: str = "config") -> Any:
         name = f"{where}.{key}"
         if key not in hints:
             raise ValueError(f"{name} is {short(value)}, must be one of {', '.join(hints)}")
-        made[key] = _read(hints[key], value, name)
-        _require(hints[key], made[key], name)
+        made[key] = read_value(hints[key], value, name)
     for field in dataclasses.fields(cls):
         optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
         if field.init and not optional and field.name not in made:
@@ -85,6 +94,17 @@ def read_config(cls: type[Any], values: Any, where: str = "config") -> Any:
         return cls(**made)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def read_value(hint: Any, value: Any, name: str) -> Any:
+    """Make a value of a type of what JSON holds; see ``read_config``.
+
+    >>> read_value(tuple[int, ...], [1, 2], "steps")
+    (1, 2)
+    """
+    made = _read(hint, value, name)
+    _require(hint, made, name)
+    return made
 
 
 def _read(hint: Any, value: Any, name: str) -> Any:
@@ -149,7 +169,7 @@ def _require(hint: Any, value: Any, name: str) -> None:
 
 def _is(hint: Any, value: Any) -> bool:
     kind = typing.get_origin(hint) or hint
-    if kind is Any or not isinstance(kind, type):
+    if kind is Any or not isinstance(kind, type) or _is_plain_protocol(kind):
         return True
     if isinstance(value, bool | np.bool_):
         return kind in (bool, object)
@@ -162,3 +182,8 @@ def _is(hint: Any, value: Any) -> bool:
 
 def _word(hint: Any) -> str:
     return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _is_plain_protocol(kind: type[Any]) -> bool:
+    """Return whether a type is a protocol that ``isinstance`` cannot check."""
+    return getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False)

@@ -118,7 +118,7 @@ def filled_tree(
         fits = cast and np.can_cast(found.dtype, leaf.dtype, "same_kind")
         if not (fits or found.dtype == leaf.dtype):
             raise ValueError(f"{what}: {name} is of type {found.dtype}, must be {leaf.dtype}")
-        filled[name] = jnp.asarray(found, leaf.dtype)
+        filled[name] = jnp.asarray(found.astype(leaf.dtype))
     for name in arrays:
         if name.startswith(prefix) and name not in filled:
             raise ValueError(f"{what}: {name} is unknown, must be the path of a leaf")

@@ -25,11 +25,12 @@ from rich.console import Console
 from benchmarks._common import drop_programs
 from benchmarks._policies_part import Part
 from benchmarks._policies_placement_claims import Values, claims_and_rows, pictures
+from draingym.common.files import read_json, write_json
 from draingym.demo.config import LoopConfig
 from draingym.demo.data_stage import get_orders, write_history
 from draingym.demo.learning_stages import train_drain_model
 from draingym.demo.run import Run, Setting
-from draingym.demo.stages import Advance, Stages, read_json, write_json
+from draingym.demo.stages import Advance, Stages
 from draingym.demo.validation_stage import verdict_figures
 from draingym.drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
 from draingym.policies import (

@@ -65,15 +65,16 @@ def require_range(
         )
 
 
-def require_whole(field: str, value: int, *, low: int = -(2**63), high: int = 2**63 - 1) -> None:
+def require_whole(field: str, value: Any, *, low: int = 0, high: int | None = None) -> None:
     """Raise ``ValueError`` when a value is no whole number, or out of its bounds.
 
     True and 2.0 are none.
     """
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not (whole and low <= value <= high):
-        bound = f"of at least {low}" if high == 2**63 - 1 else f"in [{low}, {high}]"
-        raise ValueError(f"{field} is {short(value)}, must be a whole number {bound}")
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ValueError(f"{field} is {short(value)}, must be a whole number of at least {low}")
+    if value < low or (high is not None and value > high):
+        bound = f"at least {low}" if high is None else f"in [{low}, {high}]"
+        raise ValueError(f"{field} is {short(value)}, must be {bound}")
 
 
 def require_seed(value: int, field: str = "seed") -> None:

@@ -164,7 +164,7 @@ def _require(hint: Any, value: Any, name: str) -> None:
     elif not _is(hint, value):
         raise ValueError(f"{name} is {short(value)}, must be of type {_word(hint)}")
     elif hint is int:
-        require_whole(name, value)
+        require_whole(name, value, low=-(2**63), high=2**63 - 1)
 
 
 def _is(hint: Any, value: Any) -> bool:

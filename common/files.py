@@ -17,13 +17,21 @@ def json_text(value: Any, **options: Any) -> str:
     return json.dumps(value, default=_plain, **options)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, finite: bool = True) -> None:
     """Write plain values as JSON; a file that is there is replaced as a whole.
+
+    Args:
+        path: The file.
+        value: Plain values.
+        finite: Whether all numbers must be. Infinity and NaN are no JSON, but Python reads them.
 
     Raises:
         ValueError: If the file cannot be written, or a number is not finite.
     """
-    text = json_text(value, indent=1, allow_nan=False)
+    try:
+        text = json_text(value, indent=1, allow_nan=not finite)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}, must hold finite numbers alone") from error
     with atomic_file(path) as fresh:
         fresh.write_text(text + "\n", encoding="utf-8")
 

@@ -443,11 +443,19 @@ def _load(path: Path, facts: dict[str, Any], run: _Run) -> tuple[_Run, list[list
     """Read a state; see ``train_policy``."""
     what = f"training state {path}"
     meta, arrays = read_npz(path, "training state")
-    found = meta if isinstance(meta, dict) else {}
-    for name, bound in facts.items():
+    found = _flat(meta if isinstance(meta, dict) else {})
+    for name, bound in _flat(facts).items():
         if found.get(name) != bound:
             raise ValueError(f"{what}: {name} is {short(found.get(name))}, must be {short(bound)}")
     curves = read_value(tuple[tuple[Evaluated, ...], ...], found.get("history"), f"{what}: history")
     if [bool(curve) for curve in curves] != [True] * len(facts["seeds"]):
         raise ValueError(f"{what}: history has {len(curves)} curves, must have one for each seed")
     return filled_tree(run, arrays, what), [list(curve) for curve in curves]
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values by name, and the entries of mappings by the names of both."""
+    flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    for name in values.keys() - flat.keys():
+        flat |= {f"{name}.{key}": value for key, value in values[name].items()}
+    return flat

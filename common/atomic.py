@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
+
+
+def require_writable(target: Path, kind: Literal["file", "folder"]) -> None:
+    """Raise unless a file or folder can be written; makes nothing. Call it before long work.
+
+    Args:
+        target: What will be written, or replaced.
+        kind: What it will be.
+
+    Raises:
+        ValueError: If something of another kind is there, a file is where a folder should be on the
+            way to it, the name is too long, or it may not be written.
+    """
+    with _writing(target):
+        there, at = Path(os.path.abspath(target)), kind
+        while (mode := _mode(there)) is None:
+            there, at = there.parent, "folder"
+        if stat.S_ISDIR(mode) != (at == "folder"):
+            found = "folder" if stat.S_ISDIR(mode) else "file"
+            raise ValueError(f"{there} is a {found}, must be a {at}, or not exist")
+        if not os.access(there, os.W_OK):
+            raise ValueError(f"{there} may not be written, must be writable")
 
 
 @contextmanager
@@ -21,25 +45,26 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         target: Folder to create or to replace as a whole.
 
     Raises:
-        ValueError: If ``target`` exists and is not a folder.
+        ValueError: If it cannot be written, such as where ``target`` is a file.
     """
     target = Path(os.path.abspath(target))
-    if target.exists() and not target.is_dir():
-        raise ValueError(f"{target} is a file, must be a folder, or not exist")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
+    require_writable(target, "folder")
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         fresh, old = work / "new", work / "old"
         fresh.mkdir()
+    try:
         yield fresh
-        if target.exists():
-            os.rename(target, old)
-        try:
-            os.rename(fresh, target)
-        except OSError:
-            if old.exists():
-                os.rename(old, target)
-            raise
+        with _writing(target):
+            if target.exists():
+                os.rename(target, old)
+            try:
+                os.rename(fresh, target)
+            except OSError:
+                if old.exists():
+                    os.rename(old, target)
+                raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -54,18 +79,41 @@ def atomic_file(target: Path) -> Iterator[Path]:
         target: File to create or to replace.
 
     Raises:
-        ValueError: If the block ends without having written the file.
+        ValueError: If it cannot be written, such as where ``target`` is a folder, or if the block
+            ends without having written the file.
     """
     target = Path(os.path.abspath(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
-    os.close(handle)
-    os.unlink(name)
+    require_writable(target, "file")
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+        os.close(handle)
+        os.unlink(name)
     work = Path(name)
     try:
         yield work
         if not work.exists():
             raise ValueError(f"{target}: nothing was written")
-        os.replace(work, target)
+        with _writing(target):
+            os.replace(work, target)
     finally:
         work.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """Turn what the file system refuses into a ``ValueError`` that names the target."""
+    try:
+        yield
+    except OSError as error:
+        raise ValueError(
+            f"{target} cannot be written ({error.strerror or error}), must be a writable path"
+        ) from error
+
+
+def _mode(path: Path) -> int | None:
+    """Return what is at a path, None where nothing is."""
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None

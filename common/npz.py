@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.atomic import atomic_file
+from draingym.common.files import json_text
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -50,8 +51,9 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]], meta: Any = 
             raise ValueError(
                 f"{path}: {name} is of type {np.asarray(values).dtype}, must be of numbers or text"
             )
+    text = json_text(meta)
     with atomic_file(Path(path)) as fresh, fresh.open("wb") as file:
-        np.savez(file, allow_pickle=False, **{META: np.array(json.dumps(meta))}, **arrays)
+        np.savez(file, allow_pickle=False, **{META: np.array(text)}, **arrays)
 
 
 def read_npz(path: str | Path, what: str) -> tuple[Any, Arrays]:
@@ -116,7 +118,7 @@ def filled_tree(
         fits = cast and np.can_cast(found.dtype, leaf.dtype, "same_kind")
         if not (fits or found.dtype == leaf.dtype):
             raise ValueError(f"{what}: {name} is of type {found.dtype}, must be {leaf.dtype}")
-        filled[name] = jnp.asarray(found, leaf.dtype)
+        filled[name] = jnp.asarray(found.astype(leaf.dtype))
     for name in arrays:
         if name.startswith(prefix) and name not in filled:
             raise ValueError(f"{what}: {name} is unknown, must be the path of a leaf")

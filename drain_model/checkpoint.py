@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,14 +13,17 @@ import numpy as np
 from flax import nnx
 from numpy.typing import NDArray
 
-from draingym.common.atomic import atomic_file
+from draingym.common.arrays import require, require_whole
+from draingym.common.config import read_config, require_fields
+from draingym.common.npz import filled_tree, named_arrays, read_npz, require_array, write_npz
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData, Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
-_VERSION = 1
+# What the arrays of a file are called, or begin with.
+_WEIGHTS, _STATISTICS, _NODES = "weights/", "statistics/", "node_coordinates"
 
 
 @lru_cache(maxsize=16)
@@ -68,7 +69,7 @@ def initial_weights(
     random = np.random.default_rng(seed)
 
     def draw(path: tuple[Any, ...], leaf: Any) -> jax.Array:
-        *module, kind = _name(path).split("/")
+        *module, kind = (str(entry.key) for entry in path)
         if kind in ("kernel", "recurrent"):
             gain = _GAIN.get("/".join(module), 1.0)
             values = random.standard_normal(leaf.shape) * gain / np.sqrt(leaf.shape[-2])
@@ -120,16 +121,8 @@ class Checkpoint:
         Raises:
             ValueError: Naming the first that differs.
         """
-        wanted = nnx.to_pure_dict(
-            nnx.state(_abstract(config, self.num_calendar, self.num_attributes))
-        )
-        found, wanted = _flatten(self.weights), _flatten_shapes(wanted)
-        for name in sorted(found.keys() | wanted.keys()):
-            shape = found[name].shape if name in found else None
-            if shape != wanted.get(name):
-                raise ValueError(
-                    f"initial: {name} has shape {shape}, must be {wanted.get(name)}, as in config"
-                )
+        wanted = nnx.state(_abstract(config, self.num_calendar, self.num_attributes))
+        filled_tree(nnx.to_pure_dict(wanted), named_arrays(self.weights), "initial", cast=True)
 
     def require(self, data: DrainData, *, new_nodes: bool = False) -> None:
         """Raise unless the model can be used on the data.
@@ -162,47 +155,35 @@ class Checkpoint:
                 )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Meta:
+    """The plain values of a checkpoint's file."""
+
+    version: Literal[1]
+    config: DrainConfig
+    train_periods: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_fields(self)
+        require_whole("train_periods", self.train_periods, low=0)
+
+
 def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write a checkpoint to one ``.npz`` file; it appears whole or not at all.
 
     Args:
         checkpoint: What to write.
         path: The file.
-    """
-    meta = {
-        "version": _VERSION,
-        "config": asdict(checkpoint.config),
-        "train_periods": checkpoint.train_periods,
-    }
-    arrays = {f"weights/{name}": leaf for name, leaf in _flatten(checkpoint.weights).items()}
-    arrays |= {f"statistics/{name}": leaf for name, leaf in checkpoint.statistics.to_dict().items()}
-    arrays["node_coordinates"] = checkpoint.node_coordinates
-    save_arrays(path, meta, arrays)
-
-
-def save_arrays(path: str | Path, meta: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Write plain values and named arrays to one ``.npz`` file, whole or not at all."""
-    with atomic_file(Path(path)) as fresh, open(fresh, "wb") as file:
-        np.savez(file, allow_pickle=False, meta=np.array(json.dumps(meta)), **arrays)
-
-
-def load_arrays(path: str | Path, what: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Read what ``save_arrays`` wrote.
-
-    Args:
-        path: The file.
-        what: What the file is called in errors.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no such file, or not a whole one.
+        ValueError: If the file cannot be written, naming it.
     """
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            arrays = dict(file.items())
-        return json.loads(str(arrays.pop("meta"))), arrays
-    except (BadZipFile, EOFError, KeyError, json.JSONDecodeError, ValueError) as error:
-        raise ValueError(f"{what} {path}, must be a whole .npz file ({error})") from error
+    meta = _Meta(version=1, config=checkpoint.config, train_periods=checkpoint.train_periods)
+    arrays = named_arrays(checkpoint.weights, _WEIGHTS)
+    arrays |= named_arrays(checkpoint.statistics, _STATISTICS)
+    arrays[_NODES] = np.asarray(checkpoint.node_coordinates)
+    write_npz(path, arrays, asdict(meta))
 
 
 def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> Checkpoint:
@@ -216,38 +197,44 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         The checkpoint.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no checkpoint, or was made with another config or version; names
-            the field, the value and the bound.
+        ValueError: If there is no such file, it is no checkpoint, or it was made with another
+            config or version; names the file, the field, the value and the bound.
     """
-    meta, arrays = load_arrays(path, "checkpoint")
-    if "node_coordinates" not in arrays:
-        raise ValueError(f"checkpoint {path}: node_coordinates is missing")
-    node_coordinates = arrays.pop("node_coordinates")
-    if meta.get("version") != _VERSION:
-        raise ValueError(
-            f"checkpoint {path}: version is {meta.get('version')!r}, must be {_VERSION}"
-        )
-    saved = DrainConfig.from_dict(meta["config"])
+    what = f"checkpoint {path}"
+    values, arrays = read_npz(path, "checkpoint")
+    meta: _Meta = read_config(_Meta, values, f"{what}: meta")
     if config is not None:
-        require_config(saved, config, f"checkpoint {path}")
-    statistics: dict[str, Any] = {}
-    for field in fields(Statistics):
-        if f"statistics/{field.name}" not in arrays:
-            raise ValueError(f"checkpoint {path}: statistics.{field.name} is missing")
-        statistics[field.name] = arrays.pop(f"statistics/{field.name}")
-    made = Statistics(**statistics)
-    abstract = _abstract(
-        saved, int(made.calendar_mean.shape[0]), int(made.attributes_mean.shape[0])
-    )
-    template = nnx.to_pure_dict(nnx.state(abstract))
+        require_config(meta.config, config, what)
+    num_nodes = require_array(arrays, _NODES, what, shape=(None, 2)).shape[0]
+    features = [
+        require_array(arrays, f"{_STATISTICS}{name}_mean", what, shape=(None,)).shape[0]
+        for name in ("calendar", "attributes")
+    ]
+    weights = nnx.to_pure_dict(nnx.state(_abstract(meta.config, *features)))
+    nodes = jax.ShapeDtypeStruct((num_nodes, 2), jnp.float32)
+    template = {"weights": weights, "statistics": _statistics(*features), _NODES: nodes}
+    found = filled_tree(template, arrays, what, cast=True)
+    for name, leaf in named_arrays(found).items():
+        require(np.isfinite(leaf), f"{what}: {name}", leaf, "finite")
+        if name.startswith(_STATISTICS) and name.endswith("_scale"):
+            require(leaf > 0, f"{what}: {name}", leaf, "above 0")
     return Checkpoint(
-        config=saved,
-        weights=_fill(template, arrays, str(path)),
-        statistics=made,
-        node_coordinates=node_coordinates,
-        train_periods=int(meta.get("train_periods", 0)),
+        config=meta.config,
+        weights=found["weights"],
+        statistics=found["statistics"],
+        node_coordinates=np.asarray(found[_NODES], np.float32),
+        train_periods=meta.train_periods,
     )
+
+
+def _statistics(num_calendar: int, num_attributes: int) -> Statistics:
+    """Return the shapes of statistics."""
+    shapes: dict[str, Any] = {field.name: () for field in fields(Statistics)}
+    shapes |= dict.fromkeys(("calendar_mean", "calendar_scale"), (num_calendar,))
+    shapes |= dict.fromkeys(("attributes_mean", "attributes_scale"), (num_attributes,))
+    shapes |= dict.fromkeys(("coordinates_mean",), (2,))
+    leaves = {name: jax.ShapeDtypeStruct(s, jnp.float32) for name, s in shapes.items()}
+    return Statistics(**cast(Any, leaves))
 
 
 def require_config(found: DrainConfig, bound: DrainConfig, what: str) -> None:
@@ -256,36 +243,3 @@ def require_config(found: DrainConfig, bound: DrainConfig, what: str) -> None:
         here, there = getattr(found, field.name), getattr(bound, field.name)
         if here != there:
             raise ValueError(f"{what}: config.{field.name} is {here!r}, must be {there!r}")
-
-
-def _name(path: tuple[Any, ...]) -> str:
-    return "/".join(str(entry.key) for entry in path)
-
-
-def _flatten(tree: Weights) -> dict[str, NDArray[Any]]:
-    return {
-        _name(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-    }
-
-
-def _flatten_shapes(tree: Any) -> dict[str, tuple[int, ...]]:
-    return {_name(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-
-
-def _fill(template: Weights, arrays: dict[str, NDArray[Any]], source: str) -> Weights:
-    """Return the template's tree with the arrays of a file, shapes checked."""
-    paths, structure = jax.tree_util.tree_flatten_with_path(template)
-    leaves = []
-    for path, leaf in paths:
-        name = f"weights/{_name(path)}"
-        found = arrays.pop(name, None)
-        if found is None or found.shape != leaf.shape:
-            shape = None if found is None else found.shape
-            raise ValueError(f"checkpoint {source}: {name} has shape {shape}, must be {leaf.shape}")
-        leaves.append(jnp.asarray(found))
-    if arrays:
-        raise ValueError(
-            f"checkpoint {source}: {sorted(arrays)[0]} is there, must be a parameter of the config"
-        )
-    filled: Weights = jax.tree_util.tree_unflatten(structure, leaves)
-    return filled

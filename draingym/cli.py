@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -161,18 +162,15 @@ def validate(
         thresholds: JSON file with limits of the verdict that differ from the run's.
         out: Folder of validation.html and validation.json; RUN/validation when not given.
     """
-    import json
-
     from draingym.commands.validate import ValidateConfig, validate_folder
-    from draingym.demo.config import from_dict
+    from draingym.common.config import read_config
+    from draingym.common.files import read_json
     from draingym.policies.validation.verdict import Thresholds
 
     limits = None
     if thresholds is not None:
-        try:
-            limits = from_dict(Thresholds, json.loads(thresholds.read_text()), "thresholds")
-        except (OSError, json.JSONDecodeError) as error:
-            raise ValueError(f"thresholds file {thresholds} cannot be read: {error}") from error
+        values = read_json(thresholds, "thresholds file")
+        limits = read_config(Thresholds, values, f"{thresholds}: thresholds")
     config = ValidateConfig(
         policies=policies,
         spread=spread,
@@ -189,7 +187,13 @@ def validate(
 
 
 def main() -> None:
-    """Run the command line; bad input ends with its message and exit code 2."""
+    """Run the command line.
+
+    Bad input, and a file that cannot be read or written, end with one line and exit code 2.
+    ``--debug``, anywhere, shows where the line came from.
+    """
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
     try:
         tyro.extras.subcommand_cli_from_dict(
             {
@@ -201,10 +205,16 @@ def main() -> None:
                 "validate": validate,
             },
             prog="draingym",
-            description="A differentiable inventory gym with a learned drain model.",
+            description=(
+                "A differentiable inventory gym with a learned drain model. "
+                "--debug shows where an error came from."
+            ),
+            args=[argument for argument in arguments if argument != "--debug"],
         )
-    except ValueError as error:
-        print(f"draingym: {error}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"draingym: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from error
 
 

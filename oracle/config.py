@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from itertools import pairwise
+
+from draingym.common.arrays import require_seed, short
+from draingym.common.config import require_fields
+
+_LARGEST = 1e9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,18 +55,26 @@ class OracleConfig:
 
     def __post_init__(self) -> None:
         """Check every field."""
+        require_fields(self)
         for field in fields(self):
             value = getattr(self, field.name)
             for number in value if isinstance(value, tuple) else (value,):
-                if not math.isfinite(number) or number < 0:
-                    msg = f"{field.name} is {value}, must be finite and at least 0"
-                    raise ValueError(msg)
+                if not 0 <= number <= _LARGEST:
+                    raise ValueError(
+                        f"{field.name} is {short(value)}, must be finite and in [0, {_LARGEST:g}]"
+                    )
         for name in ("transit_bands_km", "zone_bands_miles"):
             bands = getattr(self, name)
             if any(low >= high for low, high in pairwise(bands)):
                 msg = f"{name} is {bands}, must increase"
                 raise ValueError(msg)
-        for name, bound in (("cutoff_hour", 24), ("lane_node_share", 1)):
+        for name, bound in (
+            ("cutoff_hour", 24),
+            ("lane_node_share", 1),
+            ("processing_days", 366),
+            ("lane_effect_sd", 5),  # of a logarithm
+            ("cost_noise_sd", 5),
+        ):
             if getattr(self, name) > bound:
                 msg = f"{name} is {getattr(self, name)}, must be at most {bound}"
                 raise ValueError(msg)
@@ -70,3 +82,4 @@ class OracleConfig:
             if getattr(self, name) <= 0:
                 msg = f"{name} is {getattr(self, name)}, must be above 0"
                 raise ValueError(msg)
+        require_seed(self.seed)

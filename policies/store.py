@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from draingym.common.atomic import atomic_file
-from draingym.policies.tree import Tree
+from draingym.common.arrays import require, short
+from draingym.common.config import require_values
+from draingym.common.files import json_text
+from draingym.common.npz import Arrays, filled_tree, named_arrays, read_npz, write_npz
+from draingym.policies.tree import Tree, require_tree
 from draingym.simulator import Policy, PyTree
 
-# What the header is called in a file; parameters' names come from ``keystr``, and start with none
-# of these letters.
-HEADER = "policy"
-SETTING = "setting:"
-Arrays = dict[str, np.ndarray]
+_PARAMS, _SETTINGS = "params/", "settings/"  # what the arrays of a file begin with
+_FIELDS = {"class", "settings"}
+_VERSION = 2
 
 
 def save_policy(path: Path, policy: Policy, params: PyTree) -> None:
@@ -37,12 +39,12 @@ def save_policy(path: Path, policy: Policy, params: PyTree) -> None:
         params: Its parameters.
 
     Raises:
-        ValueError: If a parameter is not finite, or a setting is of a kind that files do not hold,
-            naming it.
+        ValueError: If a parameter is not finite, a setting is of a kind that files do not hold, or
+            the file cannot be written, naming it.
     """
     arrays: Arrays = {}
-    header = {"class": _named(policy), "settings": _settings(policy, SETTING, arrays)}
-    _write(path, params, {HEADER: np.array(json.dumps(header))} | arrays)
+    header = {"class": _named(policy), "settings": _settings(policy, _SETTINGS, arrays)}
+    _write(path, params, header, arrays)
 
 
 def load_policy(
@@ -75,30 +77,38 @@ def load_policy(
         >>> float(load_policy(path)[1])
         12.0
     """
-    found = _read(path)
-    header = _header(path, found)
+    what = f"policy {path}"
+    header, found = _read(path)
     if header is None:
-        raise ValueError(f"{path} holds parameters alone, must be written by save_policy")
-    policy: Policy = _built(path, header, SETTING, found, classes or {})
+        raise ValueError(f"{what} holds parameters alone, must be written by save_policy")
+    try:
+        policy: Policy = _built(what, header, _SETTINGS, found, classes or {})
+    except RecursionError as error:
+        raise ValueError(
+            f"{what}: settings are nested too deep, must be those of a policy"
+        ) from error
     own = getattr(policy, "tree", None)
     if tree is not None and own is not None:
         difference = _difference(own, tree)
         if difference and not transfer:
             raise ValueError(
-                f"{path} is a policy for another action space: {difference} "
+                f"{what} is for another action space: {difference} "
                 "(transfer=True lets it act there all the same)"
             )
-        policy = dataclasses.replace(policy, tree=tree)  # type: ignore[type-var]
-    return policy, _parameters(path, found, policy)
+        try:
+            policy = dataclasses.replace(policy, tree=tree)  # type: ignore[type-var]
+        except ValueError as error:
+            raise ValueError(f"{what} is for another action space: {error}") from error
+    return policy, _parameters(what, found, policy)
 
 
 def save_parameters(path: Path, params: PyTree) -> None:
     """Write a policy's parameters alone as one ``.npz`` file, or leave no trace.
 
     Raises:
-        ValueError: If a parameter is not finite, naming it.
+        ValueError: If a parameter is not finite, or the file cannot be written, naming it.
     """
-    _write(path, params, {})
+    _write(path, params, None, {})
 
 
 def load_parameters(path: Path, policy: Policy) -> PyTree:
@@ -115,53 +125,74 @@ def load_parameters(path: Path, policy: Policy) -> PyTree:
         ValueError: If the file cannot be read, is of another class or action space, or a parameter
             is missing, unknown, or of another shape than the policy's.
     """
-    found = _read(path)
-    header = _header(path, found)
+    what = f"policy {path}"
+    header, found = _read(path)
     if header is not None:
         if header["class"] != _named(policy):
-            raise ValueError(f"{path} is of a {header['class']}, must be of a {_named(policy)}")
-        there = found.get(f"{SETTING}tree.parent")
+            raise ValueError(f"{what} is of a {header['class']}, must be of a {_named(policy)}")
+        there = found.get(f"{_SETTINGS}tree/parent")
         here = getattr(policy, "tree", None)
-        if there is not None and here is not None and len(there) != len(here.parent):
+        if there is not None and here is not None and there.shape != here.parent.shape:
             raise ValueError(
-                f"{path} is a policy for another action space: it has {len(there)} nodes, must "
-                f"have {len(here.parent)}"
+                f"{what} is for another action space: it has {there.size} nodes, must have "
+                f"{here.parent.size}"
             )
-    return _parameters(path, found, policy)
+    return _parameters(what, found, policy)
 
 
-def _parameters(path: Path, found: Arrays, policy: Policy) -> PyTree:
-    expected = jax.eval_shape(policy.init, jax.random.key(0))
-    paths, structure = jax.tree_util.tree_flatten_with_path(expected)
-    names = [jax.tree_util.keystr(path) for path, _ in paths]
-    given = {k for k in found if k != HEADER and not k.startswith(SETTING)}
-    if given != set(names):
-        raise ValueError(f"{path} holds {sorted(given)}, must hold {sorted(names)}")
-    leaves = []
-    for name, (_, leaf) in zip(names, paths, strict=True):
-        # A level for all nodes may have become one a node, and the other way round.
-        if found[name].shape != leaf.shape:
-            raise ValueError(f"{path}: {name} has shape {found[name].shape}, must be {leaf.shape}")
-        leaves.append(jnp.asarray(found[name], leaf.dtype))
-    return jax.tree.unflatten(structure, leaves)
-
-
-def _read(path: Path) -> Arrays:
+def _parameters(what: str, found: Arrays, policy: Policy) -> PyTree:
     try:
-        with np.load(path) as stored:
-            return dict(stored)
-    except Exception as error:
-        raise ValueError(f"{path} is no readable file of policy parameters ({error})") from error
+        expected = jax.eval_shape(policy.init, jax.random.key(0))
+    except Exception as error:  # settings that fit no network fail in any way
+        raise ValueError(f"{what}: settings of {_named(policy)} make no parameters") from error
+    params = filled_tree(expected, found, what, prefix=_PARAMS, cast=True)
+    for name, leaf in named_arrays(params).items():
+        require(np.isfinite(leaf), f"{what}: {name or 'parameter'}", leaf, "finite")
+    return params
 
 
-def _header(path: Path, found: Arrays) -> dict[str, Any] | None:
-    if HEADER not in found:
-        return None
+def _read(path: Path) -> tuple[dict[str, Any] | None, Arrays]:
+    """Return a policy's class and settings, None with parameters alone, and all arrays."""
+    what = f"policy {path}"
+    meta, found = read_npz(path, "policy")
+    if meta is None:
+        meta, found = _from_first_format(what, found)
+    if not isinstance(meta, dict) or meta.get("version") != _VERSION or "policy" not in meta:
+        raise ValueError(f"{what}: meta is {short(meta)}, must be of version {_VERSION}")
+    header = meta["policy"]
+    if header is not None:
+        _require_header(what, header)
+    return header, found
+
+
+def _require_header(what: str, header: Any) -> None:
+    if not isinstance(header, dict) or header.keys() != _FIELDS:
+        raise ValueError(f"{what}: policy is {short(header)}, must hold class and settings")
+    if not isinstance(header["class"], str):
+        raise ValueError(f"{what}: class is {short(header['class'])}, must be a name")
+    if not isinstance(header["settings"], dict):
+        raise ValueError(
+            f"{what}: settings is {short(header['settings'])}, must hold values by name"
+        )
+
+
+def _from_first_format(what: str, found: Arrays) -> tuple[Any, Arrays]:
+    """Return plain values and arrays of a file as draingym first wrote them.
+
+    It had a JSON text ``policy``, ``setting:tree.parent``, and parameters by their ``keystr``.
+    """
+    arrays: Arrays = {}
+    for name, values in found.items():
+        if name.startswith("setting:"):
+            arrays[_SETTINGS + name.removeprefix("setting:").replace(".", "/")] = values
+        elif name != "policy":
+            keys = re.findall(r"\.(\w+)|\['([^']*)'\]|\[(\d+)\]", name)
+            arrays[_PARAMS + "/".join("".join(key) for key in keys)] = values
     try:
-        header: dict[str, Any] = json.loads(str(found[HEADER]))
-        return {"class": header["class"], "settings": dict(header["settings"])}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} has a header that is no policy's ({error})") from error
+        policy = json.loads(str(found["policy"])) if "policy" in found else None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{what}: policy is no JSON ({error})") from error
+    return {"version": _VERSION, "policy": policy}, arrays
 
 
 def _named(policy: Any) -> str:
@@ -176,13 +207,13 @@ def _settings(policy: Any, prefix: str, arrays: Arrays) -> dict[str, Any]:
     for field in dataclasses.fields(policy):
         value = getattr(policy, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            inner = _settings(value, f"{prefix}{field.name}.", arrays)
+            inner = _settings(value, f"{prefix}{field.name}/", arrays)
             plain[field.name] = {"class": _named(value), "settings": inner}
         elif isinstance(value, np.ndarray | jax.Array):
             arrays[f"{prefix}{field.name}"] = np.asarray(value)
         else:
             try:
-                plain[field.name] = json.loads(json.dumps(value))
+                plain[field.name] = json.loads(json_text(value))
             except TypeError as error:
                 raise ValueError(
                     f"policy setting {field.name} is a {type(value).__name__}, which a file "
@@ -192,31 +223,38 @@ def _settings(policy: Any, prefix: str, arrays: Arrays) -> dict[str, Any]:
 
 
 def _built(
-    path: Path, header: Mapping[str, Any], prefix: str, found: Arrays, own: Mapping[str, type[Any]]
+    what: str, header: Mapping[str, Any], prefix: str, found: Arrays, own: Mapping[str, type[Any]]
 ) -> Any:
     """Return the dataclass that a header describes."""
     known = importlib.import_module("draingym.policies")
     name = header["class"]
     cls = own.get(name) or (getattr(known, name, None) if name in known.__all__ else None)
     if not isinstance(cls, type) or not dataclasses.is_dataclass(cls):
-        raise ValueError(f"{path} is of a {name}, must be of a class of policies, or of classes")
-    fields = {field.name for field in dataclasses.fields(cls)}
+        raise ValueError(f"{what} is of a {name}, must be of a class of policies, or of classes")
     values: dict[str, Any] = {
         k.removeprefix(prefix): array
         for k, array in found.items()
-        if k.startswith(prefix) and "." not in k.removeprefix(prefix)
+        if k.startswith(prefix) and "/" not in k.removeprefix(prefix)
     }
-    if cls is Tree:
-        values = {k: jnp.asarray(array) for k, array in values.items()}
     for k, value in header["settings"].items():
-        inner = isinstance(value, dict) and value.keys() == {"class", "settings"}
-        values[k] = _built(path, value, f"{prefix}{k}.", found, own) if inner else _tuples(value)
-    if unknown := values.keys() - fields:
-        raise ValueError(f"{path}: {name} has no settings {sorted(unknown)}")
+        if isinstance(value, dict) and value.keys() == _FIELDS:
+            _require_header(f"{what}: {k}", value)
+            values[k] = _built(what, value, f"{prefix}{k}/", found, own)
+        else:
+            values[k] = _tuples(value)
+    if unknown := values.keys() - {field.name for field in dataclasses.fields(cls)}:
+        raise ValueError(f"{what}: {name} has no settings {sorted(unknown)}")
     try:
-        return cls(**values)
+        if cls is Tree:
+            values = {k: jnp.asarray(value) for k, value in values.items()}
+        if name not in own:
+            require_values(cls, values)
+        made = cls(**values)
+        if isinstance(made, Tree):
+            require_tree(made)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path}: settings of {name}: {error}") from error
+        raise ValueError(f"{what}: settings of {name}: {error}") from error
+    return made
 
 
 def _tuples(value: Any) -> Any:
@@ -239,13 +277,9 @@ def _difference(there: Tree, here: Tree) -> str:
     return ""
 
 
-def _write(path: Path, params: PyTree, more: Arrays) -> None:
-    leaves = {
-        jax.tree_util.keystr(path): np.asarray(leaf)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
-    }
+def _write(path: Path, params: PyTree, header: dict[str, Any] | None, more: Arrays) -> None:
+    leaves = named_arrays(params, _PARAMS)
     for name, leaf in leaves.items():
         if not np.isfinite(leaf).all():
             raise ValueError(f"policy parameter {name} has an entry that is not finite")
-    with atomic_file(path) as fresh, fresh.open("wb") as file:
-        np.savez(file, allow_pickle=False, **(leaves | more))
+    write_npz(path, leaves | more, {"version": _VERSION, "policy": header})

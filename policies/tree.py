@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require, require_shape
 from draingym.simulator import Observation
 from draingym.world.network import Network
 
@@ -46,6 +47,21 @@ def tree_of(network: Network) -> Tree:
         distance=jnp.asarray(network.distance_km / 1000.0, jnp.float32),
         population=jnp.asarray(network.population / network.population.sum(), jnp.float32),
     )
+
+
+def require_tree(tree: Tree) -> None:
+    """Raise ``ValueError`` unless a tree's arrays belong together; never inside ``jit``."""
+    parent = np.asarray(tree.parent)
+    nodes = np.arange(parent.size)
+    require((parent >= -1) & (parent < nodes), "parent", parent, "-1, or an earlier node")
+    require_shape("serves", np.asarray(tree.serves), (parent.size,))
+    require_shape("descends", np.asarray(tree.descends), (parent.size, parent.size))
+    descends = np.asarray(tree.descends)
+    require(descends == descendants(parent), "descends", descends, "as parent has it")
+    require_shape("distance", np.asarray(tree.distance), (parent.size, tree.population.size))
+    for name in ("distance", "population"):
+        values = np.asarray(getattr(tree, name))
+        require(np.isfinite(values) & (values >= 0), name, values, "finite and at least 0")
 
 
 def echelon_position(tree: Tree, observation: Observation) -> Float[Array, " N"]:

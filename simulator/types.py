@@ -9,7 +9,7 @@ history, ``E`` calendar features, ``F`` product attributes, ``K`` uniforms a ker
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Bool, Float, Int
@@ -225,6 +225,7 @@ class DrainKernel(Protocol):
         ...
 
 
+@runtime_checkable
 class Policy(Protocol):
     """A policy, the same in simulator, oracle and Gymnasium environments."""
 

@@ -14,7 +14,9 @@ from draingym.common.arrays import (
     require,
     require_range,
     require_shape,
+    require_whole,
 )
+from draingym.common.config import require_fields
 from draingym.world.geography import (
     Metros,
     great_circle_km,
@@ -135,11 +137,12 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
+        require_fields(self, "network")
         metros = len(load_metros().name)
-        require_range("network.num_nodes", self.num_nodes, low=1, high=metros)
-        require_range("network.num_upstream", self.num_upstream, low=0, high=metros)
-        require_range("network.num_regions", self.num_regions, low=1, high=99)
-        require_range("network.period_days", self.period_days, low=1)
+        require_whole("network.num_nodes", self.num_nodes, low=1, high=metros)
+        require_whole("network.num_upstream", self.num_upstream, low=0, high=metros)
+        require_whole("network.num_regions", self.num_regions, low=1, high=99)
+        require_whole("network.period_days", self.period_days, low=1, high=366)
         require_range("network.capacity_evenness", self.capacity_evenness, low=0.0, high=1.0)
         if not self.daily_capacity > 0.0:
             raise ValueError(f"network.daily_capacity is {self.daily_capacity}, must be > 0")
@@ -147,9 +150,13 @@ class NetworkConfig:
             share = np.asarray(getattr(self, name), dtype=np.float64)
             if share.ndim != 1 or not share.size:
                 raise ValueError(f"network.{name} has shape {share.shape}, must be (days,)")
+            if share.size > 1001:
+                raise ValueError(f"network.{name} has {share.size} entries, must have at most 1001")
             require(share >= 0.0, f"network.{name}", share, ">= 0")
             if abs(float(share.sum()) - 1.0) > 1e-9:
                 raise ValueError(f"network.{name} sums to {float(share.sum())}, must be 1")
+        if self.max_lead_time is not None:
+            require_whole("network.max_lead_time", self.max_lead_time, high=1000)
         longest = self._longest_lead()
         if self.max_lead_time is not None and self.max_lead_time < longest:
             raise ValueError(

@@ -8,7 +8,16 @@ from datetime import date
 
 import numpy as np
 
-from draingym.common.arrays import BoolArray, FloatArray, Int32Array, IntArray, require_range
+from draingym.common.arrays import (
+    BoolArray,
+    FloatArray,
+    Int32Array,
+    IntArray,
+    require_range,
+    require_seed,
+    require_whole,
+)
+from draingym.common.config import require_fields
 from draingym.world.calendar import calendar_features
 from draingym.world.draws import daily_orders, other_views, random_hours, streams, unit_prices
 from draingym.world.geography import great_circle_km, load_places, merge_regions
@@ -51,8 +60,9 @@ class WorldConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
-        require_range("world.num_products", self.num_products, low=1)
-        require_range("world.max_line_quantity", self.max_line_quantity, low=1)
+        require_fields(self, "world")
+        require_whole("world.num_products", self.num_products, low=1, high=10**6)
+        require_whole("world.max_line_quantity", self.max_line_quantity, low=1, high=10**6)
         for name in ("conversion_mean", "min_margin"):
             value = getattr(self, name)
             require_range(f"world.{name}", value, low=0, high=1, open_low=True, open_high=True)
@@ -62,10 +72,10 @@ class WorldConfig:
             "weight_median_lb",
             "view_dispersion",
         ):
-            require_range(f"world.{name}", getattr(self, name), low=0.0, open_low=True)
-        require_range("world.weight_sd", self.weight_sd, low=0.0)
-        require_range("world.smoothing_days", self.smoothing_days, low=1)
-        require_range("world.seed", self.seed, low=0)
+            require_range(f"world.{name}", getattr(self, name), low=0.0, high=1e9, open_low=True)
+        require_range("world.weight_sd", self.weight_sd, low=0.0, high=5.0)
+        require_whole("world.smoothing_days", self.smoothing_days, low=1, high=3660)
+        require_seed(self.seed, "world.seed")
         if not self.capacity_slack > 0.0:
             raise ValueError(f"world.capacity_slack is {self.capacity_slack}, must be > 0")
         self.network_config(math.inf)

@@ -8,7 +8,8 @@ from datetime import date
 import numpy as np
 from scipy.signal import lfilter
 
-from draingym.common.arrays import FloatArray, require_range
+from draingym.common.arrays import FloatArray, require_range, require_whole
+from draingym.common.config import require_fields
 from draingym.world.calendar import calendar_features
 from draingym.world.draws import streams
 from draingym.world.lines import OrderLines
@@ -17,6 +18,7 @@ from draingym.world.lines import OrderLines
 _WEEKDAY = np.array([0.92, 0.88, 0.90, 0.94, 1.02, 1.16, 1.18])
 _EVENT_LIFT = 0.5
 _EVENT_DAYS = 10.0
+MOST_LINES = 1e8  # that one table holds in memory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,13 +46,25 @@ class SyntheticConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
+        require_fields(self, "synthetic")
         for name in ("num_products", "num_customers", "num_days"):
-            require_range(f"synthetic.{name}", getattr(self, name), low=1)
+            require_whole(f"synthetic.{name}", getattr(self, name), low=1, high=10**8)
         for name in ("lines_per_day", "dispersion", "drift_days", "price_median"):
-            require_range(f"synthetic.{name}", getattr(self, name), low=0.0, open_low=True)
-        for name in ("popularity_exponent", "drift_sd", "extra_units", "price_sd"):
-            require_range(f"synthetic.{name}", getattr(self, name), low=0.0)
-        require_range("synthetic.lines_per_basket", self.lines_per_basket, low=1.0)
+            value = getattr(self, name)
+            require_range(f"synthetic.{name}", value, low=0.0, high=1e9, open_low=True)
+        for name, most in (("popularity_exponent", 10), ("drift_sd", 5), ("price_sd", 5)):
+            require_range(f"synthetic.{name}", getattr(self, name), low=0.0, high=most)
+        require_range("synthetic.extra_units", self.extra_units, low=0.0, high=1e6)
+        require_range("synthetic.lines_per_basket", self.lines_per_basket, low=1.0, high=1e6)
+        for name, count in (
+            ("lines_per_day", self.lines_per_day),
+            ("num_products", float(self.num_products)),
+        ):
+            if count * self.num_days > MOST_LINES:
+                raise ValueError(
+                    f"synthetic.num_days is {self.num_days}, must be at most "
+                    f"{int(MOST_LINES / count)} with {name} = {count:g}"
+                )
         require_range(
             "synthetic.margin", self.margin, low=0.0, high=1.0, open_low=True, open_high=True
         )

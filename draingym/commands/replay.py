@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from draingym.demo.stages import write_json
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.atomic import require_writable
+from draingym.common.files import json_text, write_json
 from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import ReplaySetting, read_setting
 from draingym.oracle.replays.types import Decision
@@ -59,8 +60,15 @@ def replay_folder(
 
     Returns:
         What ``values.json`` holds: the value of every period and in all, units, cost and losses.
+
+    Raises:
+        ValueError: If the log or the policy is bad, a number is out of its bounds, or the folder
+            cannot be written or holds another replay.
     """
+    require_seed(seed)
+    require_writable(out, "folder")
     setting = read_setting(log)
+    require_whole("start", start, high=setting.num_periods - 1)
     decision = choose(setting, policy)
     if isinstance(decision, np.ndarray):
         decision = np.ascontiguousarray(decision[:, start:])
@@ -92,5 +100,5 @@ def replay_folder(
     }
     write_json(out / "values.json", figures)
     shown = {name: figures[name] for name in ("value", "units", "ship_cost", "lost")}
-    console.print(json.dumps(shown))
+    console.print(json_text(shown))
     return figures

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,10 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from draingym.common.arrays import require_range
+from draingym.common.arrays import require_range, require_seed, require_whole
+from draingym.common.atomic import require_writable
+from draingym.common.config import read_config, require_fields
+from draingym.common.files import read_json, write_json
 from draingym.common.logs import ScalarLog
-from draingym.demo.config import from_dict
-from draingym.demo.stages import write_json
 from draingym.drain_model import (
     PRESETS,
     DrainConfig,
@@ -49,19 +49,19 @@ class TrainDrainConfig:
     tensorboard: bool = True  # whether to write a log for TensorBoard
 
     def __post_init__(self) -> None:
-        """Check the bounds; see the class."""
-        if not isinstance(self.drain, dict):
-            raise ValueError(f"drain is {self.drain!r}, must hold fields of DrainConfig by name")
+        """Check types and bounds; see the class."""
+        require_fields(self)
         require_range("train_share", self.train_share, low=0.0, high=1.0, open_low=True)
-        for name, low in (("seed", 0), ("train_periods", 0), ("devices", 1)):
-            require_range(name, getattr(self, name), low=low)
+        require_seed(self.seed)
+        require_whole("train_periods", self.train_periods)
+        require_whole("devices", self.devices, low=1)
         _ = self.model
 
     @property
     def model(self) -> DrainConfig:
         """The preset with the fields that differ from it."""
         values = asdict(PRESETS[self.preset]) | self.drain
-        config: DrainConfig = from_dict(DrainConfig, values, "drain")
+        config: DrainConfig = read_config(DrainConfig, values, "drain")
         return config
 
     def periods(self, there: int) -> int:
@@ -82,15 +82,11 @@ def load_train_config(path: Path) -> TrainDrainConfig:
     """Read the configuration from a JSON file.
 
     Raises:
-        ValueError: If the file is not JSON, or a field is unknown or out of its bounds.
+        ValueError: If the file is not JSON, or a field is unknown, of another type, or out of its
+            bounds; naming file, field, value and bound.
     """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"config file {path} cannot be read: {error}") from error
-    if not isinstance(values, dict) or "panel" not in values:
-        raise ValueError(f"{path}: panel is missing, must be the folder of a panel")
-    config: TrainDrainConfig = from_dict(TrainDrainConfig, values)
+    values = read_json(path, "config file")
+    config: TrainDrainConfig = read_config(TrainDrainConfig, values, f"{path}: config")
     return config
 
 
@@ -117,6 +113,7 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
         ValueError: If the panel or the configuration is bad, or the folder holds another run.
     """
     out = Path(config.out)
+    require_writable(out, "folder")
     source = open_source(config)
     columns = (
         TextColumn("{task.description}"),

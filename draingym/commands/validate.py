@@ -9,7 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
-from draingym.demo.config import LoopConfig, load_config
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.atomic import require_writable
+from draingym.common.config import require_fields
+from draingym.demo.config import MOST_REPLICATIONS, MOST_SAMPLES, LoopConfig, load_config
 from draingym.demo.run import POLICIES, Run
 from draingym.demo.validation_stage import BASELINE, spread_of_policies, verdict_figures
 from draingym.policies import load_policy, tree_of
@@ -39,11 +42,13 @@ class ValidateConfig:
     thresholds: Thresholds | None = None  # the run's when None
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        if self.replications < 1:
-            raise ValueError(f"replications is {self.replications}, must be at least 1")
-        if self.samples < 2:
-            raise ValueError(f"samples is {self.samples}, must be at least 2")
+        """Check types and bounds."""
+        require_fields(self)
+        require_whole("replications", self.replications, low=1, high=MOST_REPLICATIONS)
+        require_whole("samples", self.samples, low=2, high=MOST_SAMPLES)
+        require_whole("start", self.start, low=-1)
+        require_whole("periods", self.periods, low=-1)
+        require_seed(self.seed)
 
 
 def validate_folder(
@@ -58,6 +63,7 @@ def validate_folder(
         ValueError: If the run is not finished, a file fits no policy, periods are out of bounds,
             or the validation overlaps training where that is not allowed.
     """
+    require_writable(out, "folder")
     run = Run(_run_config(folder), folder)
     first = run.split if config.start == -1 else config.start
     stop = run.world.num_periods if config.periods == -1 else first + config.periods

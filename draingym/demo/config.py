@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from draingym.common.arrays import require_range, require_seed, require_whole
+from draingym.common.config import read_config, require_fields
+from draingym.common.files import json_text, read_json
 from draingym.drain_model import DrainConfig
 from draingym.oracle.config import OracleConfig
 from draingym.policies import TrainConfig, TuneConfig
 from draingym.policies.validation.verdict import Thresholds
 from draingym.simulator import Economics
 from draingym.world.orders import WorldConfig
+
+MOST_SAMPLES = 10_000  # joint samples of a model, all in memory
+MOST_REPLICATIONS = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,27 +49,19 @@ class LoopConfig:
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
-        if not 0.2 <= self.train_share <= 0.9:
-            raise ValueError(f"train_share is {self.train_share}, must be in [0.2, 0.9]")
-        if not 0.2 <= self.train_products <= 1:
-            raise ValueError(f"train_products is {self.train_products}, must be in [0.2, 1]")
-        for name in (
-            "samples",
-            "floor_samples",
-            "replications",
-            "verdict_replications",
-            "training_horizon",
-            "training_starts",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
+        """Check types and bounds."""
+        require_fields(self)
+        require_seed(self.seed)
+        require_range("train_share", self.train_share, low=0.2, high=0.9)
+        require_range("train_products", self.train_products, low=0.2, high=1.0)
         for name in ("samples", "floor_samples", "one_step_samples"):
-            if getattr(self, name) < 2:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 2")
+            require_whole(name, getattr(self, name), low=2, high=MOST_SAMPLES)
+        for name in ("replications", "verdict_replications"):
+            require_whole(name, getattr(self, name), low=1, high=MOST_REPLICATIONS)
+        for name in ("training_horizon", "training_starts"):
+            require_whole(name, getattr(self, name), low=1, high=10_000)
         for name in ("history_buy_cover_days", "history_place_cover_days"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0 days")
+            require_range(name, getattr(self, name), low=0.0, high=3660.0, open_low=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config as nested plain values."""
@@ -74,72 +69,17 @@ class LoopConfig:
 
     def fingerprint(self, version: str) -> str:
         """Return what identifies results made with this config by this version."""
-        text = json.dumps([version, self.to_dict()], sort_keys=True)
+        text = json_text([version, self.to_dict()], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def from_dict(cls: type[Any], values: Mapping[str, Any], where: str = "config") -> Any:
-    """Build a frozen dataclass, and those nested in it, from plain values.
-
-    Args:
-        cls: The dataclass.
-        values: Fields by name; a field that is left out keeps its default.
-        where: What the values are called in errors.
-
-    Returns:
-        An instance of ``cls``.
-
-    Raises:
-        ValueError: If a key is no field (naming it, its value, and the fields there are), or a
-            field's own check refuses its value.
-    """
-    if not isinstance(values, Mapping):
-        raise ValueError(f"{where} is {values!r}, must hold fields of {cls.__name__} by name")
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
-    made: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in names:
-            raise ValueError(
-                f"{where}.{key} is {value!r} but unknown, must be one of {', '.join(names)}"
-            )
-        hint = hints[key]
-        if dataclasses.is_dataclass(hint):
-            made[key] = from_dict(typing.cast(type[Any], hint), value, f"{where}.{key}")
-        else:
-            made[key] = _checked(hint, value, f"{where}.{key}")
-    try:
-        return cls(**made)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _checked(hint: Any, value: Any, where: str) -> Any:
-    origin = typing.get_origin(hint)
-    if origin is Literal:
-        choices = typing.get_args(hint)
-        if value not in choices:
-            raise ValueError(f"{where} is {value!r}, must be one of {', '.join(choices)}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where} is {value!r}, must be a list")
-        return tuple(value)
-    allowed = (int, float) if hint is float else hint if isinstance(hint, type) else object
-    if not isinstance(value, allowed) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{where} is {value!r}, must be of type {hint.__name__}")
-    return value
 
 
 def load_config(path: Path) -> LoopConfig:
     """Read a config from a JSON file.
 
     Raises:
-        ValueError: If the file is not JSON, or names a field that does not exist.
+        ValueError: If the file is not JSON, names a field that does not exist, or has a value of
+            another type or out of its bounds; naming file, field, value and bound.
     """
-    try:
-        values = json.loads(Path(path).read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"config file {path} cannot be read: {error}") from error
-    config: LoopConfig = from_dict(LoopConfig, values)
+    values = read_json(path, "config file")
+    config: LoopConfig = read_config(LoopConfig, values, f"{path}: config")
     return config

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from draingym.common.files import write_json
 from draingym.demo.history import run_history
-from draingym.demo.run import Run
-from draingym.demo.stages import Advance, write_json
+from draingym.demo.run import ORDERS, Run
+from draingym.demo.stages import Advance
 from draingym.oracle.replays.recorder import to_event_log
 from draingym.world.eventlog import write_log
 from draingym.world.panel import build_panel, save_panel
@@ -28,7 +29,8 @@ def get_orders(run: Run, advance: Advance) -> Figures:
             fallback = str(error)
             print(f"Real orders cannot be had ({error}): going on with synthetic ones.")
     source = "synthetic" if fallback else run.config.data
-    write_json(run.out / "orders.json", {"source": source, "fallback": fallback})
+    write_json(run.out / ORDERS, {"source": source, "fallback": fallback})
+    run.require_sizes()
     world = run.world
     network = world.network
     return {

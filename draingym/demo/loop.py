@@ -10,14 +10,17 @@ from typing import Any
 from rich.console import Console
 
 from draingym import __version__
+from draingym.common.atomic import require_writable
+from draingym.common.bootstrap import plain
+from draingym.common.files import write_json
 from draingym.common.machine import machine, versions
 from draingym.demo.config import LoopConfig
 from draingym.demo.data_stage import get_orders, write_history
 from draingym.demo.learning_stages import score_drain_model, train_drain_model, train_policies
 from draingym.demo.run import Run
-from draingym.demo.stages import Advance, Stages, write_json
+from draingym.demo.stages import Advance, Stages
 from draingym.demo.validation_stage import judge_simulator, validate_policies
-from draingym.report import summary_table, verdict_text, write_report
+from draingym.report import check_stage, summary_table, verdict_text, write_report
 
 Figures = dict[str, Any]
 Work = Callable[[Run, Advance], Figures]
@@ -46,10 +49,17 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
         All figures, as in ``results.json``.
 
     Raises:
-        ValueError: If a file of an earlier run is damaged, naming it.
+        ValueError: If the folder cannot be written, or a file of an earlier run is damaged, naming
+            it.
     """
-    stages = Stages(folder=out, fingerprint=config.fingerprint(__version__), console=console)
-    write_json(out / "config.json", config.to_dict())
+    require_writable(out, "folder")
+    stages = Stages(
+        folder=out,
+        fingerprint=config.fingerprint(__version__),
+        console=console,
+        check=check_stage,
+    )
+    write_json(out / "config.json", config.to_dict(), finite=False)
     run = Run(config, out)
     figures: Figures = {
         name: stages.run(name, title, partial(work, run)) for name, title, work in STAGES
@@ -59,7 +69,7 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
         "seconds": stages.seconds,
         "versions": versions(),
         "machine": machine(),
-        "config": config.to_dict(),
+        "config": plain(config.to_dict()),
     }
     write_json(out / "results.json", figures)
     report = write_report(figures, out)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +14,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from draingym.common.config import read_config, require_fields
+from draingym.common.files import read_json
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import historical_policy, true_systems
-from draingym.demo.stages import read_json
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
 from draingym.oracle.estimates.rates import estimate_rates
 from draingym.oracle.replays.latents import sample_latent
@@ -44,6 +46,7 @@ from draingym.world.synthetic import synthetic_order_lines
 from draingym.world.ta_feng import load_order_lines
 from draingym.world.views import ConversionRates
 
+ORDERS = "orders.json"
 POLICIES = ("historical", "order up to", "neural")
 # Periods that training windows leave for the encoders to see.
 HISTORY = 4
@@ -59,6 +62,18 @@ class Setting:
     test: Windows  # all products
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orders:
+    """Where a run's order lines come from: what ``orders.json`` holds."""
+
+    source: Literal["ta-feng", "synthetic"]
+    fallback: str | None = None  # why they are synthetic, where real ones were wanted
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_fields(self)
+
+
 class Run:
     """What the stages of a run share: each thing is made, or read, when first needed."""
 
@@ -70,7 +85,9 @@ class Run:
     @cached_property
     def order_lines(self) -> OrderLines:
         """The order lines that the first stage settled on."""
-        if read_json(self.out / "orders.json")["source"] == "ta-feng":
+        path = self.out / ORDERS
+        found: Orders = read_config(Orders, read_json(path), str(path))
+        if found.source == "ta-feng":
             return load_order_lines()
         return synthetic_order_lines(seed=self.config.seed)
 
@@ -87,7 +104,20 @@ class Run:
     @cached_property
     def panel(self) -> xr.Dataset:
         """The log by periods, checked."""
-        return load_panel(self.out / "panel.zarr")
+        path = self.out / "panel.zarr"
+        panel, network = load_panel(path), self.world.network
+        for name, size in (
+            ("product", self.world.products.num_products),
+            ("period", self.world.num_periods),
+            ("node", network.num_nodes),
+            ("region", network.num_regions),
+        ):
+            if panel.sizes.get(name) != size:
+                raise ValueError(
+                    f"{path}: {name} has {panel.sizes.get(name)} entries, must have {size}, as the "
+                    "run's config says"
+                )
+        return panel
 
     @cached_property
     def split(self) -> int:
@@ -106,6 +136,29 @@ class Run:
         share = self.config.train_products
         chosen: NDArray[np.bool_] = np.floor((rank + 1) * share) > np.floor(rank * share)
         return chosen
+
+    def require_sizes(self) -> None:
+        """Raise unless there are periods and products enough to train on and to hold out.
+
+        Raises:
+            ValueError: Naming the field of the config, its value and the bound.
+        """
+        config, periods = self.config, self.world.num_periods
+        if not 2 <= self.split < periods:
+            raise ValueError(
+                f"train_share is {config.train_share}, must leave at least 2 of the {periods} "
+                "periods to train on and 1 to hold out"
+            )
+        if config.training_horizon >= self.split:
+            raise ValueError(
+                f"training_horizon is {config.training_horizon}, must be in [1, {self.split - 1}], "
+                f"with {self.split} periods to train on"
+            )
+        if not self.trained_products.any():
+            raise ValueError(
+                f"train_products is {config.train_products}, must be the share of at least 1 of "
+                f"the {self.trained_products.size} products"
+            )
 
     @property
     def judges(self) -> NDArray[np.int64]:
@@ -136,7 +189,13 @@ class Run:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The trained drain model."""
-        return load_checkpoint(self.out / "drain_model.npz", config=self.config.drain)
+        path = self.out / "drain_model.npz"
+        found = load_checkpoint(path, config=self.config.drain)
+        try:
+            found.require(self.drain_data)
+        except ValueError as error:
+            raise ValueError(f"{path} is a model for another run: {error}") from error
+        return found
 
     # Simulator
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +18,27 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from draingym.common.atomic import atomic_file
+from draingym.common.arrays import require_range
+from draingym.common.config import read_config, require_fields
+from draingym.common.files import read_json, write_json
 
 Advance = Callable[[int, int], None]
 
-
-def write_json(path: Path, value: Any) -> None:
-    """Write plain values as JSON; a file that is there is replaced as a whole."""
-    with atomic_file(path) as fresh:
-        fresh.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
+_REMEDY = "remove it to make it again"
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Finished:
+    """What the file of a finished stage holds."""
 
-    Raises:
-        ValueError: If it cannot be read, naming the file.
-    """
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): remove it to make it again") from error
+    fingerprint: str
+    seconds: float
+    figures: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_fields(self)
+        require_range("seconds", self.seconds, low=0.0)
 
 
 @dataclass(kw_only=True)
@@ -54,6 +53,7 @@ class Stages:
     fingerprint: str  # of config and version: another one makes every stage run again
     console: Console = field(default_factory=Console)
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage, when it ran
+    check: Callable[[str, Any, str], None] | None = None  # of figures read, by name and path
     rerun: bool = False
 
     def run(
@@ -68,15 +68,17 @@ class Stages:
 
         Returns:
             The stage's figures.
+
+        Raises:
+            ValueError: If the file of a finished stage is damaged, naming it.
         """
         marker = self.folder / "stages" / f"{name}.json"
         if not self.rerun and marker.exists():
-            finished = read_json(marker)
-            if finished["fingerprint"] == self.fingerprint:
-                self.seconds[name] = finished["seconds"]
+            finished = self._read(name, marker)
+            if finished.fingerprint == self.fingerprint:
+                self.seconds[name] = finished.seconds
                 self.console.print(f"[dim]{title}: finished before, kept[/dim]")
-                figures: dict[str, Any] = finished["figures"]
-                return figures
+                return finished.figures
         self.rerun = True
         start = time.perf_counter()
         with Progress(
@@ -91,8 +93,18 @@ class Stages:
             figures = work(lambda done, total: bar.update(task, completed=done, total=total))
             bar.update(task, total=1, completed=1)
         self.seconds[name] = time.perf_counter() - start
-        write_json(
-            marker,
-            {"fingerprint": self.fingerprint, "seconds": self.seconds[name], "figures": figures},
+        finished = _Finished(
+            fingerprint=self.fingerprint, seconds=self.seconds[name], figures=figures
         )
+        write_json(marker, asdict(finished))
         return figures
+
+    def _read(self, name: str, marker: Path) -> _Finished:
+        values = read_json(marker, "stage", _REMEDY)
+        try:
+            finished: _Finished = read_config(_Finished, values, "stage")
+            if self.check is not None and finished.fingerprint == self.fingerprint:
+                self.check(name, finished.figures, "stage.figures")
+        except ValueError as error:
+            raise ValueError(f"{marker}: {error}; {_REMEDY}") from error
+        return finished

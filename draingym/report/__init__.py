@@ -1,7 +1,15 @@
 """Reports of runs and validations: pages without a network, figures, and what is printed last."""
 
+from draingym.report.check import check_stage
 from draingym.report.page import write_report
 from draingym.report.table import summary_table
 from draingym.report.verdict_page import verdict_table, verdict_text, write_validation
 
-__all__ = ["summary_table", "verdict_table", "verdict_text", "write_report", "write_validation"]
+__all__ = [
+    "check_stage",
+    "summary_table",
+    "verdict_table",
+    "verdict_text",
+    "write_report",
+    "write_validation",
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from draingym.common.arrays import short
+
+_LARGEST = 1e15  # what a figure can be drawn of; NaN is not below it
 MODELS = ("closest node", "learned", "noise floor")
 COLUMNS = ("simulator", "oracle", "truth")
 BASELINE = "order up to"
@@ -37,7 +39,7 @@ class Leaf:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST
 
 
 def _is_date(value: str) -> bool:
@@ -61,6 +63,10 @@ SLOPES = dict.fromkeys(("p10", "p50", "p90", "ols"), NUMBER)
 CURVE = Many(NUMBER)
 # None with one policy.
 NUMBER_OR_NONE = Leaf("a finite number or null", lambda x: x is None or _is_number(x))
+SHARES = Leaf(
+    "a mapping of finite numbers",
+    lambda x: isinstance(x, Mapping) and all(_is_number(share) for share in x.values()),
+)
 CORRELATION = dict.fromkeys(("mean", "low", "high"), NUMBER_OR_NONE)
 
 SCORES = {
@@ -141,7 +147,7 @@ SCHEMA = {
             }
         ),
         "drift": {"value": Many(CURVE), "stock": Many(CURVE)},
-        "one_step": ANYTHING,  # empty where the kernel is not learned
+        "one_step": SHARES,  # empty where the kernel is not learned
     },
     "trace": {
         "product": TEXT,
@@ -153,6 +159,24 @@ SCHEMA = {
     "machine": {"cpu": TEXT, "cores": COUNT, "gpu": TEXT_OR_NONE},
     "config": ANYTHING,
 }
+
+
+# Figures of stages that have another place in the results than under the stage's name.
+_STAGES = SCHEMA | {"validation": {**SCHEMA["validation"], "trace": SCHEMA["trace"]}}
+
+
+def check_stage(name: str, figures: Any, where: str) -> None:
+    """Refuse the figures of a stage of a run that a report cannot be made of.
+
+    Args:
+        name: Of the stage.
+        figures: What it returned.
+        where: What they are called in errors.
+
+    Raises:
+        ValueError: As ``check`` does.
+    """
+    _walk(figures, _STAGES[name], where)
 
 
 def check(results: Mapping[str, Any]) -> None:
@@ -172,14 +196,14 @@ def check(results: Mapping[str, Any]) -> None:
 def _walk(value: Any, spec: Any, path: str) -> None:
     if isinstance(spec, Leaf):
         if not spec.holds(value):
-            raise ValueError(f"{path} is {value!r}, must be {spec.must}")
+            raise ValueError(f"{path} is {short(value)}, must be {spec.must}")
     elif isinstance(spec, Many):
         if not isinstance(value, Sequence) or isinstance(value, str) or not value:
-            raise ValueError(f"{path} is {_short(value)}, must be a list that is not empty")
+            raise ValueError(f"{path} is {short(value)}, must be a list that is not empty")
         for index, item in enumerate(value):
             _walk(item, spec.item, f"{path}[{index}]")
     elif not isinstance(value, Mapping) or not (value or isinstance(spec, dict)):
-        raise ValueError(f"{path} is {_short(value)}, must be a mapping that is not empty")
+        raise ValueError(f"{path} is {short(value)}, must be a mapping that is not empty")
     elif isinstance(spec, Each):
         for key, item in value.items():
             _walk(item, spec.value, f"{path}.{key}")
@@ -190,19 +214,14 @@ def _walk(value: Any, spec: Any, path: str) -> None:
             _walk(value[key], inner, f"{path}.{key}")
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _check_lengths(results: Mapping[str, Any]) -> None:
     nodes, regions = len(results["data"]["nodes"]), len(results["data"]["regions"])
     _length(results["history"]["flows"], nodes, "history.flows")
     for n, row in enumerate(results["history"]["flows"]):
         _length(row, regions, f"history.flows[{n}]")
     _length(results["accuracy"]["periods"], 2, "accuracy.periods")
-    for name, scores in results["accuracy"]["models"].items():
-        coverage = scores.get("coverage", {})
+    for name in MODELS:
+        coverage = results["accuracy"]["models"][name]["coverage"]
         for level in ("node", "total"):
             _length(
                 coverage[level],
@@ -226,8 +245,10 @@ def _check_lengths(results: Mapping[str, Any]) -> None:
             raise ValueError(f"results.verdict.value.{name} is missing")
         if name not in verdict["agreements"][0]["error"]:
             raise ValueError(f"results.verdict.agreements[0].error.{name} is missing")
-    for key, lines in verdict["drift"].items():
-        _length(lines, len(verdict["policies"]), f"verdict.drift.{key}")
+        if verdict["one_step"] and name not in verdict["one_step"]:
+            raise ValueError(f"results.verdict.one_step.{name} is missing")
+    for key in ("value", "stock"):
+        _length(verdict["drift"][key], len(verdict["policies"]), f"verdict.drift.{key}")
     periods = len(next(iter(results["trace"]["policies"].values()))["lost"])
     for name, moves in results["trace"]["policies"].items():
         for key in ("on_hand", "outbound", "lost"):

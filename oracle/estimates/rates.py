@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from draingym.common.arrays import require_range
+from draingym.common.config import require_fields
 from draingym.world.eventlog import EventLog
 from draingym.world.views import PROMISES, SHIP_OPTIONS, ConversionRates
 
@@ -90,10 +92,9 @@ class SmoothingConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds."""
+        require_fields(self)
         for name in ("views", "orders", "national_views", "period_views", "period_orders"):
-            if not getattr(self, name) > 0:
-                msg = f"{name} is {getattr(self, name)}, must be above 0"
-                raise ValueError(msg)
+            require_range(name, getattr(self, name), low=0.0, high=1e12, open_low=True)
 
 
 def rates_from_counts(

@@ -18,6 +18,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_range, require_whole
+from draingym.common.config import require_fields
 from draingym.oracle.fulfilment.emulated import GreedyFulfilment, _Box
 from draingym.oracle.fulfilment.planner import Batch, Plan, Planner, check_plan, cost_of
 from draingym.oracle.fulfilment.planner_milp import BatchMilp, stock_prices
@@ -50,19 +52,11 @@ class WaveConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        if not 0 < self.wave_hours <= 24:
-            msg = f"wave_hours is {self.wave_hours}, must be in (0, 24]"
-            raise ValueError(msg)
-        if self.batch_orders < 1:
-            msg = f"batch_orders is {self.batch_orders}, must be at least 1"
-            raise ValueError(msg)
-        if self.opportunity not in ("none", "cover", "duals"):
-            msg = f"opportunity is {self.opportunity!r}, must be 'none', 'cover' or 'duals'"
-            raise ValueError(msg)
+        require_fields(self)
+        require_range("wave_hours", self.wave_hours, low=0.0, high=24.0, open_low=True)
+        require_whole("batch_orders", self.batch_orders, low=1, high=100_000)
         for name in ("horizon", "unmet_cost"):
-            if not getattr(self, name) > 0:
-                msg = f"{name} is {getattr(self, name)}, must be above 0"
-                raise ValueError(msg)
+            require_range(name, getattr(self, name), low=0.0, high=1e9, open_low=True)
 
 
 @dataclass(slots=True)

@@ -28,6 +28,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_range, require_whole
+from draingym.common.config import require_fields
 from draingym.policies.tree import Tree, echelon_position
 from draingym.simulator import (
     Observation,
@@ -164,11 +166,10 @@ class CapacityConfig:
 
     def __post_init__(self) -> None:
         """Refuse an empty search."""
-        for name in ("iterations", "periods_seen"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if not self.step > 0:
-            raise ValueError(f"step is {self.step}, must be above 0")
+        require_fields(self)
+        require_whole("iterations", self.iterations, low=1, high=1_000_000)
+        require_whole("periods_seen", self.periods_seen, low=1, high=10_000)
+        require_range("step", self.step, low=0.0, high=1e6, open_low=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,9 +16,10 @@ import optax
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from draingym.common.arrays import short
+from draingym.common.config import read_value
 from draingym.common.devices import device_mesh
-from draingym.drain_model.checkpoint import load_arrays, save_arrays
-from draingym.drain_model.training.state import filled_tree, named_arrays
+from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
 from draingym.policies.task import SampledTask, Task, WindowTask
 from draingym.policies.training.method import (
     Evaluated,
@@ -338,7 +339,7 @@ def _train(
             if stored is not None:
                 stored.parent.mkdir(parents=True, exist_ok=True)
                 history = [[asdict(point) for point in curve] for curve in curves]
-                save_arrays(stored, {**facts, "history": history}, named_arrays(run))
+                write_npz(stored, named_arrays(run), {**facts, "history": history})
         if progress is not None:
             progress(done, config.updates)
     return [
@@ -441,9 +442,20 @@ def _facts(
 def _load(path: Path, facts: dict[str, Any], run: _Run) -> tuple[_Run, list[list[Evaluated]]]:
     """Read a state; see ``train_policy``."""
     what = f"training state {path}"
-    meta, arrays = load_arrays(path, "training state")
-    for name, bound in facts.items():
-        if meta.get(name) != bound:
-            raise ValueError(f"{what}: {name} is {meta.get(name)!r}, must be {bound!r}")
-    curves = [[Evaluated(**point) for point in curve] for curve in meta["history"]]
-    return filled_tree(run, arrays, what), curves
+    meta, arrays = read_npz(path, "training state")
+    found = _flat(meta if isinstance(meta, dict) else {})
+    for name, bound in _flat(facts).items():
+        if found.get(name) != bound:
+            raise ValueError(f"{what}: {name} is {short(found.get(name))}, must be {short(bound)}")
+    curves = read_value(tuple[tuple[Evaluated, ...], ...], found.get("history"), f"{what}: history")
+    if [bool(curve) for curve in curves] != [True] * len(facts["seeds"]):
+        raise ValueError(f"{what}: history has {len(curves)} curves, must have one for each seed")
+    return filled_tree(run, arrays, what), [list(curve) for curve in curves]
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values by name, and the entries of mappings by the names of both."""
+    flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    for name in values.keys() - flat.keys():
+        flat |= {f"{name}.{key}": value for key, value in values[name].items()}
+    return flat

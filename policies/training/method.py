@@ -13,6 +13,8 @@ import optax
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_range, require_seed, require_whole
+from draingym.common.config import require_fields
 from draingym.policies.task import Task
 from draingym.simulator import Policy, PyTree
 
@@ -35,14 +37,18 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes below one, rates at or below zero, and averages that never move."""
-        for name in ("updates", "batch_products", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay is {self.ema_decay}, must be in [0, 1)")
+        require_fields(self)
+        for name, most in (
+            ("updates", 10**7),
+            ("batch_products", 10**5),
+            ("evaluate_every", 10**7),
+        ):
+            require_whole(name, getattr(self, name), low=1, high=most)
+        require_range("learning_rate", self.learning_rate, low=0.0, high=1e6, open_low=True)
+        if not self.clip_norm > 0:
+            raise ValueError(f"clip_norm is {self.clip_norm}, must be above 0")
+        require_range("ema_decay", self.ema_decay, low=0.0, high=1.0, open_high=True)
+        require_seed(self.seed)
 
 
 @jax.tree_util.register_dataclass

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 from scipy.stats import qmc
 
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.config import require_fields
 from draingym.policies.evaluate import mean_value
 from draingym.simulator import Params, Policy, PyTree, Simulator, Windows
 
@@ -35,11 +37,12 @@ class TuneConfig:
 
     def __post_init__(self) -> None:
         """Refuse an empty search."""
-        for name in ("population", "generations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if self.rollouts is not None and self.rollouts < 1:
-            raise ValueError(f"rollouts is {self.rollouts}, must be at least 1")
+        require_fields(self)
+        require_whole("population", self.population, low=1, high=10_000)
+        require_whole("generations", self.generations, low=1, high=100_000)
+        if self.rollouts is not None:
+            require_whole("rollouts", self.rollouts, low=1, high=10**12)
+        require_seed(self.seed)
 
     def size(self, parameters: int, rollouts_each: int) -> tuple[int, int]:
         """Return how many candidates a generation has, and how many generations follow the first.

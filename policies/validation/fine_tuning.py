@@ -19,6 +19,8 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.config import require_fields
 from draingym.drain_model import Checkpoint, DrainConfig, DrainData, train
 from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.validation.one_step import visited
@@ -40,10 +42,10 @@ class FineTuneConfig:
 
     def __post_init__(self) -> None:
         """Check the bounds."""
-        if not 1 <= self.rounds <= MAX_ROUNDS:
-            raise ValueError(f"rounds is {self.rounds}, must be in [1, {MAX_ROUNDS}]")
-        if self.history_copies < 0:
-            raise ValueError(f"history_copies is {self.history_copies}, must be at least 0")
+        require_fields(self)
+        require_whole("rounds", self.rounds, low=1, high=MAX_ROUNDS)
+        require_whole("history_copies", self.history_copies, low=0, high=100)
+        require_seed(self.seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from draingym.common.bootstrap import Interval, plain
+from draingym.common.config import require_fields
 from draingym.policies.validation.agreement import Agreement, Drift, agreement, drift
 from draingym.policies.validation.validate import Validation
 
@@ -29,6 +30,7 @@ class Thresholds:
 
     def __post_init__(self) -> None:
         """Check the bounds."""
+        require_fields(self, "thresholds")
         for name in ("value_error", "rank_value_error", "regret", "exploits", "one_step", "drift"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"thresholds.{name} is {getattr(self, name)}, must be above 0")

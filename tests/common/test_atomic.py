@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from draingym.common.atomic import atomic_file, atomic_folder
+from draingym.common.atomic import atomic_file, atomic_folder, require_writable
 
 
 class Interrupted(BaseException):
@@ -61,7 +61,7 @@ def test_folder_comes_back_when_the_swap_fails(
         with atomic_folder(target) as fresh:
             (fresh / "new").write_text("x")
 
-    with pytest.raises(OSError, match="disk is gone"):
+    with pytest.raises(ValueError, match=r"log cannot be written \(disk is gone\)"):
         swap()
     assert (target / "old").read_text() == "whole"
     assert os.listdir(tmp_path) == ["log"]
@@ -70,7 +70,7 @@ def test_folder_comes_back_when_the_swap_fails(
 def test_folder_refuses_a_file(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("x")
     with (
-        pytest.raises(ValueError, match="is a file, must be a folder"),
+        pytest.raises(ValueError, match="log is a file, must be a folder, or not exist"),
         atomic_folder(tmp_path / "log"),
     ):
         pass
@@ -97,3 +97,41 @@ def test_file_must_be_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing was written"), atomic_file(tmp_path / "x"):
         pass
     assert os.listdir(tmp_path) == []
+
+
+def test_file_refuses_a_folder(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="is a folder, must be a file, or not exist"),
+        atomic_file(tmp_path),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("taken/x", "taken is a file, must be a folder"),
+        ("taken/x/y", "taken is a file, must be a folder"),
+        ("x" * 300, r"cannot be written \(File name too long\), must be a writable path"),
+        ("deep/" + "x" * 300, r"cannot be written \(File name too long\)"),
+        ("x" * 250, r"cannot be written \(File name too long\)"),  # with a suffix, beside it
+    ],
+)
+def test_a_path_that_cannot_be_written_is_named(
+    tmp_path: Path, write, name: str, message: str
+) -> None:
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(ValueError, match=message), write(tmp_path / name) as work:
+        work.mkdir()
+    assert (tmp_path / "taken").read_text() == "x"
+
+
+def test_what_may_not_be_written_is_named_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_writable(tmp_path / "a" / "b", "file")
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(ValueError, match=f"{tmp_path} may not be written, must be writable"):
+        require_writable(tmp_path / "a" / "b", "file")

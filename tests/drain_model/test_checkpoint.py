@@ -66,12 +66,6 @@ def test_more_periods_than_the_data_has_are_named(checkpoint: Checkpoint, data: 
         sample_panel(checkpoint, data, (16, 21), 4, jax.random.key(0))
 
 
-def test_arrays_that_are_not_there_are_named(path: Path) -> None:
-    rewrite(path, lambda arrays: arrays.pop("node_coordinates"))
-    with pytest.raises(ValueError, match=r"model\.npz: node_coordinates is missing"):
-        load_checkpoint(path)
-
-
 def rewrite(path: Path, change) -> None:
     with np.load(path) as file:
         arrays = dict(file.items())
@@ -88,15 +82,82 @@ def test_arrays_that_do_not_fit_the_config_are_named(path: Path) -> None:
         load_checkpoint(path)
 
 
-def test_an_unknown_config_key_is_named(path: Path) -> None:
-    def add(arrays: dict) -> None:
-        meta = json.loads(str(arrays["meta"]))
-        meta["config"]["depth"] = 7
-        arrays["meta"] = np.array(json.dumps(meta))
+def meta(value: object, *where: str):
+    """A change of the plain values of a file: the value goes where the keys lead to."""
 
-    rewrite(path, add)
-    with pytest.raises(ValueError, match=r"config\.depth is 7, must be one of"):
+    def change(arrays: dict) -> None:
+        found = json.loads(str(arrays["meta"]))
+        inner = found
+        for key in where[:-1]:
+            inner = inner[key]
+        if where:
+            inner[where[-1]] = value
+        arrays["meta"] = np.array(json.dumps(found if where else value))
+
+    return change
+
+
+def without(name: str):
+    return lambda arrays: arrays.pop(name)
+
+
+def put(name: str, values: np.ndarray):
+    return lambda arrays: arrays.__setitem__(name, values)
+
+
+HOSTILE = {
+    "null": (meta(None), "meta is None, must hold fields of"),
+    "a list": (meta([1]), r"meta is \[1\], must hold fields of"),
+    "another version": (meta(2, "version"), "meta.version is 2, must be one of 1"),
+    "no config": (meta({"version": 1}), "meta.config is missing"),
+    "a config that is a list": (meta([], "config"), r"meta.config is \[\], must hold fields of"),
+    "an unknown key": (meta(7, "config", "depth"), "meta.config.depth is 7, must be one of"),
+    "a width that is text": (meta("8", "config", "width"), "config.width is '8', must be of type"),
+    "a width that is real": (meta(8.0, "config", "width"), "config.width is 8.0, must be of type"),
+    "a width of millions": (meta(2**40, "config", "width"), "config.width is 1099511627776, must"),
+    "dilations of millions": (meta([10**6], "config", "dilations"), "look back 2000000 periods"),
+    "another joint": (meta("joint", "config", "joint"), "config.joint is 'joint', must be one of"),
+    "periods that are text": (meta("17", "train_periods"), "meta.train_periods is '17', must be"),
+    "periods below none": (meta(-1, "train_periods"), "train_periods is -1, must be"),
+    "no text": (put("meta", np.zeros(3)), "must be a whole"),
+    "no nodes": (without("node_coordinates"), "node_coordinates is missing"),
+    "nodes of another rank": (put("node_coordinates", np.zeros(4)), r"\(4,\), must be \(any, 2\)"),
+    "nodes that are text": (put("node_coordinates", np.full((4, 2), "x")), "is of type <U1"),
+    "nodes nowhere": (put("node_coordinates", np.full((4, 2), np.nan)), "must be finite"),
+    "no statistics": (without("statistics/calendar_mean"), "statistics/calendar_mean is missing"),
+    "statistics of another rank": (
+        put("statistics/calendar_mean", np.float32(1)),
+        r"must be \(any",
+    ),
+    "statistics of another size": (put("statistics/calendar_scale", np.ones(7)), r"must be \(2,\)"),
+    "a scale of nothing": (put("statistics/distance_scale", np.float32(0)), "must be above 0"),
+    "weights that are text": (put("weights/context/bias", np.full(8, "x")), "is of type <U1"),
+    "weights that are not finite": (
+        put("weights/context/bias", np.full(8, np.inf, np.float32)),
+        r"weights/context/bias\[0\] is inf, must be finite",
+    ),
+    "an array too many": (put("weights/other", np.zeros(1)), "weights/other is unknown"),
+    "an array elsewhere": (put("other", np.zeros(1)), "other is unknown"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), HOSTILE.values(), ids=HOSTILE)
+def test_a_file_that_is_no_checkpoint_is_named(path: Path, change, message: str) -> None:
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=rf"^checkpoint .*model\.npz.*{message}"):
         load_checkpoint(path)
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^checkpoint .*x\.npz, must be a whole .*No such file"):
+        load_checkpoint(tmp_path / "x.npz")
+
+
+def test_the_shipped_checkpoint_loads() -> None:
+    from draingym.envs.shipped import shipped_checkpoint
+
+    assert shipped_checkpoint().train_periods == 80
+    assert shipped_checkpoint().config == DrainConfig()
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+from draingym.common.npz import read_npz, write_npz
 from draingym.drain_model import DrainData, Progress, Trained, load_checkpoint, train
 from draingym.drain_model.training import programs
 from draingym.drain_model.training.run import BEST, STATE
@@ -87,7 +88,36 @@ def test_half_a_state_is_named(data: DrainData, interrupted: Path) -> None:
     with pytest.raises(ValueError, match=r"training state .*state\.npz, must be a whole"):
         train(data, LEAST, seed=1, folder=interrupted)
     path.write_bytes((interrupted / BEST).read_bytes())
-    with pytest.raises(ValueError, match=r"training state .*: version is 1"):
+    with pytest.raises(ValueError, match=r"training state .*: meta\.train_periods is 20"):
+        train(data, LEAST, seed=1, folder=interrupted)
+
+
+HOSTILE = {
+    "a list": ([], "meta is"),
+    "no history": ({"history": None}, "meta.history is None, must be a tuple, in JSON a list"),
+    "a history of numbers": ({"history": [3]}, r"meta.history\[0\] is 3, must hold fields of"),
+    "a history without losses": ({"history": [{"epoch": 1}]}, r"history\[0\].epochs is missing"),
+    "text since": ({"since": "0"}, "meta.since is '0', must be of type int"),
+    "no generator": ({"random": {}}, r"random is \{\}, must be the state of a generator"),
+    "another generator": ({"random": {"bit_generator": "MT19937"}}, "must be the state of a"),
+    "a state that is text": (
+        {"random": {"bit_generator": "PCG64", "state": "x", "has_uint32": 0, "uinteger": 0}},
+        "must be the state of a generator",
+    ),
+    "a config that is null": ({"config": None}, "meta.config is None, must hold fields of"),
+}
+
+
+def test_a_state_of_something_else_is_named(data: DrainData, interrupted: Path) -> None:
+    path = interrupted / STATE
+    meta, arrays = read_npz(path, "state")
+    for change, message in HOSTILE.values():
+        write_npz(path, arrays, meta | change if isinstance(change, dict) else change)
+        with pytest.raises(ValueError, match=rf"^training state .*state\.npz.*{message}"):
+            train(data, LEAST, seed=1, folder=interrupted)
+    name = next(iter(arrays))
+    write_npz(path, arrays | {name: arrays[name].astype(np.float64)}, meta)
+    with pytest.raises(ValueError, match=rf"{name} is of type float64, must be float32"):
         train(data, LEAST, seed=1, folder=interrupted)
 
 

@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from draingym.cli import main
-from draingym.demo.config import LoopConfig, from_dict, load_config
+from draingym.common.config import read_config
+from draingym.demo.config import LoopConfig, load_config
 from draingym.demo.data_stage import get_orders
 from draingym.demo.loop import STAGES, run_loop
 from draingym.demo.run import Run
@@ -128,7 +129,7 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
     [
         ({"sede": 1}, r"config.sede is 1 but unknown, must be one of data, seed"),
         ({"drain": {"widht": 8}}, r"config.drain.widht is 8"),
-        ({"samples": 1}, r"samples is 1, must be at least 2"),
+        ({"samples": 1}, r"samples is 1, must be in \[2, 10000\]"),
         ({"train_share": "most"}, r"config.train_share is 'most', must be of type float"),
         ({"data": "jd"}, r"config.data is 'jd', must be one of ta-feng, synthetic"),
         ({"world": {"num_products": 0}}, r"config.world: world.num_products"),
@@ -138,7 +139,7 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
 )
 def test_bad_config_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
-        from_dict(LoopConfig, values)
+        read_config(LoopConfig, values)
 
 
 def test_a_damaged_file_is_named(run, tmp_path):
@@ -242,7 +243,7 @@ def test_validate_judges_the_policies_of_files_in_the_truth_too(run, tmp_path, m
         ((), "6 of 6 products of the validation"),
         (("--start", 5, "--allow-overlap", "products"), "periods of the validation were trained"),
         (("--start", 400), "periods [400, 30), must be a non-empty part of [1, 30)"),
-        (("--replications", 0), "replications is 0, must be at least 1"),
+        (("--replications", 0), "replications is 0, must be in [1, 1000]"),
         (("--policies", "other.npz", "--allow-overlap", "products"), "other.npz holds"),
     ],
     ids=["products", "periods", "bounds", "replications", "policy"],

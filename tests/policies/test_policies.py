@@ -210,10 +210,10 @@ def test_a_file_of_another_policy_is_refused(tmp_path, wrong):
         message = "must be"
     elif wrong == "names":
         save_parameters(path, OrderUpTo(tree=tree).init(KEY))
-        message = "must hold"
+        message = "is missing"
     else:
         path.write_bytes(b"not a zip file")
-        message = "no readable file"
+        message = r"must be a whole \.npz file"
     with pytest.raises(ValueError, match=message):
         load_parameters(path, policy)
 

@@ -1,0 +1,49 @@
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from draingym.common.files import read_json, write_json
+
+
+def test_plain_values_come_back(tmp_path: Path) -> None:
+    value = {"n": np.int64(3), "x": np.float32(0.5), "a": np.arange(2), "p": Path("runs/é")}
+    write_json(tmp_path / "x.json", value | {"d": date(2000, 11, 1)})
+    expected = {"n": 3, "x": 0.5, "a": [0, 1], "p": "runs/é", "d": "2000-11-01"}
+    assert read_json(tmp_path / "x.json") == expected
+    with pytest.raises(TypeError, match="object is not JSON"):
+        write_json(tmp_path / "x.json", {"a": object()})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "x.json", {"a": float("nan")})
+    assert read_json(tmp_path / "x.json") == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"", "Expecting value"),
+        (b"{", "Expecting property name"),
+        (b"[" * 100_000, "recursion"),
+        (b'{"a":' * 100_000, "recursion"),
+        (b"\xff\xfe", "can't decode"),
+        (b"1" * 5000, "integer string conversion"),
+    ],
+    ids=["missing", "empty", "half", "deep list", "deep mapping", "bytes", "number"],
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, raw: bytes | None, reason: str
+) -> None:
+    if raw is not None:
+        (tmp_path / "x.json").write_bytes(raw)
+    message = (
+        rf"config .*x\.json cannot be read \(.*{reason}.*\), must be a whole JSON file; mend it"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_json(tmp_path / "x.json", "config", remedy="mend it")
+
+
+def test_a_folder_is_no_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read \(Is a directory\)"):
+        read_json(tmp_path)

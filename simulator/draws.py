@@ -77,6 +77,7 @@ def round_shipments(
     amount: Float[Array, " N"],
     parent: Int[Array, " N"],
     stock: Float[Array, " N"],
+    room: Float[Array, ""] | float,
     uniform: Float[Array, " N"],
 ) -> Float[Array, " N"]:
     """Round what parents ship to their children to whole units, at random and feasibly.
@@ -90,6 +91,7 @@ def round_shipments(
         amount: [N] real units to ship to each node, at least 0; children's sum at most the stock.
         parent: [N] index of the parent, -1 for the vendor.
         stock: [N] whole units on hand, the limit of what a node ships to its children.
+        room: Whole units, the limit of what the vendor ships to all roots.
         uniform: [N] in [0, 1); entry ``parent[n]`` is used for node ``n`` (the vendor uses the
             last, which is a leaf's).
 
@@ -98,7 +100,7 @@ def round_shipments(
     """
     nodes = jnp.arange(amount.shape[0])
     siblings = (parent[:, None] == parent[None, :]) & (nodes[None, :] <= nodes[:, None])
-    limit = jnp.where(parent >= 0, stock[parent], jnp.inf)
+    limit = jnp.where(parent >= 0, stock[parent], room)
     u = uniform[parent]
     cumulated = siblings.astype(amount.dtype) @ amount
     # 1 - u may round up to a whole unit in float32: the parent's stock is a limit whatever u is.

@@ -213,7 +213,8 @@ def _parts(
     name = planner if isinstance(planner, str) else getattr(planner, "__qualname__", type(planner))
     if isinstance(decision, Decision):
         leaves = [np.asarray(x) for x in jax.tree.leaves((decision.params, setting.params))]
-        what: list[Any] = [type(decision.policy).__qualname__, *_leaves(decision.policy), *leaves]
+        policy = decision.policy
+        what: list[Any] = [type(policy).__qualname__, *_leaves(policy), *leaves, setting.dynamics]
     else:
         what = [decision]
     if isinstance(setting.rates, PeriodRates):
@@ -248,6 +249,7 @@ def _by_policy(
         decision.policy,
         decision.params,
         setting.scenario(start, horizon, seed),
+        dynamics=setting.dynamics,
         key=jax.random.fold_in(jax.random.key(seed), 1),
         seed=seed,
         serve=serve,

@@ -83,7 +83,7 @@ def test_the_first_trajectory_is_the_single_environments(id):
 def soak(id, num_envs, steps, **options):
     """Step at random between and at the bounds, and check every unit at every node."""
     env = gymnasium.make_vec(id, num_envs=num_envs, info=True, **options)
-    params, whole = env.functional.params, env.functional.simulator.whole_units
+    params, whole = env.functional.params, env.functional.simulator.dynamics.whole_units
     parent = np.asarray(params.parent)
     nodes = len(parent)
     below = (parent[None, :] == np.arange(nodes)[:, None]).astype(np.float32)  # [N, children]
@@ -371,8 +371,12 @@ def test_rendering_before_reset_is_refused():
         ("SingleStore", {"horizon": 0}, "horizon is 0, must be at least 1"),
         ("SingleStore", {"max_request": -1.0}, "max_action is .*, must be a vector, finite"),
         ("Serial", {"lead_times": (1, 2)}, "lead_times has 2 entries, holding_costs 4"),
-        ("Serial", {"lead_times": (1, -2, 1, 1)}, "lead_times is .*, must be at least 0"),
-        ("Serial", {"mean_demand": 0.0}, "must be > 0"),
+        (
+            "Serial",
+            {"lead_times": (1, -2, 1, 1)},
+            "lead_times is .*, must be at least 1 before the store",
+        ),
+        ("Serial", {"mean_demand": 0.0}, "mean_demand is 0.0, must be above 0"),
         ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be at least 1"),
         ("OneWarehouseManyStores", {"correlation": 2.0}, r"correlation is 2.0, must be in \[0, 1"),
         ("Unknown", {}, "problem is 'Unknown', must be one of Placement, "),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from draingym.oracle import run, to_event_log
+from draingym.simulator import Dynamics
 from draingym.world.eventlog import validate_log
 from draingym.world.panel import build_panel, check_conservation
 from tests.oracle.policies import Refill
@@ -41,7 +42,7 @@ def test_views_that_never_convert_can_be_left_out(
     small_world, true_systems, params, scenario, history
 ):
     views = small_world.views.candidates(small_world.rates)
-    again = run(true_systems, views, params, Refill(), LEVEL, scenario, seed=5)
+    again = run(true_systems, views, params, Refill(), LEVEL, scenario, dynamics=Dynamics(), seed=5)
     assert again.outcomes == ()
     for one, other in zip(
         jax.tree.leaves(again.trajectory), jax.tree.leaves(history.trajectory), strict=True
@@ -52,7 +53,16 @@ def test_views_that_never_convert_can_be_left_out(
 def test_the_seed_moves_costs_and_nothing_else(
     small_world, true_systems, params, scenario, history
 ):
-    other = run(true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=6)
+    other = run(
+        true_systems,
+        small_world.views,
+        params,
+        Refill(),
+        LEVEL,
+        scenario,
+        dynamics=Dynamics(),
+        seed=6,
+    )
     one, two = history.trajectory.transitions, other.trajectory.transitions
     np.testing.assert_array_equal(one.outbound, two.outbound)
     assert not np.array_equal(one.ship_cost, two.ship_cost)
@@ -68,6 +78,7 @@ def test_a_run_may_start_late(small_world, true_systems, params, scenario):
         Refill(),
         LEVEL,
         late,
+        dynamics=Dynamics(),
         progress=lambda done, total: seen.append((done, total)),
         record=True,
     )
@@ -88,6 +99,7 @@ def test_periods_without_views_are_refused(small_world, true_systems, params, sc
             Refill(),
             LEVEL,
             replace(scenario, series=series),
+            dynamics=Dynamics(),
         )
 
 
@@ -101,6 +113,7 @@ def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, s
             Refill(),
             LEVEL,
             replace(scenario, initial=initial),
+            dynamics=Dynamics(),
         )
 
 
@@ -111,7 +124,15 @@ def test_a_policy_that_asks_for_nonsense_is_refused(small_world, true_systems, p
         with pytest.raises(
             ValueError, match=f"requests {shown} units for node 2 in period {start}"
         ):
-            run(true_systems, small_world.views, params, Plain(), wrong, scenario)
+            run(
+                true_systems,
+                small_world.views,
+                params,
+                Plain(),
+                wrong,
+                scenario,
+                dynamics=Dynamics(),
+            )
 
 
 class Plain:
@@ -153,7 +174,15 @@ def test_the_log_holds_no_latent(small_world, history):
 
 def test_equal_runs_write_equal_logs(small_world, true_systems, params, scenario, history):
     again = run(
-        true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=5, record=True
+        true_systems,
+        small_world.views,
+        params,
+        Refill(),
+        LEVEL,
+        scenario,
+        dynamics=Dynamics(),
+        seed=5,
+        record=True,
     )
     one, two = to_event_log(small_world, history), to_event_log(small_world, again)
     assert set(one.tables) == set(two.tables)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from draingym.simulator import make_params
+from draingym.simulator import Dynamics, make_params
 from tests.simulator.worlds import (
     TREES,
     Requests,
@@ -113,10 +113,10 @@ def test_storage_and_transit_are_charged_by_hand():
     assert float(got.capacity_cost) == pytest.approx(0.5 * 1 + 2.0 * 1 + 0.5 * 1)
 
 
-def roll(parent, requests, lead, *, simulator_options=None, series_options=None, **options):
+def roll(parent, requests, lead, *, dynamics=None, series_options=None, **options):
     """Roll requests out with no demand; return the transitions."""
     simulator, params = tree_world(parent)
-    simulator = replace(simulator, **(simulator_options or {}))
+    simulator = replace(simulator, dynamics=dynamics or Dynamics())
     leaves = int((~np.isin(np.arange(len(parent)), parent)).sum())
     scenario = tree_scenario(
         parent,
@@ -132,7 +132,7 @@ def roll(parent, requests, lead, *, simulator_options=None, series_options=None,
 def test_requests_that_a_parent_holds_are_shipped_when_stock_comes():
     moves = roll(
         [-1, 0, 0], [[5, 4, 2], [1, 0, 0], [0, 0, 0], [0, 0, 0]], [1, 0, 0],
-        simulator_options={"hold_requests": True}, on_hand=[0.0, 0, 0],
+        dynamics=Dynamics(hold_requests=True), on_hand=[0.0, 0, 0],
     )  # fmt: skip
     # Five units arrive in period 1 and one in period 2; each is shipped the period after.
     np.testing.assert_array_equal(moves.owed.sum(axis=1), [6, 6, 1, 0])
@@ -144,9 +144,7 @@ def test_requests_that_a_parent_holds_are_shipped_when_stock_comes():
 
 
 def test_a_parent_that_ships_arrivals_need_not_store_them():
-    moves = roll(
-        [-1, 0], [[4, 0], [0, 4], [0, 0]], [1, 0], simulator_options={"ship_arrivals": True}
-    )
+    moves = roll([-1, 0], [[4, 0], [0, 4], [0, 0]], [1, 0], dynamics=Dynamics(ship_arrivals=True))
     np.testing.assert_array_equal(moves.on_hand, [[0, 0], [0, 4], [0, 4]])
 
 
@@ -164,7 +162,7 @@ def test_a_vendor_that_ships_short_cancels_the_rest():
     moves = roll(
         [-1, 0], [[8, 0], [0, 4], [0, 0]], [0, 0],
         series_options={"fill_rate": jnp.full((3, 2), 0.75)},
-        simulator_options={"hold_requests": True},
+        dynamics=Dynamics(hold_requests=True),
     )  # fmt: skip
     np.testing.assert_array_equal(moves.shipped, [[6, 0], [0, 4], [0, 0]])
     np.testing.assert_array_equal(moves.owed, np.zeros((3, 2)))

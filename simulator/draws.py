@@ -77,8 +77,8 @@ def round_shipments(
     amount: Float[Array, " N"],
     parent: Int[Array, " N"],
     stock: Float[Array, " N"],
-    room: Float[Array, ""] | float,
     uniform: Float[Array, " N"],
+    room: Float[Array, ""] | float = float("inf"),
 ) -> Float[Array, " N"]:
     """Round what parents ship to their children to whole units, at random and feasibly.
 
@@ -91,9 +91,9 @@ def round_shipments(
         amount: [N] real units to ship to each node, at least 0; children's sum at most the stock.
         parent: [N] index of the parent, -1 for the vendor.
         stock: [N] whole units on hand, the limit of what a node ships to its children.
-        room: Whole units, the limit of what the vendor ships to all roots.
         uniform: [N] in [0, 1); entry ``parent[n]`` is used for node ``n`` (the vendor uses the
             last, which is a leaf's).
+        room: Whole units, the limit of what the vendor ships to all roots together.
 
     Returns:
         [N] whole units. The derivative is that of ``amount`` (straight through).

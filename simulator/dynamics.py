@@ -143,7 +143,7 @@ def act(
     unmet = jnp.zeros_like(parent, bool)  # whether the node's parent is short
     if nodes == 1:  # no node has a parent: nothing to ration
         if whole_units:
-            amount = round_shipments(amount * bought, parent, stock, room, series.round_uniform)
+            amount = round_shipments(amount * bought, parent, stock, series.round_uniform, room)
     else:
         feeds = parent[None, :] == jnp.arange(nodes)[:, None]
         demanded = total_of(feeds, claim)
@@ -155,7 +155,7 @@ def act(
         unmet = total_of(feeds.T, short.astype(stock.dtype)) > 0
         amount = amount * part
         if whole_units:
-            amount = round_shipments(amount, parent, stock, room, series.round_uniform)
+            amount = round_shipments(amount, parent, stock, series.round_uniform, room)
             transferred = total_of(feeds, amount)
         else:
             # Rationed shipments add up to the stock only to rounding error: stock is a limit.

@@ -374,7 +374,7 @@ def test_rendering_before_reset_is_refused():
         (
             "Serial",
             {"lead_times": (1, -2, 1, 1)},
-            "lead_times is .*, must be at least 1 before the store",
+            "lead_times is .*, must be at least 1 bef",
         ),
         ("Serial", {"mean_demand": 0.0}, "mean_demand is 0.0, must be above 0"),
         ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be at least 1"),

@@ -3,11 +3,12 @@
 from dataclasses import fields, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from draingym.oracle import run, to_event_log
-from draingym.simulator import Dynamics
+from draingym.simulator import MOST_UNITS, Dynamics, State, act
 from draingym.world.eventlog import validate_log
 from draingym.world.panel import build_panel, check_conservation
 from tests.oracle.policies import Refill
@@ -192,3 +193,74 @@ def test_equal_runs_write_equal_logs(small_world, true_systems, params, scenario
 
 def test_outcomes_hold_no_latent(history):
     assert "latent" not in {field.name for field in fields(history.outcomes[0])}
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [Dynamics(hold_requests=True), Dynamics(ship_arrivals=True)],
+    ids=["holds requests", "ships arrivals"],
+)
+def test_the_oracle_ships_by_the_dynamics_that_it_is_given(
+    small_world, true_systems, params, scenario, history, dynamics
+):
+    class Asks:
+        """Nodes near customers ask for more than upstream ever has."""
+
+        def apply(self, params, observation, key):
+            return jnp.where(observation.active, params, 0.0)
+
+        def init(self, key):
+            return LEVEL
+
+    asked = np.array([90.0, 50.0, 40.0, 30.0], np.float32)
+    ran = run(
+        true_systems, small_world.views, params, Asks(), asked, scenario,
+        dynamics=dynamics, seed=5, record=True,
+    )  # fmt: skip
+    # Step by step what the simulator's own rule ships, on the oracle's stock.
+    moves = ran.trajectory.transitions
+    series = replace(scenario.series, exogenous=None)
+    for t in range(moves.shipped.shape[1]):
+        state = State(
+            on_hand=moves.observation.on_hand[:, t],
+            pipeline=moves.observation.pipeline[:, t],
+            waiting=np.zeros_like(moves.on_hand[:, t]),
+            memory=None,
+            owed=None if moves.owed is None else moves.observation.owed[:, t],
+        )
+        now = jax.tree.map(lambda leaf, t=t: leaf[:, t], series)
+        one = jax.vmap(act, in_axes=(None, 0, 0, 0, None))
+        acted = one(params, state, moves.action[:, t], now, dynamics)
+        np.testing.assert_array_equal(moves.shipped[:, t], acted.shipped)
+        np.testing.assert_array_equal(moves.available[:, t], acted.available)
+    assert (moves.owed is not None) == dynamics.hold_requests
+    if dynamics.hold_requests:
+        assert moves.owed.max() > 50  # it adds up, period after period
+    else:
+        assert (moves.transferred > moves.observation.on_hand).any()
+    log = to_event_log(small_world, replace(ran, start=0))
+    validate_log(log)
+    check_conservation(build_panel(log))
+
+
+def test_what_the_oracle_cannot_do_is_refused(small_world, true_systems, params, scenario):
+    def refused(message, scenario=scenario, dynamics=None):
+        with pytest.raises(ValueError, match=message):
+            run(
+                true_systems, small_world.views, params, Refill(), LEVEL, scenario,
+                dynamics=dynamics or Dynamics(),
+            )  # fmt: skip
+
+    refused("dynamics.whole_units is False, must be True", dynamics=Dynamics(whole_units=False))
+    initial = scenario.initial
+    waits = replace(initial.history, waiting=np.ones_like(initial.on_hand))
+    refused(
+        "initial.history.waiting is given, must be None",
+        replace(scenario, initial=replace(initial, history=waits)),
+    )
+    full = initial.on_hand.copy()
+    full[2, 1] = MOST_UNITS
+    refused(
+        r"initial holds \d+ units of product 2, must be at most 8388608",
+        replace(scenario, initial=replace(initial, on_hand=full)),
+    )

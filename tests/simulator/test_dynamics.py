@@ -7,7 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from draingym.simulator import Dynamics, make_params
+from draingym.policies import BaseStock
+from draingym.policies.bounds.hindsight import hindsight_plan
+from draingym.simulator import (
+    Dynamics,
+    FunctionalEnv,
+    batch_last,
+    batch_returns,
+    make_params,
+    single_store,
+)
 from tests.simulator.worlds import (
     TREES,
     Requests,
@@ -176,6 +185,36 @@ def test_backlog_at_the_start_is_served_first():
     moves = simulator.rollout(params, Requests([[1], [9]]), jnp.zeros(()), scenario).transitions
     np.testing.assert_array_equal(moves.observation.waiting[:, 0], [3, 3])
     np.testing.assert_array_equal(moves.outbound[:, 0], [2, 5])
+
+
+@pytest.mark.parametrize("backlog", [True, False])
+def test_customers_may_wait_at_the_start_where_demand_waits_and_nowhere_else(backlog):
+    # The store has 4 units on hand; the 3 owed count against them.
+    simulator, params, _ = single_store(backlog=backlog, lead_time=0)
+    scenario = tree_scenario(
+        [-1], np.zeros((2, 1), np.float32), np.eye(1), 0, on_hand=[4.0], waiting=[3.0]
+    )
+    env = FunctionalEnv(
+        simulator=simulator, params=params, sample=lambda key: scenario, max_action=np.ones(1)
+    )
+    level = jnp.float32(10.0)
+    batch = batch_last(jax.tree.map(lambda leaf: leaf[None], scenario))
+    ways = {
+        "rollout": lambda: simulator.rollout(params, BaseStock(), level, scenario),
+        "batch": lambda: batch_returns(simulator, params, BaseStock(), level, batch),
+        "environment": lambda: env.reset(jax.random.key(0)),
+        "hindsight": lambda: hindsight_plan(simulator, params, scenario),
+    }
+    for way in ways.values():
+        if backlog:
+            way()
+            continue
+        with pytest.raises(ValueError, match="waiting is given, must be None: LocalDemand loses"):
+            way()
+    if backlog:
+        moves = ways["rollout"]().transitions
+        np.testing.assert_array_equal(moves.action[:, 0], [9, 0])
+        np.testing.assert_array_equal(moves.on_hand[:, 0], [10, 10])
 
 
 def test_lead_times_may_differ_by_product():

@@ -38,7 +38,8 @@ def descendants(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
 
 def children(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
     """Return [N, N] whether m (column) is fed by n (row)."""
-    return np.asarray(parent)[None, :] == np.arange(len(parent))[:, None]
+    fed: NDArray[np.bool_] = np.asarray(parent)[None, :] == np.arange(len(parent))[:, None]
+    return fed
 
 
 def height(parent: Sequence[int] | np.ndarray) -> int:

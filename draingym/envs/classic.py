@@ -198,7 +198,7 @@ def _stocked(
     _check_horizon(horizon)
     line, params, sample = problem
     on_hand = jnp.asarray(flow * (np.asarray(lead_times) + 1), jnp.float32)
-    parent = np.asarray(params.parent)
+    parent = np.asarray(params.parent).tolist()
 
     def stocked(key: jax.Array) -> Scenario:
         scenario = sample(key, horizon)

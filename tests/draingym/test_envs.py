@@ -16,7 +16,7 @@ from draingym import simulator
 from draingym.envs import shipped
 from draingym.envs.make import PROBLEMS, make_problem
 from draingym.registration import IDS
-from draingym.simulator import InventoryVectorEnv
+from draingym.simulator import MOST_UNITS, InventoryVectorEnv
 
 # Sizes at which compiling and stepping take a second.
 _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
@@ -129,6 +129,34 @@ def test_a_million_steps_at_the_bounds():
         "draingym/SingleStore-v0": (4096, 112),
     }
     assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
+
+
+@pytest.mark.slow
+def test_the_largest_orders_lose_no_unit_in_600_days():
+    # A quick test of the same rule: tests/simulator/test_whole_units.py.
+    env = simulator.make(
+        "draingym/OrderPerNodeLearned-v0", horizon=600, units_per_period=1e5, num_regions=6
+    )
+    ones = jnp.ones(env.num_actions)
+
+    def day(carry, _):
+        _, state = carry
+        view, state, _, _, info = env.step(jax.random.key(0), state, ones)
+        return (view, state), info["transition"]
+
+    @jax.jit
+    def episode(key):
+        return jax.lax.scan(day, env.reset(key), length=600)
+
+    (_, final), moves = episode(jax.random.key(0))
+    moves = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), moves)
+    on_hand = np.vstack([np.zeros(6), moves.on_hand])
+    np.testing.assert_array_equal(on_hand[1:], on_hand[:-1] + moves.stowed - moves.outbound)
+    way = np.asarray(final.core.pipeline, np.float64).sum()
+    assert moves.shipped.sum() == moves.outbound.sum() + on_hand[-1].sum() + way
+    assert on_hand.sum(axis=1).max() > 0.9 * MOST_UNITS
+    assert on_hand.sum(axis=1).max() <= MOST_UNITS
+    assert moves.outbound.sum() > 1e7
 
 
 @pytest.mark.parametrize(

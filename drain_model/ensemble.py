@@ -77,6 +77,11 @@ class EnsembleDrain:
         """How many uniforms a period's draw uses."""
         return self.member.num_uniforms + 1
 
+    @property
+    def backlog(self) -> bool:
+        """No: as for its members."""
+        return False
+
     def prepare(self, params: LearnedParams, series: Series) -> EnsembleExogenous:
         """Encode the location stream of all members, and draw the member that counts."""
         members = jax.vmap(self.member.prepare, in_axes=(0, None), out_axes=1)(params, series)

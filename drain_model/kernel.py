@@ -115,6 +115,11 @@ class LearnedDrain:
         joint = JOINTS[self.config.joint]
         return joint.num_uniforms(self.num_nodes, self.config.copula_rank) + self.num_nodes
 
+    @property
+    def backlog(self) -> bool:
+        """No: demand is not modelled apart from drain."""
+        return False
+
     def _network(self, params: LearnedParams) -> DrainNetwork:
         definition = graph_definition(self.config, self.num_calendar, self.num_attributes)
         network: DrainNetwork = nnx.merge(definition, params.weights)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         tune,
     )
     from draingym.simulator import (
+        Dynamics,
         FunctionalEnv,
         InventoryEnv,
         InventoryVectorEnv,
@@ -51,6 +52,7 @@ __version__ = version("draingym")
 __all__ = [
     "BaseStock",
     "CappedBaseStock",
+    "Dynamics",
     "EchelonBaseStock",
     "EqualFractile",
     "FunctionalEnv",

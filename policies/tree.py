@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -37,6 +37,20 @@ def descendants(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
     return descends
 
 
+def children(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
+    """Return [N, N] whether m (column) is fed by n (row)."""
+    fed: NDArray[np.bool_] = np.asarray(parent)[None, :] == np.arange(len(parent))[:, None]
+    return fed
+
+
+def height(parent: Sequence[int] | np.ndarray) -> int:
+    """Return how many nodes the vendor's goods pass on the longest way, the first not counted."""
+    depth: list[int] = []
+    for node in parent:
+        depth.append(0 if node < 0 else depth[int(node)] + 1)
+    return max(depth)
+
+
 def tree_of(network: Network) -> Tree:
     """Return the policy's view of a network."""
     parent = np.asarray(network.parent)
@@ -64,13 +78,70 @@ def require_tree(tree: Tree) -> None:
         require(np.isfinite(values) & (values >= 0), name, values, "finite and at least 0")
 
 
-def echelon_position(tree: Tree, observation: Observation) -> Float[Array, " N"]:
-    """Return the units on hand at and in transit to each node and all nodes below it.
+def net_stock(observation: Observation) -> Float[Array, " N"]:
+    """Return the units on hand at and in transit to each node, less what its customers wait for."""
+    return observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
 
-    Units that customers wait for count as gone.
+
+def owed_to(observation: Observation, position: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Return a position with what each node's parent owes it, where requests are held."""
+    return position if observation.owed is None else position + observation.owed
+
+
+def echelon_position(tree: Tree, observation: Observation) -> Float[Array, " N"]:
+    """Return the net stock of each node and all nodes below it, and what its parent owes the node.
+
+    What nodes owe each other inside an echelon cancels out.
     """
-    local = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
-    return tree.descends.astype(local.dtype) @ local
+    local = net_stock(observation)
+    return owed_to(observation, tree.descends.astype(local.dtype) @ local)
+
+
+def order_upwards(
+    parent: tuple[int, ...] | None,
+    observation: Observation,
+    order: Callable[[Float[Array, " N"]], Float[Array, " N"]],
+) -> Float[Array, " N"]:
+    """Return what nodes request by their inventory positions, downstream nodes first.
+
+    ``position = net stock + owed by the parent - what the node's children claim``: what it owes
+    them, and what they request in this period. A node that knows what its children request orders
+    it in the same period, as if it were its customers' demand.
+
+    Args:
+        parent: [N] of every node, -1 for the vendor; parents come before their children. None is
+            one store.
+        observation: What the policy sees.
+        order: Returns requests by positions, node by node.
+
+    Returns:
+        [N] units.
+
+    Raises:
+        ValueError: If the network has another number of nodes.
+
+    Source:
+        Axsäter and Rosling (1993), installation and echelon stock policies: on a serial line,
+        levels on these positions do what their cumulated sums do on echelon positions.
+    """
+    parent = (-1,) if parent is None else parent
+    nodes = observation.on_hand.shape[0]
+    if len(parent) != nodes:
+        raise ValueError(f"parent is {parent}, must have {nodes} entries: the network's nodes")
+    position = owed_to(observation, net_stock(observation))
+    if height(parent) == 0:
+        return order(position)
+    feeds = jnp.asarray(children(parent))
+
+    def of_children(units: Float[Array, " N"]) -> Float[Array, " N"]:
+        return jnp.sum(jnp.where(feeds, units[None, :], 0.0), axis=1)
+
+    if observation.owed is not None:
+        position = position - of_children(observation.owed)
+    request = order(position)
+    for _ in range(height(parent)):  # one level of the tree after the other
+        request = order(position - of_children(request))
+    return request
 
 
 def catchment_share(

@@ -17,7 +17,7 @@ from draingym.simulator.adapters.scene import Painter, Scene
 from draingym.simulator.adapters.vector_env import InventoryVectorEnv
 from draingym.simulator.batch import KEPT, batch_last, batch_returns, chunked_value_and_grad
 from draingym.simulator.batch_axis import vmap_last
-from draingym.simulator.checks import check_requests
+from draingym.simulator.checks import check_requests, check_stock
 from draingym.simulator.core import Simulator, discounted_return
 from draingym.simulator.draws import (
     hard_draw,
@@ -63,8 +63,10 @@ from draingym.simulator.scenarios.series import (
 )
 from draingym.simulator.scenarios.windows import Windows, make_windows, window
 from draingym.simulator.types import (
+    MOST_UNITS,
     Drain,
     DrainKernel,
+    Dynamics,
     History,
     Initial,
     Observation,
@@ -81,11 +83,13 @@ from draingym.simulator.types import (
 __all__ = [
     "HISTORY_LENGTH",
     "KEPT",
+    "MOST_UNITS",
     "Acted",
     "Demand",
     "Deterministic",
     "Drain",
     "DrainKernel",
+    "Dynamics",
     "Economics",
     "EnvState",
     "FunctionalEnv",
@@ -123,6 +127,7 @@ __all__ = [
     "batch_last",
     "batch_returns",
     "check_requests",
+    "check_stock",
     "chunked_value_and_grad",
     "demand_level",
     "demand_lift",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from draingym.simulator.checks import check_waiting, countable
 from draingym.simulator.dynamics import act, observe, settle
 from draingym.simulator.types import (
     DrainKernel,
+    Dynamics,
     Params,
     Policy,
     PyTree,
@@ -28,16 +30,11 @@ class Simulator:
 
     Attributes:
         kernel: Which node ships how much, and at what cost.
-        whole_units: Shipments between nodes are whole units (fulfilment worlds) rather than real
-            (classic problems defined on reals).
-        hold_requests: A parent owes its children what it cannot ship, rather than forgetting it.
-        ship_arrivals: A parent can ship what arrives in the same period.
+        dynamics: How shipments between nodes work.
     """
 
     kernel: DrainKernel
-    whole_units: bool = True
-    hold_requests: bool = False
-    ship_arrivals: bool = False
+    dynamics: Dynamics = field(default_factory=Dynamics)
 
     def prepare(self, params: Params, scenario: Scenario) -> Scenario:
         """Return the scenario with everything computed that no action can change.
@@ -48,15 +45,26 @@ class Simulator:
         return replace(scenario, series=replace(scenario.series, exogenous=exogenous))
 
     def reset(self, params: Params, scenario: Scenario) -> State:
-        """Return the state in which a trajectory starts."""
+        """Return the state in which a trajectory starts.
+
+        Raises:
+            ValueError: If customers wait though the kernel has no backlog, or the network holds
+                more than ``MOST_UNITS`` whole units. Inside ``jit``, where the number is not
+                known, stock above it becomes NaN, and so does everything that follows.
+        """
         initial = scenario.initial
-        none = jnp.zeros_like(initial.on_hand)
+        check_waiting(self.kernel, initial.history)
+        waiting = initial.history.waiting
+        on_hand = initial.on_hand
+        if self.dynamics.whole_units:
+            on_hand = countable(on_hand, initial.pipeline)
+        none = jnp.zeros_like(on_hand)
         return State(
-            on_hand=initial.on_hand,
+            on_hand=on_hand,
             pipeline=initial.pipeline,
-            waiting=none if initial.history.waiting is None else initial.history.waiting,
+            waiting=none if waiting is None else waiting,
             memory=self.kernel.init(params.kernel, initial.history),
-            owed=none if self.hold_requests else None,
+            owed=none if self.dynamics.hold_requests else None,
         )
 
     def step(
@@ -78,15 +86,7 @@ class Simulator:
             ``draingym.simulator.draws``. Values are the same with gradients on or off.
         """
         observation = observe(params, state, series)
-        acted = act(
-            params,
-            state,
-            action,
-            series,
-            whole_units=self.whole_units,
-            hold_requests=self.hold_requests,
-            ship_arrivals=self.ship_arrivals,
-        )
+        acted = act(params, state, action, series, self.dynamics)
         memory, drain = self.kernel.drain(
             params.kernel, state.memory, acted.available, series.exogenous, series.drain_uniform
         )

@@ -78,6 +78,7 @@ def round_shipments(
     parent: Int[Array, " N"],
     stock: Float[Array, " N"],
     uniform: Float[Array, " N"],
+    room: Float[Array, ""] | float = float("inf"),
 ) -> Float[Array, " N"]:
     """Round what parents ship to their children to whole units, at random and feasibly.
 
@@ -92,13 +93,14 @@ def round_shipments(
         stock: [N] whole units on hand, the limit of what a node ships to its children.
         uniform: [N] in [0, 1); entry ``parent[n]`` is used for node ``n`` (the vendor uses the
             last, which is a leaf's).
+        room: Whole units, the limit of what the vendor ships to all roots together.
 
     Returns:
         [N] whole units. The derivative is that of ``amount`` (straight through).
     """
     nodes = jnp.arange(amount.shape[0])
     siblings = (parent[:, None] == parent[None, :]) & (nodes[None, :] <= nodes[:, None])
-    limit = jnp.where(parent >= 0, stock[parent], jnp.inf)
+    limit = jnp.where(parent >= 0, stock[parent], room)
     u = uniform[parent]
     cumulated = siblings.astype(amount.dtype) @ amount
     # 1 - u may round up to a whole unit in float32: the parent's stock is a limit whatever u is.

@@ -4,7 +4,8 @@
 2. act: every node requests units from its parent (roots from the vendor). A parent that is short
    rations in proportion to the requests. What it cannot ship is forgotten, or owed and shipped
    first of all when stock comes (``hold_requests``). The vendor is never short, but may ship a
-   share of an order only (``Series.fill_rate``); the rest is cancelled. A parent ships from the
+   share of an order only (``Series.fill_rate``); the rest is cancelled. Where units are whole, it
+   ships no more than ``MOST_UNITS`` allow the network to hold. A parent ships from the
    stock it holds when the period starts; with ``ship_arrivals`` also from what arrives this
    period of earlier shipments (so that a node can pass goods on at once, and stores nothing);
 3. arrivals: what is due this period, shipments with a lead time of zero included, is stowed. A
@@ -15,7 +16,8 @@
 A unit shipped in period t with a lead time of l can be sold from period t + l on, and be shipped
 on by a parent from period t + l (``ship_arrivals``) or t + l + 1.
 
-``act`` and ``settle`` are what the simulator and the oracle share: they differ in step 4 alone.
+What differs from problem to problem is a value of ``Dynamics``. ``act`` and ``settle`` are what the
+simulator and the oracle share: they differ in step 4 alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from draingym.simulator.draws import lesser, round_shipments, split_shipments
-from draingym.simulator.types import Drain, Observation, Params, PyTree, Series, State, Transition
+from draingym.simulator.types import (
+    MOST_UNITS,
+    Drain,
+    Dynamics,
+    Observation,
+    Params,
+    PyTree,
+    Series,
+    State,
+    Transition,
+)
 
 
 @jax.tree_util.register_dataclass
@@ -80,24 +92,23 @@ def act(
     state: State,
     action: Float[Array, " N"],
     series: Series,
-    *,
-    whole_units: bool,
-    hold_requests: bool = False,
-    ship_arrivals: bool = False,
+    dynamics: Dynamics,
 ) -> Acted:
     """Ship what was requested, as far as parents can, and stow what arrives.
 
     ``shipped_n = claim_n * min(1, stock_parent / claims of the parent's children)``, where a claim
     is the request, plus what is owed. Roots get ``request * fill_rate`` from the vendor.
 
+    Whole units are counted exactly: a claim is cut to ``MOST_UNITS``, and what roots get together
+    to what is left of ``MOST_UNITS`` by all that is on hand or in transit, in proportion.
+
     Args:
         params: Costs, limits and structure.
         state: The state at the end of the last period.
         action: [N] units requested by each node from its parent; negative requests count as 0.
         series: The period's exogenous values, without the time axis.
-        whole_units: Round shipments to whole units (randomised, straight-through derivative).
-        hold_requests: Parents owe what they cannot ship.
-        ship_arrivals: Parents ship what arrives this period, too.
+        dynamics: Whether units are whole (rounded at random, straight-through derivative), claims
+            are held, and arrivals shipped on.
 
     Returns:
         The flows of the period up to the drain.
@@ -105,8 +116,10 @@ def act(
     Gradients:
         Exact almost everywhere on reals; the kinks are at a request of 0 and where a parent's
         stock equals its claims (derivative of the side that is not short). Through the rounding,
-        straight through.
+        straight through. A claim above ``MOST_UNITS`` has none; where roots' orders are cut, it is
+        that of the cut orders.
     """
+    whole_units, ship_arrivals = dynamics.whole_units, dynamics.ship_arrivals
     requested = jnp.where(exists(params, series), jnp.maximum(action, 0.0), 0.0)
     claim = requested if state.owed is None else requested + state.owed
     parent = params.parent
@@ -115,26 +128,34 @@ def act(
     due = state.pipeline[0] if state.pipeline.shape[0] > 0 else jnp.zeros_like(state.on_hand)
     stock = state.on_hand + due if ship_arrivals else state.on_hand
 
+    if whole_units:
+        claim = jnp.where(claim > MOST_UNITS, MOST_UNITS, claim)
     amount = claim
     if series.fill_rate is not None:
         amount = amount * jnp.where(parent >= 0, 1.0, series.fill_rate)
+    room, bought = jnp.full((), jnp.inf), jnp.ones(())  # what the vendor may ship, part of orders
+    if whole_units:
+        held = jnp.sum(state.on_hand) + jnp.sum(state.pipeline)
+        room = MOST_UNITS - jnp.where(held > MOST_UNITS, MOST_UNITS, held)
+        orders = jnp.sum(jnp.where(parent >= 0, 0.0, amount))
+        bought = jnp.where(orders > room, room / jnp.where(orders > 0, orders, 1.0), 1.0)
     transferred = jnp.zeros_like(state.on_hand)
     unmet = jnp.zeros_like(parent, bool)  # whether the node's parent is short
     if nodes == 1:  # no node has a parent: nothing to ration
         if whole_units:
-            amount = round_shipments(amount, parent, stock, series.round_uniform)
+            amount = round_shipments(amount * bought, parent, stock, series.round_uniform, room)
     else:
         feeds = parent[None, :] == jnp.arange(nodes)[:, None]
         demanded = total_of(feeds, claim)
         short = demanded > stock
         # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
         fill = jnp.where(short, stock / jnp.where(demanded > 0, demanded, 1.0), 1.0)
-        # A child's part of what it claims: one for roots.
-        part = total_of(feeds.T, fill) + jnp.where(parent >= 0, 0.0, 1.0)
+        # A node's part of what it claims.
+        part = total_of(feeds.T, fill) + jnp.where(parent >= 0, 0.0, bought)
         unmet = total_of(feeds.T, short.astype(stock.dtype)) > 0
         amount = amount * part
         if whole_units:
-            amount = round_shipments(amount, parent, stock, series.round_uniform)
+            amount = round_shipments(amount, parent, stock, series.round_uniform, room)
             transferred = total_of(feeds, amount)
         else:
             # Rationed shipments add up to the stock only to rounding error: stock is a limit.
@@ -155,7 +176,9 @@ def act(
         # Never below zero: what left is at most the stock, and what is added is not negative.
         available=(stock - transferred) + (pieces[0] if ship_arrivals else stowed),
         pipeline=pieces[1:] + later,
-        owed=jnp.where(unmet, jnp.maximum(claim - shipped, 0.0), 0.0) if hold_requests else None,
+        owed=jnp.where(unmet, jnp.maximum(claim - shipped, 0.0), 0.0)
+        if dynamics.hold_requests
+        else None,
     )
 
 

@@ -45,9 +45,8 @@ class LocalDemand:
 
     def init(self, params: LocalDemandParams, history: History) -> Float[Array, " N"]:
         """Return the units of demand that wait at the start."""
-        if history.waiting is None or not self.backlog:
-            return jnp.zeros_like(params.unit_ship_cost)
-        return history.waiting
+        waiting = history.waiting
+        return jnp.zeros_like(params.unit_ship_cost) if waiting is None else waiting
 
     def drain(
         self,

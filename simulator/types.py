@@ -16,6 +16,19 @@ from jaxtyping import Array, Bool, Float, Int
 
 PyTree = Any
 
+# Whole units of one product that a network holds at most, on hand and in transit: half of the
+# 2**24 up to which float32 counts exactly, so that what is owed can be added to stock.
+MOST_UNITS = 2**23
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dynamics:
+    """How shipments between nodes work; the same for the simulator and the oracle."""
+
+    whole_units: bool = True  # ship whole units (fulfilment worlds), not reals (classic problems)
+    hold_requests: bool = False  # a parent owes its children what it cannot ship; else forgotten
+    ship_arrivals: bool = False  # a parent can ship what arrives in the same period
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +63,8 @@ class History:
     outbound: Float[Array, "H N"]  # units
     ship_cost: Float[Array, "H N"]  # currency
     available: Float[Array, "H N"]  # units
-    waiting: Float[Array, " N"] | None = None  # units owed to customers at the start; None is none
+    # Units owed to customers at the start; None is none, and all that lost sales allow.
+    waiting: Float[Array, " N"] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -200,6 +214,11 @@ class DrainKernel(Protocol):
     @property
     def num_uniforms(self) -> int:
         """How many uniforms a period's draw uses, ``K``."""
+        ...
+
+    @property
+    def backlog(self) -> bool:
+        """Whether demand that finds no stock waits; without one, nobody may wait at the start."""
         ...
 
     def prepare(self, params: PyTree, series: Series) -> PyTree:

@@ -10,12 +10,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import ibis
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from draingym.common.arrays import FloatArray, IntArray
+from draingym.common.arrays import IntArray
 from draingym.common.atomic import atomic_folder
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km

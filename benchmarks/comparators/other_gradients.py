@@ -75,6 +75,11 @@ class ScoredDrain:
         """Return the kernel's."""
         return self.kernel.num_uniforms
 
+    @property
+    def backlog(self) -> bool:
+        """Return the kernel's."""
+        return self.kernel.backlog
+
     def prepare(self, params: LearnedParams, series: Series) -> Exogenous:
         """Return what the kernel prepares."""
         return self.kernel.prepare(params, series)
@@ -139,6 +144,11 @@ class GumbelDrain:
     def num_uniforms(self) -> int:
         """Return N times K + 3: of atoms and tail, of the tail's draw, and of the cost."""
         return self.kernel.num_nodes * (self.kernel.config.num_atoms + 3)
+
+    @property
+    def backlog(self) -> bool:
+        """Return the kernel's."""
+        return self.kernel.backlog
 
     def prepare(self, params: LearnedParams, series: Series) -> Exogenous:
         """Return what the kernel prepares."""

@@ -206,6 +206,7 @@ def replay_policies(
                 plan.policy,
                 params,
                 Scenario(initial=initial, series=part),
+                dynamics=oracle.dynamics,
                 key=jax.random.fold_in(jax.random.key(seed), block),
                 seed=seed,
             )

@@ -20,6 +20,7 @@ from draingym.oracle import Systems, estimate_rates, run, sample_latent, to_even
 from draingym.oracle.replays.environment import OracleRun
 from draingym.simulator import (
     HISTORY_LENGTH,
+    Dynamics,
     History,
     Initial,
     Params,
@@ -130,6 +131,7 @@ def measure(
         policy,
         parameters,
         setting.scenario,
+        dynamics=Dynamics(),
         key=key_policy,
         seed=seed,
         record=True,

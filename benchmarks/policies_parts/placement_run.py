@@ -257,7 +257,10 @@ class PlacementRun:
 
         def labelled(policies: Policies, k: int) -> Any:
             chosen = self.explored(policies, k)
-            return label(chosen, oracle, whole.params, scenario, history, products=trained, seed=k)
+            return label(
+                chosen, oracle, whole.params, scenario, history,
+                dynamics=whole.simulator.dynamics, products=trained, seed=k,
+            )  # fmt: skip
 
         def retrained(checkpoint: Checkpoint, policies: Policies, k: int) -> Policies:
             # From a new start: training that goes on may find nothing better, and would return a

@@ -99,10 +99,14 @@ def peer_rows(folder: Path | None) -> list[Row]:
     four = serial_line(
         lead_times=(1, 4, 4), holding_cost=(0.01, 0.02, 0.03), unmet_cost=0.1, demand=customers
     )
-    # They also owe each other what they could not ship.
+
+    def holding(simulator: Simulator) -> Simulator:
+        """They also owe each other what they could not ship."""
+        return replace(simulator, dynamics=replace(simulator.dynamics, hold_requests=True))
+
     owing = {
-        "or-gym": (replace(three[0], hold_requests=True), *three[1:]),
-        "gym-invmgmt": (replace(four[0], hold_requests=True), *four[1:]),
+        "or-gym": (holding(three[0]), *three[1:]),
+        "gym-invmgmt": (holding(four[0]), *four[1:]),
         "stockpyl": serial_in_transit(),
     }
     rows = []

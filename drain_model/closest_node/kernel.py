@@ -185,6 +185,11 @@ class ClosestNode:
         """How many uniforms a period's draw uses, ``1 + 2 M``."""
         return 1 + 2 * self.max_orders
 
+    @property
+    def backlog(self) -> bool:
+        """No: what finds no stock is lost."""
+        return False
+
     def prepare(self, params: ClosestNodeParams, series: Series) -> Orders:
         """Draw the orders of all periods.
 

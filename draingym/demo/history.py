@@ -14,6 +14,7 @@ from draingym.oracle.systems import Systems, build_systems
 from draingym.policies import Historical, OrderUpToParams, tree_of
 from draingym.simulator import (
     HISTORY_LENGTH,
+    Dynamics,
     History,
     Initial,
     Scenario,
@@ -101,6 +102,7 @@ def run_history(world: World, config: LoopConfig) -> OracleRun:
         yesterday.policy,
         yesterday.params,
         Scenario(initial=initial, series=series),
+        dynamics=Dynamics(),
         key=key_policy,
         seed=config.seed,
         record=True,

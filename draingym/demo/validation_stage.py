@@ -106,6 +106,7 @@ def _trace(run: Run, truth: World) -> Figures:
             run.policies[name],
             run.parameters[name],
             scenario,
+            dynamics=setting.simulator.dynamics,
             key=key_policy,
             seed=run.config.seed,
         ).trajectory.transitions

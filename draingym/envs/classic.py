@@ -11,16 +11,8 @@ import numpy as np
 
 from draingym import simulator
 from draingym.envs.rendering import TreePicture
-from draingym.simulator import (
-    FunctionalEnv,
-    LocalDemand,
-    LocalDemandParams,
-    Normal,
-    Scenario,
-    Simulator,
-    make_params,
-    scenario_from_views,
-)
+from draingym.simulator import FunctionalEnv, Normal, Scenario
+from draingym.simulator.problems.classic import Problem
 
 
 def single_store(
@@ -73,13 +65,14 @@ def serial(
     sd_demand: float = 2.0,
     horizon: int = 100,
 ) -> FunctionalEnv:
-    """A serial line, upstream to downstream, whose last stage sells with backlog.
+    """A serial line, upstream to downstream, that sells with backlog; ``simulator.serial_line``.
 
-    Demand is normal, clipped at zero. Every stage starts with its lead time's mean demand. An
-    action of 1 requests four periods' mean demand.
+    Demand is normal, clipped at zero. Every stage starts with the mean demand of its lead time and
+    a period. An action of 1 requests four periods' mean demand.
 
     Args:
-        lead_times: Periods from the stage before (the vendor for the first) to each stage.
+        lead_times: Periods from the stage before (the vendor for the first) to each stage; at least
+            0 for the last and 1 for the others.
         holding_costs: Currency per unit on hand at a period's end, by stage.
         unmet_cost: Currency per unit that waits at a period's end.
         mean_demand: Units a period.
@@ -90,11 +83,13 @@ def serial(
         The problem.
 
     Raises:
-        ValueError: If stages have no lead time or cost each, a lead time, a cost or the deviation
-            is negative, the mean is not positive, or the horizon is below 1.
+        ValueError: If stages have no lead time or cost each, a lead time is too short, a cost or
+            the deviation is negative, the mean is not positive, or the horizon is below 1.
 
     Source:
-        The four-stage line of Clark and Scarf's problem in the literature on learned policies.
+        Clark and Scarf (1960). At the defaults, the four-stage line of the literature on learned
+        policies, the optimum is 10.73 a period: echelon levels (83.2, 72.8, 49.0, 32.35), which
+        are local levels (10.4, 23.8, 16.65, 32.35).
     """
     stages = len(lead_times)
     if stages < 1 or len(holding_costs) != stages:
@@ -102,16 +97,19 @@ def serial(
             f"lead_times has {stages} entries, holding_costs {len(holding_costs)}, must be the "
             "same, at least 1"
         )
-    share = np.zeros((stages, 1), np.float32)
-    share[-1] = 1.0
-    return _tree(
-        parent=range(-1, stages - 1),
+    if not mean_demand > 0:
+        raise ValueError(f"mean_demand is {mean_demand}, must be above 0 units")
+    demand = Normal(means=(mean_demand,), sds=(sd_demand,))
+    return _stocked(
+        simulator.serial_line(
+            lead_times=lead_times,
+            holding_cost=holding_costs,
+            unmet_cost=unmet_cost,
+            demand=demand,
+        ),
         names=[*(f"stage {i + 1}" for i in range(stages - 1)), "store"],
         lead_times=lead_times,
-        holding_cost=holding_costs,
-        unmet_cost=unmet_cost,
-        share=share,
-        demand=Normal(means=(mean_demand,), sds=(sd_demand,)),
+        flow=np.full(stages, mean_demand),
         horizon=horizon,
     )
 
@@ -127,15 +125,17 @@ def one_warehouse_many_stores(
     correlation: float = 0.5,
     horizon: int = 100,
 ) -> FunctionalEnv:
-    """One warehouse that feeds stores, which sell with backlog.
+    """One warehouse that feeds stores, which sell with backlog; see ``simulator.transshipment``.
 
-    The demand of store i has mean ``3 + 4 (i + 1/2) / n`` and a deviation of 0.3 times that; all
-    pairs of stores have the same correlation, and demand is clipped at zero. Every node starts with
-    its lead time's mean demand. An action of 1 requests four periods' mean demand.
+    It differs from that problem in two things: the warehouse is charged for what it keeps, and
+    demand is drawn with other means and clipped at zero. The demand of store i has mean
+    ``3 + 4 (i + 1/2) / n`` and a deviation of 0.3 times that; all pairs of stores have the same
+    correlation. Every node starts with the mean demand of its lead time and a period. An action of
+    1 requests four periods' mean demand.
 
     Args:
         num_stores: ``n``, at least 1.
-        warehouse_lead_time: Periods from vendor to warehouse.
+        warehouse_lead_time: Periods from vendor to warehouse, at least 1.
         store_lead_time: Periods from warehouse to stores.
         warehouse_holding_cost: Currency per unit on hand at a period's end.
         holding_cost: The same, at the stores.
@@ -147,12 +147,14 @@ def one_warehouse_many_stores(
         The problem.
 
     Raises:
-        ValueError: If there is no store, a lead time or a cost is negative, the correlation is not
-            in [0, 1], or the horizon is below 1.
+        ValueError: If there is no store, a lead time is too short, a cost is negative, the
+            correlation is not in [0, 1], or the horizon is below 1.
 
     Source:
         The one-warehouse, many-stores problem of hindsight differentiable policy optimisation; the
-        means are ours.
+        means are ours. Policies that keep nothing in the warehouse cost at least
+        ``policies.bounds.optimal.transshipment_bound`` (Federgruen and Zipkin 1984), and equal
+        fractiles come within 0.3% of it.
     """
     if num_stores < 1:
         raise ValueError(f"num_stores is {num_stores}, must be at least 1")
@@ -160,60 +162,54 @@ def one_warehouse_many_stores(
     demand = Normal(
         means=tuple(mean.tolist()), sds=tuple((0.3 * mean).tolist()), correlation=correlation
     )
-    return _tree(
-        parent=[-1] + [0] * num_stores,
+    return _stocked(
+        simulator.transshipment(
+            demand=demand,
+            warehouse_lead_time=warehouse_lead_time,
+            store_lead_time=store_lead_time,
+            warehouse_holding_cost=warehouse_holding_cost,
+            holding_cost=holding_cost,
+            unmet_cost=unmet_cost,
+        ),
         names=["warehouse", *(f"store {i + 1}" for i in range(num_stores))],
         lead_times=[warehouse_lead_time] + [store_lead_time] * num_stores,
-        holding_cost=[warehouse_holding_cost] + [holding_cost] * num_stores,
-        unmet_cost=unmet_cost,
-        share=np.eye(num_stores + 1, num_stores, -1, dtype=np.float32),
-        demand=demand,
+        flow=np.append(mean.sum(), mean),
         horizon=horizon,
     )
 
 
-def _tree(
+def _stocked(
+    problem: Problem,
     *,
-    parent: Sequence[int],
     names: Sequence[str],
     lead_times: Sequence[int],
-    holding_cost: Sequence[float],
-    unmet_cost: float,
-    share: np.ndarray,
-    demand: Normal,
+    flow: np.ndarray,
     horizon: int,
 ) -> FunctionalEnv:
-    """Return a tree with fixed lead times, normal demand and backlog, in real units."""
-    _check_horizon(horizon)
-    if min(lead_times) < 0:
-        raise ValueError(f"lead_times is {lead_times}, must be at least 0 periods each")
-    if not (demand.mean > 0).all():
-        raise ValueError(f"demand has means {demand.mean}, must be > 0 units")
-    tree = list(parent)
-    kernel = LocalDemandParams(share=jnp.asarray(share), unit_ship_cost=jnp.zeros(len(tree)))
-    holding = np.asarray(holding_cost)
-    params = make_params(tree, kernel, holding_cost=holding, unmet_cost=unmet_cost)
-    lead = np.eye(max(lead_times) + 1)[np.asarray(lead_times)]
-    flow = share @ demand.mean  # mean demand behind each node, its children's included
-    for child in reversed(range(len(tree))):
-        if tree[child] >= 0:
-            flow[tree[child]] += flow[child]
-    start = flow * (np.asarray(lead_times) + 1)
-    shape = (horizon, demand.regions)
+    """Return a problem of ``simulator`` whose nodes start with the demand behind them.
 
-    def sample(key: jax.Array) -> Scenario:
-        key_demand, key_noise = jax.random.split(key)
-        units = demand.sample(key_demand, shape)
-        scenario = scenario_from_views(units, lead, key_noise, on_hand=start)
-        expected = jnp.broadcast_to(jnp.asarray(demand.mean, jnp.float32)[None], shape)
-        return replace(scenario, series=replace(scenario.series, forecast=expected))
+    Args:
+        problem: The problem.
+        names: Of the nodes.
+        lead_times: Periods to each node.
+        flow: [N] mean demand behind each node, units a period.
+        horizon: Periods of an episode.
+    """
+    _check_horizon(horizon)
+    line, params, sample = problem
+    on_hand = jnp.asarray(flow * (np.asarray(lead_times) + 1), jnp.float32)
+    parent = np.asarray(params.parent).tolist()
+
+    def stocked(key: jax.Array) -> Scenario:
+        scenario = sample(key, horizon)
+        return replace(scenario, initial=replace(scenario.initial, on_hand=on_hand))
 
     return FunctionalEnv(
-        simulator=Simulator(kernel=LocalDemand(backlog=True), whole_units=False),
+        simulator=line,
         params=params,
-        sample=sample,
+        sample=stocked,
         max_action=4.0 * flow,
-        painter=lambda: TreePicture(tree, names, full=8.0 * float(flow.max())),
+        painter=lambda: TreePicture(parent, names, full=8.0 * float(flow.max())),
     )
 
 

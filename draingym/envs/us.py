@@ -18,6 +18,7 @@ from draingym.drain_model import ClosestNode, ClosestNodeParams
 from draingym.envs.rendering import MapPicture
 from draingym.envs.shipped import shipped_checkpoint
 from draingym.simulator import (
+    Dynamics,
     Economics,
     FunctionalEnv,
     LocalDemand,
@@ -217,7 +218,9 @@ def pricing(
         response=make_price_response(lift),
     )
     return _environment(
-        PricedSimulator(kernel=PricedDemand(kernel=LocalDemand()), whole_units=False),
+        PricedSimulator(
+            kernel=PricedDemand(kernel=LocalDemand()), dynamics=Dynamics(whole_units=False)
+        ),
         kernel_params,
         network,
         sold,

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.systems import Systems
-from draingym.simulator.checks import check_requests
+from draingym.simulator.checks import check_requests, check_stock
 from draingym.simulator.dynamics import Acted, act, observe, settle
 from draingym.simulator.types import (
     Drain,
+    Dynamics,
     Observation,
     Params,
     Policy,
@@ -56,10 +57,10 @@ def _at(series: Series, t: Array) -> Series:
     return sliced
 
 
-@partial(jax.jit, static_argnames=("policy", "whole_units"))
+@partial(jax.jit, static_argnames=("policy", "dynamics"))
 def _before(
     policy: Policy,
-    whole_units: bool,
+    dynamics: Dynamics,
     params: Params,
     policy_params: PyTree,
     state: State,
@@ -72,7 +73,7 @@ def _before(
     def one(state: State, now: Series, key: Array) -> tuple[Observation, Array, Acted]:
         observation = observe(params, state, now)
         action = policy.apply(policy_params, observation, key)
-        return observation, action, act(params, state, action, now, whole_units=whole_units)
+        return observation, action, act(params, state, action, now, dynamics)
 
     result: tuple[Observation, Array, Acted] = jax.vmap(one)(state, _at(series, t), keys)
     return result
@@ -104,6 +105,7 @@ def run(
     policy_params: PyTree,
     scenario: Scenario,
     *,
+    dynamics: Dynamics,
     key: Array | None = None,
     seed: int = 0,
     rates: PeriodRates | None = None,
@@ -126,6 +128,8 @@ def run(
         policy: What acts; hashable.
         policy_params: Its parameters.
         scenario: Leaves with a leading product axis [P, ...] and [P, T, ...].
+        dynamics: How shipments between nodes work: the simulator's, where a policy is judged that
+            was trained in one.
         key: For policies that draw at random; fixed when not given.
         seed: Seed of the cost noise.
         rates: Rates that change over time, by absolute period, in place of the systems' own.
@@ -139,12 +143,20 @@ def run(
         promise and that met no stock are ``lost`` at the node nearest to the customer.
 
     Raises:
-        ValueError: If the scenario's periods are not among the views', or its products or nodes
-            are not those of the systems, or the policy requests a number of units that is not
-            finite, or negative (naming node, period and value).
+        ValueError: If the dynamics are those of real units, customers wait at the start (the
+            emulated systems have no backlog), or a product starts with more than ``MOST_UNITS``; if
+            the scenario's periods are not among the views', or its products or nodes are not those
+            of the systems; or if the policy requests a number of units that is not finite, or
+            negative (naming node, period and value).
     """
+    if not dynamics.whole_units:
+        msg = "dynamics.whole_units is False, must be True: the emulated systems ship whole units"
+        raise ValueError(msg)
     series = replace(scenario.series, exogenous=None)
     initial = scenario.initial
+    if initial.history.waiting is not None:
+        msg = "initial.history.waiting is given, must be None: the emulated systems have no backlog"
+        raise ValueError(msg)
     periods = np.asarray(series.period)
     shape = (systems.num_products, systems.num_nodes)
     if initial.on_hand.shape != shape:
@@ -163,18 +175,20 @@ def run(
     keys = jax.vmap(lambda k: jax.random.split(k, horizon))(
         jax.random.split(jax.random.key(0) if key is None else key, shape[0])
     )
+    check_stock(initial.on_hand, initial.pipeline)
     state = State(
         on_hand=jnp.asarray(initial.on_hand),
         pipeline=jnp.asarray(initial.pipeline),
         waiting=jnp.zeros(shape),
         memory=jnp.zeros((shape[0], 0)),
+        owed=jnp.zeros(shape) if dynamics.hold_requests else None,
     )
     transitions: list[Transition] = []
     outcomes: list[PeriodOutcome] = []
     for step in range(horizon):
         t = jnp.asarray(step, jnp.int32)
         observation, action, acted = _before(
-            policy, True, params, policy_params, state, series, t, keys[:, step]
+            policy, dynamics, params, policy_params, state, series, t, keys[:, step]
         )
         check_requests(np.asarray(action)[:, None, :], start=start + step)
         available = whole("available", acted.available)

@@ -30,7 +30,8 @@ def fingerprint(
     columns = [getattr(views, f.name) for f in fields(views)]
     if isinstance(decision, Decision):
         leaves = [np.asarray(x) for x in jax.tree.leaves((decision.params, setting.params))]
-        what: list[Any] = [type(decision.policy).__qualname__, *_leaves(decision.policy), *leaves]
+        policy = decision.policy
+        what: list[Any] = [type(policy).__qualname__, *_leaves(policy), *leaves, setting.dynamics]
     else:
         what = [decision]
     if isinstance(setting.rates, PeriodRates):

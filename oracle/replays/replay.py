@@ -127,6 +127,7 @@ def _by_policy(
         decision.policy,
         decision.params,
         setting.scenario(start, horizon, seed),
+        dynamics=setting.dynamics,
         key=jax.random.fold_in(jax.random.key(seed), 1),
         seed=seed,
         serve=serve,

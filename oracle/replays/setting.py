@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import jax
@@ -17,6 +17,7 @@ from draingym.oracle.replays.latents import sample_latent
 from draingym.oracle.systems import Systems, build_systems
 from draingym.simulator import (
     HISTORY_LENGTH,
+    Dynamics,
     Economics,
     History,
     Initial,
@@ -44,6 +45,7 @@ class ReplaySetting:
     systems: Systems
     params: Params  # costs and structure for the simulator's dynamics
     known_periods: int  # periods that forecasts and attributes are estimated from
+    dynamics: Dynamics = field(default_factory=Dynamics)  # how shipments between nodes work
 
     @property
     def num_periods(self) -> int:

@@ -27,6 +27,7 @@ from scipy.optimize import linprog
 
 from draingym.drain_model import ClosestNode
 from draingym.simulator import LocalDemand, Params, Scenario, Simulator
+from draingym.simulator.checks import check_waiting
 
 FloatArray = NDArray[np.float64]
 
@@ -72,11 +73,13 @@ def hindsight_plan(simulator: Simulator, params: Params, scenario: Scenario) -> 
     Raises:
         TypeError: If the kernel is another.
         ValueError: If shipments arrive in rounded pieces, which no linear program follows; if
-            storage above capacity is cheaper than within it; or if HiGHS finds no optimum.
+            customers wait at the start though the kernel has no backlog; if storage above
+            capacity is cheaper than within it; or if HiGHS finds no optimum.
     """
     series = jax.tree.map(np.asarray, scenario.series)
-    if simulator.whole_units and series.split_uniform is not None:
+    if simulator.dynamics.whole_units and series.split_uniform is not None:
         raise ValueError("series.split_uniform is given with whole units, must be None")
+    check_waiting(simulator.kernel, scenario.initial.history)
     customers = _customers(simulator, params, scenario)
     return _Model(simulator, params, scenario, customers).solve()
 
@@ -295,8 +298,9 @@ class _Model:
                     had + float(due[t, n]),
                 )
                 if len(sent) > 0:  # what leaves was on the shelf, or came of earlier shipments
-                    came = arriving[1:] if self.simulator.ship_arrivals else []
-                    free = had + (float(due[t, n]) if self.simulator.ship_arrivals else 0.0)
+                    at_once = self.simulator.dynamics.ship_arrivals
+                    came = arriving[1:] if at_once else []
+                    free = had + (float(due[t, n]) if at_once else 0.0)
                     shelf.add([*sent, *before, *((c, -share) for c, share in came)], free)
                 if self.params.capacity is not None and np.isfinite(self.params.capacity[n]):
                     shelf.add(

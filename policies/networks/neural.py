@@ -221,6 +221,9 @@ class NeuralPlacement:
         fed = parent >= 0
         siblings = ((parent[:, None] == parent[None, :]) & fed[:, None]).astype(jnp.float32)
         stock = jnp.where(fed, observation.on_hand[parent], 0.0)
+        if observation.owed is not None:  # ships first of all
+            promised = siblings @ observation.owed
+            stock = jnp.where(stock >= promised, stock - promised, 0.0)
         total = siblings @ request
         spare = jnp.where(stock >= total, stock - total, 0.0)
         weight = request if priority is None else request * jnp.exp(priority)

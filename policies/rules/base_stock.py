@@ -8,8 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from draingym.policies.tree import Tree, catchment_share, echelon_position
+from draingym.policies.tree import Tree, catchment_share, echelon_position, order_upwards
 from draingym.simulator import Observation
+
+
+def positive(gap: Float[Array, "*N"]) -> Float[Array, "*N"]:
+    """Return ``max(gap, 0)``; at 0 the derivative is the gap's side."""
+    return jnp.where(gap >= 0, gap, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,28 +22,25 @@ class BaseStock:
     """Raise every node's inventory position to its base-stock level; the level is the parameter.
 
     ``request = max(level - position, 0)`` with ``position = on hand + in transit + owed by the
-    parent - waiting``. Gradients are exact almost everywhere; at a position equal to the level the
-    derivative is the request's side, 1.
+    parent - waiting - claimed by children`` (``policies.tree.order_upwards``). Optimal for a store
+    with backlog, and on serial lines. Gradients are exact almost everywhere; at a position equal to
+    the level the derivative is the request's side, 1.
     """
 
     initial_level: float = 0.0  # units
-    nodes: int | None = None  # that have a level each; one level for all when not given
+    parent: tuple[int, ...] | None = None  # of every node, -1 for the vendor; None is one store
 
     def init(self, key: Array) -> Float[Array, "*N"]:
-        """Return the level to start from, or one for every node."""
+        """Return the level to start from: a number for one store, or one for every node."""
         del key
-        return jnp.full(() if self.nodes is None else self.nodes, self.initial_level)
+        return jnp.full(() if self.parent is None else len(self.parent), self.initial_level)
 
     def apply(
         self, params: Float[Array, "*N"], observation: Observation, key: Array
     ) -> Float[Array, " N"]:
         """Return the units to request; ``params`` is one level for all nodes, or [N] levels."""
         del key
-        position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
-        if observation.owed is not None:
-            position = position + observation.owed
-        gap = params - position
-        return jnp.where(gap >= 0, gap, 0.0)
+        return order_upwards(self.parent, observation, lambda position: positive(params - position))
 
 
 @jax.tree_util.register_dataclass
@@ -67,8 +69,7 @@ def with_safety(mean: Float[Array, " N"], safety: Array) -> Float[Array, " N"]:
 
 def raise_to(tree: Tree, observation: Observation, target: Float[Array, " N"]) -> Array:
     """Return [N] units that raise every node's echelon position to its target."""
-    gap = target - echelon_position(tree, observation)
-    return jnp.where(gap >= 0, gap, 0.0)
+    return positive(target - echelon_position(tree, observation))
 
 
 def cover_target(

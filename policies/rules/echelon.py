@@ -8,19 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from draingym.policies.tree import descendants
+from draingym.policies.rules.base_stock import positive
+from draingym.policies.tree import descendants, net_stock, order_upwards, owed_to
 from draingym.simulator import Observation
-
-
-def _positive(gap: Array) -> Array:
-    """Return ``max(gap, 0)``; at 0 the derivative is the gap's side."""
-    return jnp.where(gap >= 0, gap, 0.0)
-
-
-def _ordered(observation: Observation) -> Array:
-    """Return [N] units on hand, in transit, and owed by the parent, less those waited for."""
-    position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
-    return position if observation.owed is None else position + observation.owed
 
 
 @jax.tree_util.register_dataclass
@@ -45,9 +35,10 @@ class CappedBaseStock:
 
     initial_level: float = 0.0  # units
     initial_cap: float = 0.0  # units
+    parent: tuple[int, ...] | None = None  # as of ``BaseStock``
 
     def init(self, key: Array) -> CappedParams:
-        """Return the level and cap to start from."""
+        """Return the level and cap to start from, for all nodes."""
         del key
         return CappedParams(
             level=jnp.asarray(self.initial_level), cap=jnp.asarray(self.initial_cap)
@@ -58,8 +49,12 @@ class CappedBaseStock:
     ) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
-        gap = _positive(params.level - _ordered(observation))
-        return jnp.where(gap <= params.cap, gap, params.cap)
+
+        def order(position: Float[Array, " N"]) -> Float[Array, " N"]:
+            gap = positive(params.level - position)
+            return jnp.where(gap <= params.cap, gap, params.cap)
+
+        return order_upwards(self.parent, observation, order)
 
 
 @jax.tree_util.register_dataclass
@@ -82,9 +77,10 @@ class ReorderPoint:
 
     initial_level: float = 0.0  # units
     initial_batch: float = 1.0  # units
+    parent: tuple[int, ...] | None = None  # as of ``BaseStock``
 
     def init(self, key: Array) -> ReorderPointParams:
-        """Return the level and batch to start from."""
+        """Return the level and batch to start from, for all nodes."""
         del key
         return ReorderPointParams(
             level=jnp.asarray(self.initial_level), batch=jnp.asarray(self.initial_batch)
@@ -95,8 +91,12 @@ class ReorderPoint:
     ) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
-        gap = params.level - _ordered(observation)
-        return jnp.where(gap >= 0, gap + params.batch, 0.0)
+
+        def order(position: Float[Array, " N"]) -> Float[Array, " N"]:
+            gap = params.level - position
+            return jnp.where(gap >= 0, gap + params.batch, 0.0)
+
+        return order_upwards(self.parent, observation, order)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -104,7 +104,8 @@ class EchelonBaseStock:
     """Raise every node's echelon position to its level; the [N] levels are the parameters.
 
     A node's echelon position is what is on hand at, and in transit to, it and all nodes below,
-    less what customers wait for. Optimal for serial lines. Gradients are exact almost everywhere.
+    less what customers wait for, and what its parent owes it. Optimal for serial lines. Gradients
+    are exact almost everywhere.
 
     Source: Clark and Scarf (1960).
     """
@@ -123,11 +124,8 @@ class EchelonBaseStock:
         """Return the units each node requests from its parent."""
         del key
         below: Bool[Array, "N N"] = jnp.asarray(descendants(self.parent))
-        stock = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
-        position = jnp.sum(jnp.where(below, stock[None, :], 0.0), axis=1)
-        if observation.owed is not None:
-            position = position + observation.owed
-        return _positive(params - position)
+        stock = jnp.sum(jnp.where(below, net_stock(observation)[None, :], 0.0), axis=1)
+        return positive(params - owed_to(observation, stock))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -157,8 +155,8 @@ class EqualFractile:
     ) -> Float[Array, " N"]:
         """Return the units the warehouse orders, and those the stores are allotted."""
         del key
-        position = _ordered(observation)
-        order = _positive(params - jnp.sum(position))
+        position = net_stock(observation)
+        order = positive(params - jnp.sum(position))
         due = observation.pipeline[0, 0] if observation.pipeline.shape[0] > 0 else 0.0
         mean, sd = jnp.asarray(self.mean), jnp.asarray(self.sd)
         need = position[1:] - mean  # what a store has, as deviations from its mean
@@ -172,4 +170,6 @@ class EqualFractile:
         last = jnp.max(jnp.where(z > ratio, ratio, -jnp.inf))
         level = jnp.max(jnp.where(ratio == last, z, -jnp.inf))
         level = jnp.where(last > -jnp.inf, level, jnp.min(ratio))  # nothing to share
-        return jnp.concatenate([order[None], _positive(mean + level * sd - position[1:])])
+        # What a store is owed is a part of what it gets, and is not requested again.
+        due_to_stores = owed_to(observation, position)[1:]
+        return jnp.concatenate([order[None], positive(mean + level * sd - due_to_stores)])

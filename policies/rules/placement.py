@@ -97,7 +97,8 @@ class DemandProportional:
     What a parent may place, ``push`` of its shelf, and what its children have is shared out so
     that all children end at the same periods of demand, as far as none has more already:
     ``request_n = max(demand_n / sum_m demand_m * (push * shelf + sum_m position_m) - position_n,
-    0)`` with m the parent's children.
+    0)`` with m the parent's children. What a child is owed is a part of what it gets, and is not
+    requested again.
 
     Source: allocation to equal run-out times; Silver, Pyke and Thomas (2017), section 11.4, for
     the idea; the reserve after Jackson (1988).
@@ -124,6 +125,8 @@ class DemandProportional:
         siblings = (parent[:, None] == parent[None, :]) & placed[:, None] & placed[None, :]
         together = siblings.astype(jnp.float32)
         shelf = jnp.where(placed, observation.on_hand[parent], 0.0)
+        if observation.owed is not None:  # it is still on the shelf, or does not exist yet
+            position = position - observation.owed
         pool = params.push * shelf + together @ position
         share = demand / jnp.maximum(together @ demand, 1e-9)
         bought = with_safety(params.buy_cover * demand, params.safety)

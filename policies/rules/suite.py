@@ -173,5 +173,5 @@ def serial_suite(parent: tuple[int, ...], *, most: ArrayLike) -> dict[str, Basel
         raise ValueError(f"most is {most} units, must be above 0")
     return {
         "echelon base stock": Baseline(EchelonBaseStock(parent=parent), {"": (top / 100.0, top)}),
-        "base stock, per node": Baseline(BaseStock(nodes=len(parent)), {"": (top / 100.0, top)}),
+        "base stock, per node": Baseline(BaseStock(parent=parent), {"": (top / 100.0, top)}),
     }

@@ -18,10 +18,10 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy import sparse
 
-from draingym.policies.rules.base_stock import raise_to, with_safety
+from draingym.policies.rules.base_stock import positive, raise_to, with_safety
 from draingym.policies.rules.linear import Program
 from draingym.policies.rules.placement import forecast_demand
-from draingym.policies.tree import Tree
+from draingym.policies.tree import Tree, net_stock
 from draingym.simulator import Observation
 
 FloatArray = NDArray[np.float64]
@@ -39,6 +39,11 @@ def _on_host(solve: Any, nodes: int, arguments: tuple[Any, ...]) -> Float[Array,
     shape = jax.ShapeDtypeStruct((nodes,), jnp.float32)
     result: Array = jax.pure_callback(call, shape, *arguments, vmap_method="broadcast_all")
     return result
+
+
+def _not_owed(observation: Observation, placed: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Return what is to be placed less what a node is owed already, which is shipped anyhow."""
+    return placed if observation.owed is None else positive(placed - observation.owed)
 
 
 @jax.tree_util.register_dataclass
@@ -85,13 +90,13 @@ class TransportPlacement:
         )
         request = raise_to(self.tree, observation, bought)
         demand = with_safety(params.place_cover * observation.forecast, params.safety)
-        position = observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
+        position = net_stock(observation)
         placed = _on_host(
             self._place,
             position.shape[0],
             (position, observation.on_hand, observation.active, demand, observation.price[None]),
         )
-        return jnp.where(self.tree.parent < 0, request, placed)
+        return jnp.where(self.tree.parent < 0, request, _not_owed(observation, placed))
 
     def _place(
         self,
@@ -197,12 +202,13 @@ class RollingHorizon:
         money = jnp.stack(
             [observation.price, observation.unit_cost, params.uplift, params.stock_value]
         )
-        return _on_host(
+        planned = _on_host(
             self._plan,
             observation.on_hand.shape[0],
             (money, observation.on_hand, observation.pipeline, observation.active,
              observation.forecast),
         )  # fmt: skip
+        return _not_owed(observation, planned)
 
     def _plan(
         self,

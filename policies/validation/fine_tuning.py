@@ -25,7 +25,7 @@ from draingym.drain_model import Checkpoint, DrainConfig, DrainData, train
 from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.validation.one_step import visited
 from draingym.policies.validation.validate import World
-from draingym.simulator import Params, Policy, PyTree, Scenario
+from draingym.simulator import Dynamics, Params, Policy, PyTree, Scenario
 
 Policies = Mapping[str, tuple[Policy, PyTree]]
 MAX_ROUNDS = 4
@@ -73,6 +73,7 @@ def label(
     scenario: Scenario,
     history: DrainData,
     *,
+    dynamics: Dynamics,
     products: NDArray[np.int64] | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -87,6 +88,7 @@ def label(
         scenario: Of all products, from a period from which on the policies act.
         history: The log's panel up to the scenario's last period: what happened before it starts
             stays, and so do views, calendar and attributes.
+        dynamics: Of the simulator that the policies were trained in.
         products: Those that are kept; all when not given.
         seed: Of the policies' draws and the noise of costs.
         workers: Runs at a time, in threads; the number of cores when not given.
@@ -112,6 +114,7 @@ def label(
             policy,
             policy_params,
             scenario,
+            dynamics=dynamics,
             key=jax.random.fold_in(jax.random.key(seed), k),
             seed=seed + k,
         ).trajectory.transitions

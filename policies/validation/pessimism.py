@@ -67,12 +67,7 @@ class PessimisticSimulator(Simulator):
         kernel = self.kernel
         if not isinstance(kernel, EnsembleDrain):  # never: it was checked
             raise ValueError("kernel must be an EnsembleDrain")
-        alone = Simulator(
-            kernel=kernel.member,
-            whole_units=self.whole_units,
-            hold_requests=self.hold_requests,
-            ship_arrivals=self.ship_arrivals,
-        )
+        alone = Simulator(kernel=kernel.member, dynamics=self.dynamics)
         series = scenario.series
         # The last uniform draws a member, which is not needed here.
         series = replace(series, drain_uniform=series.drain_uniform[:, :-1])

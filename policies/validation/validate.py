@@ -200,6 +200,7 @@ def validate(
                 policy,
                 policy_params,
                 scenario,
+                dynamics=simulator.dynamics,
                 key=key,
                 seed=seed + r,
             ).trajectory.transitions

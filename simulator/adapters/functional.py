@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from draingym.simulator.adapters.scene import Painter
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
-from draingym.simulator.types import Observation, Params, Scenario, Series, State, Transition
+from draingym.simulator.types import (
+    MOST_UNITS,
+    Observation,
+    Params,
+    Scenario,
+    Series,
+    State,
+    Transition,
+)
 
 # The flat vector, or a vector for each field of ``Observation`` that holds anything.
 View = Array | dict[str, Array]
@@ -52,8 +60,9 @@ class FunctionalEnv:
         painter: Makes what renders the environment; not rendered when not given.
 
     Raises:
-        ValueError: If ``max_action`` is not a vector of positive, finite numbers, or
-            ``observation`` is neither ``"box"`` nor ``"dict"``.
+        ValueError: If ``max_action`` is not a vector of positive, finite numbers (of at most
+            ``MOST_UNITS`` where units are whole), or ``observation`` is neither ``"box"`` nor
+            ``"dict"``.
     """
 
     simulator: Simulator
@@ -70,6 +79,11 @@ class FunctionalEnv:
         if limit.ndim != 1 or not limit.size or not (np.isfinite(limit).all() and limit.min() > 0):
             raise ValueError(
                 f"max_action is {self.max_action}, must be a vector, finite and above 0"
+            )
+        if self.simulator.dynamics.whole_units and limit.max() > MOST_UNITS:
+            raise ValueError(
+                f"max_action is {limit.max():.0f}, must be at most {MOST_UNITS} where units are "
+                "whole: larger requests are cut to it"
             )
         if self.observation not in ("box", "dict"):
             raise ValueError(f"observation is {self.observation!r}, must be 'box' or 'dict'")

@@ -29,7 +29,7 @@ from draingym.simulator.kernels import LocalDemand, LocalDemandParams
 from draingym.simulator.params import make_params
 from draingym.simulator.scenarios.demand import Demand, Normal
 from draingym.simulator.scenarios.series import scenario_from_views
-from draingym.simulator.types import Params, Scenario
+from draingym.simulator.types import Dynamics, Params, Scenario
 
 Sampler = Callable[..., Scenario]
 Problem = tuple[Simulator, Params, Sampler]
@@ -67,10 +67,8 @@ def _problem(
         series = replace(scenario.series, glance_views=views, forecast=expected)
         return replace(scenario, series=series)
 
-    simulator = Simulator(
-        kernel=LocalDemand(backlog=backlog), whole_units=False, ship_arrivals=True
-    )
-    return simulator, params, sample
+    dynamics = Dynamics(whole_units=False, ship_arrivals=True)
+    return Simulator(kernel=LocalDemand(backlog=backlog), dynamics=dynamics), params, sample
 
 
 def single_store(
@@ -223,19 +221,23 @@ def transshipment(
     demand: Normal,
     warehouse_lead_time: int = 3,
     store_lead_time: int = 2,
+    warehouse_holding_cost: float = 0.0,
     holding_cost: float = 1.0,
     unmet_cost: float = 4.0,
 ) -> Problem:
-    """Set up one warehouse that stores nothing and allots what arrives to its stores.
+    """Set up one warehouse that allots what arrives to its stores.
 
     Node 0 is the warehouse, the others are stores with a backlog. The literature's timing, see
-    this module. Stock that a policy leaves in the warehouse costs nothing, and is of no use.
+    this module. In the literature the warehouse stores nothing, and its bound
+    (``policies.bounds.optimal.transshipment_bound``) is one of such policies. Nothing here keeps a
+    policy from storing: what it leaves in the warehouse costs ``warehouse_holding_cost``.
 
     Args:
         demand: Of the stores, one mean each.
         warehouse_lead_time: Periods from the vendor to the warehouse, at least 1.
         store_lead_time: Periods from the warehouse to every store, at least 0.
-        holding_cost: Currency per unit on hand in a store at a period's end.
+        warehouse_holding_cost: Currency per unit on hand in the warehouse at a period's end.
+        holding_cost: The same, in a store.
         unmet_cost: Currency per unit waiting in a store at a period's end.
 
     Returns:
@@ -255,6 +257,6 @@ def transshipment(
         [warehouse_lead_time] + [store_lead_time] * stores,
         demand,
         backlog=True,
-        holding_cost=[0.0] + [holding_cost] * stores,
+        holding_cost=[warehouse_holding_cost] + [holding_cost] * stores,
         unmet_cost=[0.0] + [unmet_cost] * stores,
     )

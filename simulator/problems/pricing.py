@@ -117,6 +117,11 @@ class PricedDemand:
         """As many as the kernel's."""
         return self.kernel.num_uniforms
 
+    @property
+    def backlog(self) -> bool:
+        """As the kernel's."""
+        return self.kernel.backlog
+
     def prepare(self, params: PricedDemandParams, series: Series) -> PyTree:
         """Return the kernel's demand at the list price.
 

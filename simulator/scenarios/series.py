@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from draingym.simulator.checks import check_stock
 from draingym.simulator.types import History, Initial, Scenario, Series
 from draingym.world.views import attribute_matrix
 
@@ -269,11 +270,12 @@ def initial_from_panel(panel: Any, start: int, pipeline: np.ndarray) -> Initial:
         pipeline: [P, L, N] units in transit; row k arrives k periods after ``start``.
 
     Raises:
-        ValueError: If ``start`` is not in [1, periods).
+        ValueError: If ``start`` is not in [1, periods), or a product has more than ``MOST_UNITS``.
     """
     on_hand = np.asarray(panel["on_hand"])
     if not 1 <= start < on_hand.shape[1]:
         raise ValueError(f"start is {start}, must be in [1, {on_hand.shape[1]})")
+    check_stock(on_hand[:, start - 1], pipeline)
 
     def past(name: str) -> Array:
         values = np.asarray(panel[name], dtype=np.float32)[
@@ -312,7 +314,7 @@ def scenario_from_views(
         num_uniforms: What the kernel needs a period.
         on_hand: [N] units at the start; empty shelves when not given.
         waiting: [N] units owed to customers at the start (a negative net stock); none when not
-            given. Kernels without a backlog ignore it.
+            given. A simulator whose kernel has no backlog refuses it.
         pipeline: [L, N] units in transit at the start; row k arrives k periods after the first.
         price: Currency a unit.
         unit_cost: Currency a unit.

@@ -16,7 +16,7 @@ from draingym import simulator
 from draingym.envs import shipped
 from draingym.envs.make import PROBLEMS, make_problem
 from draingym.registration import IDS
-from draingym.simulator import InventoryVectorEnv
+from draingym.simulator import MOST_UNITS, InventoryVectorEnv
 
 # Sizes at which compiling and stepping take a second.
 _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
@@ -83,7 +83,7 @@ def test_the_first_trajectory_is_the_single_environments(id):
 def soak(id, num_envs, steps, **options):
     """Step at random between and at the bounds, and check every unit at every node."""
     env = gymnasium.make_vec(id, num_envs=num_envs, info=True, **options)
-    params, whole = env.functional.params, env.functional.simulator.whole_units
+    params, whole = env.functional.params, env.functional.simulator.dynamics.whole_units
     parent = np.asarray(params.parent)
     nodes = len(parent)
     below = (parent[None, :] == np.arange(nodes)[:, None]).astype(np.float32)  # [N, children]
@@ -129,6 +129,34 @@ def test_a_million_steps_at_the_bounds():
         "draingym/SingleStore-v0": (4096, 112),
     }
     assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
+
+
+@pytest.mark.slow
+def test_the_largest_orders_lose_no_unit_in_600_days():
+    # A quick test of the same rule: tests/simulator/test_whole_units.py.
+    env = simulator.make(
+        "draingym/OrderPerNodeLearned-v0", horizon=600, units_per_period=1e5, num_regions=6
+    )
+    ones = jnp.ones(env.num_actions)
+
+    def day(carry, _):
+        _, state = carry
+        view, state, _, _, info = env.step(jax.random.key(0), state, ones)
+        return (view, state), info["transition"]
+
+    @jax.jit
+    def episode(key):
+        return jax.lax.scan(day, env.reset(key), length=600)
+
+    (_, final), moves = episode(jax.random.key(0))
+    moves = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), moves)
+    on_hand = np.vstack([np.zeros(6), moves.on_hand])
+    np.testing.assert_array_equal(on_hand[1:], on_hand[:-1] + moves.stowed - moves.outbound)
+    way = np.asarray(final.core.pipeline, np.float64).sum()
+    assert moves.shipped.sum() == moves.outbound.sum() + on_hand[-1].sum() + way
+    assert on_hand.sum(axis=1).max() > 0.9 * MOST_UNITS
+    assert on_hand.sum(axis=1).max() <= MOST_UNITS
+    assert moves.outbound.sum() > 1e7
 
 
 @pytest.mark.parametrize(
@@ -371,8 +399,12 @@ def test_rendering_before_reset_is_refused():
         ("SingleStore", {"horizon": 0}, "horizon is 0, must be at least 1"),
         ("SingleStore", {"max_request": -1.0}, "max_action is .*, must be a vector, finite"),
         ("Serial", {"lead_times": (1, 2)}, "lead_times has 2 entries, holding_costs 4"),
-        ("Serial", {"lead_times": (1, -2, 1, 1)}, "lead_times is .*, must be at least 0"),
-        ("Serial", {"mean_demand": 0.0}, "must be > 0"),
+        (
+            "Serial",
+            {"lead_times": (1, -2, 1, 1)},
+            "lead_times is .*, must be at least 1 bef",
+        ),
+        ("Serial", {"mean_demand": 0.0}, "mean_demand is 0.0, must be above 0"),
         ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be at least 1"),
         ("OneWarehouseManyStores", {"correlation": 2.0}, r"correlation is 2.0, must be in \[0, 1"),
         ("Unknown", {}, "problem is 'Unknown', must be one of Placement, "),

@@ -25,8 +25,8 @@ def test_a_row_is_right(row):
     name, actions, units, unmet = row
     env = simulator.make(f"draingym:draingym/{name}")
     assert env.num_actions == int(actions)
-    assert env.simulator.whole_units == (units == "whole")
-    assert getattr(env.simulator.kernel, "backlog", False) == (unmet == "waits")
+    assert env.simulator.dynamics.whole_units == (units == "whole")
+    assert env.simulator.kernel.backlog == (unmet == "waits")
     assert env.horizon == (60 if isinstance(env.painter(), MapPicture) else 100)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -295,7 +296,9 @@ def test_labels_are_the_log_s_panel_with_what_the_oracle_shipped(run):
     history = folder.drain_data.periods(0, folder.split)
     policies = {n: (folder.policies[n], folder.parameters[n]) for n in ("order up to", "neural")}
     oracle = folder.oracle(1)
-    panels = label(policies, oracle, whole.params, scenario, history, products=np.array([0, 2, 5]))
+    labelled = partial(label, policies, oracle, whole.params, scenario)
+    dynamics = whole.simulator.dynamics
+    panels = labelled(history, dynamics=dynamics, products=np.array([0, 2, 5]))
     log = history.products(np.array([0, 2, 5]))
     for panel in panels:
         np.testing.assert_array_equal(panel.outbound[:, 0], log.outbound[:, 0])
@@ -304,7 +307,7 @@ def test_labels_are_the_log_s_panel_with_what_the_oracle_shipped(run):
         assert (panel.outbound <= panel.available).all()
     assert (panels[0].available != panels[1].available).any()
     with pytest.raises(ValueError, match="history has 4 periods, must have 20"):
-        label(policies, oracle, whole.params, scenario, history.periods(0, 4))
+        labelled(history.periods(0, 4), dynamics=dynamics)
 
 
 def test_rounds_add_labels_and_never_label_the_last_policies(run, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from draingym.oracle import build_systems, run
 from draingym.simulator import (
     HISTORY_LENGTH,
+    Dynamics,
     Economics,
     History,
     Initial,
@@ -78,6 +79,7 @@ def history(small_world, true_systems, params, scenario):
         Refill(),
         level,
         scenario,
+        dynamics=Dynamics(),
         seed=5,
         record=True,
     )

@@ -3,10 +3,12 @@
 from dataclasses import fields, replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from draingym.oracle import run, to_event_log
+from draingym.simulator import MOST_UNITS, Dynamics, State, act
 from draingym.world.eventlog import validate_log
 from draingym.world.panel import build_panel, check_conservation
 from tests.oracle.policies import Refill
@@ -41,7 +43,7 @@ def test_views_that_never_convert_can_be_left_out(
     small_world, true_systems, params, scenario, history
 ):
     views = small_world.views.candidates(small_world.rates)
-    again = run(true_systems, views, params, Refill(), LEVEL, scenario, seed=5)
+    again = run(true_systems, views, params, Refill(), LEVEL, scenario, dynamics=Dynamics(), seed=5)
     assert again.outcomes == ()
     for one, other in zip(
         jax.tree.leaves(again.trajectory), jax.tree.leaves(history.trajectory), strict=True
@@ -52,7 +54,16 @@ def test_views_that_never_convert_can_be_left_out(
 def test_the_seed_moves_costs_and_nothing_else(
     small_world, true_systems, params, scenario, history
 ):
-    other = run(true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=6)
+    other = run(
+        true_systems,
+        small_world.views,
+        params,
+        Refill(),
+        LEVEL,
+        scenario,
+        dynamics=Dynamics(),
+        seed=6,
+    )
     one, two = history.trajectory.transitions, other.trajectory.transitions
     np.testing.assert_array_equal(one.outbound, two.outbound)
     assert not np.array_equal(one.ship_cost, two.ship_cost)
@@ -68,6 +79,7 @@ def test_a_run_may_start_late(small_world, true_systems, params, scenario):
         Refill(),
         LEVEL,
         late,
+        dynamics=Dynamics(),
         progress=lambda done, total: seen.append((done, total)),
         record=True,
     )
@@ -88,6 +100,7 @@ def test_periods_without_views_are_refused(small_world, true_systems, params, sc
             Refill(),
             LEVEL,
             replace(scenario, series=series),
+            dynamics=Dynamics(),
         )
 
 
@@ -101,6 +114,7 @@ def test_stock_that_is_not_whole_is_refused(small_world, true_systems, params, s
             Refill(),
             LEVEL,
             replace(scenario, initial=initial),
+            dynamics=Dynamics(),
         )
 
 
@@ -111,7 +125,15 @@ def test_a_policy_that_asks_for_nonsense_is_refused(small_world, true_systems, p
         with pytest.raises(
             ValueError, match=f"requests {shown} units for node 2 in period {start}"
         ):
-            run(true_systems, small_world.views, params, Plain(), wrong, scenario)
+            run(
+                true_systems,
+                small_world.views,
+                params,
+                Plain(),
+                wrong,
+                scenario,
+                dynamics=Dynamics(),
+            )
 
 
 class Plain:
@@ -153,7 +175,15 @@ def test_the_log_holds_no_latent(small_world, history):
 
 def test_equal_runs_write_equal_logs(small_world, true_systems, params, scenario, history):
     again = run(
-        true_systems, small_world.views, params, Refill(), LEVEL, scenario, seed=5, record=True
+        true_systems,
+        small_world.views,
+        params,
+        Refill(),
+        LEVEL,
+        scenario,
+        dynamics=Dynamics(),
+        seed=5,
+        record=True,
     )
     one, two = to_event_log(small_world, history), to_event_log(small_world, again)
     assert set(one.tables) == set(two.tables)
@@ -163,3 +193,74 @@ def test_equal_runs_write_equal_logs(small_world, true_systems, params, scenario
 
 def test_outcomes_hold_no_latent(history):
     assert "latent" not in {field.name for field in fields(history.outcomes[0])}
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [Dynamics(hold_requests=True), Dynamics(ship_arrivals=True)],
+    ids=["holds requests", "ships arrivals"],
+)
+def test_the_oracle_ships_by_the_dynamics_that_it_is_given(
+    small_world, true_systems, params, scenario, history, dynamics
+):
+    class Asks:
+        """Nodes near customers ask for more than upstream ever has."""
+
+        def apply(self, params, observation, key):
+            return jnp.where(observation.active, params, 0.0)
+
+        def init(self, key):
+            return LEVEL
+
+    asked = np.array([90.0, 50.0, 40.0, 30.0], np.float32)
+    ran = run(
+        true_systems, small_world.views, params, Asks(), asked, scenario,
+        dynamics=dynamics, seed=5, record=True,
+    )  # fmt: skip
+    # Step by step what the simulator's own rule ships, on the oracle's stock.
+    moves = ran.trajectory.transitions
+    series = replace(scenario.series, exogenous=None)
+    for t in range(moves.shipped.shape[1]):
+        state = State(
+            on_hand=moves.observation.on_hand[:, t],
+            pipeline=moves.observation.pipeline[:, t],
+            waiting=np.zeros_like(moves.on_hand[:, t]),
+            memory=None,
+            owed=None if moves.owed is None else moves.observation.owed[:, t],
+        )
+        now = jax.tree.map(lambda leaf, t=t: leaf[:, t], series)
+        one = jax.vmap(act, in_axes=(None, 0, 0, 0, None))
+        acted = one(params, state, moves.action[:, t], now, dynamics)
+        np.testing.assert_array_equal(moves.shipped[:, t], acted.shipped)
+        np.testing.assert_array_equal(moves.available[:, t], acted.available)
+    assert (moves.owed is not None) == dynamics.hold_requests
+    if dynamics.hold_requests:
+        assert moves.owed.max() > 50  # it adds up, period after period
+    else:
+        assert (moves.transferred > moves.observation.on_hand).any()
+    log = to_event_log(small_world, replace(ran, start=0))
+    validate_log(log)
+    check_conservation(build_panel(log))
+
+
+def test_what_the_oracle_cannot_do_is_refused(small_world, true_systems, params, scenario):
+    def refused(message, scenario=scenario, dynamics=None):
+        with pytest.raises(ValueError, match=message):
+            run(
+                true_systems, small_world.views, params, Refill(), LEVEL, scenario,
+                dynamics=dynamics or Dynamics(),
+            )  # fmt: skip
+
+    refused("dynamics.whole_units is False, must be True", dynamics=Dynamics(whole_units=False))
+    initial = scenario.initial
+    waits = replace(initial.history, waiting=np.ones_like(initial.on_hand))
+    refused(
+        "initial.history.waiting is given, must be None",
+        replace(scenario, initial=replace(initial, history=waits)),
+    )
+    full = initial.on_hand.copy()
+    full[2, 1] = MOST_UNITS
+    refused(
+        r"initial holds \d+ units of product 2, must be at most 8388608",
+        replace(scenario, initial=replace(initial, on_hand=full)),
+    )

@@ -19,6 +19,7 @@ from draingym.oracle import (
     to_event_log,
 )
 from draingym.oracle.estimates.rates import cumulative_of, period_rates_from_counts
+from draingym.simulator import Dynamics
 from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
 from tests.oracle.test_conversion import ONE_DAY, TWO_DAYS, random_rates
@@ -235,14 +236,24 @@ def test_history_replayed_at_the_rates_of_each_period_is_history(
     rates = estimate_period_rates(log, 4)
     views = sample_latent(log, rates, small_world.places, seed=1)
     level = np.full(4, 12.0, np.float32)
-    again = run(true_systems, views, params, Refill(), level, scenario, seed=5, rates=rates)
+    again = run(
+        true_systems,
+        views,
+        params,
+        Refill(),
+        level,
+        scenario,
+        dynamics=Dynamics(),
+        seed=5,
+        rates=rates,
+    )
     for name in ("outbound", "on_hand", "shipped"):
         np.testing.assert_array_equal(
             getattr(again.trajectory.transitions, name),
             getattr(history.trajectory.transitions, name),
         )
     # At the wrong rates it is not.
-    other = run(true_systems, views, params, Refill(), level, scenario, seed=5)
+    other = run(true_systems, views, params, Refill(), level, scenario, dynamics=Dynamics(), seed=5)
     assert not np.array_equal(
         other.trajectory.transitions.outbound, history.trajectory.transitions.outbound
     )

@@ -129,7 +129,9 @@ def test_newsvendor_target_is_the_quantile(fractile):
 def test_reorder_point_waits_then_fills_up():
     params = ReorderPointParams(level=jnp.float32(5.0), batch=jnp.float32(10.0))
     seen = observation([6, 5, 0, 1], pipeline=[[0, 0, 7, 0], [0, 0, 0, 2]])
-    np.testing.assert_allclose(ReorderPoint().apply(params, seen, KEY), [0, 10, 0, 12])
+    np.testing.assert_allclose(
+        ReorderPoint(parent=(-1,) * 4).apply(params, seen, KEY), [0, 10, 0, 12]
+    )
 
 
 def rolling(**settings):

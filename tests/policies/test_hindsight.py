@@ -18,6 +18,7 @@ from draingym.policies import (
     tree_of,
 )
 from draingym.simulator import (
+    Dynamics,
     LocalDemand,
     LocalDemandParams,
     Simulator,
@@ -39,7 +40,7 @@ def line(views, *, backlog=False, on_hand=(2.0, 0.0), **costs):
         np.asarray(views, np.float32)[:, None], np.eye(2)[[1, 1]], jax.random.key(0),
         on_hand=on_hand, price=10.0, unit_cost=4.0,
     )  # fmt: skip
-    simulator = Simulator(kernel=LocalDemand(backlog=backlog), whole_units=False)
+    simulator = Simulator(kernel=LocalDemand(backlog=backlog), dynamics=Dynamics(whole_units=False))
     return simulator, params, scenario
 
 

@@ -35,7 +35,9 @@ def test_tree_of_a_network_knows_who_is_below_whom():
 def test_base_stock_raises_the_position_to_the_level():
     seen = observation([3, 0, 9, 1], pipeline=[[1, 2, 0, 0], [0, 4, 0, 0]])
     seen = replace(seen, waiting=jnp.array([0.0, 0, 0, 2]))
-    np.testing.assert_allclose(BaseStock().apply(jnp.float32(7.0), seen, KEY), [3, 1, 0, 8])
+    np.testing.assert_allclose(
+        BaseStock(parent=(-1,) * 4).apply(jnp.float32(7.0), seen, KEY), [3, 1, 0, 8]
+    )
 
 
 def test_echelon_position_counts_everything_below():

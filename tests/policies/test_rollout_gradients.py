@@ -22,6 +22,7 @@ from draingym.drain_model import ClosestNode, ClosestNodeParams, DrainConfig, Le
 from draingym.policies import OrderUpTo, OrderUpToParams, Tree, simulated_values
 from draingym.simulator import (
     HISTORY_LENGTH,
+    Dynamics,
     History,
     Initial,
     Scenario,
@@ -146,7 +147,7 @@ def test_closest_node_on_real_units_is_exact(data, tree):
         cost_fixed=jnp.float32(4.0),
         cost_per_km=jnp.float32(0.004),
     )
-    simulator = Simulator(kernel=kernel, whole_units=False)
+    simulator = Simulator(kernel=kernel, dynamics=Dynamics(whole_units=False))
     policy, params = OrderUpTo(tree=tree), params_of(kernel_params)
     scenario = scenarios(data, jax.random.key(2), kernel.num_uniforms)
     base = jnp.log(jnp.array([2.5, 1.0]))

@@ -3,20 +3,8 @@
 Follows the order of events of ``draingym.simulator.dynamics``, with customers of ``LocalDemand``.
 """
 
-from dataclasses import dataclass
-
 import jax
 import numpy as np
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The simulator's static options."""
-
-    backlog: bool = False
-    whole_units: bool = True
-    hold_requests: bool = False
-    ship_arrivals: bool = False
 
 
 def _round(amounts, uniform, limit):
@@ -43,7 +31,7 @@ def _split(units, share, uniform, whole):
     return pieces
 
 
-def rollout(params, options, scenario, requests):
+def rollout(params, dynamics, backlog, scenario, requests):
     """Return a list of dictionaries of what happened, one a period."""
     params, scenario = jax.tree.map(np.asarray, (params, scenario))
     parent = np.asarray(params.parent)
@@ -53,7 +41,7 @@ def rollout(params, options, scenario, requests):
     pipeline = [list(map(float, row)) for row in np.asarray(initial.pipeline)]
     owed = np.zeros(nodes)
     waiting = np.zeros(nodes)
-    if initial.history.waiting is not None and options.backlog:
+    if initial.history.waiting is not None:
         waiting = np.asarray(initial.history.waiting, np.float64)
     periods = len(requests)
     history = []
@@ -69,7 +57,7 @@ def rollout(params, options, scenario, requests):
         ordered = np.array([max(float(requests[t][n]), 0.0) * opened[n] for n in range(nodes)])
         claim = ordered + owed
         due = np.array(pipeline[0]) if pipeline else np.zeros(nodes)
-        stock = on_hand + due if options.ship_arrivals else on_hand.copy()
+        stock = on_hand + due if dynamics.ship_arrivals else on_hand.copy()
 
         shipped, new_owed, transferred = np.zeros(nodes), np.zeros(nodes), np.zeros(nodes)
         for owner in range(-1, nodes):
@@ -82,11 +70,11 @@ def rollout(params, options, scenario, requests):
                 amounts = [
                     a * float(now["fill_rate"][n]) for a, n in zip(amounts, children, strict=True)
                 ]
-            if options.whole_units:
+            if dynamics.whole_units:
                 amounts = _round(amounts, float(now["round_uniform"][owner]), limit)
             for n, amount in zip(children, amounts, strict=True):
                 shipped[n] = amount
-                if short and options.hold_requests:
+                if short and dynamics.hold_requests:
                     new_owed[n] = max(claim[n] - amount, 0.0)
                 if owner >= 0:
                     transferred[owner] += amount
@@ -94,7 +82,7 @@ def rollout(params, options, scenario, requests):
 
         rows = [list(row) for row in pipeline] + [[0.0] * nodes]
         for n in range(nodes):
-            whole = options.whole_units and now["split_uniform"] is not None
+            whole = dynamics.whole_units and now["split_uniform"] is not None
             uniform = float(now["split_uniform"][n]) if whole else 0.0
             share = [float(part) for part in now["lead_share"][n]]
             for k, piece in enumerate(_split(shipped[n], share, uniform, whole)):
@@ -106,8 +94,8 @@ def rollout(params, options, scenario, requests):
         need = demand + waiting
         outbound = np.minimum(need, available)
         unmet = need - outbound
-        waiting = unmet if options.backlog else np.zeros(nodes)
-        lost = np.zeros(nodes) if options.backlog else unmet
+        waiting = unmet if backlog else np.zeros(nodes)
+        lost = np.zeros(nodes) if backlog else unmet
         on_hand = available - outbound
 
         price, unit_cost = float(now["price"]), float(now["unit_cost"])
@@ -156,6 +144,6 @@ def rollout(params, options, scenario, requests):
                 "salvage": salvage,
                 "reward": reward,
             }
-            | ({"owed": owed} if options.hold_requests else {})
+            | ({"owed": owed} if dynamics.hold_requests else {})
         )
     return history

@@ -26,6 +26,7 @@ from draingym.policies import (
     Tree,
 )
 from draingym.simulator import (
+    Dynamics,
     LocalDemand,
     Normal,
     Poisson,
@@ -78,9 +79,8 @@ def everything(whole_units=False):
         unmet_cost=4.0, transit_cost=0.1, capacity=7.5, capacity_price=0.1, overflow_price=0.7,
         salvage_rate=0.5, discount=0.99,
     )  # fmt: skip
-    simulator = replace(
-        simulator, kernel=LocalDemand(backlog=True), hold_requests=True, ship_arrivals=True
-    )
+    dynamics = Dynamics(whole_units=whole_units, hold_requests=True, ship_arrivals=True)
+    simulator = replace(simulator, kernel=LocalDemand(backlog=True), dynamics=dynamics)
     lead = np.tile([0.3, 0.5, 0.2], (6, 1))
 
     def sample(key, periods, batch):
@@ -140,7 +140,7 @@ def closest_node(whole_units=False):
     covers = OrderUpToParams(
         buy_cover=jnp.float32(2.6), place_cover=jnp.float32(1.13), safety=jnp.float32(0.37)
     )
-    simulator = Simulator(kernel=kernel, whole_units=whole_units)
+    simulator = Simulator(kernel=kernel, dynamics=Dynamics(whole_units=whole_units))
     return simulator, params, sample, OrderUpTo(tree=tree), covers
 
 

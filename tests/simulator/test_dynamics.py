@@ -7,7 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from draingym.simulator import make_params
+from draingym.policies import BaseStock
+from draingym.policies.bounds.hindsight import hindsight_plan
+from draingym.simulator import (
+    Dynamics,
+    FunctionalEnv,
+    batch_last,
+    batch_returns,
+    make_params,
+    single_store,
+)
 from tests.simulator.worlds import (
     TREES,
     Requests,
@@ -113,10 +122,10 @@ def test_storage_and_transit_are_charged_by_hand():
     assert float(got.capacity_cost) == pytest.approx(0.5 * 1 + 2.0 * 1 + 0.5 * 1)
 
 
-def roll(parent, requests, lead, *, simulator_options=None, series_options=None, **options):
+def roll(parent, requests, lead, *, dynamics=None, series_options=None, **options):
     """Roll requests out with no demand; return the transitions."""
     simulator, params = tree_world(parent)
-    simulator = replace(simulator, **(simulator_options or {}))
+    simulator = replace(simulator, dynamics=dynamics or Dynamics())
     leaves = int((~np.isin(np.arange(len(parent)), parent)).sum())
     scenario = tree_scenario(
         parent,
@@ -132,7 +141,7 @@ def roll(parent, requests, lead, *, simulator_options=None, series_options=None,
 def test_requests_that_a_parent_holds_are_shipped_when_stock_comes():
     moves = roll(
         [-1, 0, 0], [[5, 4, 2], [1, 0, 0], [0, 0, 0], [0, 0, 0]], [1, 0, 0],
-        simulator_options={"hold_requests": True}, on_hand=[0.0, 0, 0],
+        dynamics=Dynamics(hold_requests=True), on_hand=[0.0, 0, 0],
     )  # fmt: skip
     # Five units arrive in period 1 and one in period 2; each is shipped the period after.
     np.testing.assert_array_equal(moves.owed.sum(axis=1), [6, 6, 1, 0])
@@ -144,9 +153,7 @@ def test_requests_that_a_parent_holds_are_shipped_when_stock_comes():
 
 
 def test_a_parent_that_ships_arrivals_need_not_store_them():
-    moves = roll(
-        [-1, 0], [[4, 0], [0, 4], [0, 0]], [1, 0], simulator_options={"ship_arrivals": True}
-    )
+    moves = roll([-1, 0], [[4, 0], [0, 4], [0, 0]], [1, 0], dynamics=Dynamics(ship_arrivals=True))
     np.testing.assert_array_equal(moves.on_hand, [[0, 0], [0, 4], [0, 4]])
 
 
@@ -164,7 +171,7 @@ def test_a_vendor_that_ships_short_cancels_the_rest():
     moves = roll(
         [-1, 0], [[8, 0], [0, 4], [0, 0]], [0, 0],
         series_options={"fill_rate": jnp.full((3, 2), 0.75)},
-        simulator_options={"hold_requests": True},
+        dynamics=Dynamics(hold_requests=True),
     )  # fmt: skip
     np.testing.assert_array_equal(moves.shipped, [[6, 0], [0, 4], [0, 0]])
     np.testing.assert_array_equal(moves.owed, np.zeros((3, 2)))
@@ -178,6 +185,36 @@ def test_backlog_at_the_start_is_served_first():
     moves = simulator.rollout(params, Requests([[1], [9]]), jnp.zeros(()), scenario).transitions
     np.testing.assert_array_equal(moves.observation.waiting[:, 0], [3, 3])
     np.testing.assert_array_equal(moves.outbound[:, 0], [2, 5])
+
+
+@pytest.mark.parametrize("backlog", [True, False])
+def test_customers_may_wait_at_the_start_where_demand_waits_and_nowhere_else(backlog):
+    # The store has 4 units on hand; the 3 owed count against them.
+    simulator, params, _ = single_store(backlog=backlog, lead_time=0)
+    scenario = tree_scenario(
+        [-1], np.zeros((2, 1), np.float32), np.eye(1), 0, on_hand=[4.0], waiting=[3.0]
+    )
+    env = FunctionalEnv(
+        simulator=simulator, params=params, sample=lambda key: scenario, max_action=np.ones(1)
+    )
+    level = jnp.float32(10.0)
+    batch = batch_last(jax.tree.map(lambda leaf: leaf[None], scenario))
+    ways = {
+        "rollout": lambda: simulator.rollout(params, BaseStock(), level, scenario),
+        "batch": lambda: batch_returns(simulator, params, BaseStock(), level, batch),
+        "environment": lambda: env.reset(jax.random.key(0)),
+        "hindsight": lambda: hindsight_plan(simulator, params, scenario),
+    }
+    for way in ways.values():
+        if backlog:
+            way()
+            continue
+        with pytest.raises(ValueError, match="waiting is given, must be None: LocalDemand loses"):
+            way()
+    if backlog:
+        moves = ways["rollout"]().transitions
+        np.testing.assert_array_equal(moves.action[:, 0], [9, 0])
+        np.testing.assert_array_equal(moves.on_hand[:, 0], [10, 10])
 
 
 def test_lead_times_may_differ_by_product():

@@ -195,7 +195,7 @@ def test_a_simulator_that_terminates_ends_the_episode():
     simulator, params, sample = single_store(backlog=False, lead_time=0)
     env = InventoryEnv(
         FunctionalEnv(
-            simulator=Closes(kernel=simulator.kernel, whole_units=False),
+            simulator=Closes(kernel=simulator.kernel, dynamics=simulator.dynamics),
             params=params,
             sample=lambda key: sample(key, 9),
             max_action=np.array([100.0]),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from draingym.simulator import (
+    Dynamics,
     LocalDemand,
     LocalDemandParams,
     PricedDemand,
@@ -100,7 +101,8 @@ def world(*, backlog=False):
         np.tile([6.0, 2.0], (4, 1)), [[1.0]], jax.random.key(0), price=10.0, unit_cost=4.0
     )
     simulator = PricedSimulator(
-        kernel=PricedDemand(kernel=LocalDemand(backlog=backlog)), whole_units=False
+        kernel=PricedDemand(kernel=LocalDemand(backlog=backlog)),
+        dynamics=Dynamics(whole_units=False),
     )
     return simulator, params, simulator.prepare(params, scenario)
 
@@ -134,7 +136,7 @@ def test_a_period_by_hand(order, discount, sold, lost, reward):
 
 def test_without_a_discount_it_is_the_plain_simulator():
     simulator, params, scenario = world(backlog=True)
-    plain = Simulator(kernel=LocalDemand(backlog=True), whole_units=False)
+    plain = Simulator(kernel=LocalDemand(backlog=True), dynamics=Dynamics(whole_units=False))
     plain_params = replace(params, kernel=params.kernel.kernel)
 
     class Constant:

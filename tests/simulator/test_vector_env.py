@@ -33,7 +33,7 @@ class Closes(Simulator):
 def problem(horizon=5, *, closes=False, observation="box", lead_time=1):
     simulator, params, sample = single_store(backlog=False, lead_time=lead_time)
     if closes:
-        simulator = Closes(kernel=simulator.kernel, whole_units=False)
+        simulator = Closes(kernel=simulator.kernel, dynamics=simulator.dynamics)
     return FunctionalEnv(
         simulator=simulator,
         params=params,

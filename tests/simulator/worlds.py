@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from draingym.simulator import (
+    Dynamics,
     LocalDemand,
     LocalDemandParams,
     Simulator,
@@ -43,7 +44,9 @@ def tree_world(parent, *, backlog=False, whole_units=True, **costs):
     share[leaves, np.arange(len(leaves))] = 1.0
     kernel = LocalDemandParams(share=jnp.asarray(share), unit_ship_cost=jnp.full(nodes, 0.5))
     params = make_params(parent, kernel, **costs)
-    return Simulator(kernel=LocalDemand(backlog=backlog), whole_units=whole_units), params
+    return Simulator(
+        kernel=LocalDemand(backlog=backlog), dynamics=Dynamics(whole_units=whole_units)
+    ), params
 
 
 def tree_scenario(parent, demand, lead_time, seed, **options):

@@ -88,7 +88,8 @@ def write_log(log: EventLog, folder: Path) -> None:
     validate_log(log)
     with atomic_folder(folder) as fresh:
         for name, table in log.tables.items():
-            pq.write_table(table, fresh / f"{name}.parquet", compression="zstd")
+            path = fresh / f"{name}.parquet"
+            pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def read_log(folder: Path) -> EventLog:
@@ -101,22 +102,27 @@ def read_log(folder: Path) -> EventLog:
         The log.
 
     Raises:
-        ValueError: If a table is missing or unreadable, and as ``validate_log`` does.
+        ValueError: Naming the file; if a table is missing or unreadable, and as ``validate_log``
+            does. Files of ``write_log`` have checksums that find flipped bits in their data.
     """
     folder = Path(folder)
     tables: dict[str, Any] = {}
     for name in SCHEMA:
         path = folder / f"{name}.parquet"
-        if not path.exists():
+        if not path.is_file():
             if name in OPTIONAL:
                 continue
             raise ValueError(f"{folder} lacks the table {name!r}, must hold {path.name}")
         try:
-            tables[name] = pq.read_table(path)
-        except (pa.ArrowInvalid, OSError) as error:
+            tables[name] = pq.read_table(path, page_checksum_verification=True)
+            tables[name].validate(full=True)
+        except Exception as error:  # a damaged file may fail in a dozen ways
             raise ValueError(f"{path}, must be a readable Parquet file ({error})") from error
     log = EventLog(tables=tables)
-    validate_log(log)
+    try:
+        validate_log(log)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
     return log
 
 

@@ -16,6 +16,8 @@ from draingym.world.views import PROMISES, SHIP_OPTIONS
 
 Tables = Mapping[str, Any]
 
+MAX_LEAD = 3660  # periods from order to arrival: ten years of days
+
 
 def check_log(tables: Tables) -> None:
     """Check the tables of an event log; see ``draingym.world.eventlog.validate_log``.
@@ -50,6 +52,8 @@ def check_log(tables: Tables) -> None:
 
 def _check_structure(name: str, table: Any) -> None:
     schema = SCHEMA[name]
+    for twice in {c for c in table.column_names if table.column_names.count(c) > 1}:
+        raise ValueError(f"{name}.{twice} is there twice, must be there once")
     for field in schema:
         if field.name not in table.column_names:
             raise ValueError(f"{name} lacks the column {field.name!r}")
@@ -82,8 +86,11 @@ def _check_structure(name: str, table: Any) -> None:
 
 def _refuse(name: str, column_name: str, table: Any, ok: BoolArray, bound: str) -> NoReturn:
     row = int(np.argmin(ok))
-    value = table[column_name][row].as_py()
-    raise ValueError(f"{name}.{column_name}, row {row} is {value!r}, must be {bound}")
+    value = table[column_name][row]
+    # Python has no date beyond the year 9999.
+    is_date = pa.types.is_date(value.type)
+    value = np.datetime64(value.value, "D") if is_date else repr(value.as_py())
+    raise ValueError(f"{name}.{column_name}, row {row} is {value}, must be {bound}")
 
 
 class _Checks:
@@ -108,8 +115,10 @@ class _Checks:
             _refuse(table, name, self.tables[table], ok, bound)
 
     def period_of(self, time: NDArray[np.float64]) -> IntArray:
-        """Return the period of each moment."""
-        return np.floor((time - self.start) / self.days).astype(np.int64)
+        """Return the period of each moment; a huge number for one far outside the log."""
+        with np.errstate(over="ignore"):
+            period = np.floor((time - self.start) / self.days)
+        return np.clip(period, -(2.0**53), 2.0**53).astype(np.int64)
 
     def keys_and_ranges(self) -> None:
         """Check own keys, foreign keys, signs and coordinates of all tables."""
@@ -134,17 +143,28 @@ class _Checks:
                     self.require(table, name, values >= 0, ">= 0")
                 elif name in _POSITIVE:
                     self.require(table, name, values > 0, "> 0")
+                if name in _AT_MOST:
+                    limit = _AT_MOST[name]
+                    self.require(table, name, values <= limit, f"at most {limit:g}")
         parent = self.data["nodes"]["parent"]
         earlier = (parent >= -1) & (parent < np.arange(parent.size))
         self.require("nodes", "parent", earlier, "-1 or an earlier node")
         shares = [np.asarray(share, dtype=np.float64) for share in self.data["nodes"]["lead_time"]]
-        fine = np.array(
-            [s.size > 0 and bool((s >= 0).all()) and abs(s.sum() - 1.0) < 1e-9 for s in shares]
-        )
+        fine = np.array([s.size > 0 and bool(((s >= 0) & (s <= 1)).all()) for s in shares])
+        self.require("nodes", "lead_time", fine, "probabilities in [0, 1]")
+        fine = np.array([abs(s.sum() - 1.0) < 1e-9 for s in shares])
         self.require("nodes", "lead_time", fine, "probabilities that sum to 1")
+        fine = np.array([s.size - 1 <= MAX_LEAD for s in shares])
+        self.require("nodes", "lead_time", fine, f"of at most {MAX_LEAD} periods")
         calendar = self.data["calendar"]
+        date = calendar["date"].astype("datetime64[D]")
+        year = date.astype("datetime64[Y]").astype(np.int64) + 1970
+        self.require(
+            "calendar", "date", (year >= 1700) & (year < 2200), "in the years 1700 to 2199"
+        )
         self.require("calendar", "days", calendar["days"] == self.days, f"{self.days} as in row 0")
-        start = self.start + self.days * np.arange(self.num["period"])
+        with np.errstate(over="ignore"):
+            start = self.start + self.days * np.arange(self.num["period"])
         self.require("calendar", "start", calendar["start"] == start, "the end of the last period")
 
     def views(self) -> None:
@@ -261,6 +281,9 @@ class _Checks:
         self.require("shipments", "arrives_at", fine, "no earlier than ordered_at")
         fine = table["ordered_at"] < self.num["period"]
         self.require("shipments", "ordered_at", fine, f"< {self.num['period']}")
+        lead = table["arrives_at"].astype(np.int64) - table["ordered_at"]
+        bound = f"at most {MAX_LEAD} periods after ordered_at"
+        self.require("shipments", "arrives_at", lead <= MAX_LEAD, bound)
         shape = (self.num["period"], self.num["product"], self.num["node"])
         keys = (inventory["period"], inventory["product"], inventory["node"])
         stowed = self.sum_units(keys, inventory["stowed"], shape)
@@ -330,3 +353,8 @@ _NOT_NEGATIVE = frozenset(
     }
 )
 _POSITIVE = frozenset(["price", "weight_lb", "daily_capacity", "population", "days", "units"])
+# Beyond these, sums are no longer exact, or overflow in single precision.
+_AT_MOST: dict[str, float] = {
+    **dict.fromkeys(("price", "unit_cost", "cost_share", "weight_lb", "population"), 1e12),
+    **dict.fromkeys(("on_hand", "stowed", "transferred", "available", "units"), 2.0**53),
+}

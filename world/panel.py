@@ -17,11 +17,8 @@ from draingym.common.arrays import IntArray
 from draingym.common.atomic import atomic_folder
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
-
-CONVERSION_PRIOR = 50.0  # views at the mean rate of all products that smooth a product's own
-
-FLOW = ("product", "period", "node")
-DEMAND = ("product", "period", "region")
+from draingym.world.panel_checks import check_conservation, check_panel, check_structure
+from draingym.world.panel_sums import DEMAND, FLOW, LogSums
 
 
 def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Dataset:
@@ -168,9 +165,9 @@ def save_panel(panel: xr.Dataset, folder: Path, *, products_per_chunk: int = 16)
         products_per_chunk: How many products share a chunk.
 
     Raises:
-        ValueError: If units are not conserved; nothing is written then.
+        ValueError: As ``check_panel`` does; nothing is written then.
     """
-    check_conservation(panel)
+    check_panel(panel)
     if products_per_chunk < 1:
         raise ValueError(f"products_per_chunk is {products_per_chunk}, must be >= 1")
     sizes = {**panel.sizes, "product": min(products_per_chunk, panel.sizes["product"])}
@@ -183,21 +180,29 @@ def save_panel(panel: xr.Dataset, folder: Path, *, products_per_chunk: int = 16)
 
 
 def load_panel(folder: Path) -> xr.Dataset:
-    """Read a panel into memory and check that units are conserved.
+    """Read a panel into memory and check it.
 
     Raises:
-        ValueError: If the folder is no readable panel, or units are not conserved.
+        ValueError: Naming the folder; if it is no readable panel, and as ``check_panel`` does.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise ValueError(f"{folder}, must be a folder with a panel")
+        raise ValueError(f"{folder} is no folder, must be a folder with a panel")
     try:
-        with xr.open_zarr(folder, consolidated=False, chunks=None) as stored:
-            panel: xr.Dataset = stored.load()
-    except Exception as error:
+        stored = xr.open_zarr(folder, consolidated=False, chunks=None)
+    except Exception as error:  # damaged metadata fail in a dozen ways
         raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
-    missing = [name for name in ("product", "on_hand", "outbound", "active") if name not in panel]
-    if missing:
-        raise ValueError(f"{folder} lacks {missing[0]!r}, must be a panel")
-    check_conservation(panel)
+    with stored:
+        try:
+            check_structure(stored)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
+        try:
+            panel: xr.Dataset = stored.load()
+        except Exception as error:
+            raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
+    try:
+        check_panel(panel)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
     return panel

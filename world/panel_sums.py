@@ -20,6 +20,7 @@ class LogSums:
     """The log's sums by period, as dense arrays."""
 
     def __init__(self, log: EventLog) -> None:
+        """Hand the tables to DuckDB, which runs on one thread."""
         self.connection = ibis.duckdb.connect(threads=1)
         self.table = {
             name: ibis.memtable(log[name])

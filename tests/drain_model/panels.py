@@ -8,6 +8,8 @@ import xarray as xr
 from draingym.drain_model import DrainData
 from draingym.world.panel import save_panel
 
+DAY = np.timedelta64(1, "D")
+
 
 def panel_of(data: DrainData) -> xr.Dataset:
     products, periods, nodes = data.outbound.shape
@@ -41,6 +43,13 @@ def panel_of(data: DrainData) -> xr.Dataset:
         "orders": (demand, np.zeros_like(views)),
         "ordered_units": (demand, np.zeros_like(views)),
         "serves_customers": (("node",), serves),
+        "parent": (("node",), np.full(nodes, -1)),
+        "active_from": (("node",), np.zeros(nodes, np.int64)),
+        "daily_capacity": (("node",), np.full(nodes, np.inf)),
+        "lead_time": (("node", "lead"), np.ones((nodes, 1))),
+        "population": (("region",), np.ones(views.shape[2])),
+        "date": (("period",), np.datetime64("2000-01-01", "ns") + np.arange(periods) * DAY),
+        "unit_cost": (("product",), np.ones(products)),
         "calendar": (("period", "feature"), data.calendar.astype(np.float64)),
         "distance_km": (("node", "region"), np.asarray(places.distance_km, np.float64)),
         "units_per_order": (("product",), np.ones(products)),
@@ -58,7 +67,9 @@ def panel_of(data: DrainData) -> xr.Dataset:
             "product": [f"p{i}" for i in range(products)],
             "period": np.arange(periods),
             "node": [f"n{i}" for i in range(nodes)],
+            "region": [f"r{i}" for i in range(views.shape[2])],
         },
+        attrs={"period_days": 1.0},
     )
 
 

@@ -156,7 +156,7 @@ def test_impossible_counts_are_refused(cell, value, message):
 def test_counts_without_orders_are_refused():
     counts = np.zeros((1, 4, 4))
     counts[0, :, 3] = 10
-    with pytest.raises(ValueError, match=r"counts is 0.0 orders, 30.0 views, must hold orders and"):
+    with pytest.raises(ValueError, match=r"counts holds 0.0 orders and 30.0 views, must hold"):
         rates_from_counts(counts)
 
 

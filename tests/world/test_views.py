@@ -39,17 +39,17 @@ def test_cumulative_and_best() -> None:
     [
         (
             {(1, 0): 0.1, (1, 3): 0.4},
-            r"product 1, promise '2d', option '1d': 0.1 must be 0, since the option beats",
+            r"product 1, promise '2d', option '1d' is 0.1, must be 0, since the option beats",
         ),
-        ({(0, 0): 1.0}, r"product 1, promise '1d', option '1d': 1.6 must be 1 as the sum"),
-        ({(0, 0): -0.1, (0, 3): 0.8}, r"product 1, promise '1d', option '1d': -0.1 must be in"),
+        ({(0, 0): 1.0}, r"product 1, promise '1d', option '1d' is 1.6, must be 1 as the sum"),
+        ({(0, 0): -0.1, (0, 3): 0.8}, r"product 1, promise '1d', option '1d' is -0.1, must be in"),
         (
             {(3, 2): 0.0, (3, 3): 0.9},
-            r"product 1, promise 'oos', option '1d': 0.9 must be 1 as the sum",
+            r"product 1, promise 'oos', option '1d' is 0.9, must be 1 as the sum",
         ),
         (
             {(2, 2): 0.6, (2, 3): 0.4},
-            r"product 1, promise '2d', option '3d\+': 0.5 must be at least the cumulative",
+            r"product 1, promise '2d', option '3d\+' is 0.5, must be at least the cumulative",
         ),
     ],
     ids=["faster", "sum", "negative", "oos", "isotonic"],

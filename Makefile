@@ -50,17 +50,18 @@ test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
 
-# A choice of quick tests from every layer of the core.
+# Quick tests of what leans most on others' packages: JAX, Gymnasium, Flax, NumPy's files.
 QUICK := tests/simulator/test_classic.py tests/simulator/test_gymnasium_env.py \
-  tests/draingym/test_readme.py
+  tests/simulator/test_vector_env.py tests/drain_model/test_checkpoint.py tests/draingym/test_readme.py
 
 .PHONY: test-oldest
 test-oldest: ## Run quick tests on the oldest Python and the oldest dependencies we support
-	sh tools/test_on.sh 3.11 oldest .venv-oldest $(QUICK) $(ARGS)
+	sh tools/test_on.sh 3.11 oldest .venv-oldest -m "not slow" $(QUICK) \
+	  -W ignore::DeprecationWarning $(ARGS)
 
 .PHONY: test-newest
 test-newest: ## Run quick tests on the newest Python we support, with the lock
-	sh tools/test_on.sh 3.13 test .venv-newest $(QUICK) $(ARGS)
+	sh tools/test_on.sh 3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
 
 # PyTorch is no part of the lock: on Linux the one from PyPI brings gigabytes of CUDA. uv takes the
 # build for CPUs; pip takes it from where PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS point.

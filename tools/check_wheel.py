@@ -70,7 +70,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
 
 def package() -> dict[str, bytes]:
     """Return the files of the package as they are to be shipped, by their names in the wheel."""
-    found = {}
+    found: dict[str, bytes] = {}
     for name in listed("draingym"):
         path = ROOT / name
         if path.is_symlink():

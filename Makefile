@@ -50,6 +50,36 @@ test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
 
+# Quick tests of what leans most on others' packages: JAX, Gymnasium, Flax, NumPy's files.
+QUICK := tests/simulator/test_classic.py tests/simulator/test_gymnasium_env.py \
+  tests/simulator/test_vector_env.py tests/drain_model/test_checkpoint.py tests/draingym/test_readme.py
+
+.PHONY: test-oldest
+test-oldest: ## Run quick tests on the oldest Python and the oldest dependencies we support
+	sh tools/test_on.sh 3.11 oldest .venv-oldest -m "not slow" $(QUICK) \
+	  -W ignore::DeprecationWarning $(ARGS)
+
+.PHONY: test-newest
+test-newest: ## Run quick tests on the newest Python we support, with the lock
+	sh tools/test_on.sh 3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
+
+# PyTorch is no part of the lock: on Linux the one from PyPI brings gigabytes of CUDA. uv takes the
+# build for CPUs; pip takes it from where PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS point.
+export UV_TORCH_BACKEND ?= cpu
+CLIENTS := .venv-clients/.installed
+
+.PHONY: test-clients
+test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
+	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) tests/draingym/test_clients.py
+
+$(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/install.sh $(STALE)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
+	@touch $@
+
+.PHONY: check-wheel
+check-wheel: $(DEV) ## Build the wheel and use it where a user's own folders bear our names
+	$(BIN)/python tools/check_wheel.py
+
 .PHONY: lint
 lint: $(DEV) check-lock ## Check style, formatting, types and the lock
 	$(BIN)/ruff check .
@@ -78,25 +108,32 @@ test-latest: ## Run the tests without the lock, on the newest version of everyth
 UV := $(BIN)/uv
 INDEX := --default-index https://pypi.org/simple
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate
+LOCKED := dev demo test
+OLDEST := $(UV) pip compile --quiet $(INDEX) --resolution lowest-direct --universal \
+  --python-version 3.11 --generate-hashes --no-header --no-annotate --extra test pyproject.toml
 
 .PHONY: lock
 lock: $(DEV) ## Write uv.lock and requirements/ after a change of pyproject.toml (ARGS=--upgrade)
 	$(UV) lock $(INDEX) $(ARGS)
-	$(EXPORT) --extra dev --output-file requirements/dev.txt
-	$(EXPORT) --extra demo --output-file requirements/demo.txt
+	$(EXPORT) --output-file requirements/core.txt
+	for extra in $(LOCKED); do \
+	  $(EXPORT) --extra $$extra --output-file requirements/$$extra.txt || exit; done
+	$(OLDEST) $(ARGS) --output-file requirements/oldest.txt
 
 .PHONY: check-lock
 check-lock: $(DEV)
 	$(UV) lock --quiet --check $(INDEX)
-	$(EXPORT) --extra dev | diff requirements/dev.txt -
-	$(EXPORT) --extra demo | diff requirements/demo.txt -
+	$(EXPORT) | diff requirements/core.txt -
+	for extra in $(LOCKED); do \
+	  $(EXPORT) --extra $$extra | diff requirements/$$extra.txt - || exit; done
+	$(OLDEST) --constraints requirements/oldest.txt | diff requirements/oldest.txt -
 	@! grep -oE 'https?://[^/"]+' uv.lock | sort -u | \
 	  grep -vxE 'https://(pypi\.org|files\.pythonhosted\.org)' || \
 	  { echo 'uv.lock names the hosts above, not only PyPI: run "make lock" again' >&2; exit 1; }
 
 .PHONY: clean
 clean: ## Remove caches and environments (runs/ stays)
-	rm -rf .venv .venv-latest .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.installed-%: pyproject.toml uv.lock requirements/%.txt tools/install.sh $(STALE)
 	PYTHON="$(PYTHON)" sh tools/install.sh $* $(VENV)

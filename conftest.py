@@ -43,6 +43,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="raise where a NaN first appears (slow: JAX runs jitted functions again, op by op)",
     )
+    parser.addoption(
+        "--clients",
+        action="store_true",
+        help="run the tests marked clients: they fail where the clients are not installed",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of others' packages, which are not in the lock, to `make test-clients`."""
+    if not config.getoption("--clients"):
+        for item in items:
+            if item.get_closest_marker("clients"):
+                item.add_marker(pytest.mark.skip(reason="make test-clients runs it"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,8 @@
 #
 #   tools/install.sh EXTRA FOLDER            the versions of uv.lock, by way of requirements/EXTRA.txt
 #   tools/install.sh --newest EXTRA FOLDER   the newest version of everything
+#   tools/install.sh --with FILE ...         also what a requirements file lists
+#   tools/install.sh --wheel FILE ...        draingym from a wheel, not editable
 #
 # PYTHON selects the interpreter. Without it an environment that works is kept, and a new one is made
 # with the newest of python3.13, python3.12, python3.11 and python3 that fits. uv is used where it is
@@ -10,12 +12,19 @@
 set -eu
 
 newest=no
-if [ "${1-}" = --newest ]; then
-    newest=yes
+with=
+wheel=
+while :; do
+    case ${1-} in
+    --newest) newest=yes ;;
+    --with) with=${2-} && shift ;;
+    --wheel) wheel=${2-} && shift ;;
+    *) break ;;
+    esac
     shift
-fi
+done
 if [ $# -ne 2 ]; then
-    echo "usage: tools/install.sh [--newest] EXTRA FOLDER" >&2
+    echo "usage: tools/install.sh [--newest] [--with FILE] [--wheel FILE] EXTRA FOLDER" >&2
     exit 2
 fi
 extra=$1
@@ -100,5 +109,6 @@ if [ $newest = yes ]; then
 else
     echo "Installing draingym[$extra] into $venv (the first time takes a minute or two) ..."
     install --no-deps --require-hashes --requirement "requirements/$extra.txt"
-    install --no-deps --editable .
+    if [ -n "$with" ]; then install --requirement "$with"; fi
+    if [ -n "$wheel" ]; then install --no-deps "$wheel"; else install --no-deps --editable .; fi
 fi

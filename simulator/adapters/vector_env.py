@@ -29,7 +29,7 @@ from draingym.simulator.adapters.gymnasium_env import (
     make_painter,
     observation_space,
 )
-from draingym.simulator.adapters.scene import Frame, make_scene
+from draingym.simulator.adapters.scene import Frame, Painter, make_scene
 from draingym.simulator.types import Series, State, Transition
 
 Mask = NDArray[np.bool_]
@@ -116,6 +116,9 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     Raises:
         ValueError: If ``num_envs`` is below 1, or the render mode is unknown.
     """
+
+    # Gymnasium closes what it deletes, also where construction was refused.
+    _painter: Painter | None = None
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Learners written for Gymnasium, Stable-Baselines3 and gymnax train on the environments."""
+"""Learners and wrappers written for Gymnasium, Stable-Baselines3 and gymnax work with us."""
 
 import runpy
 from pathlib import Path
@@ -7,8 +7,6 @@ import gymnasium
 import jax
 import numpy as np
 import pytest
-
-MISSING = "not installed: pip install torch stable-baselines3"
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -25,15 +23,15 @@ def test_the_purejaxrl_style_script_lowers_the_cost():
     assert float(cost[-5:].mean()) < 0.25 * float(cost[:5].mean())
 
 
+@pytest.mark.clients
 def test_the_cleanrl_style_script_lowers_the_cost():
-    pytest.importorskip("torch", reason=MISSING)
     _, costs = example("ppo_cleanrl")["train"](updates=25, horizon=32)
     assert np.isfinite(costs).all()
     assert np.mean(costs[-3:]) < 0.5 * np.mean(costs[:3])
 
 
+@pytest.mark.clients
 def test_stable_baselines3_on_the_vector_environment():
-    pytest.importorskip("stable_baselines3", reason=MISSING)
     train = example("ppo_stable_baselines3")["train"]
     _, before = train(2048, num_envs=32, horizon=32)
     _, after = train(32_768, num_envs=32, horizon=32)
@@ -41,9 +39,9 @@ def test_stable_baselines3_on_the_vector_environment():
     assert np.isfinite(after)
 
 
+@pytest.mark.clients
 @pytest.mark.parametrize("observation", ["box", "dict"])
 def test_stable_baselines3_on_a_single_environment(observation):
-    pytest.importorskip("stable_baselines3", reason=MISSING)
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_checker import check_env
 
@@ -59,3 +57,18 @@ def test_stable_baselines3_on_a_single_environment(observation):
     seen, _ = env.reset(seed=0)
     action, _ = model.predict(seen, deterministic=True)
     assert np.isfinite(env.step(action)[1])
+
+
+@pytest.mark.clients
+def test_videos_are_recorded(tmp_path):
+    env = gymnasium.wrappers.RecordVideo(
+        gymnasium.make("draingym:draingym/SingleStore-v0", render_mode="rgb_array", horizon=4),
+        str(tmp_path / "videos"),
+    )
+    env.reset(seed=0)
+    for _ in range(4):
+        env.step(env.action_space.sample())
+    env.close()
+    assert [
+        path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 1000
+    ] == [".mp4"]

@@ -360,21 +360,6 @@ def test_a_window_is_drawn_unseen_where_there_is_no_screen():
     env.close()
 
 
-def test_videos_are_recorded(tmp_path):
-    pytest.importorskip("moviepy", reason="RecordVideo of Gymnasium writes videos with moviepy")
-    env = gymnasium.wrappers.RecordVideo(
-        gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4),
-        str(tmp_path / "videos"),
-    )
-    env.reset(seed=0)
-    for _ in range(4):
-        env.step(env.action_space.sample())
-    env.close()
-    assert [
-        path.suffix for path in (tmp_path / "videos").iterdir() if path.stat().st_size > 1000
-    ] == [".mp4"]
-
-
 def test_without_matplotlib_rendering_says_what_to_install(monkeypatch):
     env = gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
     env.reset(seed=0)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from packaging.version import Version
 
 from draingym.simulator import (
     FunctionalEnv,
@@ -282,6 +283,8 @@ def test_bad_construction_is_refused():
 
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
 def test_statistics_count_episodes(mode):
+    if mode is AutoresetMode.SAME_STEP and Version(gymnasium.__version__) < Version("1.4"):
+        pytest.skip("Gymnasium's own statistics leave out the first step of such an episode")
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(
         InventoryVectorEnv(SHORT, 3, autoreset_mode=mode)
     )

@@ -27,6 +27,7 @@ from draingym.policies import (
 from draingym.policies.capacity.prices import PriceResponsive
 from draingym.policies.rules.suite import ship_cost_by_distance
 from draingym.simulator import check_requests
+from draingym.simulator.adapters.functional import episode_key
 from draingym.world.network import NetworkConfig, build_network
 from tests.policies.problems import observation, small_tree
 

@@ -32,7 +32,7 @@ class OracleConfig:
     # Fulfilment. A unit that is sold where it is scarce is missed by the next customer nearby.
     # Acimovic and Graves (2015) price it by the dual values of a transport problem; an exponential
     # in the days of local demand covered has the same shape and needs no solver (ours).
-    opportunity_cost: float = 2.0  # USD a unit at no cover; a zone or two of extra freight
+    opportunity_cost: float = 2.0  # USD per unit at no cover; a zone or two of extra freight
     scarcity_days: float = 3.0  # cover, in days of local demand, at which it fell to 1/e
 
     # Ship cost, USD. US ground parcel list rates 2025, fitted (R2 .969):

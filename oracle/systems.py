@@ -34,11 +34,11 @@ class Systems:
     weight_lb: FloatArray  # [P] a unit
     cumulative: FloatArray  # [P, 4, 4] C_p(s): product, promise, option; 1 for ``none``
     scarcity_units: FloatArray  # [P, N] stock at which the opportunity cost fell to 1/e
-    daily_capacity: FloatArray  # [N] units a day over all products
+    daily_capacity: FloatArray  # [N] units per day over all products
     rates: FloatArray  # [4] USD per box, lb, zone, lb zone
     processing_days: int
     cutoff_hour: float
-    opportunity_cost: float  # USD a unit where there is no cover
+    opportunity_cost: float  # USD per unit where there is no cover
     cost_noise_sd: float
     distance_km: FloatArray | None = None  # [N, K] for the closest planner
 
@@ -120,7 +120,7 @@ def build_systems(
         places: Where customers live.
         products: The products, for their weight.
         rates: How views convert under each promise.
-        mean_daily_demand: [P] units a day that would be bought under the best promise.
+        mean_daily_demand: [P] units per day that would be bought under the best promise.
         config: Numbers of the systems.
 
     Returns:

@@ -191,6 +191,21 @@ def test_circles_are_found() -> None:
     assert list(circles({"a": {"b"}, "b": {"c"}, "c": {"b"}})) == [["b", "c"], ["c", "b"]]
 
 
+# What they read can run code.
+UNSAFE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+
+
+def test_nothing_reads_or_writes_what_can_run_code() -> None:
+    wrong = []
+    for module, path in sorted(modules().items()):
+        source = path.read_text(encoding="utf-8")
+        found = {name.partition(".")[0] for _, name in imports_of(source)} & UNSAFE
+        wrong += [f"{module} uses {name}" for name in sorted(found)]
+        if re.search(r"allow_pickle\s*=\s*True", source):
+            wrong.append(f"{module} allows pickle")
+    assert not wrong, "\n".join(wrong)
+
+
 BARE = re.compile(rf"^\s*(?:>>> |\.\.\. )?(?:from|import) ({'|'.join(FOLDERS)})\b", re.MULTILINE)
 
 

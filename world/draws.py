@@ -63,13 +63,13 @@ def unit_prices(
     Args:
         product: [M] product of each line; every product has a line.
         quantity: [M] units.
-        unit_price: [M] currency a unit.
-        unit_cost: [M] currency a unit.
+        unit_price: [M] currency per unit.
+        unit_cost: [M] currency per unit.
         mean_unit_price: Mean price over units sold, currency.
         min_margin: Least share of the price that is not cost.
 
     Returns:
-        Price [P] and unit cost [P], currency a unit.
+        Price [P] and unit cost [P], currency per unit.
     """
     units = np.bincount(product, weights=quantity)
     revenue = np.bincount(product, weights=quantity * unit_price)

@@ -76,7 +76,7 @@ def validate_log(log: EventLog) -> None:
 
 
 def write_log(log: EventLog, folder: Path) -> None:
-    """Check a log and write it as one Parquet file for each table, or leave no trace.
+    """Check a log and write it as one Parquet file per table, or leave no trace.
 
     Args:
         log: The log.

@@ -28,8 +28,8 @@ class OrderLines:
     customer: Int32Array  # [M] in [0, num_customers)
     product: Int32Array  # [M] index into ``product_id``
     quantity: Int32Array  # [M] units, >= 1
-    unit_price: FloatArray  # [M] currency a unit, > 0
-    unit_cost: FloatArray  # [M] currency a unit, >= 0
+    unit_price: FloatArray  # [M] currency per unit, > 0
+    unit_cost: FloatArray  # [M] currency per unit, >= 0
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""

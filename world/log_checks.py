@@ -235,7 +235,7 @@ class _Checks:
         shape = (self.num["period"], self.num["product"], self.num["node"])
         flat = np.ravel_multi_index((table["period"], table["product"], table["node"]), shape)
         count = np.bincount(flat, minlength=int(np.prod(shape)))
-        self.require("inventory", "period", count[flat] == 1, "one row a period, product and node")
+        self.require("inventory", "period", count[flat] == 1, "one row per period, product and node")
         if flat.size != count.size:
             t, i, n = np.unravel_index(int(np.argmin(count)), shape)
             raise ValueError(f"inventory lacks the row of period {t}, product {i}, node {n}")

@@ -45,7 +45,7 @@ class Network:
     parent: IntArray  # [N] index of the replenishing node, -1 for the vendor
     serves_customers: BoolArray  # [N]
     active_from: IntArray  # [N] first period in which the node exists
-    daily_capacity: FloatArray  # [N] units a day over all products; inf for none
+    daily_capacity: FloatArray  # [N] units per day over all products; inf for none
     region_name: tuple[str, ...]
     region_latitude: FloatArray  # [Z] degrees, population-weighted centre
     region_longitude: FloatArray  # [Z] degrees
@@ -132,7 +132,7 @@ class NetworkConfig:
     max_lead_time: int | None = None  # periods; None for the shortest that holds every lead time
     vendor_lead_days: tuple[float, ...] = (0.0, 0.0, 0.0, 0.3, 0.4, 0.3)  # by day: from 3 to 5
     transfer_lead_days: tuple[float, ...] = (0.0, 0.6, 0.4)  # upstream to node, by day: 1 or 2
-    daily_capacity: float = math.inf  # units a day over all fulfilment nodes and products
+    daily_capacity: float = math.inf  # units per day over all fulfilment nodes and products
     capacity_evenness: float = 0.5  # 0: capacity follows the population nearest; 1: equal
 
     def __post_init__(self) -> None:

@@ -113,7 +113,7 @@ class World:
     calendar_name: tuple[str, ...]  # E names
     num_periods: int
     wholesale_lines: int  # order lines dropped because of their quantity
-    mean_daily_demand: FloatArray  # [P] units a day that would convert under the best promise
+    mean_daily_demand: FloatArray  # [P] units per day that would convert under the best promise
 
     @property
     def period_days(self) -> int:

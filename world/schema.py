@@ -31,8 +31,8 @@ SCHEMA: dict[str, Any] = {
     "products": _schema(
         ("product", pa.int32()),
         ("id", pa.string()),
-        ("price", pa.float64()),  # currency a unit
-        ("unit_cost", pa.float64()),  # currency a unit
+        ("price", pa.float64()),  # currency per unit
+        ("unit_cost", pa.float64()),  # currency per unit
         ("weight_lb", pa.float64()),
     ),
     "nodes": _schema(
@@ -43,7 +43,7 @@ SCHEMA: dict[str, Any] = {
         ("parent", pa.int32()),  # an earlier node, or -1 for the vendor
         ("serves_customers", pa.bool_()),
         ("active_from", pa.int32()),  # first period in which the node exists
-        ("daily_capacity", pa.float64()),  # units a day over all products; inf for none
+        ("daily_capacity", pa.float64()),  # units per day over all products; inf for none
         ("lead_time", pa.list_(pa.float64())),  # probability of k periods from the parent
     ),
     "regions": _schema(
@@ -87,7 +87,7 @@ SCHEMA: dict[str, Any] = {
         ("quantity", pa.int32()),  # units ordered
         ("filled", pa.int32()),  # units shipped, over all boxes
     ),
-    # One row for each order line in a box. Units leave the stock of the node at ``shipped_at``.
+    # One row per order line in a box. Units leave the stock of the node at ``shipped_at``.
     "boxes": _schema(
         ("box", pa.int64()),
         ("order_line", pa.int64()),
@@ -96,7 +96,7 @@ SCHEMA: dict[str, Any] = {
         ("units", pa.int32()),
         ("cost_share", pa.float64()),  # currency; the shares of a box sum to its bill
     ),
-    # One row for every period, product and node:
+    # One row per period, product and node:
     # available = on_hand of the period before + stowed - transferred, and
     # on_hand = available - units in the boxes shipped.
     "inventory": _schema(

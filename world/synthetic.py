@@ -40,7 +40,7 @@ class SyntheticConfig:
     drift_sd: float = 0.35  # of the log of a product's slowly moving level
     drift_days: float = 14.0  # time constant of that level
     extra_units: float = 0.7  # mean units of a line beyond the first
-    price_median: float = 60.0  # currency a unit
+    price_median: float = 60.0  # currency per unit
     price_sd: float = 0.7  # of the log of the price
     margin: float = 0.35  # mean share of the price that is not cost
 

@@ -37,12 +37,12 @@ class HasAttributes(Protocol):
 
     @property
     def price(self) -> FloatArray:
-        """[P] currency a unit."""
+        """[P] currency per unit."""
         ...
 
     @property
     def weight_lb(self) -> FloatArray:
-        """[P] pounds a unit."""
+        """[P] pounds per unit."""
         ...
 
     @property
@@ -65,9 +65,9 @@ class Products:
     """
 
     id: tuple[str, ...]
-    price: FloatArray  # [P] currency a unit, > 0
-    unit_cost: FloatArray  # [P] currency a unit, >= 0
-    weight_lb: FloatArray  # [P] pounds a unit, > 0
+    price: FloatArray  # [P] currency per unit, > 0
+    unit_cost: FloatArray  # [P] currency per unit, >= 0
+    weight_lb: FloatArray  # [P] pounds per unit, > 0
     conversion: FloatArray  # [P] probability of any order | view under the 1d promise, in (0, 1)
     units_per_order: FloatArray  # [P] mean units of an order line, at least 1
 

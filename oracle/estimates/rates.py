@@ -18,7 +18,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PeriodRates:
-    """Conversion rates that change over time: one matrix for each product and block of periods.
+    """Conversion rates that change over time: one matrix per product and block of periods.
 
     Raises:
         ValueError: If there is no block, blocks have different products, or a period's block does

@@ -48,11 +48,11 @@ def box_table(
     Args:
         log: Any log in the project's schema.
         zone_bands_miles: Upper ends of the carrier's zones; the emulated ones if not given.
-        volume: [P] cubic feet a unit, for the billable weight; weight alone counts if not given.
+        volume: [P] cubic feet per unit, for the billable weight; weight alone counts if not given.
         dimensional_lb: Pounds that a cubic foot is billed as at least.
 
     Returns:
-        One row a box.
+        One row per box.
 
     Raises:
         ValueError: If a volume is not above 0, or its shape is not that of the products.
@@ -97,7 +97,7 @@ def box_table(
 class ShipCostFit:
     """A box's expected cost by its features, with the statistics of the regression."""
 
-    coefficient: FloatArray  # [6] USD a unit of each of ``FEATURES``
+    coefficient: FloatArray  # [6] USD per unit of each of ``FEATURES``
     std_error: FloatArray  # [6]
     p_value: FloatArray  # [6] two-sided, of a coefficient of zero
     r_squared: float

@@ -38,7 +38,7 @@ class FittedShipCost:
         Args:
             fit: ``fit_ship_cost(box_table(log))``.
             systems: Tables made by ``build_systems``, which know distances.
-            volume: [P] cubic feet a unit, if the fit's boxes had them.
+            volume: [P] cubic feet per unit, if the fit's boxes had them.
             volume_share: How much volume counts when the bill is shared, in [0, 1].
             dimensional_lb: Pounds that a cubic foot is billed as at least, as in ``box_table``.
 

@@ -173,11 +173,11 @@ def stock_prices(
     Args:
         stock: [N] units.
         demand: [M] units expected by market.
-        cost: [N, M] USD a unit from node to market; inf where there is no way.
-        unmet_cost: USD a unit of demand that is not met.
+        cost: [N, M] USD per unit from node to market; inf where there is no way.
+        unmet_cost: USD per unit of demand that is not met.
 
     Returns:
-        [N] USD a unit, at least 0; 0 where there is more than demand can use.
+        [N] USD per unit, at least 0; 0 where there is more than demand can use.
 
     Raises:
         ValueError: If a value is out of bounds.

@@ -48,7 +48,7 @@ class WaveConfig:
     opportunity: Opportunity = "cover"
     # Demand that the transport problem of the duals serves, in multiples of ``scarcity_units``.
     horizon: float = 1.0
-    unmet_cost: float = 10.0  # USD a unit of that demand that is not met
+    unmet_cost: float = 10.0  # USD per unit of that demand that is not met
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -264,7 +264,7 @@ class WaveFulfilment(GreedyFulfilment):
 
 
 class _MarketCost:
-    """USD a unit of a product from each node to each market, alone in its box."""
+    """USD per unit of a product from each node to each market, alone in its box."""
 
     def __init__(self, systems: Systems, markets: IntArray) -> None:
         self.systems = systems

@@ -1,7 +1,7 @@
 """The noise floor: what the systems would do again on the same stock and the same view counts.
 
-No model that knows stock and regional view counts alone can predict drain better than the law
-sampled here; customers, times, latents, quantities, baskets and costs are drawn anew.
+No model that knows stock and regional view counts alone can predict drain better than the
+distribution sampled here: customers, times, latents, quantities, baskets and costs are drawn anew.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViewProfile:
-    """What candidate views look like: the empirical laws that ``resample_drain`` draws from."""
+    """What candidate views look like: the empirical distributions behind ``resample_drain``."""
 
     hour: FloatArray  # [B] time of the day of a basket, as a share of the day
     basket_size: IntArray  # [B] candidate views in a basket
@@ -42,7 +42,7 @@ class ViewProfile:
 
     @classmethod
     def from_views(cls, systems: Systems, views: Views, places: Places) -> ViewProfile:
-        """Measure the laws.
+        """Measure the distributions.
 
         Args:
             systems: For the rates that make a view a candidate.
@@ -112,7 +112,7 @@ def resample_drain(
 
     Args:
         systems: The emulated systems.
-        profile: Laws of places, times, baskets and sizes.
+        profile: Distributions of places, times, baskets and sizes.
         available: [P, T, N] units available in each period, after arrivals.
         glance_views: [P, T, Z] views.
         start: Calendar index of the first period; nodes open by it.
@@ -197,7 +197,7 @@ def resample_views(
 
     Args:
         systems: For the rates that make a view a candidate.
-        profile: Laws of places, times, baskets and sizes.
+        profile: Distributions of places, times, baskets and sizes.
         glance_views: [P, T, Z] views.
         period_days: Length of a period.
         seed: Of the draws.

@@ -188,8 +188,16 @@ def setting_from_log(
 
 
 def read_setting(folder: str | Path, config: OracleConfig | None = None) -> ReplaySetting:
-    """Read and check a log, and derive a setting from it; see ``setting_from_log``."""
-    return setting_from_log(read_log(Path(folder)), config)
+    """Read and check a log, and derive a setting from it; see ``setting_from_log``.
+
+    Raises:
+        ValueError: Naming the folder; as ``read_log`` and ``setting_from_log`` do.
+    """
+    log = read_log(Path(folder))
+    try:
+        return setting_from_log(log, config)
+    except ValueError as error:
+        raise ValueError(f"{folder}: {error}") from error
 
 
 def _network(log: EventLog, panel: xr.Dataset) -> Network:

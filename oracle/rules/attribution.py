@@ -24,7 +24,7 @@ def draw_volumes(weight_lb: ArrayLike, *, seed: int = 0) -> FloatArray:
         seed: Of the densities.
 
     Returns:
-        [P] cubic feet a unit.
+        [P] cubic feet per unit.
     """
     weight = np.asarray(weight_lb, np.float64)
     normal = np.random.default_rng([seed, 3]).standard_normal(weight.shape)

@@ -111,7 +111,7 @@ def test_mean_units_and_boxes_are_those_of_the_laws(one_of_each):
     mean, variance = 60.0 * 5 / 3, 200 * (0.3 * 11 / 3 - (0.3 * 5 / 3) ** 2)
     assert units.mean() == pytest.approx(mean, abs=4 * np.sqrt(variance / 400))
     assert units.var() == pytest.approx(variance, rel=0.3)
-    # A unit weighs 1 lb: bills are 3 a box and 1 a unit, so boxes can be counted from costs.
+    # A unit weighs 1 lb: bills are 3 per box and 1 per unit, so boxes can be counted from costs.
     boxes = (samples.ship_cost.ravel() - units) / 3.0
     assert boxes.mean() == pytest.approx(60.0 / 1.5, rel=0.03)
 

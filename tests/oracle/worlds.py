@@ -156,7 +156,7 @@ class Reference:
         }
 
     def choose(self, item, place, region, wanted, due, days, basket):
-        """The node with the lowest score a unit, the first one at a tie."""
+        """The node with the lowest score per unit, the first one at a tie."""
         s, scores = self.systems, {}
         for node, arrival in days.items():
             held = self.stock[item, node]

@@ -232,7 +232,7 @@ def test_unknown_table(log: EventLog) -> None:
             r"boxes.shipped_at, row 4 is 12.0, must be before the end",
         ),
         ("inventory", "on_hand", 7, -3, r"inventory.on_hand, row 7 is -3, must be >= 0"),
-        ("inventory", "node", 7, 2, r"inventory.period, row 7 is 0, must be one row a period"),
+        ("inventory", "node", 7, 2, r"inventory.period, row 7 is 0, must be one row per period"),
         ("shipments", "product", 7, -1, r"shipments.product, row 7 is -1, must be in \[0, 3\)"),
         ("shipments", "arrives_at", 30, -1, r"shipments.arrives_at, row 30 is -1, must be >= 0"),
         ("shipments", "ordered_at", 30, 40, r"shipments.arrives_at, row 30 is \d+, must be no ear"),

@@ -235,7 +235,9 @@ class _Checks:
         shape = (self.num["period"], self.num["product"], self.num["node"])
         flat = np.ravel_multi_index((table["period"], table["product"], table["node"]), shape)
         count = np.bincount(flat, minlength=int(np.prod(shape)))
-        self.require("inventory", "period", count[flat] == 1, "one row per period, product and node")
+        self.require(
+            "inventory", "period", count[flat] == 1, "one row per period, product and node"
+        )
         if flat.size != count.size:
             t, i, n = np.unravel_index(int(np.argmin(count)), shape)
             raise ValueError(f"inventory lacks the row of period {t}, product {i}, node {n}")
@@ -282,8 +284,8 @@ class _Checks:
         fine = table["ordered_at"] < self.num["period"]
         self.require("shipments", "ordered_at", fine, f"< {self.num['period']}")
         lead = table["arrives_at"].astype(np.int64) - table["ordered_at"]
-        bound = f"at most {MAX_LEAD} periods after ordered_at"
-        self.require("shipments", "arrives_at", lead <= MAX_LEAD, bound)
+        soon = f"at most {MAX_LEAD} periods after ordered_at"
+        self.require("shipments", "arrives_at", lead <= MAX_LEAD, soon)
         shape = (self.num["period"], self.num["product"], self.num["node"])
         keys = (inventory["period"], inventory["product"], inventory["node"])
         stowed = self.sum_units(keys, inventory["stowed"], shape)

@@ -27,11 +27,11 @@ def _units(x: NDArray[Any]) -> BoolArray:
 
 
 def _positive(x: NDArray[Any]) -> BoolArray:
-    return np.isfinite(x) & (x > 0)
+    return (x > 0) & (x < np.inf)
 
 
 def _not_negative(x: NDArray[Any]) -> BoolArray:
-    return np.isfinite(x) & (x >= 0)
+    return (x >= 0) & (x < np.inf)
 
 
 def _degrees(limit: float) -> Check:

@@ -83,8 +83,12 @@ class Engine:
         if _units_by_view(waiting) != {n: units for n, units in self.owed.items() if units}:
             return None
         shelves = self.shelves
-        state = {"filled": self.filled, "reserved": shelves.reserved, "taken": shelves.taken}
-        return state | {WAITING + name: values for name, values in waiting.items()}
+        return {
+            "filled": self.filled,
+            "reserved": shelves.reserved,
+            "taken": shelves.taken,
+            **{WAITING + name: values for name, values in waiting.items()},
+        }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a state of an engine with the same systems and views.

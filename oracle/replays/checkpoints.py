@@ -20,13 +20,14 @@ from draingym.oracle.fulfilment.engine import Engine
 from draingym.oracle.fulfilment.period import PeriodOutcome
 from draingym.world.views import PROMISES, SHIP_OPTIONS
 
-# Each column of an outcome: its type, what its axis counts, and the end of its range if it indexes.
+# The columns of an outcome and their types, by what their axis counts.
 _TABLES = ("stock", "outbound", "ship_cost", "lost")
-_BY_VIEW = {"promise": np.int8, "option": np.int8, "filled": np.int32}
-_BY_SHIPMENT = dict.fromkeys(("view", "node", "units", "box"), np.int64) | dict.fromkeys(
+_Kinds = dict[str, type[np.generic]]
+_BY_VIEW: _Kinds = {"promise": np.int8, "option": np.int8, "filled": np.int32}
+_BY_SHIPMENT: _Kinds = dict.fromkeys(("view", "node", "units", "box"), np.int64) | dict.fromkeys(
     ("cost", "time"), np.float64
 )
-_BY_BOX = dict.fromkeys(("node", "zone", "units", "session"), np.int64) | dict.fromkeys(
+_BY_BOX: _Kinds = dict.fromkeys(("node", "zone", "units", "session"), np.int64) | dict.fromkeys(
     ("weight_lb", "cost"), np.float64
 )
 

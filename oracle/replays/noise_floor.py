@@ -135,9 +135,8 @@ def resample_drain(
         raise ValueError(msg)
     regions = systems.lane_effect.shape[1]
     if glance_views.shape != (products, periods, regions):
-        expected = (products, periods, regions)
-        msg = f"glance_views has shape {glance_views.shape}, must be {expected}"
-        raise ValueError(msg)
+        wanted = (products, periods, regions)
+        raise ValueError(f"glance_views has shape {glance_views.shape}, must be {wanted}")
     if num_samples < 1:
         msg = f"num_samples is {num_samples}, must be at least 1"
         raise ValueError(msg)

@@ -144,7 +144,10 @@ def process_checkpoint() -> Checkpoint:
 
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
-    [("missing.npz", "missing.npz, must be a whole .npz file (No such"), ("bad", "must be a whole")],
+    [
+        ("missing.npz", "missing.npz, must be a whole .npz file (No such"),
+        ("bad", "must be a whole"),
+    ],
 )
 def test_a_bad_checkpoint_is_named(
     monkeypatch: pytest.MonkeyPatch,

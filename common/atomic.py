@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+# Bytes of a name that file systems allow, less what the name of an unfinished file adds.
+_MOST_NAME = 255 - 10
+
 
 def require_writable(target: Path, kind: Literal["file", "folder"]) -> None:
     """Raise unless a file or folder can be written; makes nothing. Call it before long work.
@@ -26,6 +29,11 @@ def require_writable(target: Path, kind: Literal["file", "folder"]) -> None:
     with _writing(target):
         there, at = Path(os.path.abspath(target)), kind
         while (mode := _mode(there)) is None:
+            if len(os.fsencode(there.name)) > _MOST_NAME:
+                raise ValueError(
+                    f"{there} has a name of {len(os.fsencode(there.name))} bytes, must have at "
+                    f"most {_MOST_NAME}"
+                )
             there, at = there.parent, "folder"
         if stat.S_ISDIR(mode) != (at == "folder"):
             found = "folder" if stat.S_ISDIR(mode) else "file"

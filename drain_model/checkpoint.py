@@ -210,7 +210,10 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         require_array(arrays, f"{_STATISTICS}{name}_mean", what, shape=(None,)).shape[0]
         for name in ("calendar", "attributes")
     ]
-    weights = nnx.to_pure_dict(nnx.state(_abstract(meta.config, *features)))
+    try:
+        weights = nnx.to_pure_dict(nnx.state(_abstract(meta.config, *features)))
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
     nodes = jax.ShapeDtypeStruct((num_nodes, 2), jnp.float32)
     template = {"weights": weights, "statistics": _statistics(*features), _NODES: nodes}
     found = filled_tree(template, arrays, what, cast=True)

@@ -10,7 +10,8 @@ import pytest
 from draingym.oracle import run, to_event_log
 from draingym.simulator import MOST_UNITS, Dynamics, State, act
 from draingym.world.eventlog import validate_log
-from draingym.world.panel import build_panel, check_conservation
+from draingym.world.panel import build_panel
+from draingym.world.panel_checks import check_conservation
 from tests.oracle.policies import Refill
 
 LEVEL = np.full(4, 12.0, np.float32)

@@ -13,7 +13,7 @@ from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import setting_from_log
 from draingym.oracle.replays.types import Decision
 from draingym.world.eventlog import validate_log
-from draingym.world.panel import check_conservation
+from draingym.world.panel_checks import check_conservation
 from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
 

@@ -60,7 +60,7 @@ def test_cost_noise_is_log_normal_with_mean_one():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("lane_effect_sd", -0.1, "lane_effect_sd is -0.1, must be finite and at least 0"),
+        ("lane_effect_sd", -0.1, "lane_effect_sd is -0.1, must be finite and in"),
         ("opportunity_cost", float("nan"), "opportunity_cost is nan, must be finite"),
         ("cutoff_hour", 25.0, "cutoff_hour is 25.0, must be at most 24"),
         ("lane_node_share", 1.5, "lane_node_share is 1.5, must be at most 1"),
@@ -73,7 +73,7 @@ def test_cost_noise_is_log_normal_with_mean_one():
         (
             "zone_bands_miles",
             (-1.0, 400.0),
-            r"zone_bands_miles is \(-1.0, 400.0\), must be finite and at least 0",
+            r"zone_bands_miles is \(-1.0, 400.0\), must be finite and in",
         ),
     ],
 )

@@ -163,7 +163,7 @@ def test_boxes_that_tell_nothing_are_refused(change, message):
 
 
 def test_too_few_boxes_are_refused():
-    with pytest.raises(ValueError, match="boxes is 6, must be more than 6"):
+    with pytest.raises(ValueError, match="boxes has 6 rows, must have more than 6"):
         fit_ship_cost(random_boxes(np.random.default_rng(0), count=6))
 
 

@@ -200,7 +200,10 @@ def test_too_little_data(lines: OrderLines, change: dict[str, Any], message: str
         ({"max_line_quantity": 0}, r"world.max_line_quantity is 0"),
         ({"conversion_mean": 1.0}, r"world.conversion_mean is 1.0, must be .*\(0, 1\)"),
         ({"conversion_concentration": 0.0}, r"world.conversion_concentration is 0.0"),
-        ({"mean_unit_price": -1.0}, r"world.mean_unit_price is -1.0, must be .*\(0.0, inf\)"),
+        (
+            {"mean_unit_price": -1.0},
+            r"world.mean_unit_price is -1.0, must be .*\(0.0, 1000000000.0\]",
+        ),
         ({"min_margin": 0.0}, r"world.min_margin is 0.0"),
         ({"weight_median_lb": float("nan")}, r"world.weight_median_lb is nan"),
         ({"weight_sd": -0.1}, r"world.weight_sd is -0.1"),

@@ -13,11 +13,11 @@ from draingym.world.eventlog import EventLog
 from draingym.world.orders import World
 from draingym.world.panel import (
     build_panel,
-    check_conservation,
     load_panel,
     pipeline_at,
     save_panel,
 )
+from draingym.world.panel_checks import check_conservation
 
 UNITS = [
     "outbound",

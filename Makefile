@@ -31,7 +31,7 @@ BENCHMARKS := $(filter-out \_%,$(notdir $(basename $(wildcard benchmarks/*.py)))
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 .PHONY: demo
 demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in runs/demo

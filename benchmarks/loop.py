@@ -33,8 +33,12 @@ def claims_of(figures: dict[str, Any]) -> list[Claim]:
     models = figures["accuracy"]["models"]
     crps = {name: models[name]["crps_node"]["mean"] for name in models}
     gain = figures["validation"]["difference"]["neural"]
+    compiling = figures["compiling"].values()
+    compiled = {name: sum(stage[name] for stage in compiling) for name in ("seconds", "programs")}
     claims = [
         at_most(1, "stages of the demo, all together", sum(figures["seconds"].values()), "s", 360),
+        figure_only(1, "of these, compiling", compiled["seconds"], "s"),
+        figure_only(1, "programs compiled", compiled["programs"], ""),
         Claim(
             bar=2,
             what="node-level CRPS of the learned model over that of the tuned closest node",

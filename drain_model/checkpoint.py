@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -17,8 +17,9 @@ from draingym.common.arrays import require, require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, require_array, write_npz
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import DrainData, Statistics
+from draingym.drain_model.data.dataset import DrainData, Geography, Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
+from draingym.drain_model.network.types import Static
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
@@ -68,14 +69,14 @@ def initial_weights(
     """
     random = np.random.default_rng(seed)
 
-    def draw(path: tuple[Any, ...], leaf: Any) -> jax.Array:
+    def draw(path: tuple[Any, ...], leaf: Any) -> NDArray[np.float32]:
         *module, kind = (str(entry.key) for entry in path)
         if kind in ("kernel", "recurrent"):
             gain = _GAIN.get("/".join(module), 1.0)
             values = random.standard_normal(leaf.shape) * gain / np.sqrt(leaf.shape[-2])
         else:
             values = np.ones(leaf.shape) if kind == "scale" else np.zeros(leaf.shape)
-        return jnp.asarray(values, jnp.float32)
+        return np.asarray(values, np.float32)
 
     abstract = _abstract(config, num_calendar, num_attributes)
     weights: Weights = jax.tree_util.tree_map_with_path(draw, nnx.to_pure_dict(nnx.state(abstract)))
@@ -88,6 +89,17 @@ def _abstract(config: DrainConfig, num_calendar: int, num_attributes: int) -> Dr
         lambda: DrainNetwork(config, num_calendar, num_attributes, rngs=nnx.Rngs(0))
     )
     return network
+
+
+@partial(jax.jit, static_argnums=0)  # one program instead of many small ones
+def _static(
+    definition: nnx.GraphDef[DrainNetwork],
+    weights: Weights,
+    statistics: Statistics,
+    geography: Geography,
+) -> Static:
+    network: DrainNetwork = nnx.merge(definition, weights)
+    return network.static(statistics, geography)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,6 +126,11 @@ class Checkpoint:
     def definition(self) -> nnx.GraphDef[DrainNetwork]:
         """The network's structure."""
         return graph_definition(self.config, self.num_calendar, self.num_attributes)
+
+    def static(self, geography: Geography) -> Static:
+        """Return what a geography alone determines, on the device."""
+        found: Static = _static(self.definition, self.weights, self.statistics, geography)
+        return found
 
     def require_sizes(self, config: DrainConfig) -> None:
         """Raise unless a config has the same parameters as this model.

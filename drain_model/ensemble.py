@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from draingym.drain_model.checkpoint import Checkpoint
@@ -69,7 +70,9 @@ class EnsembleDrain:
                     f"checkpoints[0], {checkpoints[0].config}"
                 )
             bound.append(LearnedDrain.bind(checkpoint, geography, serves, active_from))
-        stacked: LearnedParams = jax.tree.map(lambda *x: jnp.stack(x), *(p for _, p in bound))
+        stacked: LearnedParams = jax.tree.map(
+            lambda *x: jnp.asarray(np.stack(x)), *(p for _, p in bound)
+        )
         return cls(member=bound[0][0], num_members=len(bound)), stacked
 
     @property

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Int
 
 from draingym.drain_model.checkpoint import Checkpoint, Weights, graph_definition
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import Geography, Statistics
+from draingym.drain_model.data.dataset import Geography
 from draingym.drain_model.distributions.cost_quantiles import cost_ppf
 from draingym.drain_model.distributions.joints import JOINTS, Joint
 from draingym.drain_model.network.drain_network import DrainNetwork
@@ -86,15 +87,8 @@ class LearnedDrain:
         for name, found in (("serves", serves), ("active_from", active_from)):
             if jnp.shape(found) != (nodes,):
                 raise ValueError(f"{name} has shape {jnp.shape(found)}, must be {(nodes,)}")
-        weights = jax.tree.map(jnp.asarray, checkpoint.weights)
-        definition = checkpoint.definition
-
-        @jax.jit  # one program instead of many small ones, which are slow to compile
-        def static_of(weights: Weights, statistics: Statistics, geography: Geography) -> Static:
-            network: DrainNetwork = nnx.merge(definition, weights)
-            return network.static(statistics, geography)
-
-        static = static_of(weights, checkpoint.statistics, geography)
+        weights = jax.device_put(checkpoint.weights)
+        static = checkpoint.static(geography)
         kernel = cls(
             config=checkpoint.config,
             num_calendar=checkpoint.num_calendar,
@@ -104,8 +98,8 @@ class LearnedDrain:
         params = LearnedParams(
             weights=weights,
             static=static,
-            serves=jnp.asarray(serves, bool),
-            active_from=jnp.asarray(active_from, jnp.int32),
+            serves=jax.device_put(np.asarray(serves, bool)),
+            active_from=jax.device_put(np.asarray(active_from, np.int32)),
         )
         return kernel, params
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +18,31 @@ from draingym.world.network import Network
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Tree:
-    """Static arrays of a network, as policies use them."""
+    """Static arrays of a network, as policies use them.
+
+    Compared by value, and with it the policies that hold one: two policies of one network share
+    their compiled programs.
+    """
 
     parent: Int[Array, " N"]  # -1 for the vendor
     descends: Bool[Array, "N N"]  # [n, m]: m is n, or below it
     serves: Bool[Array, " N"]
     distance: Float[Array, "N Z"]  # 1000 km
     population: Float[Array, " Z"]  # share of all people
+
+    def _content(self) -> tuple[tuple[tuple[int, ...], bytes], ...]:
+        arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(self)]
+        return tuple((array.shape, array.tobytes()) for array in arrays)
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether all arrays are the same."""
+        return isinstance(other, Tree) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        """Return a hash of the arrays."""
+        return hash(self._content())
 
 
 def descendants(parent: Sequence[int] | np.ndarray) -> NDArray[np.bool_]:
@@ -53,14 +70,16 @@ def height(parent: Sequence[int] | np.ndarray) -> int:
 
 def tree_of(network: Network) -> Tree:
     """Return the policy's view of a network."""
-    parent = np.asarray(network.parent)
-    return Tree(
-        parent=jnp.asarray(parent, jnp.int32),
-        descends=jnp.asarray(descendants(parent)),
-        serves=jnp.asarray(network.serves_customers),
-        distance=jnp.asarray(network.distance_km / 1000.0, jnp.float32),
-        population=jnp.asarray(network.population / network.population.sum(), jnp.float32),
-    )
+    parent = np.asarray(network.parent, np.int32)
+    population = network.population / network.population.sum()
+    arrays: dict[str, NDArray[Any]] = {
+        "parent": parent,
+        "descends": descendants(parent),
+        "serves": np.asarray(network.serves_customers),
+        "distance": np.asarray(network.distance_km / 1000.0, np.float32),
+        "population": np.asarray(population, np.float32),
+    }
+    return Tree(**jax.device_put(arrays))
 
 
 def require_tree(tree: Tree) -> None:

@@ -44,6 +44,7 @@ from draingym.simulator.problems.pricing import (
     demand_lift,
     make_price_response,
 )
+from draingym.simulator.requests import requests_of
 from draingym.simulator.scenarios.demand import (
     Demand,
     Deterministic,
@@ -146,6 +147,7 @@ __all__ = [
     "observation_names",
     "observe",
     "params_from_network",
+    "requests_of",
     "round_shipments",
     "sample_noise",
     "sample_supply",

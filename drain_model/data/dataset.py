@@ -168,9 +168,11 @@ class DrainData:
             calendar=values("calendar", "period", "feature").astype(np.float32),
             attributes=attribute_matrix(panel).astype(np.float32),
             geography=Geography(
-                node_coordinates=jnp.asarray(coordinates("node")),
-                region_coordinates=jnp.asarray(coordinates("region")),
-                distance_km=jnp.asarray(values("distance_km", "node", "region"), jnp.float32),
+                node_coordinates=jax.device_put(coordinates("node")),
+                region_coordinates=jax.device_put(coordinates("region")),
+                distance_km=jax.device_put(
+                    values("distance_km", "node", "region").astype(np.float32)
+                ),
             ),
             product_id=tuple(map(str, panel["product"].values)) if "product" in panel else (),
         )

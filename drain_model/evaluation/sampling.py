@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jaxtyping import Array
+from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
 from draingym.drain_model.checkpoint import Checkpoint, Weights
@@ -19,6 +20,9 @@ from draingym.drain_model.distributions.cost_quantiles import cost_ppf
 from draingym.drain_model.distributions.hybrid import Hybrid
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
+
+# Samples that a dispatch draws, so that one program draws any number of them.
+_AT_ONCE = 32
 
 
 def sample_panel(
@@ -53,17 +57,22 @@ def sample_panel(
         raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     outbound, cost = [], []
     for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
-        drawn = _sample(
+        sample = partial(
+            _sample,
             checkpoint.definition,
             periods[0],
-            num_samples,
             weights,
             static,
             part,
             jax.random.fold_in(key, start),
         )
-        outbound.append(np.asarray(drawn[0])[:, :kept])
-        cost.append(np.asarray(drawn[1])[:, :kept])
+        drawn = [
+            np.asarray(leaf)[: num_samples - done, :kept]
+            for done in range(0, num_samples, _AT_ONCE)
+            for leaf in sample(np.int32(done), np.int32(num_samples))
+        ]
+        outbound.append(np.concatenate(drawn[0::2]))
+        cost.append(np.concatenate(drawn[1::2]))
     return np.concatenate(outbound, axis=1), np.concatenate(cost, axis=1)
 
 
@@ -107,15 +116,15 @@ def _batches(
         raise ValueError(
             f"periods [{first}, {stop}), must be a non-empty part of [0, {data.num_periods})"
         )
-    weights = jax.tree.map(jnp.asarray, checkpoint.weights)
-    geography = jax.tree.map(jnp.asarray, data.geography)
-    network = nnx.merge(checkpoint.definition, weights)
-    static = network.static(jax.tree.map(jnp.asarray, checkpoint.statistics), geography)
-    inputs = data.periods(0, stop).inputs()
+    weights = jax.device_put(checkpoint.weights)
+    static = checkpoint.static(data.geography)
+    inputs = data.periods(0, stop).arrays()
+    if not checkpoint.config.sales:  # not read: data with and without them share a program
+        inputs = replace(inputs, sales=None)
     batch = min(batch_products, data.num_products)
     for start in range(0, data.num_products, batch):
         index = np.minimum(np.arange(start, start + batch), data.num_products - 1)
-        part: Inputs = jax.tree.map(lambda x, i=index: jnp.asarray(x[i]), inputs)
+        part: Inputs = jax.tree.map(lambda x, i=index: x[i], inputs)
         yield start, min(batch, data.num_products - start), part, weights, static
 
 
@@ -134,16 +143,18 @@ def _forecast(
     return late
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1))
 def _sample(
     definition: nnx.GraphDef[DrainNetwork],
     first: int,
-    num_samples: int,
     weights: Weights,
     static: Static,
     inputs: Inputs,
     key: Array,
+    start: Int[Array, ""],
+    stop: Int[Array, ""],
 ) -> tuple[Array, Array]:
+    """Draw samples [start, stop), as many at once as ``_AT_ONCE``; the rest of the leaves is 0."""
     network = nnx.merge(definition, weights)
     exogenous = network.exogenous(static, inputs)
     past = network.encode(static, inputs)
@@ -154,13 +165,16 @@ def _sample(
     joint = network.joint(late, nodes, available)
     size = joint.num_uniforms(available.shape[-1], network.config.copula_rank)
 
-    def one(key: Array) -> tuple[Array, Array]:
-        key_units, key_cost = jax.random.split(key)
+    def one(i: Array, drawn: tuple[Array, Array]) -> tuple[Array, Array]:
+        key_units, key_cost = jax.random.split(jax.random.fold_in(key, start + i))
         uniforms = jax.random.uniform(key_units, (*available.shape[:-1], size))
         units = joint.sample(available, late.active, uniforms)
         knots = network.cost(static, late, nodes, units)
         level = jax.random.uniform(key_cost, available.shape)
-        return units, units * cost_ppf(knots, level)
+        cost = units * cost_ppf(knots, level)
+        return drawn[0].at[i].set(units), drawn[1].at[i].set(cost)
 
-    drawn: tuple[Array, Array] = jax.lax.map(one, jax.random.split(key, num_samples))
+    none = jnp.zeros((_AT_ONCE, *available.shape))
+    count = jnp.minimum(stop - start, _AT_ONCE)
+    drawn: tuple[Array, Array] = jax.lax.fori_loop(0, count, one, (none, none))
     return drawn

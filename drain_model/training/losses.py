@@ -174,7 +174,10 @@ def initial_weights(initial: Losses, floor: float = 0.05) -> Losses:
 
 
 def weighted(losses: Losses, weights: Losses) -> Float[Array, ""]:
-    """Return the weighted sum of the losses."""
-    parts = jax.tree.map(jnp.multiply, losses, weights)
-    total: Array = sum(jax.tree.leaves(parts), start=jnp.zeros(()))
+    """Return the weighted sum of the losses, on the device or on the host: wherever they are."""
+    parts = jax.tree.map(lambda loss, weight: loss * weight, losses, weights)
+    found: list[Array] = jax.tree.leaves(parts)
+    total = found[0]
+    for part in found[1:]:
+        total = total + part
     return total

@@ -21,7 +21,13 @@ from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
-from draingym.drain_model.training.losses import Losses, loss_sums, weighted
+from draingym.drain_model.training.losses import (
+    Losses,
+    initial_weights,
+    loss_sums,
+    means,
+    weighted,
+)
 from draingym.drain_model.training.state import Learned
 
 
@@ -118,6 +124,12 @@ def schedule_of(config: DrainConfig, updates: int) -> optax.Schedule:
     )
 
 
+@partial(jax.jit, static_argnums=(0, 1))
+def learning_rate(config: DrainConfig, updates: int, made: Int[Array, ""]) -> Float[Array, ""]:
+    """Return the learning rate after some of that many updates."""
+    return jnp.asarray(schedule_of(config, updates)(made))
+
+
 @lru_cache(maxsize=16)
 def optimizer_of(config: DrainConfig, updates: int) -> optax.GradientTransformation:
     """Return AdamW with clipping on the schedule of that many updates."""
@@ -202,6 +214,9 @@ def evaluate(
 
     total, _ = jax.lax.scan(body, total, (batches, once))
     return total
+
+
+mean_losses, balance_of = jax.jit(means), jax.jit(initial_weights)
 
 
 def cache_chunk(batch: int) -> int:

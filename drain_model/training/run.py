@@ -8,13 +8,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.common.carry import strong
 from draingym.common.devices import device_mesh
 from draingym.drain_model.checkpoint import (
     Checkpoint,
@@ -28,8 +28,7 @@ from draingym.drain_model.data.dataset import DrainData
 from draingym.drain_model.data.source import Source, summarise
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.training import programs
-from draingym.drain_model.training.losses import Losses, means, weighted
-from draingym.drain_model.training.losses import initial_weights as loss_weights
+from draingym.drain_model.training.losses import Losses, weighted
 from draingym.drain_model.training.state import (
     Learned,
     Progress,
@@ -81,6 +80,11 @@ class _Run:
         return programs.cache_chunk(self.batch) if one else self.batch
 
     @property
+    def whole(self) -> NamedSharding:
+        """Where what all devices hold whole is."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    @property
     def rounds(self) -> int:
         """Validations, at most."""
         return -(-self.config.epochs // self.config.validate_every)
@@ -93,7 +97,7 @@ class _Run:
         """
         split = NamedSharding(self.mesh, PartitionSpec(None, "batch"))
         if isinstance(self.source, DrainData):
-            yield jax.device_put(jnp.asarray(rows), split)
+            yield jax.device_put(rows.astype(np.int32), split)
             return
         for part in self.source.batches(rows):
             yield jax.device_put(jax.tree.map(lambda x: x[None], part), split)
@@ -102,16 +106,17 @@ class _Run:
         """Return the mean losses of all products over periods [first, stop)."""
         products, time_index = self.source.num_products, np.arange(self.source.num_periods)
         slots = np.arange(-(-products // self.batch) * self.batch).reshape(-1, self.batch)
-        inside = jnp.asarray((time_index >= first) & (time_index < stop))
-        total, done = (Losses.zeros(), Losses.zeros()), 0
+        inside = (time_index >= first) & (time_index < stop)
+        total, done = strong((Losses.zeros(), Losses.zeros()), self.whole), 0
         for batches in self.feed(np.minimum(slots, products - 1)):
             size = jax.tree.leaves(batches)[0].shape[0]
-            once = jnp.asarray(slots[done : done + size] < products)
+            once = slots[done : done + size] < products
             total = programs.evaluate(
                 self.definition, self.chunk, weights, total, batches, once, inside, self.panel
             )
             done += size
-        return means(*total)
+        found: Losses = programs.mean_losses(*total)
+        return found
 
     def update(
         self, learned: Learned, rows: NDArray[np.int64]
@@ -168,7 +173,7 @@ class _Run:
                 f"the gradient is {norms[bad]}, must be finite; the batch holds products {names}",
             )
         parts = self.evaluate(learned.average, self.fit, self.source.num_periods)
-        loss = float(weighted(parts, learned.balance))
+        loss = float(weighted(*jax.device_get((parts, learned.balance))))
         made = (done + 1) * self.updates
         if not np.isfinite(loss):
             return replace(state, stopped=f"validation after update {made}: loss = {loss}")
@@ -185,7 +190,9 @@ class _Run:
             validation_parts={f.name: float(getattr(parts, f.name)) for f in fields(parts)},
             best_loss=min(loss, state.best_loss),
             gradient_norm=float(norms.max()),
-            learning_rate=float(programs.schedule_of(config, self.rounds * self.updates)(made)),
+            learning_rate=float(
+                programs.learning_rate(config, self.rounds * self.updates, np.int32(made))
+            ),
             seconds=time.perf_counter() - before,
         )
         over = {self.rounds: "epochs"}.get(done + 1, "")
@@ -261,8 +268,8 @@ def train(
         initial.require_sizes(config)
         summary = replace(summary, statistics=initial.statistics)
     panel = programs.Panel(
-        statistics=jax.tree.map(jnp.asarray, summary.statistics),
-        geography=jax.tree.map(jnp.asarray, data.geography),
+        statistics=summary.statistics,
+        geography=data.geography,
         inputs=data.inputs() if isinstance(data, DrainData) else None,
     )
     whole = NamedSharding(mesh, PartitionSpec())
@@ -276,7 +283,8 @@ def train(
         mesh=mesh,
     )
     weights = initial_weights(config, *features, seed=seed) if initial is None else initial.weights
-    weights = jax.device_put(jax.tree.map(jnp.asarray, weights), whole)
+    weights = strong(weights, whole)
+    optimizer = programs.optimizer_of(config, run.rounds * run.updates)
     state = TrainingState(
         config=config,
         seed=seed,
@@ -286,17 +294,17 @@ def train(
             weights=weights,
             average=weights,
             best=weights,
-            optimizer=programs.optimizer_of(config, run.rounds * run.updates).init(weights),
+            optimizer=jax.jit(optimizer.init)(weights),
             balance=Losses.zeros(),
         ),
         random=dict(np.random.default_rng(seed).bit_generator.state),
     )
     if folder is not None and (folder / STATE).exists():
         state = load_state(folder / STATE, state)
-        state = replace(state, learned=jax.device_put(state.learned, whole))
     else:
-        balance = loss_weights(run.evaluate(weights, 0, fit))
+        balance = programs.balance_of(run.evaluate(weights, 0, fit))
         state = replace(state, learned=replace(state.learned, balance=balance))
+    state = replace(state, learned=strong(state.learned, whole))
     before = started - (state.history[-1].seconds if state.history else 0.0)
     while not state.stopped:
         done = len(state.history)

@@ -67,6 +67,7 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     figures["trace"] = figures["validation"].pop("trace")
     figures |= {
         "seconds": stages.seconds,
+        "compiling": stages.compiling,
         "versions": versions(),
         "machine": machine(),
         "config": plain(config.to_dict()),

@@ -19,6 +19,7 @@ from rich.progress import (
 )
 
 from draingym.common.arrays import require_range
+from draingym.common.compiling import Compiling
 from draingym.common.config import read_config, require_fields
 from draingym.common.files import read_json, write_json
 
@@ -34,11 +35,14 @@ class _Finished:
     fingerprint: str
     seconds: float
     figures: dict[str, Any]
+    compiling_seconds: float = 0.0  # the part of them that went into compiling
+    programs: int = 0  # that were compiled
 
     def __post_init__(self) -> None:
         """Check the fields."""
         require_fields(self)
-        require_range("seconds", self.seconds, low=0.0)
+        for name in ("seconds", "compiling_seconds", "programs"):
+            require_range(name, getattr(self, name), low=0)
 
 
 @dataclass(kw_only=True)
@@ -53,6 +57,8 @@ class Stages:
     fingerprint: str  # of config and version: another one makes every stage run again
     console: Console = field(default_factory=Console)
     seconds: dict[str, float] = field(default_factory=dict)  # of each stage, when it ran
+    # The part of them that went into compiling, and how many programs were compiled.
+    compiling: dict[str, dict[str, float]] = field(default_factory=dict)
     check: Callable[[str, Any, str], None] | None = None  # of figures read, by name and path
     rerun: bool = False
 
@@ -77,24 +83,34 @@ class Stages:
             finished = self._read(name, marker)
             if finished.fingerprint == self.fingerprint:
                 self.seconds[name] = finished.seconds
+                self.compiling[name] = {
+                    "seconds": finished.compiling_seconds,
+                    "programs": finished.programs,
+                }
                 self.console.print(f"[dim]{title}: finished before, kept[/dim]")
                 return finished.figures
         self.rerun = True
         start = time.perf_counter()
-        with Progress(
+        bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             console=self.console,
-        ) as bar:
+        )
+        with bar, Compiling() as compiling:
             task = bar.add_task(title, total=None)
             figures = work(lambda done, total: bar.update(task, completed=done, total=total))
             bar.update(task, total=1, completed=1)
         self.seconds[name] = time.perf_counter() - start
+        self.compiling[name] = {"seconds": compiling.seconds, "programs": compiling.programs}
         finished = _Finished(
-            fingerprint=self.fingerprint, seconds=self.seconds[name], figures=figures
+            fingerprint=self.fingerprint,
+            seconds=self.seconds[name],
+            figures=figures,
+            compiling_seconds=compiling.seconds,
+            programs=compiling.programs,
         )
         write_json(marker, asdict(finished))
         return figures

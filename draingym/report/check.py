@@ -155,6 +155,7 @@ SCHEMA = {
         "policies": Each({"on_hand": Many(CURVE), "outbound": Many(CURVE), "lost": CURVE}),
     },
     "seconds": Each(NUMBER),
+    "compiling": Each({"seconds": NUMBER, "programs": COUNT}),
     "versions": Each(TEXT),
     "machine": {"cpu": TEXT, "cores": COUNT, "gpu": TEXT_OR_NONE},
     "config": ANYTHING,

@@ -94,6 +94,7 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
         facts=words.data_facts(results),
         seconds=[(stage, words.clock(s)) for stage, s in results["seconds"].items()],
         total_seconds=words.clock(sum(results["seconds"].values())),
+        compiling=words.compiling_words(results),
         config=json.dumps(results["config"], indent=2),
         columns=validation["columns"],
         tick=words.tick,

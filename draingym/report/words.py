@@ -100,6 +100,17 @@ def clock(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
 
 
+def compiling_words(results: Mapping[str, Any]) -> str:
+    """Return how much of a run went into compiling.
+
+    >>> compiling_words({"compiling": {"drain": {"seconds": 60.2, "programs": 9}}})
+    '1 min 0 s, 9 programs'
+    """
+    stages = results["compiling"].values()
+    seconds, programs = (sum(stage[name] for stage in stages) for name in ("seconds", "programs"))
+    return f"{clock(seconds)}, {programs} programs"
+
+
 def calibration_error(scores: Mapping[str, Any], level: str) -> float:
     """Return the mean distance of actual from nominal coverage, a share."""
     pairs = zip(scores["coverage"]["nominal"], scores["coverage"][level], strict=True)

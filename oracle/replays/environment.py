@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.common.carry import strong
 from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.systems import Systems
 from draingym.simulator.checks import check_requests, check_stock
 from draingym.simulator.dynamics import Acted, act, observe, settle
+from draingym.simulator.requests import requests_of
 from draingym.simulator.types import (
     Drain,
     Dynamics,
@@ -52,49 +54,53 @@ class OracleRun:
     views: Views  # all views, those of other periods too
 
 
-def _at(series: Series, t: Array) -> Series:
-    sliced: Series = jax.tree.map(lambda leaf: leaf[:, t], series)
-    return sliced
+@jax.jit
+def _look(
+    params: Params, state: State, now: Series, keys: Array, t: Array
+) -> tuple[Observation, Array]:
+    """Observe all products; return the period's keys, too."""
+    seen: Observation = jax.vmap(partial(observe, params))(state, now)
+    return seen, keys[:, t]
 
 
-@partial(jax.jit, static_argnames=("policy", "dynamics"))
-def _before(
-    policy: Policy,
-    dynamics: Dynamics,
-    params: Params,
-    policy_params: PyTree,
-    state: State,
-    series: Series,
-    t: Array,
-    keys: Array,
-) -> tuple[Observation, Array, Acted]:
-    """Observe, act and stow what arrives, for all products."""
+@partial(jax.jit, static_argnames="dynamics")
+def _stow(dynamics: Dynamics, params: Params, state: State, action: Array, now: Series) -> Acted:
+    """Ship what is requested and stow what arrives, for all products."""
 
-    def one(state: State, now: Series, key: Array) -> tuple[Observation, Array, Acted]:
-        observation = observe(params, state, now)
-        action = policy.apply(policy_params, observation, key)
-        return observation, action, act(params, state, action, now, dynamics)
+    def one(state: State, action: Array, now: Series) -> Acted:
+        return act(params, state, action, now, dynamics)
 
-    result: tuple[Observation, Array, Acted] = jax.vmap(one)(state, _at(series, t), keys)
-    return result
+    acted: Acted = jax.vmap(one)(state, action, now)
+    return acted
 
 
 @jax.jit
-def _after(
+def _settle(
     params: Params,
     observation: Observation,
     action: Array,
     acted: Acted,
     drain: Drain,
-    series: Series,
-    t: Array,
+    now: Series,
 ) -> tuple[State, Transition]:
     """Take the drain out and charge the period, for all products."""
     memory = jnp.zeros((action.shape[0], 0))
     settled: tuple[State, Transition] = jax.vmap(partial(settle, params))(
-        observation, action, acted, drain, memory, _at(series, t)
+        observation, action, acted, drain, memory, now
     )
     return settled
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _keys(key: Array, products: int, periods: int) -> Array:
+    """Return [P, T] keys."""
+    keys: Array = jax.vmap(partial(jax.random.split, num=periods))(jax.random.split(key, products))
+    return keys
+
+
+def _real(values: NDArray[Any]) -> Any:
+    """Return numbers as the simulator's arrays hold them, still on the host."""
+    return values.astype(np.float32)
 
 
 def run(
@@ -152,12 +158,17 @@ def run(
     if not dynamics.whole_units:
         msg = "dynamics.whole_units is False, must be True: the emulated systems ship whole units"
         raise ValueError(msg)
-    series = replace(scenario.series, exogenous=None)
     initial = scenario.initial
     if initial.history.waiting is not None:
         msg = "initial.history.waiting is given, must be None: the emulated systems have no backlog"
         raise ValueError(msg)
-    periods = np.asarray(series.period)
+    # On the host, and without what only a kernel reads: the programs of a period fit any number of
+    # periods and any kernel.
+    series = jax.tree.map(np.asarray, replace(scenario.series, exogenous=None))
+    series = replace(series, drain_uniform=series.drain_uniform[..., :0])
+    params = replace(params, kernel=None)
+    policy_params = strong(policy_params)
+    periods = series.period
     shape = (systems.num_products, systems.num_nodes)
     if initial.on_hand.shape != shape:
         msg = f"scenario.initial.on_hand has shape {initial.on_hand.shape}, must be {shape}"
@@ -172,25 +183,25 @@ def run(
             f"views' [0, {views.num_periods})"
         )
         raise ValueError(msg)
-    keys = jax.vmap(lambda k: jax.random.split(k, horizon))(
-        jax.random.split(jax.random.key(0) if key is None else key, shape[0])
-    )
+    keys = _keys(jax.random.key(0) if key is None else key, shape[0], horizon)
     check_stock(initial.on_hand, initial.pipeline)
+    none: Any = np.zeros(shape, np.float32)
     state = State(
-        on_hand=jnp.asarray(initial.on_hand),
-        pipeline=jnp.asarray(initial.pipeline),
-        waiting=jnp.zeros(shape),
-        memory=jnp.zeros((shape[0], 0)),
-        owed=jnp.zeros(shape) if dynamics.hold_requests else None,
+        on_hand=initial.on_hand,
+        pipeline=initial.pipeline,
+        waiting=none,
+        memory=np.zeros((shape[0], 0), np.float32),
+        owed=none if dynamics.hold_requests else None,
     )
+    state = jax.device_put(strong(state))
     transitions: list[Transition] = []
     outcomes: list[PeriodOutcome] = []
     for step in range(horizon):
-        t = jnp.asarray(step, jnp.int32)
-        observation, action, acted = _before(
-            policy, dynamics, params, policy_params, state, series, t, keys[:, step]
-        )
+        now: Series = jax.tree.map(lambda leaf, t=step: leaf[:, t], series)
+        observation, keys_now = _look(params, state, now, keys, np.int32(step))
+        action = requests_of(policy, policy_params, observation, keys_now)
         check_requests(np.asarray(action)[:, None, :], start=start + step)
+        acted = _stow(dynamics, params, state, action, now)
         available = whole("available", acted.available)
         if serve is not None:
             outcome = serve(start + step, available)
@@ -198,12 +209,12 @@ def run(
             serving = systems if rates is None else systems.with_rates(rates.at(start + step))
             outcome = drain_period(serving, views, start + step, available, seed=seed)
         drain = Drain(
-            outbound=jnp.asarray(outcome.outbound, jnp.float32),
-            ship_cost=jnp.asarray(outcome.ship_cost, jnp.float32),
-            lost=jnp.asarray(outcome.lost, jnp.float32),
-            waiting=jnp.zeros(shape),
+            outbound=_real(outcome.outbound),
+            ship_cost=_real(outcome.ship_cost),
+            lost=_real(outcome.lost),
+            waiting=none,
         )
-        state, transition = _after(params, observation, action, acted, drain, series, t)
+        state, transition = _settle(params, observation, action, acted, drain, now)
         transitions.append(transition)
         if record:
             outcomes.append(outcome)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -54,7 +55,7 @@ class PriceResponsiveParams:
     response: Float[Array, ""]  # how fast a target falls with the price over the margin
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PriceResponsive:
     """A policy in order-up-to form whose targets fall with the price of storage.
 
@@ -202,26 +203,8 @@ class CapacityRollouts:
     ) -> None:
         """Compile nothing yet."""
         self.policy_params, self.params = policy_params, params
-        self.volume = jnp.asarray(volume, jnp.float32)
-
-        def run(
-            params: Params,
-            policy_params: PyTree,
-            scenario: Scenario,
-            charged: Array,
-            seen: Array,
-        ) -> tuple[Array, Array]:
-            def one(scenario: Scenario) -> tuple[Array, Array]:
-                moves: Transition = simulator.rollout(
-                    params, policy, policy_params, scenario, remat=False
-                ).transitions
-                own = replace(moves, reward=moves.reward + moves.capacity_cost)
-                return discounted_return(params, own), moves.on_hand
-
-            values, on_hand = jax.vmap(one)(with_prices(scenario, charged, seen, self.volume))
-            return values, jnp.einsum("p,ptn->tn", self.volume, on_hand)
-
-        self._run = jax.jit(run)
+        self.volume = np.asarray(volume, np.float32)
+        self._run = partial(_run, simulator, policy)
 
     def __call__(
         self, scenario: Scenario, charged: Any, seen: Any
@@ -231,8 +214,9 @@ class CapacityRollouts:
             self.params,
             self.policy_params,
             scenario,
-            jnp.asarray(charged, jnp.float32),
-            jnp.asarray(seen, jnp.float32),
+            np.asarray(charged, np.float32),
+            np.asarray(seen, np.float32),
+            self.volume,
         )
         return np.asarray(values, np.float64), np.asarray(use, np.float64)
 
@@ -241,6 +225,30 @@ class CapacityRollouts:
         """Return [T, N] what a policy sees of prices: the mean of the next periods'."""
         ahead = look_ahead(jnp.asarray(prices, jnp.float32), periods)
         return np.asarray(ahead, np.float64)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _run(
+    simulator: Simulator,
+    policy: Policy,
+    params: Params,
+    policy_params: PyTree,
+    scenario: Scenario,
+    charged: Array,
+    seen: Array,
+    volume: Array,
+) -> tuple[Array, Array]:
+    """Return [P] returns without the price of storage, and [T, N] the use of it."""
+
+    def one(scenario: Scenario) -> tuple[Array, Array]:
+        moves: Transition = simulator.rollout(
+            params, policy, policy_params, scenario, remat=False
+        ).transitions
+        own = replace(moves, reward=moves.reward + moves.capacity_cost)
+        return discounted_return(params, own), moves.on_hand
+
+    values, on_hand = jax.vmap(one)(with_prices(scenario, charged, seen, volume))
+    return values, jnp.einsum("p,ptn->tn", volume, on_hand)
 
 
 def dual_ascent(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from draingym.common.carry import strong
 from draingym.policies.tree import Tree, catchment_share, echelon_position
 from draingym.simulator import Observation, PyTree
 
@@ -80,7 +82,7 @@ class _TargetNetwork(nnx.Module):
         return _LOG_RANGE * jnp.tanh(self.head(mixed))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NeuralPlacement:
     """Order up to learned targets: ``max(target - echelon position, 0)`` at every node.
 
@@ -143,7 +145,7 @@ class NeuralPlacement:
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights: a plain order-up-to policy with random hidden features."""
-        return nnx.to_pure_dict(nnx.state(self._network(key), nnx.Param))
+        return _initial(self, key)
 
     def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
@@ -229,3 +231,9 @@ class NeuralPlacement:
         weight = request if priority is None else request * jnp.exp(priority)
         shared = stock * weight / jnp.maximum(siblings @ weight + spare, 1e-9)
         return jnp.where(fed, shared, request)
+
+
+@partial(jax.jit, static_argnums=0)  # one program instead of many small ones
+def _initial(policy: NeuralPlacement, key: Array) -> PyTree:
+    network = policy._network(key)
+    return strong(nnx.to_pure_dict(nnx.state(network, nnx.Param)))

@@ -80,7 +80,7 @@ def cover_target(
     return with_safety(cover * demand, params.safety)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OrderUpTo:
     """Buy up to a cover of the national forecast, place in proportion to population.
 

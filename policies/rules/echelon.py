@@ -99,7 +99,7 @@ class ReorderPoint:
         return order_upwards(self.parent, observation, order)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EchelonBaseStock:
     """Raise every node's echelon position to its level; the [N] levels are the parameters.
 
@@ -128,7 +128,7 @@ class EchelonBaseStock:
         return positive(params - owed_to(observation, stock))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EqualFractile:
     """One warehouse, many stores: order up to an echelon level, allot to equal fractiles.
 

@@ -13,7 +13,7 @@ from draingym.policies.tree import Tree
 from draingym.simulator import Observation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Historical:
     """Order-up-to on noisy forecasts, with uneven placement and some exploration.
 

@@ -55,7 +55,7 @@ class PerNodeParams:
     safety: Float[Array, ""]  # standard deviations of Poisson demand on top
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OrderUpToPerNode:
     """Order up to a cover of each node's own forecast, one cover a node.
 
@@ -90,7 +90,7 @@ class ProportionalParams:
     push: Float[Array, ""]  # share of a parent's stock that is placed at once, in [0, 1]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DemandProportional:
     """Buy up to a cover of the forecast; place what there is in proportion to demand.
 
@@ -141,7 +141,7 @@ class DistanceParams(OrderUpToParams):
     reach: Float[Array, ""]  # 1000 km; how far beyond the nearest node demand is shared out
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DistanceAware:
     """Order up to covers of regional forecasts that are shared out to nodes by distance.
 
@@ -177,7 +177,7 @@ class NewsvendorParams:
     cv: Float[Array, ""]  # standard deviation of the forecast's error over the forecast
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Newsvendor:
     """Order up to a quantile of demand over the protection periods, given the forecast.
 
@@ -224,7 +224,7 @@ class ReorderParams(OrderUpToParams):
     batch: Float[Array, ""]  # periods of demand ordered above the reorder level
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CoverReorder:
     """The (s, S) policy on forecasts: at or below s = a cover of demand, order up to S.
 
@@ -258,7 +258,7 @@ class CappedCoverParams(OrderUpToParams):
     cap: Float[Array, ""]  # periods of forecast demand that a request is at most
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CappedOrderUpTo:
     """Order up to covers of the forecast, no request above a cap in periods of demand.
 

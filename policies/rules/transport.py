@@ -56,7 +56,7 @@ class TransportParams:
     safety: Float[Array, ""]  # standard deviations of Poisson demand on top
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TransportPlacement:
     """Buy up to a cover; place what serves the next periods' demand best: a transport problem.
 
@@ -156,7 +156,7 @@ class RollingParams:
     stock_value: Float[Array, ""]  # share of the unit cost that stock is worth at the end
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RollingHorizon:
     """Plan the next periods for the forecast as if it were certain; do the plan's first period.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, Int
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.common.arrays import short
+from draingym.common.carry import strong
 from draingym.common.config import read_value
 from draingym.common.devices import device_mesh
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
 from draingym.policies.task import SampledTask, Task, WindowTask
+from draingym.policies.training import programs
 from draingym.policies.training.method import (
     Evaluated,
     Hyper,
@@ -30,100 +32,10 @@ from draingym.policies.training.method import (
     TrainResult,
     hyper_of,
 )
-from draingym.simulator import Policy, PyTree
+from draingym.simulator import PyTree
 
 STATE = "policy_training.npz"  # a training run's file in its folder
 _VERSION = 1
-_CHUNK = 10  # most updates of a dispatch
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Run:
-    """All that the next update depends on, and the best so far."""
-
-    learned: PyTree
-    optimiser: optax.OptState
-    average: PyTree  # moving average of what is learned
-    best: PyTree  # the policy's part of the average with the highest value
-    best_value: Float[Array, "*R"]
-    scale: Float[Array, "*R"]
-
-
-def _optimiser(rate: Any, clip_norm: Any) -> optax.GradientTransformation:
-    return optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(rate))
-
-
-def _one_update(
-    method: Method,
-    batch: int,
-    task: Task,
-    total: Array,
-    number: Array,
-    run: _Run,
-    hyper: Hyper,
-    key: Array,
-) -> tuple[_Run, Array]:
-    """Make update ``number`` (from 1) of ``total``; rates fall as a cosine."""
-    left = 0.5 * (1.0 + jnp.cos(jnp.pi * (number - 1) / total))
-    optimiser = _optimiser(hyper.learning_rate * left, hyper.clip_norm)
-
-    def descend(
-        gradient: PyTree, state: optax.OptState, learned: PyTree
-    ) -> tuple[PyTree, optax.OptState, Array]:
-        step, state = optimiser.update(gradient, state, learned)
-        return optax.apply_updates(learned, step), state, optax.tree.norm(gradient)
-
-    learned, state, norm = method.update(
-        run.learned, run.optimiser, descend, task, batch, run.scale, jax.random.fold_in(key, number)
-    )
-    # Young averages move faster: they would remember where training began.
-    decay = jnp.minimum(hyper.ema_decay, number / (number + 9.0))
-    average = jax.tree.map(lambda new, old: new + decay * (old - new), learned, run.average)
-    return replace(run, learned=learned, optimiser=state, average=average), norm
-
-
-@partial(jax.jit, static_argnames=("method", "batch", "several"), donate_argnames=("run",))
-def _advance(
-    method: Method,
-    batch: int,
-    several: bool,
-    run: _Run,
-    hyper: Hyper,
-    task: Task,
-    key: Array,
-    done: Int[Array, ""],
-    until: Int[Array, ""],
-    total: Int[Array, ""],
-) -> tuple[_Run, Float[Array, "*R chunk"]]:
-    """Make the updates after ``done`` up to ``until``, in one dispatch.
-
-    Returns:
-        The run, and the norm of every update's gradient; 0 where none was made.
-    """
-    one = partial(_one_update, method, batch, task, total)
-    if several:
-        one = jax.vmap(one, in_axes=(None, 0, 0, 0))
-    norms = jnp.zeros((*run.scale.shape, _CHUNK))
-
-    def body(number: Array, carry: tuple[_Run, Array]) -> tuple[_Run, Array]:
-        run, norms = carry
-        run, norm = one(number, run, hyper, key)
-        return run, norms.at[..., number - done - 1].set(norm)
-
-    found: tuple[_Run, Array] = jax.lax.fori_loop(done + 1, until + 1, body, (run, norms))
-    return found
-
-
-@partial(jax.jit, static_argnames=("policy", "several"))
-def _evaluate(policy: Policy, several: bool, params: PyTree, task: Task, key: Array) -> Array:
-    """Return the value of a policy, [R] of several."""
-
-    def one(params: PyTree, key: Array) -> Array:
-        return task.evaluate(policy, params, key)
-
-    value: Array = (jax.vmap(one) if several else one)(params, key)
-    return value
 
 
 def train_policy(
@@ -261,27 +173,19 @@ def _train(
     judge = task if evaluation is None else evaluation
     most = task.products
     batch = config.batch_products if most is None else min(config.batch_products, most)
+    where = None
     if devices != 1:
-        task = _shared(task, device_mesh(devices, batch))
-    keys = jnp.stack([jax.random.split(jax.random.key(seed), 3) for seed in seeds])
-    key_init, key_updates, key_evaluate = (keys[:, i] if several else keys[0, i] for i in range(3))
+        mesh = device_mesh(devices, batch)
+        task, where = _shared(task, mesh), NamedSharding(mesh, PartitionSpec())
+    roots = [jax.random.key(seed) for seed in seeds]
+    key_init, key_updates, key_evaluate = programs.keys_of(several, roots)
+    value_of = partial(programs.evaluate, method.policy, several)
 
-    def start(key: Array) -> PyTree:
-        learned = method.init(key, task, initial)
-        return learned, _optimiser(1.0, 1.0).init(learned)
-
-    learned, optimiser = jax.jit(jax.vmap(start) if several else start)(key_init)
-    best = method.policy_params(learned)
-    first = _evaluate(method.policy, several, best, judge, key_evaluate)
-    copy = partial(jax.tree.map, jnp.array)  # no two leaves may share memory that is given away
-    run = _Run(
-        learned=learned,
-        optimiser=optimiser,
-        average=copy(learned),
-        best=copy(best),
-        best_value=jnp.array(first),
-        scale=jnp.maximum(jnp.abs(first), 1.0),
+    learned, optimiser = strong(
+        programs.initial_of(method, several, key_init, task, initial), where
     )
+    first = value_of(method.policy_params(learned), judge, key_evaluate)
+    run = programs.begin(method, learned, optimiser, first)
     curves = [
         [_start(value, name)] for value, name in zip(_rows(first), _names(seeds), strict=True)
     ]
@@ -293,8 +197,9 @@ def _train(
         for curve in curves:
             log(curve[0] if several else replace(curve[0], run=""))
 
+    run = strong(run, where)
     done = curves[0][-1].update
-    advance = partial(_advance, method, batch, several)
+    advance = partial(programs.advance, method, batch, several)
     total = jnp.int32(config.updates)
     began = time.perf_counter()
     run, _ = advance(run, hyper, task, key_updates, jnp.int32(done), jnp.int32(done), total)
@@ -305,7 +210,7 @@ def _train(
     per_update = method.rollouts(batch)
     while done < config.updates:
         goal = min(config.updates, (done // config.evaluate_every + 1) * config.evaluate_every)
-        until = min(goal, done + _CHUNK)
+        until = min(goal, done + programs.CHUNK)
         began = time.perf_counter()
         run, norms = advance(
             run, hyper, task, key_updates, jnp.int32(done), jnp.int32(until), total
@@ -317,8 +222,8 @@ def _train(
         done = until
         if done == goal:
             current = method.policy_params(run.average)
-            value = _evaluate(method.policy, several, current, judge, key_evaluate)
-            run = _keep_best(run, value, current)
+            value = value_of(current, judge, key_evaluate)
+            run = programs.keep_best(run, value, current)
             for curve, one, best_value, norm in zip(
                 curves, _rows(value), _rows(run.best_value), largest, strict=True
             ):
@@ -342,11 +247,14 @@ def _train(
                 write_npz(stored, named_arrays(run), {**facts, "history": history})
         if progress is not None:
             progress(done, config.updates)
+    best = [run.best]
+    if several:
+        rows = jax.tree.map(np.asarray, run.best)
+        best = [jax.tree.map(lambda x, i=i: jax.device_put(x[i]), rows) for i in range(len(seeds))]
     return [
-        _result(curve, jax.tree.map(lambda x, i=i: x[i], run.best) if several else run.best,
-                judge.evaluation_rollouts(), compiled)
-        for i, curve in enumerate(curves)
-    ]  # fmt: skip
+        _result(curve, params, judge.evaluation_rollouts(), compiled)
+        for curve, params in zip(curves, best, strict=True)
+    ]
 
 
 def _names(seeds: list[int]) -> list[str]:
@@ -402,21 +310,6 @@ def _require_finite(norms: NDArray[Any], done: int, updates: int, seeds: list[in
         )
 
 
-@jax.jit
-def _keep_best(run: _Run, value: Array, current: PyTree) -> _Run:
-    better = value > run.best_value
-
-    def choose(new: Array, old: Array) -> Array:
-        wide = better.reshape(better.shape + (1,) * (new.ndim - better.ndim))
-        return jnp.where(jnp.broadcast_to(wide, new.shape), new, old)
-
-    return replace(
-        run,
-        best=jax.tree.map(choose, current, run.best),
-        best_value=jnp.where(better, value, run.best_value),
-    )
-
-
 def _facts(
     method: Method,
     config: TrainConfig,
@@ -439,7 +332,9 @@ def _facts(
     }
 
 
-def _load(path: Path, facts: dict[str, Any], run: _Run) -> tuple[_Run, list[list[Evaluated]]]:
+def _load(
+    path: Path, facts: dict[str, Any], run: programs.Run
+) -> tuple[programs.Run, list[list[Evaluated]]]:
     """Read a state; see ``train_policy``."""
     what = f"training state {path}"
     meta, arrays = read_npz(path, "training state")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
+from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, differential_evolution
 from scipy.stats import qmc
@@ -123,15 +124,6 @@ def tune(
     each = windows.num_starts * windows.num_products
     members, generations = config.size(len(box.low), each)
 
-    @jax.jit
-    def costs(candidates: jax.Array, windows: Windows, params: Params) -> jax.Array:
-        def one(candidate: jax.Array) -> jax.Array:
-            policy_params = unravel(candidate)
-            return -mean_value(simulator, params, policy, policy_params, windows, horizon, key)
-
-        result: jax.Array = jax.lax.map(one, candidates)
-        return result
-
     rollouts = 0
     curve: list[float] = []
 
@@ -139,8 +131,9 @@ def tune(
         nonlocal rollouts
         candidates = columns.T if columns.ndim == 2 else columns[None]
         rollouts += len(candidates) * each
-        batch = jnp.asarray(box.values(candidates), jnp.float32)
-        found = np.asarray(costs(batch, windows, params), dtype=np.float64)
+        batch = box.values(candidates).astype(np.float32)
+        costs = _costs(simulator, policy, horizon, batch, windows, params, key)
+        found = np.asarray(costs, dtype=np.float64)
         return np.where(np.isfinite(found), found, np.inf)
 
     def after_generation(intermediate_result: object) -> None:
@@ -178,11 +171,31 @@ def tune(
         if progress is not None:
             progress(len(curve), generations)
     return TuneResult(
-        params=unravel(jnp.asarray(box.values(best), jnp.float32)),
+        params=unravel(jax.device_put(box.values(best).astype(np.float32))),
         value=-least,
         curve=np.asarray(curve),
         rollouts=rollouts,
     )
+
+
+@partial(jax.jit, static_argnames=("simulator", "policy", "horizon"))
+def _costs(
+    simulator: Simulator,
+    policy: Policy,
+    horizon: int,
+    candidates: Float[Array, "K n"],
+    windows: Windows,
+    params: Params,
+    key: Array,
+) -> Float[Array, " K"]:
+    """Return less the mean return of candidates, raveled parameters."""
+    _, unravel = ravel_pytree(policy.init(key))  # of whatever key: it says where each entry goes
+
+    def one(candidate: Array) -> Array:
+        return -mean_value(simulator, params, policy, unravel(candidate), windows, horizon, key)
+
+    costs: Array = jax.lax.map(one, candidates)
+    return costs
 
 
 def _axes(step: NDArray[np.float64], count: int, turn: int) -> NDArray[np.float64]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from draingym.policies.rules.base_stock import OrderUpToParams
@@ -29,7 +32,7 @@ class PerturbedParams:
     factor: Float[Array, " N"]  # of each node's requests
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Perturbed:
     """A policy whose requests are off by a factor that every node keeps."""
 
@@ -44,14 +47,23 @@ class Perturbed:
 
     def around(self, params: PyTree, key: Array) -> PerturbedParams:
         """Return given parameters of the policy with factors drawn from the key."""
-        noise = self.sd * jax.random.normal(key, (self.num_nodes,))
-        return PerturbedParams(policy=params, factor=jnp.exp(noise))
+        return PerturbedParams(policy=params, factor=_factors(key, self.num_nodes, self.sd))
 
     def apply(
         self, params: PerturbedParams, observation: Observation, key: Array
     ) -> Float[Array, " N"]:
         """Return the policy's requests times the factors."""
         return self.policy.apply(params.policy, observation, key) * params.factor
+
+
+@partial(jax.jit, static_argnums=1)
+def _factors(key: Array, nodes: int, sd: float) -> Float[Array, " N"]:
+    return jnp.exp(sd * jax.random.normal(key, (nodes,)))
+
+
+def _times(factor: float, cover: Array) -> Any:
+    """Return a cover times a factor, on the host."""
+    return np.float32(factor) * np.asarray(cover)
 
 
 def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple[Policy, PyTree]]:
@@ -65,8 +77,8 @@ def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple
         f"up to {b:g}x bought, {p:g}x placed": (
             policy,
             OrderUpToParams(
-                buy_cover=around.buy_cover * b,
-                place_cover=around.place_cover * p,
+                buy_cover=_times(b, around.buy_cover),
+                place_cover=_times(p, around.place_cover),
                 safety=around.safety,
             ),
         )
@@ -116,13 +128,19 @@ def jittered(
         sd: Of a parameter's relative error.
         seed: Of the errors.
     """
+    key = jax.random.key(seed)
+    return {
+        f"{name}, jittered {copy + 1}": (policy, _jittered(params, sd, key, np.int32(copy)))
+        for copy in range(copies)
+    }
+
+
+@jax.jit  # one program instead of many small ones
+def _jittered(params: PyTree, sd: float, key: Array, copy: Array) -> PyTree:
     leaves, structure = jax.tree.flatten(params)
-    made: dict[str, tuple[Policy, PyTree]] = {}
-    for copy in range(copies):
-        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), copy), len(leaves))
-        off = [
-            leaf * (1.0 + sd * jax.random.normal(key, jnp.shape(leaf)))
-            for key, leaf in zip(keys, leaves, strict=True)
-        ]
-        made[f"{name}, jittered {copy + 1}"] = (policy, jax.tree.unflatten(structure, off))
-    return made
+    keys = jax.random.split(jax.random.fold_in(key, copy), len(leaves))
+    off = [
+        leaf * (1.0 + sd * jax.random.normal(key, jnp.shape(leaf)))
+        for key, leaf in zip(keys, leaves, strict=True)
+    ]
+    return jax.tree.unflatten(structure, off)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from functools import partial
 
 import jax
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
+from draingym.common.carry import strong
 from draingym.simulator import (
+    Observation,
     Params,
     Policy,
     PyTree,
     Scenario,
+    Series,
     Simulator,
+    State,
     Transition,
     check_requests,
     discounted_return,
+    observe,
+    requests_of,
 )
 
 
@@ -34,6 +39,9 @@ def checked_rollouts(
     node_names: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.float32], Transition]:
     """Roll a policy out through a batch of scenarios, on the host's side of ``jit``.
+
+    Periods are stepped one by one: all policies share the simulator's programs, and each has but
+    a small one of its own.
 
     Args:
         simulator: Dynamics and drain kernel.
@@ -51,27 +59,100 @@ def checked_rollouts(
         ValueError: If the policy requests a number of units that is not finite, or negative,
             naming node, period and value.
     """
-    batch = scenario.series.period.shape[0]
-    keys = jax.random.split(jax.random.key(0) if key is None else key, batch)
-    acts: Any = policy
-    values, moves = _program(simulator, acts)(params, policy_params, scenario, keys)
+    policy_params, key = strong(policy_params), jax.random.key(0) if key is None else key
+    if type(simulator).rollout is Simulator.rollout:
+        moves = _stepped(simulator, params, policy, policy_params, scenario, key)
+    else:  # it does more than step, such as ``PessimisticSimulator``
+        moves = _rolled_out(simulator, policy, params, policy_params, scenario, key)
     check_requests(
         moves.action,
         start=int(np.asarray(scenario.series.period)[0, 0]),
         node_names=node_names,
         who=type(policy).__name__,
     )
-    return np.asarray(values), moves
+    return np.asarray(_returns(params, moves)), moves
 
 
-@lru_cache(maxsize=64)
-def _program(simulator: Simulator, policy: Any) -> Any:
-    def one(
-        params: Params, policy_params: PyTree, scenario: Scenario, key: Array
-    ) -> tuple[Array, Transition]:
-        moves = simulator.rollout(
+def _stepped(
+    simulator: Simulator,
+    params: Params,
+    policy: Policy,
+    policy_params: PyTree,
+    scenario: Scenario,
+    key: Array,
+) -> Transition:
+    state, series, keys = _start(simulator, params, scenario, key)
+    moves: list[Transition] = []
+    for t in np.arange(scenario.series.period.shape[1], dtype=np.int32):
+        observation, keys_now = _look(params, state, series, keys, t)
+        action = requests_of(policy, policy_params, observation, keys_now)
+        state, transition = _step(simulator, params, state, action, series, t)
+        moves.append(transition)
+    together: Transition = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *moves)
+    return together
+
+
+@partial(jax.jit, static_argnames=("simulator", "policy"))
+def _rolled_out(
+    simulator: Simulator,
+    policy: Policy,
+    params: Params,
+    policy_params: PyTree,
+    scenario: Scenario,
+    key: Array,
+) -> Transition:
+    def one(scenario: Scenario, key: Array) -> Transition:
+        return simulator.rollout(
             params, policy, policy_params, scenario, key, remat=False
         ).transitions
-        return discounted_return(params, moves), moves
 
-    return jax.jit(jax.vmap(one, in_axes=(None, None, 0, 0)))
+    keys = jax.random.split(key, scenario.series.period.shape[0])
+    moves: Transition = jax.vmap(one)(scenario, keys)
+    return moves
+
+
+@partial(jax.jit, static_argnames="simulator")
+def _start(
+    simulator: Simulator, params: Params, scenario: Scenario, key: Array
+) -> tuple[State, Series, Array]:
+    """Return the states at the start, prepared series, and keys [B, T]."""
+    batch, periods = scenario.series.period.shape
+    if scenario.series.exogenous is None:
+        scenario = jax.vmap(partial(simulator.prepare, params))(scenario)
+    state: State = jax.vmap(partial(simulator.reset, params))(scenario)
+    keys = jax.vmap(partial(jax.random.split, num=periods))(jax.random.split(key, batch))
+    return strong(state), scenario.series, keys
+
+
+def _at(series: Series, t: Array) -> Series:
+    now: Series = jax.tree.map(lambda leaf: leaf[:, t], series)
+    return now
+
+
+@jax.jit
+def _look(
+    params: Params, state: State, series: Series, keys: Array, t: Int[Array, ""]
+) -> tuple[Observation, Array]:
+    seen: Observation = jax.vmap(partial(observe, params))(state, _at(series, t))
+    return seen, keys[:, t]
+
+
+@partial(jax.jit, static_argnames="simulator")
+def _step(
+    simulator: Simulator,
+    params: Params,
+    state: State,
+    action: Array,
+    series: Series,
+    t: Int[Array, ""],
+) -> tuple[State, Transition]:
+    stepped: tuple[State, Transition] = jax.vmap(partial(simulator.step, params))(
+        state, action, _at(series, t)
+    )
+    return stepped
+
+
+@jax.jit
+def _returns(params: Params, moves: Transition) -> Array:
+    values: Array = jax.vmap(partial(discounted_return, params))(moves)
+    return values

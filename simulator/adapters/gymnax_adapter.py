@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -72,6 +73,12 @@ class Dict:
         return jnp.all(jnp.stack([box.contains(x[name]) for name, box in self.spaces.items()]))
 
 
+@lru_cache(maxsize=16)
+def _episodes(env: FunctionalEnv) -> Any:
+    """Return the program that draws episodes, instead of many small ones."""
+    return jax.jit(jax.vmap(env.begin, in_axes=(0, None)))
+
+
 @dataclass(frozen=True, eq=False)
 class GymnaxEnv:
     """A ``FunctionalEnv`` with auto-reset and the signatures of gymnax; all of it jits and vmaps.
@@ -123,7 +130,7 @@ class GymnaxEnv:
         """
         params = self.functional.params if params is None else params
         keys = jax.random.split(key, self.episodes if episodes is None else episodes)
-        start, series = jax.vmap(self.functional.begin, in_axes=(0, None))(keys, params)
+        start, series = _episodes(self.functional)(keys, params)
         return GymnaxParams(
             params=params,
             start=start,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -117,15 +118,23 @@ def window(
         ValueError: If the horizon is below 1 or beyond the series. Inside ``jit``, where the start
             is not known, it is held against the length of the series alone.
     """
-    start = windows.start[which]
     left = windows.series.period.shape[1]
-    left -= 0 if isinstance(start, jax.core.Tracer) else int(start)
+    if not any(isinstance(x, jax.core.Tracer) for x in (which, windows.start)):
+        left -= int(np.asarray(windows.start)[np.asarray(which)])
     if not 1 <= horizon <= left:
         raise ValueError(f"horizon is {horizon}, must be in [1, {left}], the periods that are left")
 
+    scenario: Scenario = _cut(windows, jnp.asarray(which), horizon, key, products)
+    return scenario
+
+
+@partial(jax.jit, static_argnums=2)  # one program instead of many small ones
+def _cut(
+    windows: Windows, which: Array, horizon: int, key: Array, products: Int[Array, " B"] | None
+) -> Scenario:
     def cut(leaf: Array) -> Array:
         chosen = leaf if products is None else leaf[products]
-        return jax.lax.dynamic_slice_in_dim(chosen, start, horizon, axis=1)
+        return jax.lax.dynamic_slice_in_dim(chosen, windows.start[which], horizon, axis=1)
 
     series: Series = jax.tree.map(cut, windows.series)
     series = replace(series, last=jnp.zeros_like(series.last).at[:, -1].set(True))

@@ -233,6 +233,7 @@ def fake_results() -> Results:
             },
         },
         "seconds": {"data": 9.1, "history": 21.4, "drain": 96.0, "validation": 48.7},
+        "compiling": {"drain": {"seconds": 31.5, "programs": 24}},
         "versions": {"python": "3.11.9", "jax": "0.8.0"},
         "machine": {"cpu": "A processor", "cores": 2, "gpu": None},
         "config": {"seed": 0, "world": {"mean_unit_price": 30.0, "conversion_mean": 0.12}},

@@ -17,6 +17,7 @@ from draingym.envs import shipped
 from draingym.envs.make import PROBLEMS, make_problem
 from draingym.registration import IDS
 from draingym.simulator import MOST_UNITS, InventoryVectorEnv
+from tests.compilations import compiled_once
 
 # Sizes at which compiling and stepping take a second.
 _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
@@ -42,11 +43,13 @@ def test_every_problem_is_registered_once():
 
 
 @every_id
+@compiled_once()
 def test_check_env_passes_without_a_warning(id):
     check_env(gymnasium.make(id, **SMALL[id]).unwrapped)  # renders in every mode too
 
 
 @every_id
+@compiled_once()
 def test_a_vector_of_them(id):
     env = gymnasium.make_vec(id, num_envs=MANY, info=True, **SMALL[id])
     assert isinstance(env, InventoryVectorEnv)

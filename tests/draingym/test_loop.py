@@ -25,6 +25,7 @@ from draingym.policies.validation.pessimism import PessimisticSimulator
 from draingym.policies.validation.validate import validate
 from draingym.simulator import window
 from draingym.world.orders import WorldConfig
+from tests.compilations import compiled_once
 
 SMALL = LoopConfig(
     data="synthetic",
@@ -41,11 +42,25 @@ SMALL = LoopConfig(
 )
 
 
+# Four policies request units: historical, order up to, neural, perturbed. A drain model and a
+# policy are evaluated. Oracles run over two horizons: that of the log and that of the test.
+SEVERAL = {"requests_of": 4, "evaluate": 2, "_keys": 2, "_look": 3}
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    figures = run_loop(SMALL, out, Console(quiet=True))
+    with compiled_once(SEVERAL, little=130):
+        figures = run_loop(SMALL, out, Console(quiet=True))
     return out, figures
+
+
+def test_the_report_says_how_long_compiling_took(run):
+    out, figures = run
+    assert set(figures["compiling"]) == set(figures["seconds"])
+    assert all(stage["seconds"] >= 0 for stage in figures["compiling"].values())
+    assert sum(stage["programs"] for stage in figures["compiling"].values()) > 10
+    assert "Of these, compiling" in (out / "report.html").read_text()
 
 
 def test_every_cell_of_the_validation_table_is_filled(run):

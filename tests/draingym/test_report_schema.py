@@ -13,13 +13,20 @@ from draingym.report import summary_table, write_report
 from draingym.report.check import check
 from tests.draingym.report_results import Results, fake_results, inside
 
+FREE = ("seconds", "compiling", "versions", "config")  # any keys
+
 
 def key_paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """All key paths that a run must have; of lists and of policies, those of the first."""
     found: list[tuple[str | int, ...]] = []
     if isinstance(value, dict):
         for key, inner in value.items():
-            if path in (("seconds",), ("versions",), ("config",)) or "quantiles" in str(path):
+            if path in (
+                ("seconds",),
+                ("compiling",),
+                ("versions",),
+                ("config",),
+            ) or "quantiles" in str(path):
                 continue
             if path == ("verdict", "one_step"):
                 continue

@@ -35,6 +35,7 @@ from draingym.policies.networks.mlp import features
 from draingym.policies.training.loop import STATE
 from draingym.policies.training.segments import returns_to_go
 from draingym.simulator import single_store
+from tests.compilations import compiled_once
 from tests.policies.problems import observation, store_windows
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +80,8 @@ METHODS = {
 @pytest.mark.parametrize("name", METHODS)
 def test_finds_the_newsvendor_level(name, task, optimum):
     method, config = METHODS[name]
-    result = train_policy(method, task, config)
+    with compiled_once():
+        result = train_policy(method, task, config)
     # A level off by 0.4 costs 2% more; sampling error of an evaluation is 1%.
     assert float(result.params) == pytest.approx(float(optimum.levels[0]), abs=0.4)
     assert -result.value == pytest.approx(optimum.cost, rel=0.04)

@@ -18,7 +18,9 @@ from draingym.policies import (
     tree_of,
 )
 from draingym.policies.store import load_parameters, save_parameters
+from draingym.simulator import requests_of
 from draingym.world.network import NetworkConfig, build_network
+from tests.compilations import compiled_once
 from tests.policies.problems import observation, small_tree
 
 KEY = jax.random.key(0)
@@ -224,3 +226,17 @@ def test_parameters_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="not finite"):
         save_parameters(tmp_path / "policy.npz", {"level": jnp.array(jnp.nan)})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_policies_of_one_network_are_equal_and_share_a_program():
+    one, other = (OrderUpTo(tree=small_tree()) for _ in range(2))
+    assert one.tree is not other.tree
+    assert (one, hash(one)) == (other, hash(other))
+    far = replace(one.tree, distance=2 * one.tree.distance)
+    assert one != OrderUpTo(tree=far)
+    assert one != Historical(tree=one.tree)
+    seen = jax.tree.map(lambda leaf: leaf[None], observation([3.0, 1.0, 0.0, 2.0]))
+    keys = jax.random.split(jax.random.key(0), 1)
+    with compiled_once():
+        found = [requests_of(p, p.init(keys[0]), seen, keys) for p in (one, other)]
+    np.testing.assert_array_equal(*found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -49,8 +50,8 @@ def make_params(
     capacity: ArrayLike | None = None,
     capacity_price: ArrayLike = 0.0,
     overflow_price: ArrayLike = 0.0,
-    salvage_rate: float = 0.0,
-    discount: float = 1.0,
+    salvage_rate: ArrayLike = 0.0,
+    discount: ArrayLike = 1.0,
 ) -> Params:
     """Build ``Params`` for a tree of any depth and width.
 
@@ -79,7 +80,7 @@ def make_params(
             is negative, not finite or above ``LARGEST``, salvage rate or discount are not in [0, 1]
             and (0, 1], or storage has a price but no capacity.
     """
-    tree = _whole("parent", parent)
+    tree = _whole("parent", np.asarray(parent))
     nodes = tree.size
     if tree.ndim != 1 or not nodes:
         raise ValueError(f"parent has shape {tree.shape}, must be (N,) with N >= 1")
@@ -97,10 +98,8 @@ def make_params(
         raise ValueError(
             "capacity is None, must be given (infinity will do) if storage has a price"
         )
-    if not isinstance(salvage_rate, jax.core.Tracer):
-        require_range("salvage_rate", salvage_rate, low=0.0, high=1.0)
-    if not isinstance(discount, jax.core.Tracer):
-        require_range("discount", discount, low=0.0, high=1.0, open_low=True)
+    _require_share("salvage_rate", salvage_rate)
+    _require_share("discount", discount, open_low=True)
     leaves = ~np.isin(np.arange(nodes), tree)
     sells = leaves if serves is None else np.asarray(serves, dtype=bool)
     opens = np.zeros(nodes, np.int32) if active_from is None else _whole("active_from", active_from)
@@ -122,6 +121,12 @@ def make_params(
         capacity_price=None if capacity is None else per_node("capacity_price", capacity_price),
         overflow_price=None if capacity is None else per_node("overflow_price", overflow_price),
     )
+
+
+def _require_share(name: str, value: Any, *, open_low: bool = False) -> None:
+    """Raise unless a number is in [0, 1], or in (0, 1]; a traced one may be swept."""
+    if not isinstance(value, jax.core.Tracer):
+        require_range(name, value, low=0.0, high=1.0, open_low=open_low)
 
 
 def _whole(name: str, values: ArrayLike) -> Int32Array:

@@ -75,7 +75,7 @@ def placements(problem: Placement, updates: int) -> list[Row]:
     policies: dict[str, tuple[Policy, PyTree, int, float]] = {}
     for heads in (0, 2):
         neural = NeuralPlacement(
-            tree=problem.tree, num_attributes=test.market.attributes.shape[-1], heads=heads
+            tree=problem.tree, num_attributes=test.series.attributes.shape[-1], heads=heads
         )
         started = time.perf_counter()
         config = TrainConfig(updates=updates, batch_products=16, evaluate_every=updates // 5)

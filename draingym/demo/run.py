@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -342,9 +342,8 @@ class Run:
 
 def _some(windows: Windows, products: NDArray[np.int64]) -> Windows:
     """Return the windows of some products."""
-    return Windows(
+    return replace(
+        windows,
         market=jax.tree.map(lambda leaf: leaf[products], windows.market),
         initial=jax.tree.map(lambda leaf: leaf[:, products], windows.initial),
-        start=windows.start,
-        lead_time=windows.lead_time,
     )

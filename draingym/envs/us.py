@@ -311,7 +311,7 @@ def _sampler(
     """
     population = real(network.population / network.population.sum())
     mean_views = product.units_per_period / product.units_per_view
-    attributes = jnp.log(real([product.price, _WEIGHT_LB, product.units_per_view]))
+    attributes = jnp.log(real(np.array([product.price, _WEIGHT_LB, product.units_per_view])))
     horizon = product.horizon
 
     def sample(key: jax.Array) -> Scenario:

@@ -149,7 +149,7 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         self._begin, self._step = _programs(functional)
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]  # an attribute in the base
+    def spec(self) -> EnvSpec | None:
         """What Gymnasium registered, with the periods of an episode as ``max_episode_steps``."""
         return self._spec
 

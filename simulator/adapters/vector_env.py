@@ -160,7 +160,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._draw, self._advance, self._renew = _programs(functional, keep)
 
     @property
-    def spec(self) -> EnvSpec | None:  # type: ignore[override]  # an attribute in the base
+    def spec(self) -> EnvSpec | None:
         """What Gymnasium registered, with the periods of an episode as ``max_episode_steps``."""
         return self._spec
 

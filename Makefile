@@ -46,6 +46,12 @@ test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
 
+# Draws are the same in both precisions, so that what the tests expect is.
+.PHONY: test-x64
+test-x64: $(DEV) ## Run the simulator's tests, and the README's, in double precision
+	JAX_ENABLE_X64=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
+	  -m "not slow" $(ARGS) tests/simulator tests/draingym/test_readme.py
+
 # Quick tests of what leans most on others' packages: JAX, Gymnasium, Flax, NumPy's files.
 QUICK := tests/simulator/test_classic.py tests/simulator/test_gymnasium_env.py \
   tests/simulator/test_vector_env.py tests/drain_model/test_checkpoint.py \

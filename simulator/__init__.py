@@ -17,6 +17,7 @@ from draingym.simulator.adapters.scene import Painter, Scene
 from draingym.simulator.adapters.vector_env import InventoryVectorEnv
 from draingym.simulator.batch import KEPT, batch_last, batch_returns, chunked_value_and_grad
 from draingym.simulator.batch_axis import vmap_last
+from draingym.simulator.bounds import LARGEST
 from draingym.simulator.checks import check_requests, check_stock
 from draingym.simulator.core import Simulator, discounted_return
 from draingym.simulator.draws import (
@@ -52,15 +53,15 @@ from draingym.simulator.scenarios.demand import (
     Normal,
     Poisson,
 )
+from draingym.simulator.scenarios.forecasts import last_period, running_mean, smoothed
 from draingym.simulator.scenarios.generative import ViewProcess, fit_views, sample_views
+from draingym.simulator.scenarios.noise import sample_noise, sample_supply
 from draingym.simulator.scenarios.series import (
     HISTORY_LENGTH,
     initial_from_panel,
-    make_series,
-    sample_noise,
-    sample_supply,
+    make_market,
+    market_from_panel,
     scenario_from_views,
-    series_from_panel,
 )
 from draingym.simulator.scenarios.windows import Windows, make_windows, window
 from draingym.simulator.types import (
@@ -70,6 +71,7 @@ from draingym.simulator.types import (
     Dynamics,
     History,
     Initial,
+    Market,
     Observation,
     Params,
     Policy,
@@ -84,6 +86,7 @@ from draingym.simulator.types import (
 __all__ = [
     "HISTORY_LENGTH",
     "KEPT",
+    "LARGEST",
     "MOST_UNITS",
     "Acted",
     "Demand",
@@ -103,6 +106,7 @@ __all__ = [
     "InventoryVectorEnv",
     "LocalDemand",
     "LocalDemandParams",
+    "Market",
     "NegativeBinomial",
     "Normal",
     "Observation",
@@ -137,27 +141,30 @@ __all__ = [
     "flatten_observation",
     "hard_draw",
     "initial_from_panel",
+    "last_period",
     "lesser",
     "make",
     "make_gymnax",
+    "make_market",
     "make_params",
     "make_price_response",
-    "make_series",
     "make_windows",
+    "market_from_panel",
     "observation_names",
     "observe",
     "params_from_network",
     "requests_of",
     "round_shipments",
+    "running_mean",
     "sample_noise",
     "sample_supply",
     "sample_views",
     "scenario_from_views",
     "serial_in_transit",
     "serial_line",
-    "series_from_panel",
     "settle",
     "single_store",
+    "smoothed",
     "split_shipments",
     "straight_through",
     "transshipment",

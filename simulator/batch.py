@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from draingym.common.arrays import require_whole
 from draingym.simulator.batch_axis import vmap_last
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
@@ -155,11 +156,13 @@ def batch_returns(
         [B] currency.
 
     Raises:
-        ValueError: If the leaves' axes do not agree, or the scenario is prepared.
+        ValueError: If the leaves' axes do not agree, the scenario is prepared, or the warm-up is
+            negative or longer than the scenario.
 
     Gradients:
         Those of ``Simulator.step``.
     """
+    require_whole("warm_up", warm_up, high=scenario.series.period.shape[0])
     batch = _batch_size(scenario)
     leads, nodes = scenario.initial.pipeline.shape[:2]
     chunk = _cached(batch, leads, nodes)
@@ -236,8 +239,7 @@ def chunked_value_and_grad(
     Gradients:
         Equal to those of the whole batch up to rounding.
     """
-    if chunk < 1:
-        raise ValueError(f"chunk is {chunk}, must be at least 1 scenario")
+    require_whole("chunk", chunk, low=1)
 
     def value_and_grad(
         policy_params: PyTree, scenario: Scenario

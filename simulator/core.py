@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from draingym.simulator.checks import check_waiting, countable
 from draingym.simulator.dynamics import act, observe, settle
+from draingym.simulator.precision import as_real
 from draingym.simulator.types import (
     DrainKernel,
     Dynamics,
@@ -59,13 +60,16 @@ class Simulator:
         if self.dynamics.whole_units:
             on_hand = countable(on_hand, initial.pipeline)
         none = jnp.zeros_like(on_hand)
-        return State(
-            on_hand=on_hand,
-            pipeline=initial.pipeline,
-            waiting=none if waiting is None else waiting,
-            memory=self.kernel.init(params.kernel, initial.history),
-            owed=none if self.dynamics.hold_requests else None,
+        state: State = as_real(
+            State(
+                on_hand=on_hand,
+                pipeline=initial.pipeline,
+                waiting=none if waiting is None else waiting,
+                memory=self.kernel.init(params.kernel, initial.history),
+                owed=none if self.dynamics.hold_requests else None,
+            )
         )
+        return state
 
     def step(
         self, params: Params, state: State, action: Float[Array, " N"], series: Series
@@ -90,7 +94,8 @@ class Simulator:
         memory, drain = self.kernel.drain(
             params.kernel, state.memory, acted.available, series.exogenous, series.drain_uniform
         )
-        return settle(params, observation, action, acted, drain, memory, series)
+        state, transition = settle(params, observation, action, acted, drain, memory, series)
+        return as_real(state), transition
 
     def rollout(
         self,

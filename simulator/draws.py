@@ -54,7 +54,8 @@ def _hard_draw_jvp(
     _, _, below_dot, at_dot = tangents
     mass = jnp.maximum(cdf_at - cdf_below, MASS_FLOOR)
     v = jnp.clip(position, 0.0, 1.0)
-    return value, -((1.0 - v) * below_dot + v * at_dot) / mass
+    slope = -((1.0 - v) * below_dot + v * at_dot) / mass
+    return value, slope.astype(value.dtype)
 
 
 def straight_through(

@@ -3,11 +3,11 @@
 1. observe: stock and transit at the start of the period, forecasts made before it;
 2. act: every node requests units from its parent (roots from the vendor). A parent that is short
    rations in proportion to the requests. What it cannot ship is forgotten, or owed and shipped
-   first of all when stock comes (``hold_requests``). The vendor is never short, but may ship a
-   share of an order only (``Series.fill_rate``); the rest is cancelled. Where units are whole, it
-   ships no more than ``MOST_UNITS`` allow the network to hold. A parent ships from the
-   stock it holds when the period starts; with ``ship_arrivals`` also from what arrives this
-   period of earlier shipments (so that a node can pass goods on at once, and stores nothing);
+   first of all when stock comes (``hold_requests``). Any source may accept a share of a request
+   only (``Series.fill_rate``); the rest is cancelled. The vendor is never short, but ships no more
+   whole units than ``MOST_UNITS`` allow the network to hold. A parent ships from the stock it
+   holds when the period starts; with ``ship_arrivals`` also from what arrives this period of
+   earlier shipments (so that a node can pass goods on at once, and stores nothing);
 3. arrivals: what is due this period, shipments with a lead time of zero included, is stowed. A
    shipment may arrive in pieces, by ``Series.lead_share``;
 4. drain: customers take units out of the available stock (a ``DrainKernel``, or the oracle);
@@ -97,7 +97,7 @@ def act(
     """Ship what was requested, as far as parents can, and stow what arrives.
 
     ``shipped_n = claim_n * min(1, stock_parent / claims of the parent's children)``, where a claim
-    is the request, plus what is owed. Roots get ``request * fill_rate`` from the vendor.
+    is ``request * fill_rate``, plus what is owed. Roots get their claims from the vendor.
 
     Whole units are counted exactly: a claim is cut to ``MOST_UNITS``, and what roots get together
     to what is left of ``MOST_UNITS`` by all that is on hand or in transit, in proportion.
@@ -121,7 +121,9 @@ def act(
     """
     whole_units, ship_arrivals = dynamics.whole_units, dynamics.ship_arrivals
     requested = jnp.where(exists(params, series), jnp.maximum(action, 0.0), 0.0)
-    claim = requested if state.owed is None else requested + state.owed
+    # What a source does not accept is cancelled.
+    accepted = requested if series.fill_rate is None else requested * series.fill_rate
+    claim = accepted if state.owed is None else accepted + state.owed
     parent = params.parent
     nodes = state.on_hand.shape[0]
     # What is on the shelf when parents ship; what is due arrives before or after, all the same.
@@ -131,8 +133,6 @@ def act(
     if whole_units:
         claim = jnp.where(claim > MOST_UNITS, MOST_UNITS, claim)
     amount = claim
-    if series.fill_rate is not None:
-        amount = amount * jnp.where(parent >= 0, 1.0, series.fill_rate)
     room, bought = jnp.full((), jnp.inf), jnp.ones(())  # what the vendor may ship, part of orders
     if whole_units:
         held = jnp.sum(state.on_hand) + jnp.sum(state.pipeline)

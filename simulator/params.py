@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from draingym.common.arrays import Int32Array, require, require_range, require_shape
+from draingym.simulator.bounds import LARGEST, numbers, require_numbers
+from draingym.simulator.precision import real
 from draingym.simulator.types import Params, PyTree
 from draingym.world.network import Network
 
@@ -26,12 +31,9 @@ class Economics:
     def __post_init__(self) -> None:
         """Refuse negative costs and shares above one."""
         for name in ("holding_rate", "holding_cost", "transfer_cost"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be at least 0")
-        if not 0 <= self.salvage_rate <= 1:
-            raise ValueError(f"salvage_rate is {self.salvage_rate}, must be in [0, 1]")
-        if not 0 < self.discount <= 1:
-            raise ValueError(f"discount is {self.discount}, must be in (0, 1]")
+            require_range(name, getattr(self, name), low=0.0, high=LARGEST)
+        require_range("salvage_rate", self.salvage_rate, low=0.0, high=1.0)
+        require_range("discount", self.discount, low=0.0, high=1.0, open_low=True)
 
 
 def make_params(
@@ -48,8 +50,8 @@ def make_params(
     capacity: ArrayLike | None = None,
     capacity_price: ArrayLike = 0.0,
     overflow_price: ArrayLike = 0.0,
-    salvage_rate: float = 0.0,
-    discount: float = 1.0,
+    salvage_rate: ArrayLike = 0.0,
+    discount: ArrayLike = 1.0,
 ) -> Params:
     """Build ``Params`` for a tree of any depth and width.
 
@@ -67,53 +69,72 @@ def make_params(
         capacity: [N] or scalar, units of storage; needed for the two prices that follow.
         capacity_price: [N] or scalar, currency per unit stored within capacity at a period's end.
         overflow_price: [N] or scalar, currency per unit stored above capacity.
-        salvage_rate: Share of the unit cost credited for stock left at the end.
-        discount: Per period.
+        salvage_rate: Share of the unit cost credited for stock left at the end, in [0, 1].
+        discount: Per period, in (0, 1].
 
     Returns:
         Parameters of the simulator.
 
     Raises:
-        ValueError: If a parent does not come before its child, an array has a wrong shape or a
-            negative entry, or storage has a price but no capacity.
+        ValueError: If a parent does not come before its child, an array has a wrong shape, a cost
+            is negative, not finite or above ``LARGEST``, salvage rate or discount are not in [0, 1]
+            and (0, 1], or storage has a price but no capacity.
     """
-    tree = np.asarray(parent, dtype=np.int32)
-    nodes = tree.shape[0]
+    tree = _whole("parent", np.asarray(parent))
+    nodes = tree.size
+    if tree.ndim != 1 or not nodes:
+        raise ValueError(f"parent has shape {tree.shape}, must be (N,) with N >= 1")
     for child, node in enumerate(tree):
         if not -1 <= node < child:
             raise ValueError(f"parent of node {child} is {node}, must be in [-1, {child})")
 
-    def per_node(name: str, value: ArrayLike) -> jnp.ndarray:
-        array = np.asarray(value, dtype=np.float32)
-        if array.shape not in ((), (nodes,)):
-            raise ValueError(f"{name} has shape {array.shape}, must be () or ({nodes},)")
-        if not (array >= 0).all():
-            raise ValueError(f"{name} is {array.min()} at its smallest, must be at least 0")
-        return jnp.broadcast_to(jnp.asarray(array), (nodes,))
+    def per_node(name: str, value: ArrayLike, most: float = LARGEST) -> jnp.ndarray:
+        if np.shape(value) not in ((), (nodes,)):
+            raise ValueError(f"{name} has shape {np.shape(value)}, must be () or ({nodes},)")
+        require_numbers(name, value, high=most)
+        return jnp.broadcast_to(real(value), (nodes,))
 
     if capacity is None and (np.any(capacity_price) or np.any(overflow_price)):
         raise ValueError(
             "capacity is None, must be given (infinity will do) if storage has a price"
         )
+    _require_share("salvage_rate", salvage_rate)
+    _require_share("discount", discount, open_low=True)
     leaves = ~np.isin(np.arange(nodes), tree)
+    sells = leaves if serves is None else np.asarray(serves, dtype=bool)
+    opens = np.zeros(nodes, np.int32) if active_from is None else _whole("active_from", active_from)
+    require_shape("serves", sells, (nodes,))
+    require_shape("active_from", opens, (nodes,))
     return Params(
         parent=jnp.asarray(tree),
-        serves=jnp.asarray(leaves if serves is None else np.asarray(serves, dtype=bool)),
-        active_from=jnp.zeros(nodes, jnp.int32)
-        if active_from is None
-        else jnp.asarray(active_from, jnp.int32),
+        serves=jnp.asarray(sells),
+        active_from=jnp.asarray(opens),
         holding_cost=per_node("holding_cost", holding_cost),
         holding_rate=per_node("holding_rate", holding_rate),
         transfer_cost=per_node("transfer_cost", transfer_cost),
         unmet_cost=per_node("unmet_cost", unmet_cost),
-        salvage_rate=jnp.asarray(salvage_rate, jnp.float32),
-        discount=jnp.asarray(discount, jnp.float32),
+        salvage_rate=real(salvage_rate),
+        discount=real(discount),
         kernel=kernel,
         transit_cost=None if transit_cost is None else per_node("transit_cost", transit_cost),
-        capacity=None if capacity is None else per_node("capacity", capacity),
+        capacity=None if capacity is None else per_node("capacity", capacity, np.inf),
         capacity_price=None if capacity is None else per_node("capacity_price", capacity_price),
         overflow_price=None if capacity is None else per_node("overflow_price", overflow_price),
     )
+
+
+def _require_share(name: str, value: Any, *, open_low: bool = False) -> None:
+    """Raise unless a number is in [0, 1], or in (0, 1]; a traced one may be swept."""
+    if not isinstance(value, jax.core.Tracer):
+        require_range(name, value, low=0.0, high=1.0, open_low=open_low)
+
+
+def _whole(name: str, values: ArrayLike) -> Int32Array:
+    """Return whole numbers of 32 bits."""
+    given = numbers(name, values)
+    fits = (given == np.floor(given)) & (np.abs(given) < 2**31)
+    require(fits, name, given, "a whole number of 32 bits")
+    return given.astype(np.int32)
 
 
 def params_from_network(network: Network, economics: Economics, kernel: PyTree) -> Params:

@@ -79,12 +79,8 @@ class Initial:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Series:
-    """The exogenous part of a trajectory. Every leaf has a leading time axis in a scenario.
-
-    Nothing in here depends on an action, the uniforms of every random draw included, so that the
-    simulator, its gradient and any two policies share one function and common random numbers.
-    """
+class Market:
+    """What happens around a network, before anything is drawn. Leaves have a leading time axis."""
 
     period: Int[Array, " T"]  # calendar index of the period; nodes open by it
     glance_views: Float[Array, "T Z"]  # page views
@@ -93,19 +89,31 @@ class Series:
     unit_cost: Float[Array, " T"]  # currency a unit
     attributes: Float[Array, "T F"]  # product attributes (``world.ATTRIBUTES``)
     calendar: Float[Array, "T E"]  # calendar features of the period
-    lead_share: Float[Array, "T N lead"]  # share of a shipment made now that arrives k periods on
     last: Bool[Array, " T"]  # true in the period that ends the trajectory
-    round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by parent
-    drain_uniform: Float[Array, "T K"]  # uniforms of the kernel's draws
-    # Share of an order to the vendor that is shipped; the rest is cancelled. None is all of it.
-    fill_rate: Float[Array, "T N"] | None = None
-    # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
-    split_uniform: Float[Array, "T N"] | None = None
     # Price of storage charged on every unit on hand at a period's end, and the one that policies
     # see before they act: what a limit on the stock of all products together costs. None: no limit.
     storage_price: Float[Array, "T N"] | None = None  # currency a unit and period
     storage_forecast: Float[Array, "T N"] | None = None  # currency a unit and period
-    exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of all the above; None before
+    exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of the series; None before
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series(Market):
+    """The exogenous part of a trajectory: its market, and every random draw.
+
+    Nothing in here depends on an action, the uniforms of every random draw included, so that the
+    simulator, its gradient and any two policies share one function and common random numbers.
+    """
+
+    lead_share: Float[Array, "T N lead"]  # share of a shipment made now that arrives k periods on
+    round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by parent
+    drain_uniform: Float[Array, "T K"]  # uniforms of the kernel's draws
+    # Share of a request that its source accepts, vendor or parent; the rest is cancelled. None is
+    # all of it.
+    fill_rate: Float[Array, "T N"] | None = None
+    # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
+    split_uniform: Float[Array, "T N"] | None = None
 
 
 @jax.tree_util.register_dataclass

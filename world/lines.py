@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, FloatArray, Int32Array, require, require_shape
+
+
+def _whole(field: str, values: NDArray[Any]) -> Int32Array:
+    """Return whole numbers of 32 bits, whatever type they come in."""
+    if values.dtype.kind not in "iuf":
+        raise ValueError(f"{field} has dtype {values.dtype}, must be whole numbers")
+    fits = (values == np.floor(values)) & (np.abs(values.astype(np.float64)) < 2**31)
+    require(fits, field, values, "a whole number of 32 bits")
+    return values.astype(np.int32, copy=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +48,8 @@ class OrderLines:
             raise ValueError(f"order_lines.day has shape {self.day.shape}, must be (M,), M >= 1")
         for name in ("customer", "product", "quantity", "unit_price", "unit_cost"):
             require_shape(f"order_lines.{name}", getattr(self, name), self.day.shape)
+        for name in ("day", "customer", "product", "quantity"):
+            object.__setattr__(self, name, _whole(f"order_lines.{name}", getattr(self, name)))
         require(self.day >= 0, "order_lines.day", self.day, ">= 0")
         later = np.diff(self.day, prepend=self.day[:1]) >= 0
         require(later, "order_lines.day", self.day, "ascending")

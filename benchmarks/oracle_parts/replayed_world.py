@@ -8,32 +8,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import _orders
 from benchmarks.oracle_parts.far_policies import far_policies
 from draingym.demo.config import LoopConfig
-from draingym.demo.history import run_history, true_systems
+from draingym.demo.history import history_scenario, run_history, true_systems
 from draingym.oracle import Systems, estimate_rates, run, sample_latent, to_event_log
-from draingym.oracle.replays.environment import OracleRun
-from draingym.simulator import (
-    HISTORY_LENGTH,
-    Dynamics,
-    History,
-    Initial,
-    Params,
-    Scenario,
-    make_series,
-    params_from_network,
-)
-from draingym.simulator.scenarios.series import smooth_views
+from draingym.simulator import Dynamics, Params, Scenario, params_from_network
 from draingym.simulator.types import Policy, PyTree
 from draingym.world.lines import OrderLines
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.views import Views, attribute_matrix
+from draingym.world.views import Views
 
 FloatArray = NDArray[np.float64]
 CONVERSIONS = ("conditional", "independent")
@@ -65,53 +53,14 @@ def make_setting(lines: OrderLines, preset: str, seed: int) -> Setting:
         size = replace(size, num_products=12, num_nodes=4, num_regions=12)
     config = LoopConfig(seed=seed, world=size)
     world = build_world(lines, config.world)
-    history = run_history(world, config)
     return Setting(
         world=world,
         systems=true_systems(world, config),
         params=params_from_network(world.network, config.economics, None),
-        scenario=replace_start(make_scenario(world, config), history),
-        log=to_event_log(world, history),
+        scenario=history_scenario(world, config),
+        log=to_event_log(world, run_history(world, config)),
         policies=far_policies(world, config),
     )
-
-
-def make_scenario(world: World, config: LoopConfig) -> Scenario:
-    """Return history's exogenous series over all periods, its lead times included."""
-    views = world.glance_views()
-    days = world.num_periods * world.period_days
-    units_per_view = world.mean_daily_demand * days / np.maximum(views.sum(axis=(1, 2)), 1)
-    key_series, _ = jax.random.split(jax.random.key(config.seed))
-    series = make_series(
-        glance_views=views,
-        forecast=smooth_views(views, 7.0 / world.period_days) * units_per_view[:, None, None],
-        price=world.products.price,
-        unit_cost=world.products.unit_cost,
-        attributes=attribute_matrix(world.products),
-        calendar=world.calendar,
-        lead_time=world.network.lead_time,
-        num_uniforms=0,
-        key=key_series,
-    )
-    nodes, leads = world.network.lead_time.shape
-    products = world.products.num_products
-    nothing = jnp.zeros((products, HISTORY_LENGTH, nodes))
-    initial = Initial(
-        on_hand=jnp.zeros((products, nodes)),
-        pipeline=jnp.zeros((products, leads - 1, nodes)),
-        history=History(outbound=nothing, ship_cost=nothing, available=nothing),
-    )
-    return Scenario(initial=initial, series=series)
-
-
-def replace_start(scenario: Scenario, history: OracleRun) -> Scenario:
-    """Return the scenario with the stock that history began with."""
-    initial = replace(
-        scenario.initial,
-        on_hand=jnp.asarray(history.initial_on_hand, jnp.float32),
-        pipeline=jnp.asarray(history.initial_pipeline, jnp.float32),
-    )
-    return replace(scenario, initial=initial)
 
 
 def measure(

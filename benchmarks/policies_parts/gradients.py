@@ -47,8 +47,9 @@ from draingym.simulator import (
     Initial,
     Simulator,
     Windows,
-    make_series,
+    make_market,
     params_from_network,
+    sample_noise,
 )
 
 OURS = "straight-through"
@@ -115,17 +116,15 @@ class Ground:
         conversion = float(np.exp(data.attributes[self.product, 2]))
         demand = mean * conversion
         attributes = np.repeat(data.attributes[self.product][None], PATHS, axis=0)
-        series = make_series(
+        market = make_market(
             glance_views=views,
             forecast=np.broadcast_to(demand, views.shape),
             price=np.full(PATHS, PRICE),
             unit_cost=np.full(PATHS, UNIT_COST),
             attributes=attributes,
             calendar=data.calendar[:HORIZON],
-            lead_time=network.lead_time,
-            num_uniforms=kernel.num_uniforms,
-            key=jax.random.key(seed),
         )
+        series = sample_noise(market, network.lead_time, kernel.num_uniforms, jax.random.key(seed))
         economics = Economics(holding_cost=0.15, transfer_cost=0.4, salvage_rate=0.8)
         params = params_from_network(
             replace(network, active_from=np.zeros(network.num_nodes, np.int64)),
@@ -146,10 +145,11 @@ class Ground:
         return WindowTask(
             params=params,
             windows=Windows(
-                series=replace(series, exogenous=prepare(series)),
+                market=replace(market, exogenous=prepare(series)),
                 initial=initial,
                 start=jnp.zeros(1, jnp.int32),
                 lead_time=jnp.asarray(network.lead_time, jnp.float32),
+                num_uniforms=kernel.num_uniforms,
             ),
             simulator=Simulator(kernel=kernel),
             horizon=HORIZON,

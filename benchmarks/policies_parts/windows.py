@@ -18,8 +18,9 @@ def windows_of(
     """Return one window of a batch of scenarios, leaves [P, ...] and [P, T, ...]."""
     prepare = jax.jit(jax.vmap(partial(simulator.kernel.prepare, params.kernel)))
     return Windows(
-        series=replace(scenarios.series, exogenous=prepare(scenarios.series)),
+        market=replace(scenarios.series, exogenous=prepare(scenarios.series)),
         initial=jax.tree.map(lambda leaf: leaf[None], scenarios.initial),
         start=jnp.zeros(1, jnp.int32),
         lead_time=jnp.asarray(lead_time, jnp.float32),
+        num_uniforms=simulator.kernel.num_uniforms,
     )

@@ -18,10 +18,11 @@ from draingym.simulator import (
     History,
     Initial,
     Scenario,
-    make_series,
+    make_market,
     params_from_network,
+    sample_noise,
+    smoothed,
 )
-from draingym.simulator.scenarios.series import smooth_views
 from draingym.world.orders import World
 from draingym.world.views import attribute_matrix
 
@@ -59,49 +60,59 @@ def true_systems(world: World, config: LoopConfig) -> Systems:
     )
 
 
-def run_history(world: World, config: LoopConfig) -> OracleRun:
-    """Run the historical policy through all periods of the hidden truth, recorded.
+def history_scenario(world: World, config: LoopConfig) -> Scenario:
+    """Return the world's exogenous series over all periods, and where its shelves started.
 
-    Shelves start with the historical cover of the true mean demand, spread evenly over nodes that
-    serve customers; nothing is in transit.
+    The forecast is the smoothed views of each region times what a view of the product is worth;
+    before anything was seen, the product's mean demand by population. Shelves start with the
+    historical cover of the mean demand, spread evenly over nodes that serve customers; nothing is
+    in transit.
     """
-    network = world.network
+    network, products = world.network, world.products
+    worth = (products.conversion * products.units_per_order)[:, None, None]  # units a view
+    population = network.population / network.population.sum()
+    planned = world.mean_daily_demand[:, None] * world.period_days * population
     views = world.glance_views()
-    seen = np.maximum(views.sum(axis=(1, 2)), 1)
-    days = world.num_periods * world.period_days
-    units_per_view = world.mean_daily_demand * days / seen
-    key_series, key_policy = jax.random.split(jax.random.key(config.seed))
-    series = make_series(
+    market = make_market(
         glance_views=views,
-        forecast=smooth_views(views, 7.0 / world.period_days) * units_per_view[:, None, None],
-        price=world.products.price,
-        unit_cost=world.products.unit_cost,
-        attributes=attribute_matrix(world.products),
+        forecast=worth * smoothed(views, 7.0 / world.period_days, planned / worth[..., 0]),
+        price=products.price,
+        unit_cost=products.unit_cost,
+        attributes=attribute_matrix(products),
         calendar=world.calendar,
-        lead_time=network.lead_time,
-        num_uniforms=0,
-        key=key_series,
     )
     serves = np.asarray(network.serves_customers)
     near = config.history_place_cover_days / serves.sum()
     far = config.history_buy_cover_days - config.history_place_cover_days
     cover = np.where(serves, near, max(far, 1.0) / max((~serves).sum(), 1))
     nodes, leads = network.lead_time.shape
-    products = world.products.num_products
-    nothing = jnp.zeros((products, HISTORY_LENGTH, nodes))
+    nothing = jnp.zeros((products.num_products, HISTORY_LENGTH, nodes))
     initial = Initial(
-        on_hand=jnp.asarray(np.rint(world.mean_daily_demand[:, None] * cover), jnp.float32),
-        pipeline=jnp.zeros((products, leads - 1, nodes)),
+        on_hand=jnp.asarray(np.rint(world.mean_daily_demand[:, None] * cover), float),
+        pipeline=jnp.zeros((products.num_products, leads - 1, nodes)),
         history=History(outbound=nothing, ship_cost=nothing, available=nothing),
     )
+    key_series, _ = _keys(config)
+    return Scenario(initial=initial, series=sample_noise(market, network.lead_time, 0, key_series))
+
+
+def _keys(config: LoopConfig) -> tuple[jax.Array, jax.Array]:
+    """Return the keys of history's series and of its policy."""
+    key_series, key_policy = jax.random.split(jax.random.key(config.seed))
+    return key_series, key_policy
+
+
+def run_history(world: World, config: LoopConfig) -> OracleRun:
+    """Run the historical policy through all periods of the hidden truth, recorded."""
     yesterday = historical_policy(world, config)
+    _, key_policy = _keys(config)
     return run(
         true_systems(world, config),
         world.views,
-        params_from_network(network, config.economics, None),
+        params_from_network(world.network, config.economics, None),
         yesterday.policy,
         yesterday.params,
-        Scenario(initial=initial, series=series),
+        history_scenario(world, config),
         dynamics=Dynamics(),
         key=key_policy,
         seed=config.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -35,8 +35,8 @@ from draingym.simulator import (
     Simulator,
     Windows,
     make_windows,
+    market_from_panel,
     params_from_network,
-    series_from_panel,
 )
 from draingym.world import orders as world_orders
 from draingym.world.eventlog import EventLog, read_log
@@ -238,13 +238,8 @@ class Run:
                 else PessimisticSimulator(kernel=kernel, weight=pessimism)
             )
         params = params_from_network(network, config.economics, kernel_params)
-        series = series_from_panel(
-            self.panel,
-            np.asarray(self.panel["lead_time"]),
-            kernel.num_uniforms,
-            jax.random.key(config.seed),
-            known_periods=self.split,
-            half_life=7.0 / self.world.period_days,
+        market = market_from_panel(
+            self.panel, known_periods=self.split, half_life=7.0 / self.world.period_days
         )
 
         def windows(starts: list[int], horizon: int) -> Windows:
@@ -252,11 +247,12 @@ class Run:
                 simulator,
                 params,
                 self.panel,
-                series,
+                market,
                 starts,
                 [pipeline_at(self.panel, start) for start in starts],
                 horizon,
                 np.asarray(self.panel["lead_time"]),
+                jax.random.key(config.seed),
             )
 
         horizon = config.training_horizon
@@ -346,9 +342,8 @@ class Run:
 
 def _some(windows: Windows, products: NDArray[np.int64]) -> Windows:
     """Return the windows of some products."""
-    return Windows(
-        series=jax.tree.map(lambda leaf: leaf[products], windows.series),
+    return replace(
+        windows,
+        market=jax.tree.map(lambda leaf: leaf[products], windows.market),
         initial=jax.tree.map(lambda leaf: leaf[:, products], windows.initial),
-        start=windows.start,
-        lead_time=windows.lead_time,
     )

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from draingym import simulator
+from draingym.common.arrays import require_whole
 from draingym.envs.rendering import TreePicture
 from draingym.simulator import FunctionalEnv, Normal, Scenario
 from draingym.simulator.problems.classic import Problem
@@ -156,8 +157,7 @@ def one_warehouse_many_stores(
         ``policies.bounds.optimal.transshipment_bound`` (Federgruen and Zipkin 1984), and equal
         fractiles come within 0.3% of it.
     """
-    if num_stores < 1:
-        raise ValueError(f"num_stores is {num_stores}, must be at least 1")
+    require_whole("num_stores", num_stores, low=1)
     mean = 3.0 + 4.0 * (np.arange(num_stores) + 0.5) / num_stores
     demand = Normal(
         means=tuple(mean.tolist()), sds=tuple((0.3 * mean).tolist()), correlation=correlation
@@ -214,5 +214,4 @@ def _stocked(
 
 
 def _check_horizon(horizon: int) -> None:
-    if horizon < 1:
-        raise ValueError(f"horizon is {horizon}, must be at least 1 period")
+    require_whole("horizon", horizon, low=1)

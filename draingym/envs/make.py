@@ -12,21 +12,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from draingym.registration import ENVIRONMENTS
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
-
-# Where each problem is made; loaded when it is asked for.
-PROBLEMS = {
-    "Placement": "draingym.envs.us:placement",
-    "OrderPerNode": "draingym.envs.us:order_per_node",
-    "PlacementLearned": "draingym.envs.us:placement_learned",
-    "OrderPerNodeLearned": "draingym.envs.us:order_per_node_learned",
-    "Pricing": "draingym.envs.us:pricing",
-    "Serial": "draingym.envs.classic:serial",
-    "OneWarehouseManyStores": "draingym.envs.classic:one_warehouse_many_stores",
-    "SingleStore": "draingym.envs.classic:single_store",
-}
 
 
 def make_problem(
@@ -39,7 +29,7 @@ def make_problem(
     """Return a problem by its name.
 
     Args:
-        problem: A key of ``PROBLEMS``.
+        problem: A key of ``ENVIRONMENTS``.
         observation: ``"box"`` for a flat vector, ``"dict"`` for a vector a field.
         symmetric_actions: Actions in [-1, 1] instead of [0, 1].
         **options: The problem's own.
@@ -50,15 +40,18 @@ def make_problem(
     Raises:
         ValueError: If there is no such problem, or an option is out of its bounds.
     """
-    if problem not in PROBLEMS:
-        raise ValueError(f"problem is {problem!r}, must be one of {', '.join(PROBLEMS)}")
-    frozen = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    if problem not in ENVIRONMENTS:
+        raise ValueError(f"problem is {problem!r}, must be one of {', '.join(ENVIRONMENTS)}")
+    frozen = {
+        k: tuple(np.asarray(v).tolist()) if isinstance(v, list | np.ndarray) else v
+        for k, v in options.items()
+    }
     return _make(problem, observation, symmetric_actions, **frozen)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32, typed=True)  # True is no horizon of 1
 def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
-    made: FunctionalEnv = pkgutil.resolve_name(PROBLEMS[problem])(**options)
+    made: FunctionalEnv = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
     return replace(made, observation=observation, symmetric_actions=symmetric_actions)
 
 
@@ -68,7 +61,7 @@ def make_env(
     """Return an environment of one trajectory: what ``gymnasium.make`` calls.
 
     Args:
-        problem: A key of ``PROBLEMS``.
+        problem: A key of ``ENVIRONMENTS``.
         render_mode: ``None``, ``"rgb_array"`` or ``"human"``.
         info: Whether infos hold the period's flows.
         **options: See ``make_problem``.
@@ -89,7 +82,7 @@ def make_vector_env(
     """Return an environment of many trajectories: what ``gymnasium.make_vec`` calls.
 
     Args:
-        problem: A key of ``PROBLEMS``.
+        problem: A key of ``ENVIRONMENTS``.
         num_envs: How many trajectories.
         autoreset_mode: See ``simulator.InventoryVectorEnv``, as for the next three.
         to_numpy: NumPy arrays, or JAX's.

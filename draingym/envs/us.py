@@ -14,10 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from draingym.common.arrays import require_range, require_whole
 from draingym.drain_model import ClosestNode, ClosestNodeParams
 from draingym.envs.rendering import MapPicture
 from draingym.envs.shipped import shipped_checkpoint
 from draingym.simulator import (
+    LARGEST,
     Dynamics,
     Economics,
     FunctionalEnv,
@@ -29,10 +31,12 @@ from draingym.simulator import (
     PyTree,
     Scenario,
     Simulator,
+    last_period,
     make_price_response,
     params_from_network,
     scenario_from_views,
 )
+from draingym.simulator.precision import normal, real
 from draingym.simulator.problems.pricing import MAX_DISCOUNT
 from draingym.world.network import Network, NetworkConfig, build_network
 
@@ -63,13 +67,17 @@ class Product:
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
-        if not 0 < self.units_per_view <= 1:
-            raise ValueError(f"units_per_view is {self.units_per_view}, must be in (0, 1]")
+        require_range("units_per_view", self.units_per_view, low=0.0, high=1.0, open_low=True)
         for name in ("units_per_period", "price", "unit_cost"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be above 0")
-        if self.horizon < 1:
-            raise ValueError(f"horizon is {self.horizon}, must be at least 1 period")
+            value = getattr(self, name)
+            require_range(name, value, low=0.0, high=LARGEST, open_low=True)
+        most = 2.5 * self.units_per_period / self.units_per_view
+        if most > LARGEST:
+            raise ValueError(
+                f"units_per_view is {self.units_per_view}, must be at least "
+                f"{2.5 * self.units_per_period / LARGEST:g}: a period may have {most:g} views"
+            )
+        require_whole("horizon", self.horizon, low=1)
 
 
 def placement(*, num_nodes: int = 6, num_regions: int = 30, **product: Any) -> FunctionalEnv:
@@ -301,32 +309,32 @@ def _sampler(
 
     Dates mean nothing here: the calendar's features are 0.
     """
-    population = jnp.asarray(network.population / network.population.sum(), jnp.float32)
+    population = real(network.population / network.population.sum())
     mean_views = product.units_per_period / product.units_per_view
-    attributes = jnp.log(jnp.array([product.price, _WEIGHT_LB, product.units_per_view]))
+    attributes = jnp.log(real(np.array([product.price, _WEIGHT_LB, product.units_per_view])))
     horizon = product.horizon
 
     def sample(key: jax.Array) -> Scenario:
         key_walk, key_views, key_noise = jax.random.split(key, 3)
-        walk = jnp.cumsum(0.08 * jax.random.normal(key_walk, (horizon,)))
+        walk = jnp.cumsum(0.08 * normal(key_walk, (horizon,)))
         level = mean_views * jnp.exp2(jnp.tanh(walk))
         root = jnp.sqrt(level[:, None] * population[None, :])
-        z = jax.random.normal(key_views, root.shape)
+        z = normal(key_views, root.shape)
         # The square root of a Poisson count is nearly normal, with a deviation of one half.
         views = jnp.round(jnp.maximum(jnp.maximum(root + 0.5 * z, 0.0) ** 2 - 0.25, 0.0))
+        # What was seen the day before is the forecast; the first day expects the mean.
+        expected = last_period(views, mean_views * population) * product.units_per_view
         scenario = scenario_from_views(
             views,
             network.lead_time,
             key_noise,
+            forecast=expected,
             num_uniforms=num_uniforms,
             price=product.price,
             unit_cost=product.unit_cost,
         )
-        # What was seen the day before is the forecast; the first day expects the mean.
-        before = jnp.concatenate([mean_views * population[None, :], views[:-1]])
         series = replace(
             scenario.series,
-            forecast=before * product.units_per_view,
             attributes=jnp.broadcast_to(attributes[None, :], (horizon, attributes.shape[0])),
             calendar=jnp.zeros((horizon, calendar)),
         )

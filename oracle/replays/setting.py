@@ -23,10 +23,11 @@ from draingym.simulator import (
     Initial,
     Params,
     Scenario,
+    initial_from_panel,
+    market_from_panel,
     params_from_network,
-    series_from_panel,
+    sample_noise,
 )
-from draingym.simulator.scenarios.series import initial_from_panel, sample_noise
 from draingym.world.eventlog import EventLog, read_log
 from draingym.world.network import Network
 from draingym.world.panel import build_panel, pipeline_at
@@ -44,7 +45,9 @@ class ReplaySetting:
     rates: ConversionRates | PeriodRates
     systems: Systems
     params: Params  # costs and structure for the simulator's dynamics
-    known_periods: int  # periods that forecasts and attributes are estimated from
+    # Periods that forecasts and attributes are estimated from. None: attributes from all of them,
+    # a forecast from those before its period.
+    known_periods: int | None
     dynamics: Dynamics = field(default_factory=Dynamics)  # how shipments between nodes work
 
     @property
@@ -108,18 +111,13 @@ class ReplaySetting:
                 f"[0, {self.num_periods})"
             )
             raise ValueError(msg)
-        lead_time = jnp.asarray(np.asarray(self.panel["lead_time"]), jnp.float32)
+        lead_time = jnp.asarray(np.asarray(self.panel["lead_time"]), float)
         key = jax.random.key(seed)
-        series = series_from_panel(
-            self.panel,
-            lead_time,
-            0,
-            key,
-            known_periods=self.known_periods,
-            half_life=7.0 / self.period_days,
+        market = market_from_panel(
+            self.panel, known_periods=self.known_periods, half_life=7.0 / self.period_days
         )
-        series = jax.tree.map(lambda leaf: leaf[:, start : start + horizon], series)
-        series = replace(series, last=jnp.zeros_like(series.last).at[:, -1].set(True))
+        market = jax.tree.map(lambda leaf: leaf[:, start : start + horizon], market)
+        market = replace(market, last=jnp.zeros_like(market.last).at[:, -1].set(True))
         pipeline = pipeline_at(self.panel, start)
         if start:
             initial = initial_from_panel(self.panel, start, pipeline)
@@ -134,7 +132,7 @@ class ReplaySetting:
                 pipeline=jnp.asarray(pipeline, jnp.float32),
                 history=History(outbound=nothing, ship_cost=nothing, available=nothing),
             )
-        return Scenario(initial=initial, series=sample_noise(series, lead_time, key))
+        return Scenario(initial=initial, series=sample_noise(market, lead_time, 0, key))
 
 
 def setting_from_log(
@@ -155,8 +153,9 @@ def setting_from_log(
         config: Numbers of the emulated systems.
         economics: Costs of the simulator's dynamics.
         rates: Of conversion; ``estimate_rates(log)`` when not given.
-        known_periods: Periods that forecasts and attributes are estimated from; all of them when
-            not given.
+        known_periods: Periods that forecasts and attributes are estimated from. When not given, a
+            product's attributes are estimated from all of them, and each forecast from the periods
+            before its own.
 
     Raises:
         ValueError: If the log does not hold what is needed, naming it.
@@ -183,7 +182,7 @@ def setting_from_log(
         rates=rates,
         systems=build_systems(network, places, products, first, demand, config),
         params=params_from_network(network, economics or Economics(), None),
-        known_periods=panel.sizes["period"] if known_periods is None else known_periods,
+        known_periods=known_periods,
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -14,8 +15,10 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from draingym.simulator.adapters.scene import Painter
+from draingym.simulator.bounds import LARGEST, require_numbers
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
+from draingym.simulator.precision import real
 from draingym.simulator.types import (
     MOST_UNITS,
     Observation,
@@ -60,9 +63,9 @@ class FunctionalEnv:
         painter: Makes what renders the environment; not rendered when not given.
 
     Raises:
-        ValueError: If ``max_action`` is not a vector of positive, finite numbers (of at most
-            ``MOST_UNITS`` where units are whole), or ``observation`` is neither ``"box"`` nor
-            ``"dict"``.
+        ValueError: If ``max_action`` is not a vector of numbers above 0 (in [1 / LARGEST, LARGEST],
+            and at most ``MOST_UNITS`` where units are whole), or ``observation`` is neither
+            ``"box"`` nor ``"dict"``.
     """
 
     simulator: Simulator
@@ -72,21 +75,34 @@ class FunctionalEnv:
     symmetric_actions: bool = False
     observation: Literal["box", "dict"] = "box"
     painter: Callable[[], Painter] | None = None
+    process: int = field(default_factory=os.getpid, init=False, repr=False)  # that it was made in
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
-        limit = np.asarray(self.max_action, dtype=np.float32)
-        if limit.ndim != 1 or not limit.size or not (np.isfinite(limit).all() and limit.min() > 0):
+        if np.ndim(self.max_action) != 1 or not np.size(self.max_action):
+            raise ValueError(f"max_action is {self.max_action}, must be a vector, not empty")
+        require_numbers("max_action", self.max_action, low=1.0 / LARGEST)
+        largest = np.max(self.max_action)
+        if self.simulator.dynamics.whole_units and largest > MOST_UNITS:
             raise ValueError(
-                f"max_action is {self.max_action}, must be a vector, finite and above 0"
-            )
-        if self.simulator.dynamics.whole_units and limit.max() > MOST_UNITS:
-            raise ValueError(
-                f"max_action is {limit.max():.0f}, must be at most {MOST_UNITS} where units are "
+                f"max_action is {largest:.0f}, must be at most {MOST_UNITS} where units are "
                 "whole: larger requests are cut to it"
             )
         if self.observation not in ("box", "dict"):
             raise ValueError(f"observation is {self.observation!r}, must be 'box' or 'dict'")
+
+    def check_process(self) -> None:
+        """Refuse to run in a fork of the process that made this, where JAX would wait for ever.
+
+        Raises:
+            RuntimeError: Naming what to use instead.
+        """
+        if os.getpid() != self.process:
+            raise RuntimeError(
+                "vectorization_mode is 'async', or this process is a fork of one that uses JAX, "
+                "which would wait for ever: leave vectorization_mode out (gymnasium.make_vec(id, "
+                "num_envs=n) is one jitted call a step), or use 'sync'"
+            )
 
     @property
     def num_actions(self) -> int:
@@ -161,7 +177,7 @@ class FunctionalEnv:
         Requests above ``max_action`` are cut to it.
         """
         low = self.action_low
-        share = jnp.clip(request / jnp.asarray(self.max_action, jnp.float32), 0.0, 1.0)
+        share = jnp.clip(request / real(self.max_action), 0.0, 1.0)
         return low + share * (1.0 - low)
 
     def look(self, params: Params, core: State, now: Series) -> View:
@@ -176,7 +192,7 @@ class FunctionalEnv:
         low = self.action_low
         # Comparisons with NaN are false: it never gets any further than this line.
         bounded = jnp.where(action >= low, jnp.where(action <= 1.0, action, 1.0), low)
-        return (bounded - low) / (1.0 - low) * jnp.asarray(self.max_action, jnp.float32)
+        return (bounded - low) / (1.0 - low) * real(self.max_action)
 
     def advance(
         self,

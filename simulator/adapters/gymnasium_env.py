@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from draingym.simulator.adapters.functional import (
@@ -22,17 +24,29 @@ from draingym.simulator.adapters.functional import (
     root_of,
 )
 from draingym.simulator.adapters.scene import Frame, Painter, make_scene
+from draingym.simulator.bounds import LARGEST
 from draingym.simulator.types import Series, State, Transition
 
 # Finite bound of every observation entry: Gymnasium warns about infinite boxes.
-OBSERVATION_BOUND = 1e9
+OBSERVATION_BOUND = LARGEST
 
 FloatVector = NDArray[np.float32]
 METADATA: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 5}
 
 
 def observation_space(env: FunctionalEnv) -> spaces.Space[Any]:
-    """Return the observation space: a finite Box, or a Dict of them."""
+    """Return the observation space: a finite Box, or a Dict of them.
+
+    Raises:
+        ValueError: If an episode of the largest requests could leave it.
+    """
+    most = float(np.max(env.max_action)) * env.horizon
+    if most > OBSERVATION_BOUND:
+        raise ValueError(
+            f"max_action is {np.max(env.max_action):g} at its largest, must be at most "
+            f"{OBSERVATION_BOUND / env.horizon:g}: {env.horizon} periods of it exceed "
+            f"{OBSERVATION_BOUND:g} units"
+        )
 
     def box(shape: tuple[int, ...]) -> spaces.Box:
         return spaces.Box(-OBSERVATION_BOUND, OBSERVATION_BOUND, shape, np.float32)
@@ -62,6 +76,11 @@ def make_painter(env: FunctionalEnv, render_mode: str | None) -> Painter | None:
     if env.painter is None:
         raise ValueError(f"render_mode is {render_mode!r}, must be None: there is no painter")
     return env.painter()
+
+
+def with_horizon(spec: EnvSpec | None, env: FunctionalEnv) -> EnvSpec | None:
+    """Return a spec that says how many periods an episode has: they depend on its options."""
+    return None if spec is None else replace(spec, max_episode_steps=env.horizon)
 
 
 def to_host(view: View) -> Any:
@@ -113,6 +132,7 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         self, functional: FunctionalEnv, *, render_mode: str | None = None, info: bool = True
     ) -> None:
         """Compile nothing yet; see the class."""
+        self._spec: EnvSpec | None = None
         self.functional = functional
         self.render_mode = render_mode
         self.observation_space = observation_space(functional)
@@ -128,12 +148,32 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         self._over = False
         self._begin, self._step = _programs(functional)
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium registered, with the periods of an episode as ``max_episode_steps``."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = with_horizon(spec, self.functional)
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start the next episode; with a seed, that seed's first one. Options are ignored."""
+        """Start the next episode; with a seed, that seed's first one.
+
+        Args:
+            seed: Of this episode and those that follow.
+            options: There are none: None, or an empty dictionary.
+
+        Raises:
+            ValueError: If there is an option, or the seed is negative.
+            RuntimeError: In a fork of the process that made the problem.
+        """
+        if options:
+            raise ValueError(f"options is {options}, must be None or empty")
+        self.functional.check_process()
         super().reset(seed=seed)
-        del options
         if seed is not None:
             self._root, self._number = root_of(seed), 0
         elif self._root is None:

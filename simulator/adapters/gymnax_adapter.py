@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from draingym.common.arrays import require_whole
 from draingym.simulator.adapters.functional import FunctionalEnv, View, at
 from draingym.simulator.adapters.gymnasium_env import OBSERVATION_BOUND, make
 from draingym.simulator.types import Params, Series, State
@@ -100,8 +101,7 @@ class GymnaxEnv:
 
     def __post_init__(self) -> None:
         """Check the bound; see the class."""
-        if self.episodes < 1:
-            raise ValueError(f"episodes is {self.episodes}, must be at least 1")
+        require_whole("episodes", self.episodes, low=1)
 
     @property
     def name(self) -> str:
@@ -141,7 +141,7 @@ class GymnaxEnv:
     def reset(self, key: Array, params: GymnaxParams | None = None) -> tuple[View, GymnaxState]:
         """Start one of the episodes, each as likely as any other."""
         params = self.default_params if params is None else params
-        episode = jax.random.randint(key, (), 0, params.series.period.shape[0])
+        episode = jax.random.randint(key, (), 0, params.series.period.shape[0], jnp.int32)
         state = GymnaxState(
             core=jax.tree.map(lambda leaf: leaf[episode], params.start),
             episode=episode,

@@ -10,10 +10,12 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_whole
 from draingym.simulator.adapters.functional import (
     FLOWS,
     FunctionalEnv,
@@ -28,6 +30,7 @@ from draingym.simulator.adapters.gymnasium_env import (
     action_space,
     make_painter,
     observation_space,
+    with_horizon,
 )
 from draingym.simulator.adapters.scene import Frame, Painter, make_scene
 from draingym.simulator.types import Series, State, Transition
@@ -131,8 +134,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         render_mode: str | None = None,
     ) -> None:
         """Compile nothing yet; see the class."""
-        if num_envs < 1:
-            raise ValueError(f"num_envs is {num_envs}, must be at least 1")
+        require_whole("num_envs", num_envs, low=1)
+        self._spec: EnvSpec | None = None
         self.functional = functional
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -156,6 +159,15 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         keep = info or self._painter is not None
         self._draw, self._advance, self._renew = _programs(functional, keep)
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium registered, with the periods of an episode as ``max_episode_steps``."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = with_horizon(spec, self.functional)
+
     def reset(
         self,
         *,
@@ -173,10 +185,12 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             Observations of all sub-environments, and an empty info.
 
         Raises:
-            ValueError: If there are not as many seeds as sub-environments, or the mask has a wrong
-                shape or is false everywhere.
+            ValueError: If there are not as many seeds as sub-environments, the mask has a wrong
+                shape or is false everywhere, or there is another option.
             TypeError: If the mask is not an array of booleans.
+            RuntimeError: In a fork of the process that made the problem.
         """
+        self.functional.check_process()
         if isinstance(seed, int | np.integer):
             super().reset(seed=int(seed))
             seeds: Sequence[int | None] = [int(seed) + i for i in range(self.num_envs)]
@@ -198,6 +212,9 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self._edge(self._running()[2]), {}
 
     def _reset_mask(self, options: dict[str, Any] | None) -> Mask:
+        unknown = (options or {}).keys() - {"reset_mask"}
+        if unknown:
+            raise ValueError(f"options has {sorted(unknown)}, must have reset_mask alone")
         mask = (options or {}).get("reset_mask")
         if mask is None:
             return np.ones(self.num_envs, np.bool_)

@@ -24,12 +24,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from draingym.common.arrays import require_range, require_whole
 from draingym.simulator.core import Simulator
 from draingym.simulator.kernels import LocalDemand, LocalDemandParams
 from draingym.simulator.params import make_params
+from draingym.simulator.precision import real
 from draingym.simulator.scenarios.demand import Demand, Normal
 from draingym.simulator.scenarios.series import scenario_from_views
 from draingym.simulator.types import Dynamics, Params, Scenario
+
+MOST_LEAD = 1000  # periods; what is in transit is a row of the state for each
 
 Sampler = Callable[..., Scenario]
 Problem = tuple[Simulator, Params, Sampler]
@@ -44,28 +48,27 @@ def _problem(
     **costs: float | Sequence[float] | None,
 ) -> Problem:
     """Set up a tree whose leaves serve one region each, in order."""
-    if min(lead_times) < 0:
-        raise ValueError(f"lead_time is {min(lead_times)}, must be at least 0 periods")
+    for lead_time in lead_times:
+        require_whole("lead_time", lead_time, high=MOST_LEAD)
     nodes = len(parent)
     leaves = [n for n in range(nodes) if n not in parent]
     if len(leaves) != demand.regions:
         raise ValueError(
             f"demand has {demand.regions} regions, must have {len(leaves)}: one a leaf"
         )
-    share = np.zeros((nodes, demand.regions), np.float32)
+    share = np.zeros((nodes, demand.regions))
     share[leaves, np.arange(demand.regions)] = 1.0
-    kernel = LocalDemandParams(share=jnp.asarray(share), unit_ship_cost=jnp.zeros(nodes))
+    kernel = LocalDemandParams(share=real(share), unit_ship_cost=jnp.zeros(nodes))
     params = make_params(np.asarray(parent), kernel, **costs)  # type: ignore[arg-type]
     lead = np.eye(max(lead_times) + 1)[list(lead_times)]
 
     def sample(key: Array, periods: int, batch: int | None = None) -> Scenario:
         shape = (periods, demand.regions)
         key_demand, key_noise = jax.random.split(key)
-        scenario = scenario_from_views(np.zeros(shape, np.float32), lead, key_noise)
+        # Views are put in when they are drawn, with their batch; the mean is known.
+        scenario = scenario_from_views(np.zeros(shape), lead, key_noise, forecast=demand.mean)
         views = demand.sample(key_demand, shape if batch is None else (*shape, batch))
-        expected = jnp.broadcast_to(jnp.asarray(demand.mean, jnp.float32)[None], shape)
-        series = replace(scenario.series, glance_views=views, forecast=expected)
-        return replace(scenario, series=series)
+        return replace(scenario, series=replace(scenario.series, glance_views=views))
 
     dynamics = Dynamics(whole_units=False, ship_arrivals=True)
     return Simulator(kernel=LocalDemand(backlog=backlog), dynamics=dynamics), params, sample
@@ -106,8 +109,8 @@ def single_store(
         section 9.4.6). With lost sales and Poisson demand: Zipkin (2008), "Old and new methods for
         lost-sales inventory systems".
     """
-    if sd_demand < 0:
-        raise ValueError(f"sd_demand is {sd_demand}, must be at least 0 units")
+    require_range("mean_demand", mean_demand, low=0.0)
+    require_range("sd_demand", sd_demand, low=0.0)
     normal = Normal(means=(mean_demand,), sds=(sd_demand,))
     return _problem(
         [-1],

@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from draingym.simulator.bounds import LARGEST, numbers
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
+from draingym.simulator.precision import real
 from draingym.simulator.types import (
     Drain,
     DrainKernel,
@@ -58,15 +60,15 @@ def make_price_response(lift: Sequence[float]) -> PriceResponse:
     Raises:
         ValueError: If there are not seven factors, or they do not rise.
     """
-    factors = np.asarray(lift, dtype=np.float64)
+    factors = numbers("lift", lift)
     rises = np.diff(factors, prepend=1.0) if factors.ndim == 1 else factors
-    if factors.shape != (PIECES,) or not (np.isfinite(rises) & (rises > 0)).all():
+    if factors.shape != (PIECES,) or not ((rises > 0) & (rises <= LARGEST)).all():
         raise ValueError(f"lift is {lift}, must be {PIECES} finite factors that rise from 1")
     inverse = rises + np.log(-np.expm1(-rises))  # softplus(inverse) = rises
     return PriceResponse(
         base=jnp.ones(()),
-        step=jnp.asarray(inverse, jnp.float32),
-        scale=jnp.asarray(np.log(np.expm1(1.0)), jnp.float32),
+        step=real(inverse),
+        scale=real(np.log(np.expm1(1.0))),
     )
 
 

@@ -7,6 +7,7 @@ description; ``sample(key, shape)`` returns units, with regions in axis 1 of ``(
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +17,12 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
+from draingym.common.arrays import require_range
+from draingym.simulator.bounds import require_numbers
+from draingym.simulator.precision import real
+
+# The most entries of a table: more take longer to make than a rollout.
+_MOST_ENTRIES = 2_000_000
 # Tables end where less than this is left: float32 uniforms have steps of 2**-23.
 _TAIL = 1e-8
 
@@ -39,19 +46,17 @@ class Demand(Protocol):
 
 
 def from_table(uniform: Float[Array, "*shape"], cdf: NDArray[np.float64]) -> Float[Array, "*shape"]:
-    """Return ``k`` with ``cdf[k - 1] <= uniform < cdf[k]``.
+    """Return ``k`` with ``cdf[k - 1] <= uniform < cdf[k]``, for float32 uniforms.
 
     Gradients: zero; neither the draw nor the table carries a derivative.
     """
     if len(cdf) > 64:
-        return jnp.searchsorted(jnp.asarray(cdf, jnp.float32), uniform, side="right").astype(
-            jnp.float32
-        )
+        return real(jnp.searchsorted(jnp.asarray(cdf, jnp.float32), uniform, side="right"))
     # Few entries: comparisons of contiguous arrays, which processors do many at once.
     drawn = jnp.zeros_like(uniform)
     for bound in cdf[:-1]:
         drawn = drawn + (uniform >= np.float32(bound)).astype(uniform.dtype)
-    return drawn
+    return real(drawn)
 
 
 def _until_tail(cdf: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -59,9 +64,12 @@ def _until_tail(cdf: NDArray[np.float64]) -> NDArray[np.float64]:
     return cdf[: int(np.searchsorted(cdf, 1.0 - _TAIL)) + 1]
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not (value > 0 and np.isfinite(value)):
-        raise ValueError(f"{name} is {value}, must be finite and above 0")
+def _check_entries(entries: float, of: str) -> None:
+    """Refuse a law whose table would not fit."""
+    if entries > _MOST_ENTRIES:
+        raise ValueError(
+            f"rate {of} needs a table of {entries:.3g} entries, must need at most {_MOST_ENTRIES}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +79,9 @@ class Poisson:
     rate: float
 
     def __post_init__(self) -> None:
-        """Refuse a rate that is not positive."""
-        _check_positive("rate", self.rate)
+        """Refuse a rate that is not positive, or too large for a table."""
+        require_range("rate", self.rate, low=0.0, open_low=True)
+        _check_entries(self.entries, "of a Poisson")
 
     @property
     def regions(self) -> int:
@@ -84,13 +93,18 @@ class Poisson:
         """[1] units a period."""
         return np.array([self.rate])
 
+    @property
+    def entries(self) -> float:
+        """How long the table is before its tail is cut."""
+        return self.rate + 12 * math.sqrt(self.rate) + 24
+
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
         from scipy import special  # where it is needed: loading it takes as long as a step
 
-        units = np.arange(int(self.rate + 12 * np.sqrt(self.rate) + 24))
+        units = np.arange(int(self.entries))
         cdf = _until_tail(special.pdtr(units, self.rate))
-        return from_table(jax.random.uniform(key, shape), cdf)
+        return from_table(jax.random.uniform(key, shape, jnp.float32), cdf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,9 +115,10 @@ class NegativeBinomial:
     dispersion: float
 
     def __post_init__(self) -> None:
-        """Refuse numbers that are not positive."""
-        _check_positive("rate", self.rate)
-        _check_positive("dispersion", self.dispersion)
+        """Refuse numbers that are not positive, or too large for a table."""
+        require_range("rate", self.rate, low=0.0, open_low=True)
+        require_range("dispersion", self.dispersion, low=0.0, open_low=True)
+        _check_entries(self.entries, f"at dispersion {self.dispersion}")
 
     @property
     def regions(self) -> int:
@@ -115,16 +130,20 @@ class NegativeBinomial:
         """[1] units a period."""
         return np.array([self.rate])
 
+    @property
+    def entries(self) -> float:
+        """How long the table is: its tail is geometric, the larger of rate and sd its scale."""
+        sd = math.sqrt(self.rate) * math.sqrt(1.0 + self.dispersion * self.rate)
+        return self.rate + 24 * sd * max(1.0, math.sqrt(self.dispersion)) + 24
+
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
         from scipy import special
 
         size = 1.0 / self.dispersion
-        sd = np.sqrt(self.rate + self.dispersion * self.rate**2)
-        # The tail is geometric, with the larger of rate and sd as its scale.
-        units = np.arange(int(self.rate + 24 * sd * max(1.0, np.sqrt(self.dispersion)) + 24))
+        units = np.arange(int(self.entries))
         cdf = _until_tail(special.betainc(size, units + 1.0, size / (size + self.rate)))
-        return from_table(jax.random.uniform(key, shape), cdf)
+        return from_table(jax.random.uniform(key, shape, jnp.float32), cdf)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,16 +156,15 @@ class Normal:
     clip: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse negative deviations, unequal lengths and correlations out of [0, 1]."""
+        """Refuse negative numbers, unequal lengths and correlations out of [0, 1]."""
         if len(self.means) != len(self.sds) or not self.means:
             raise ValueError(
                 f"sds has {len(self.sds)} entries, must have as many as means, {len(self.means)}, "
                 "at least 1"
             )
-        if min(self.sds) < 0:
-            raise ValueError(f"sds has an entry {min(self.sds)}, must be at least 0 units")
-        if not 0 <= self.correlation <= 1:
-            raise ValueError(f"correlation is {self.correlation}, must be in [0, 1]")
+        require_numbers("means", self.means)
+        require_numbers("sds", self.sds)
+        require_range("correlation", self.correlation, low=0.0, high=1.0)
 
     @property
     def regions(self) -> int:
@@ -161,14 +179,15 @@ class Normal:
     def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
         """Draw units; see ``Demand``."""
         column = (1, self.regions) + (1,) * (len(shape) - 2)
-        z = jax.random.normal(key, shape)
+        z = jax.random.normal(key, shape, jnp.float32)
         if self.correlation > 0:
             key_common = jax.random.fold_in(key, 1)
-            common = jax.random.normal(key_common, (shape[0], 1, *shape[2:]))
-            z = np.sqrt(1 - self.correlation) * z + np.sqrt(self.correlation) * common
+            common = jax.random.normal(key_common, (shape[0], 1, *shape[2:]), jnp.float32)
+            alone, shared = (float(np.sqrt(s)) for s in (1 - self.correlation, self.correlation))
+            z = alone * z + shared * common
         sds = jnp.asarray(self.sds, jnp.float32).reshape(column)
         units = jnp.asarray(self.means, jnp.float32).reshape(column) + sds * z
-        return jnp.maximum(units, 0.0) if self.clip else units
+        return real(jnp.maximum(units, 0.0) if self.clip else units)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -178,9 +197,10 @@ class Deterministic:
     pattern: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        """Refuse an empty pattern, and negative units."""
-        if not self.pattern or min(self.pattern) < 0:
-            raise ValueError(f"pattern is {self.pattern}, must hold entries of at least 0 units")
+        """Refuse an empty pattern, and units that are negative or not finite."""
+        if not self.pattern:
+            raise ValueError("pattern is (), must hold at least 1 entry")
+        require_numbers("pattern", self.pattern)
 
     @property
     def regions(self) -> int:
@@ -196,4 +216,4 @@ class Deterministic:
         """Repeat the pattern; the key is not used."""
         del key
         cycle = np.resize(np.asarray(self.pattern, np.float32), shape[0])
-        return jnp.broadcast_to(jnp.asarray(cycle).reshape(-1, *[1] * (len(shape) - 1)), shape)
+        return jnp.broadcast_to(real(cycle).reshape(-1, *[1] * (len(shape) - 1)), shape)

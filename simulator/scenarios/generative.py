@@ -18,6 +18,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from draingym.common.arrays import require_range, require_whole
+from draingym.simulator.precision import real
+
 # A gamma of a smaller shape underflows; it also caps the dispersion that can be fitted.
 _MAX_DISPERSION = 100.0
 
@@ -53,8 +56,10 @@ def fit_views(views: ArrayLike, season_length: int, *, smoothing: float = 1.0) -
 
     Raises:
         ValueError: If the array is no panel, is shorter than two seasons, has a value that is
-            negative or not finite, or fewer than two regions.
+            negative or not finite, or fewer than two regions, or the smoothing is negative.
     """
+    require_range("smoothing", smoothing, low=0.0)
+    require_whole("season_length", season_length, low=1)
     seen = np.asarray(views, dtype=np.float64)
     if seen.ndim != 3 or seen.shape[2] < 2:
         raise ValueError(f"views has shape {seen.shape}, must be [P, T, Z] with at least 2 regions")
@@ -88,33 +93,40 @@ def fit_views(views: ArrayLike, season_length: int, *, smoothing: float = 1.0) -
     pairs = (seen * (seen - 1)).sum() / (mean**2).sum()
     dispersion = pairs / np.exp(variance) - 1.0
     return ViewProcess(
-        level=jnp.asarray(level, jnp.float32),
-        share=jnp.asarray(share, jnp.float32),
-        season=jnp.asarray(season, jnp.float32),
-        sd=jnp.asarray(np.sqrt(variance), jnp.float32),
-        phi=jnp.asarray(np.clip(phi, 0.0, 0.999), jnp.float32),
-        dispersion=jnp.asarray(np.clip(dispersion, 0.0, _MAX_DISPERSION), jnp.float32),
+        level=real(level),
+        share=real(share),
+        season=real(season),
+        sd=real(np.sqrt(variance)),
+        phi=real(np.clip(phi, 0.0, 0.999)),
+        dispersion=real(np.clip(dispersion, 0.0, _MAX_DISPERSION)),
     )
 
 
 def sample_views(
     process: ViewProcess, key: Array, periods: int, *, first_phase: int = 0
 ) -> Float[Array, "P T Z"]:
-    """Draw new views of every product; feed them to ``make_series`` or ``scenario_from_views``.
+    """Draw new views of every product; feed them to ``make_market`` or ``scenario_from_views``.
 
     Args:
         process: What ``fit_views`` returned.
         key: Random key.
         periods: How many; static.
-        first_phase: Phase of the season in the first period.
+        first_phase: Phase of the season in the first period, at least 0.
 
     Returns:
         [P, T, Z] whole views.
+
+    Raises:
+        ValueError: If there is no period, or the phase is negative.
     """
+    require_whole("periods", periods, low=1)
+    require_whole("first_phase", first_phase)
+    # As the draws are, whatever the precision.
+    process = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), process)
     key_first, key_swing, key_gamma, key_count = jax.random.split(key, 4)
     products = process.level.shape[0]
-    noise = jax.random.normal(key_swing, (periods, products))
-    first = jax.random.normal(key_first, (products,))
+    noise = jax.random.normal(key_swing, (periods, products), jnp.float32)
+    first = jax.random.normal(key_first, (products,), jnp.float32)
 
     def swing(x: Array, e: Array) -> tuple[Array, Array]:
         x = process.phi * x + jnp.sqrt(1.0 - process.phi**2) * e
@@ -130,6 +142,8 @@ def sample_views(
         * process.share[:, None, :]
     )
     shape = 1.0 / jnp.maximum(process.dispersion, 1e-6)
-    mixed = jax.random.gamma(key_gamma, jnp.broadcast_to(shape, mean.shape)) / shape
+    mixed = (
+        jax.random.gamma(key_gamma, jnp.broadcast_to(shape, mean.shape), None, jnp.float32) / shape
+    )
     rate = mean * jnp.where(process.dispersion > 1e-6, mixed, 1.0)
-    return jax.random.poisson(key_count, rate).astype(jnp.float32)
+    return real(jax.random.poisson(key_count, rate, None, jnp.int32))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -14,27 +14,30 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from draingym.simulator.core import Simulator
-from draingym.simulator.scenarios.series import initial_from_panel, sample_noise
-from draingym.simulator.types import Initial, Params, Scenario, Series
+from draingym.simulator.precision import real
+from draingym.simulator.scenarios.noise import checked_lead_time, sample_noise
+from draingym.simulator.scenarios.series import initial_from_panel
+from draingym.simulator.types import DrainKernel, Initial, Market, Params, PyTree, Scenario
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Windows:
-    """A batch of products' prepared series, and the states they were in at some periods.
+    """A batch of products' prepared markets, and the states they were in at some periods.
 
     A pytree, so that a jitted update takes it as an argument instead of baking it in.
     """
 
-    series: Series  # leaves [P, T, ...], prepared by the kernel
+    market: Market  # leaves [P, T, ...], prepared by the kernel
     initial: Initial  # leaves [S, P, ...]
     start: Int[Array, " S"]  # first period of each window
     lead_time: Float[Array, "N lead"]  # probability of k periods from the parent
+    num_uniforms: int = field(metadata={"static": True})  # that the kernel needs a period
 
     @property
     def num_products(self) -> int:
         """How many products there are, ``P``."""
-        return int(self.series.period.shape[0])
+        return int(self.market.period.shape[0])
 
     @property
     def num_starts(self) -> int:
@@ -46,31 +49,35 @@ def make_windows(
     simulator: Simulator,
     params: Params,
     panel: Any,
-    series: Series,
+    market: Market,
     starts: Sequence[int],
     pipelines: Sequence[np.ndarray],
     horizon: int,
     lead_time: ArrayLike,
+    key: Array,
 ) -> Windows:
-    """Prepare series once and note where every window starts.
+    """Prepare a market once and note where every window starts.
 
     Args:
         simulator: Whose kernel prepares what no action changes, over all periods.
         params: Its parameters.
         panel: Labelled arrays as ``draingym.world.panel.build_panel`` makes them.
-        series: Leaves [P, T, ...], of the same products and periods.
+        market: Leaves [P, T, ...], of the same products and periods.
         starts: First period of each window.
         pipelines: [P, L, N] units in transit at each start; row k arrives k periods later.
         horizon: Periods that every window must leave.
         lead_time: [N, L+1] probability of k periods from the parent.
+        key: Of what a kernel draws when it prepares, such as a product's member of an ensemble: it
+            holds in all windows. Everything else is drawn by ``window``.
 
     Returns:
         Windows for ``window``.
 
     Raises:
-        ValueError: If there is no start, or a window would not lie within the series.
+        ValueError: If there is no start, a window would not lie within the market, or lead times
+            do not sum to one.
     """
-    periods = series.period.shape[1]
+    periods = market.period.shape[1]
     if len(starts) == 0 or len(starts) != len(pipelines):
         raise ValueError(
             f"starts has {len(starts)} entries, pipelines {len(pipelines)}, must be the same, "
@@ -86,13 +93,23 @@ def make_windows(
         initial_from_panel(panel, start, pipeline)
         for start, pipeline in zip(starts, pipelines, strict=True)
     ]
-    prepare = jax.jit(jax.vmap(lambda one: simulator.kernel.prepare(params.kernel, one)))
+    kernel, leads = simulator.kernel, real(checked_lead_time(lead_time))
     return Windows(
-        series=replace(series, exogenous=prepare(series)),
+        market=replace(market, exogenous=_prepare(kernel, params.kernel, market, leads, key)),
         initial=jax.tree.map(lambda *leaves: jnp.stack(leaves), *initials),
         start=jnp.asarray(starts, jnp.int32),
-        lead_time=jnp.asarray(lead_time, jnp.float32),
+        lead_time=leads,
+        num_uniforms=kernel.num_uniforms,
     )
+
+
+@partial(jax.jit, static_argnames="kernel")  # which leaves out draws that the kernel does not use
+def _prepare(
+    kernel: DrainKernel, kernel_params: PyTree, market: Market, lead_time: Array, key: Array
+) -> PyTree:
+    """Return what a kernel makes of all products' markets."""
+    drawn = sample_noise(market, lead_time, kernel.num_uniforms, key)
+    return jax.vmap(kernel.prepare, in_axes=(None, 0))(kernel_params, drawn)
 
 
 def window(
@@ -102,7 +119,7 @@ def window(
     key: Array,
     products: Int[Array, " B"] | None = None,
 ) -> Scenario:
-    """Cut one window out, with every draw of the simulator made anew from ``key``.
+    """Cut one window out, and draw for it.
 
     Args:
         windows: What ``make_windows`` made.
@@ -115,10 +132,10 @@ def window(
         A batch of scenarios, leaves [B, ...] and [B, horizon, ...].
 
     Raises:
-        ValueError: If the horizon is below 1 or beyond the series. Inside ``jit``, where the start
-            is not known, it is held against the length of the series alone.
+        ValueError: If the horizon is below 1 or beyond the market. Inside ``jit``, where the start
+            is not known, it is held against the length of the market alone.
     """
-    left = windows.series.period.shape[1]
+    left = windows.market.period.shape[1]
     if not any(isinstance(x, jax.core.Tracer) for x in (which, windows.start)):
         left -= int(np.asarray(windows.start)[np.asarray(which)])
     if not 1 <= horizon <= left:
@@ -136,9 +153,10 @@ def _cut(
         chosen = leaf if products is None else leaf[products]
         return jax.lax.dynamic_slice_in_dim(chosen, windows.start[which], horizon, axis=1)
 
-    series: Series = jax.tree.map(cut, windows.series)
-    series = replace(series, last=jnp.zeros_like(series.last).at[:, -1].set(True))
+    market: Market = jax.tree.map(cut, windows.market)
+    market = replace(market, last=jnp.zeros_like(market.last).at[:, -1].set(True))
     initial: Initial = jax.tree.map(
         lambda leaf: leaf[which] if products is None else leaf[which][products], windows.initial
     )
-    return Scenario(initial=initial, series=sample_noise(series, windows.lead_time, key))
+    series = sample_noise(market, windows.lead_time, windows.num_uniforms, key)
+    return Scenario(initial=initial, series=series)

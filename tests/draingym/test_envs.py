@@ -1,5 +1,7 @@
 """Every registered environment: Gymnasium's checks, vector checks, units conserved, pictures."""
 
+import inspect
+import pkgutil
 import subprocess
 import sys
 
@@ -14,32 +16,35 @@ from gymnasium.vector import AutoresetMode
 import draingym
 from draingym import simulator
 from draingym.envs import shipped
-from draingym.envs.make import PROBLEMS, make_problem
-from draingym.registration import IDS
+from draingym.envs.make import make_problem
+from draingym.registration import ENVIRONMENTS, IDS
 from draingym.simulator import MOST_UNITS, InventoryVectorEnv
 from tests.compilations import compiled_once
+from tests.simulator.worlds import observations
 
-# Sizes at which compiling and stepping take a second.
+# Sizes at which compiling and stepping take a second, where a problem has them.
 _US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
-SMALL = {
-    "draingym/Placement-v0": _US,
-    "draingym/OrderPerNode-v0": _US,
-    "draingym/PlacementLearned-v0": _US,
-    "draingym/OrderPerNodeLearned-v0": _US,
-    "draingym/Pricing-v0": _US,
-    "draingym/Serial-v0": {"horizon": 8},
-    "draingym/OneWarehouseManyStores-v0": {"horizon": 8, "num_stores": 2},
-    "draingym/SingleStore-v0": {"horizon": 8},
-}
+
+
+def small(name):
+    """The options of a problem that make it small."""
+    options = inspect.signature(pkgutil.resolve_name(ENVIRONMENTS[name].make)).parameters
+    if "product" in options:  # those of ``Product``
+        return _US
+    return {key: size for key, size in {"horizon": 8, "num_stores": 2}.items() if key in options}
+
+
+SMALL = {id: small(name) for name, id in IDS.items()}
 # One size for all, so that a problem's vector step is compiled once.
 MANY = 16
-every_id = pytest.mark.parametrize("id", IDS)
+every_id = pytest.mark.parametrize("id", SMALL)
 
 
 def test_every_problem_is_registered_once():
-    assert tuple(SMALL) == IDS
-    assert [f"draingym/{name}-v0" for name in PROBLEMS] == list(IDS)
+    before = {id: gymnasium.spec(id) for id in SMALL}
+    assert {spec.kwargs["problem"] for spec in before.values()} == ENVIRONMENTS.keys()
     draingym.registration.register_envs()  # a second time changes nothing
+    assert all(gymnasium.spec(id) is spec for id, spec in before.items())
 
 
 @every_id
@@ -121,16 +126,11 @@ def test_units_are_conserved_at_the_bounds(id):
 
 @pytest.mark.slow
 def test_a_million_steps_at_the_bounds():
-    plan = {
-        "draingym/Placement-v0": (128, 62),
-        "draingym/OrderPerNode-v0": (128, 62),
-        "draingym/PlacementLearned-v0": (64, 62),
-        "draingym/OrderPerNodeLearned-v0": (64, 62),
-        "draingym/Pricing-v0": (2048, 62),
-        "draingym/Serial-v0": (2048, 102),
-        "draingym/OneWarehouseManyStores-v0": (2048, 102),
-        "draingym/SingleStore-v0": (4096, 112),
-    }
+    plan = {}
+    for name, id in IDS.items():
+        env = make_problem(name)
+        many = 128 if env.simulator.dynamics.whole_units else 4096
+        plan[id] = (64 if "Learned" in id else many, env.horizon + 2)
     assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
 
 
@@ -172,6 +172,7 @@ def test_the_largest_orders_lose_no_unit_in_600_days():
         gymnasium.wrappers.ClipAction,
         lambda env: gymnasium.wrappers.RescaleAction(env, np.float32(-1), np.float32(1)),
         lambda env: gymnasium.wrappers.TimeLimit(env, 3),
+        gymnasium.wrappers.TimeAwareObservation,
         lambda env: gymnasium.wrappers.FrameStackObservation(env, 2),
         gymnasium.wrappers.Autoreset,
     ],
@@ -188,6 +189,90 @@ def test_wrappers(wrap):
         if truncated:
             break
     assert truncated
+
+
+def test_a_spec_says_how_long_an_episode_is():
+    one = gymnasium.make("draingym/SingleStore-v0", horizon=8)
+    many = gymnasium.make_vec("draingym/SingleStore-v0", num_envs=2, horizon=8)
+    assert one.spec.max_episode_steps == many.spec.max_episode_steps == 8
+    assert gymnasium.make("draingym/SingleStore-v0").spec.max_episode_steps == 100
+    assert (
+        gymnasium.make("draingym/SingleStore-v0", max_episode_steps=3).spec.max_episode_steps == 3
+    )
+    assert gymnasium.make(one.spec).unwrapped.functional.horizon == 8
+
+
+def test_options_that_do_nothing_are_refused():
+    one = gymnasium.make("draingym/SingleStore-v0", horizon=8)
+    one.reset(seed=0, options={})
+    with pytest.raises(ValueError, match=r"options is {'on_hand': 3}, must be None or empty"):
+        one.reset(options={"on_hand": 3})
+    many = gymnasium.make_vec("draingym/SingleStore-v0", num_envs=MANY, horizon=8)
+    with pytest.raises(ValueError, match=r"options has \['on_hand'\], must have reset_mask alone"):
+        many.reset(options={"on_hand": 3})
+
+
+def test_forked_workers_say_what_to_use_instead():
+    code = (
+        "import gymnasium, draingym\n"
+        "envs = gymnasium.make_vec(\n"
+        "    'draingym/SingleStore-v0', num_envs=2, vectorization_mode='async', horizon=3\n"
+        ")\n"
+        "try:\n"
+        "    envs.reset(seed=0)\n"
+        "except RuntimeError as error:\n"
+        "    print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
+    )
+    assert "vectorization_mode is 'async'" in ran.stdout
+    assert "gymnasium.make_vec(id, num_envs=n)" in ran.stdout
+
+
+@every_id
+@pytest.mark.parametrize("period", [0, 5])
+def test_nothing_that_is_seen_depends_on_the_future(id, period, monkeypatch):
+    """Draws that agree before a period, and differ from it on, in place of the environment's."""
+
+    def begin(shift):
+        def normal(key, shape):
+            return jax.random.normal(key, shape).at[period:].add(shift)
+
+        def demand(law, key, shape):
+            return 5.0 + jnp.abs(normal(key, shape))
+
+        monkeypatch.setattr("draingym.envs.us.normal", normal)
+        monkeypatch.setattr(simulator.Normal, "sample", demand)
+        env = make_problem(id.removeprefix("draingym/").removesuffix("-v0"), **SMALL[id])
+        series = env.sample(jax.random.key(0)).series
+        return series, observations(env.params, series, period + 1)
+
+    (one, first), (other, second) = begin(0.0), begin(1.0)
+    assert not np.array_equal(one.glance_views[period], other.glance_views[period])
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+@pytest.mark.parametrize("name", ["Placement", "PlacementLearned", "Pricing"])
+def test_both_precisions_agree(name):
+    def play():
+        env = pkgutil.resolve_name(ENVIRONMENTS[name].make)(**_US)
+        _, state = env.reset(jax.random.key(0))
+        action = jnp.full(env.num_actions, 0.3)
+
+        def step(state, _):
+            view, state, reward, *_ = env.step(jax.random.key(0), state, action)
+            return state, (view, reward)
+
+        return jax.device_get(jax.lax.scan(step, state, None, length=4)[1])
+
+    with jax.enable_x64(False):
+        views, rewards = play()
+    with jax.enable_x64(True):
+        again = play()
+    assert again[1].dtype == np.float64
+    np.testing.assert_allclose(again[0], views, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(again[1], rewards, rtol=1e-3, atol=1e-3)
 
 
 def test_options_reach_both_kinds():
@@ -212,11 +297,11 @@ def test_equal_arguments_share_a_problem_and_what_is_compiled():
 def test_environments_are_found_by_name_and_load_nothing_heavy():
     code = (
         "import gymnasium, sys\n"
-        "env is gymnasium.make('draingym:draingym/SingleStore-v0', horizon=3)\n"
+        "env = gymnasium.make('draingym:draingym/SingleStore-v0', horizon=3)\n"
         "env.reset(seed=0)\n"
-        "ends is [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
+        "ends = [env.step(env.action_space.sample())[3] for _ in range(3)]\n"
         "print(ends, 'draingym/Placement-v0' in gymnasium.registry)\n"
-        "print(sorted({'flax', 'matplotlib', 'optax', 'policies'} & sys.modules.keys()))\n"
+        "print(sorted({'flax', 'matplotlib', 'optax', 'draingym.policies'} & sys.modules.keys()))\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["[False, False, True] True", "[]"]
@@ -224,7 +309,7 @@ def test_environments_are_found_by_name_and_load_nothing_heavy():
 
 def test_the_closest_node_needs_no_flax():
     code = (
-        "import sys, draingym.us_envs\n"
+        "import sys, draingym.envs.us\n"
         "draingym.envs.us.placement(horizon=2)\n"
         "print(sorted({'flax', 'xarray'} & sys.modules.keys()))\n"
     )
@@ -380,12 +465,24 @@ def test_rendering_before_reset_is_refused():
 @pytest.mark.parametrize(
     ("problem", "arguments", "message"),
     [
-        ("Placement", {"units_per_view": 0.0}, r"units_per_view is 0.0, must be in \(0, 1\]"),
-        ("OrderPerNode", {"units_per_period": -1.0}, "units_per_period is -1.0, must be above 0"),
+        ("Placement", {"units_per_view": 0.0}, r"units_per_view is 0.0, must be finite and in \(0"),
+        ("Placement", {"price": np.inf}, "price is inf, must be finite and in"),
+        ("Placement", {"price": 1e30}, r"price is 1e\+30, must be finite and in"),
+        ("Pricing", {"unit_cost": np.nan}, "unit_cost is nan, must be finite and in"),
+        ("Placement", {"units_per_view": 1e-12}, "units_per_view is 1e-12, must be at least"),
+        ("OrderPerNode", {"units_per_period": -1.0}, "units_per_period is -1.0, must be finite"),
+        ("SingleStore", {"horizon": 2.5}, "horizon is 2.5, must be a whole number of at least 1"),
+        ("SingleStore", {"horizon": True}, "horizon is True, must be a whole number"),
+        ("SingleStore", {"lead_time": 1.5}, "lead_time is 1.5, must be a whole number of at least"),
+        ("SingleStore", {"lead_time": True}, "lead_time is True, must be a whole number"),
+        ("SingleStore", {"unmet_cost": np.inf}, r"unmet_cost is inf, must be in \[0, 1e\+09\]"),
+        ("SingleStore", {"holding_cost": 1e30}, r"holding_cost is 1e\+30, must be in"),
+        ("Serial", {"mean_demand": -5.0}, "must be"),
+        ("OneWarehouseManyStores", {"num_stores": 1.5}, "num_stores is 1.5, must be a whole"),
         ("Pricing", {"horizon": 0}, "horizon is 0, must be at least 1"),
         ("Pricing", {"lift": (2.0, 1.0)}, "must be 7 finite factors that rise from 1"),
         ("SingleStore", {"horizon": 0}, "horizon is 0, must be at least 1"),
-        ("SingleStore", {"max_request": -1.0}, "max_action is .*, must be a vector, finite"),
+        ("SingleStore", {"max_request": -1.0}, r"max_action\[0\] is -1.0, must be in"),
         ("Serial", {"lead_times": (1, 2)}, "lead_times has 2 entries, holding_costs 4"),
         (
             "Serial",

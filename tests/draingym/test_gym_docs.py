@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from draingym import simulator
+from draingym.envs.page import filled
 from draingym.envs.rendering import MapPicture
 from draingym.registration import IDS
 
@@ -17,7 +18,12 @@ ROWS = re.findall(
 
 
 def test_every_environment_has_its_row():
-    assert [f"draingym/{row[0]}" for row in ROWS] == list(IDS)
+    assert [f"draingym/{row[0]}" for row in ROWS] == list(IDS.values())
+
+
+def test_the_table_is_what_the_environments_say():
+    assert filled(TEXT) == TEXT, "run python -m draingym.envs.page"
+    assert filled(TEXT.replace("4 stages in a line", "5")) == TEXT
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])

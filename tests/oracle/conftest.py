@@ -10,8 +10,9 @@ from draingym.simulator import (
     History,
     Initial,
     Scenario,
-    make_series,
+    make_market,
     params_from_network,
+    sample_noise,
 )
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
@@ -45,16 +46,13 @@ def scenario(small_world):
     views = w.glance_views()
     nodes, leads = w.network.lead_time.shape
     products = w.products.num_products
-    series = make_series(
+    market = make_market(
         glance_views=views,
         forecast=np.broadcast_to(views.mean(axis=1, keepdims=True), views.shape) * 0.1,
         price=w.products.price,
         unit_cost=w.products.unit_cost,
         attributes=attribute_matrix(w.products),
         calendar=w.calendar,
-        lead_time=w.network.lead_time,
-        num_uniforms=0,
-        key=jax.random.key(0),
     )
     nothing = np.zeros((products, HISTORY_LENGTH, nodes), np.float32)
     pipeline = np.zeros((products, leads - 1, nodes), np.float32)
@@ -65,6 +63,7 @@ def scenario(small_world):
         pipeline=pipeline,
         history=History(outbound=nothing, ship_cost=nothing, available=nothing),
     )
+    series = sample_noise(market, w.network.lead_time, 0, jax.random.key(0))
     return Scenario(initial=initial, series=series)
 
 

@@ -1,6 +1,6 @@
 """Conversion given history: the paper's example, identities, and estimates from a log."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -182,6 +182,25 @@ def test_latents_follow_their_seed(small_world, history):
     )
     assert np.array_equal(one, same)
     assert not np.array_equal(one[:100], other[:100])
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_the_candidates_are_the_same_with_those_that_never_convert(
+    small_world, history, conditional
+):
+    log = to_event_log(small_world, history)
+    rates = estimate_rates(log)
+    some, every = (
+        sample_latent(
+            log, rates, small_world.places, seed=3, conditional=conditional, complete=complete
+        )
+        for complete in (False, True)
+    )
+    assert every.num_views == log["glance_views"].num_rows
+    every.validate(rates, small_world.places, small_world.period_days)
+    again = every.select(every.quantity > 0)
+    for field in fields(some):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(some, field.name))
 
 
 def test_drawn_latents_are_not_the_true_ones(small_world, history):

@@ -3,6 +3,7 @@
 import importlib
 from dataclasses import fields, replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from draingym.world.eventlog import validate_log
 from draingym.world.panel_checks import check_conservation
 from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
+from tests.simulator.worlds import observations
 
 REFILL = Decision(policy=Refill(), params=np.full(4, 8.0, np.float32))
 
@@ -43,6 +45,30 @@ def same(one, other):
                 assert left[name].equals(right[name]), name
         else:
             np.testing.assert_array_equal(left, right, err_msg=field.name)
+
+
+@pytest.mark.parametrize("known", [None, 2])
+@pytest.mark.parametrize(("start", "period"), [(0, 3), (2, 7)])
+def test_a_replay_shows_no_period_to_come(setting, known, start, period):
+    """Two logs that agree before a period, and in what their products are."""
+    panel = setting.panel.copy(deep=True)
+    panel["glance_views"][:, period:] += 5
+    panel["outbound"][:, period:] += 3
+    one, other = (
+        replace(setting, panel=p, known_periods=known).scenario(start, 9 - start, seed=1).series
+        for p in (setting.panel, panel)
+    )
+    assert not np.array_equal(one.glance_views, other.glance_views)
+    for product in range(2):
+        first, second = (
+            observations(setting.params, of_product(series, product), period - start + 1)
+            for series in (one, other)
+        )
+        jax.tree.map(np.testing.assert_array_equal, first, second)
+
+
+def of_product(series, product):
+    return jax.tree.map(lambda leaf: leaf[product], jax.device_get(series))
 
 
 def test_the_truth_on_the_stock_of_history_is_history(

@@ -15,15 +15,16 @@ def store_windows(products=32, periods=60, lead_time=1):
     simulator, params, sample = single_store(lead_time=lead_time, unmet_cost=9.0)
     keys = jax.random.split(jax.random.key(5), products)
     scenarios = jax.vmap(lambda key: sample(key, periods))(keys)
-    series = replace(
+    market = replace(
         scenarios.series,
         exogenous=jax.vmap(lambda s: simulator.kernel.prepare(params.kernel, s))(scenarios.series),
     )
     windows = Windows(
-        series=series,
+        market=market,
         initial=jax.tree.map(lambda leaf: leaf[None], scenarios.initial),
         start=jnp.zeros(1, jnp.int32),
         lead_time=jax.nn.one_hot(jnp.array([lead_time]), lead_time + 1),
+        num_uniforms=0,
     )
     return simulator, params, windows
 

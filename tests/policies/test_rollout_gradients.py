@@ -27,8 +27,9 @@ from draingym.simulator import (
     Initial,
     Scenario,
     Simulator,
+    make_market,
     make_params,
-    make_series,
+    sample_noise,
 )
 from tests.drain_model.conftest import make_process
 
@@ -62,16 +63,13 @@ def tree(data):
 def scenarios(data, key, num_uniforms, products=slice(None)):
     views = data.glance_views[products, :HORIZON]
     units = views * np.exp(data.attributes[products, 2])[:, None, None]
-    series = make_series(
+    market = make_market(
         glance_views=views,
         forecast=np.broadcast_to(units.mean(axis=1, keepdims=True), views.shape),
         price=np.full(len(views), 40.0),
         unit_cost=np.full(len(views), 10.0),
         attributes=data.attributes[products],
         calendar=data.calendar[:HORIZON],
-        lead_time=LEAD_TIME,
-        num_uniforms=num_uniforms,
-        key=key,
     )
     demand = jnp.asarray(units.sum(axis=2).mean(axis=1), jnp.float32)
     nothing = jnp.zeros((len(views), HISTORY_LENGTH, 4))
@@ -80,6 +78,7 @@ def scenarios(data, key, num_uniforms, products=slice(None)):
         pipeline=jnp.zeros((len(views), 3, 4)),
         history=History(outbound=nothing, ship_cost=nothing, available=nothing),
     )
+    series = sample_noise(market, LEAD_TIME, num_uniforms, key)
     return Scenario(initial=initial, series=series)
 
 

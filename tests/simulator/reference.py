@@ -55,7 +55,8 @@ def rollout(params, dynamics, backlog, scenario, requests):
         }  # fmt: skip
         opened = np.asarray(params.active_from) <= now["period"]
         ordered = np.array([max(float(requests[t][n]), 0.0) * opened[n] for n in range(nodes)])
-        claim = ordered + owed
+        fill = 1.0 if now["fill_rate"] is None else np.asarray(now["fill_rate"], np.float64)
+        claim = ordered * fill + owed
         due = np.array(pipeline[0]) if pipeline else np.zeros(nodes)
         stock = on_hand + due if dynamics.ship_arrivals else on_hand.copy()
 
@@ -66,10 +67,6 @@ def rollout(params, dynamics, backlog, scenario, requests):
             limit = np.inf if owner < 0 else stock[owner]
             short = asked > limit
             amounts = [claim[n] * (limit / asked if short else 1.0) for n in children]
-            if owner < 0 and now["fill_rate"] is not None:
-                amounts = [
-                    a * float(now["fill_rate"][n]) for a, n in zip(amounts, children, strict=True)
-                ]
             if dynamics.whole_units:
                 amounts = _round(amounts, float(now["round_uniform"][owner]), limit)
             for n, amount in zip(children, amounts, strict=True):

@@ -213,8 +213,13 @@ def test_gradient_descent_through_the_rollout_finds_the_optimum(name):
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (single_store, {"lead_time": -1}, "lead_time is -1, must be at least 0"),
-        (single_store, {"sd_demand": -0.1}, "sd_demand is -0.1, must be at least 0"),
+        (single_store, {"lead_time": -1}, r"lead_time is -1, must be in \[0, 1000\]"),
+        (single_store, {"lead_time": 1.5}, "lead_time is 1.5, must be a whole number of at least"),
+        (single_store, {"lead_time": True}, "lead_time is True, must be a whole number"),
+        (serial_line, {"lead_times": (2, 4.5, 3, 4)}, "lead_time is 4.5, must be a whole number"),
+        (single_store, {"mean_demand": -5.0}, "mean_demand is -5.0, must be finite and in"),
+        (single_store, {"unmet_cost": np.inf}, "unmet_cost is inf, must be in"),
+        (single_store, {"sd_demand": -0.1}, "sd_demand is -0.1, must be finite and in"),
         (serial_line, {"lead_times": (0, 1), "holding_cost": (1, 2)}, "at least 1 before the st"),
         (serial_line, {"lead_times": (1, 1)}, "holding_cost has 4 entries"),
         (serial_in_transit, {"lead_times": (2, 1, 0)}, "must be at least 1"),

@@ -58,12 +58,22 @@ def test_a_pattern_repeats():
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (Poisson, {"rate": 0.0}, "rate is 0.0, must be finite and above 0"),
+        (Poisson, {"rate": 0.0}, r"rate is 0.0, must be finite and in \(0.0, inf\)"),
+        (Poisson, {"rate": np.nan}, "rate is nan, must be finite"),
+        (Poisson, {"rate": 1e9}, r"rate of a Poisson needs a table of 1e\+09 entries, must need"),
         (NegativeBinomial, {"rate": 1.0, "dispersion": -1.0}, "dispersion is -1.0"),
+        (NegativeBinomial, {"rate": np.inf, "dispersion": 1.0}, "rate is inf, must be finite"),
+        (NegativeBinomial, {"rate": 1e5, "dispersion": 50.0}, "rate at dispersion 50.0 needs a"),
         (Normal, {"means": (1.0,), "sds": ()}, "sds has 0 entries"),
-        (Normal, {"means": (1.0,), "sds": (-1.0,)}, "sds has an entry -1.0"),
+        (Normal, {"means": (1.0,), "sds": (-1.0,)}, r"sds\[0\] is -1.0, must be in"),
+        (Normal, {"means": (1.0,), "sds": (np.nan,)}, r"sds\[0\] is nan, must be in"),
+        (Normal, {"means": (np.nan,), "sds": (1.0,)}, r"means\[0\] is nan, must be in"),
+        (Normal, {"means": (-5.0,), "sds": (1.0,)}, r"means\[0\] is -5.0, must be in \[0, 1e"),
+        (Normal, {"means": (1.0,), "sds": (1.0,), "correlation": np.nan}, "correlation is nan"),
         (Normal, {"means": (1.0,), "sds": (1.0,), "correlation": 2.0}, "correlation is 2.0"),
         (Deterministic, {"pattern": ()}, r"pattern is \(\)"),
+        (Deterministic, {"pattern": (1.0, np.nan)}, r"pattern\[1\] is nan, must be in"),
+        (Deterministic, {"pattern": (1.0, -1.0)}, r"pattern\[1\] is -1.0, must be in"),
     ],
 )
 def test_bad_demand_is_refused(make, arguments, message):
@@ -94,12 +104,14 @@ def test_a_fit_recovers_the_process_it_was_sampled_from(dispersion):
     assert float(fitted.dispersion) == pytest.approx(dispersion, abs=0.04)
 
 
+PROCESS = ViewProcess(
+    level=jnp.array([1e4]), share=jnp.array([[0.5, 0.5]]), season=jnp.array([0.5, 1.5]),
+    sd=jnp.float32(0.0), phi=jnp.float32(0.0), dispersion=jnp.float32(0.0),
+)  # fmt: skip
+
+
 def test_a_season_starts_where_it_is_told():
-    process = ViewProcess(
-        level=jnp.array([1e4]), share=jnp.array([[0.5, 0.5]]), season=jnp.array([0.5, 1.5]),
-        sd=jnp.float32(0.0), phi=jnp.float32(0.0), dispersion=jnp.float32(0.0),
-    )  # fmt: skip
-    totals = sample_views(process, jax.random.key(0), 3, first_phase=1).sum(axis=2)[0]
+    totals = sample_views(PROCESS, jax.random.key(0), 3, first_phase=1).sum(axis=2)[0]
     np.testing.assert_allclose(totals, [15000, 5000, 15000], rtol=0.05)
 
 

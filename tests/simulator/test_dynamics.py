@@ -167,14 +167,26 @@ def test_a_shipment_arrives_in_whole_pieces_over_several_periods():
     np.testing.assert_array_equal(moves.stowed[:, 0], [1, 4, 2, 0])
 
 
-def test_a_vendor_that_ships_short_cancels_the_rest():
+def test_a_source_that_accepts_a_share_cancels_the_rest():
     moves = roll(
         [-1, 0], [[8, 0], [0, 4], [0, 0]], [0, 0],
         series_options={"fill_rate": jnp.full((3, 2), 0.75)},
         dynamics=Dynamics(hold_requests=True),
     )  # fmt: skip
-    np.testing.assert_array_equal(moves.shipped, [[6, 0], [0, 4], [0, 0]])
+    np.testing.assert_array_equal(moves.shipped, [[6, 0], [0, 3], [0, 0]])
     np.testing.assert_array_equal(moves.owed, np.zeros((3, 2)))
+
+
+def test_what_a_parent_accepted_and_could_not_ship_is_owed():
+    moves = roll(
+        [-1, 0], [[2, 4], [0, 0], [0, 0]], [0, 0],
+        series_options={"fill_rate": jnp.tile(jnp.array([0.5, 0.75]), (3, 1))},
+        simulator_options={"hold_requests": True},
+    )  # fmt: skip
+    # 1 of 2 comes from the vendor; 3 of 4 are accepted by the parent, who has 0, then 1.
+    np.testing.assert_array_equal(moves.shipped, [[1, 0], [0, 1], [0, 0]])
+    np.testing.assert_array_equal(moves.owed[:, 1], [3, 2, 2])
+    np.testing.assert_array_equal(moves.ordered[0], [2, 4])
 
 
 def test_backlog_at_the_start_is_served_first():
@@ -280,7 +292,7 @@ def test_a_node_that_is_not_open_yet_receives_nothing():
     [
         ({"parent": [-1, 2, 0]}, r"parent of node 1 is 2, must be in \[-1, 1\)"),
         ({"parent": [0]}, r"parent of node 0 is 0"),
-        ({"parent": [-1], "holding_cost": -1.0}, "holding_cost is -1.0 at its smallest"),
+        ({"parent": [-1], "holding_cost": -1.0}, "holding_cost is -1.0, must be in"),
         ({"parent": [-1], "unmet_cost": [1.0, 2.0]}, r"unmet_cost has shape \(2,\)"),
         ({"parent": [-1], "overflow_price": 1.0}, "capacity is None, must be given"),
     ],

@@ -234,7 +234,7 @@ def test_out_of_bounds_is_clipped():
         (np.zeros((2,)), r"shape \(2,\), must be \(2, 1\)"),
         (np.zeros((3, 1)), r"shape \(3, 1\), must be \(2, 1\)"),
         (np.array([["a"], ["b"]]), "dtype <U1"),
-        (jnp.zeros((2,)), r"shape \(2,\) and dtype float32, must be \(2, 1\)"),
+        (jnp.zeros((2,)), r"shape \(2,\) and dtype float\d\d, must be \(2, 1\)"),
         (jnp.zeros((2, 1), bool), "must be .* and floating"),
     ],
     ids=["nan", "flat", "too many", "text", "jax shape", "jax dtype"],

@@ -13,7 +13,7 @@ from draingym.simulator import (
     make_windows,
     window,
 )
-from tests.simulator.test_scenarios import LEADS, series
+from tests.simulator.test_scenarios import LEADS, market
 
 PRODUCTS, PERIODS, HORIZON = 3, 6, 3
 
@@ -25,8 +25,9 @@ def windows(starts=(1, 3), horizon=HORIZON):
     params = make_params([-1, 0], kernel)
     pipelines = [np.full((PRODUCTS, 2, 2), start) for start in starts]
     made = make_windows(
-        Simulator(kernel=LocalDemand()), params, panel, series(), starts, pipelines, horizon, LEADS
-    )
+        Simulator(kernel=LocalDemand()), params, panel, market(), starts, pipelines, horizon, LEADS,
+        jax.random.key(0),
+    )  # fmt: skip
     return made, panel
 
 
@@ -34,7 +35,7 @@ def test_a_window_starts_where_it_says_with_the_state_of_then():
     made, panel = windows()
     assert (made.num_products, made.num_starts) == (PRODUCTS, 2)
     cut = window(made, 1, HORIZON, jax.random.key(0))
-    np.testing.assert_array_equal(cut.series.glance_views, series().glance_views[:, 3:6])
+    np.testing.assert_array_equal(cut.series.glance_views, market().glance_views[:, 3:6])
     np.testing.assert_array_equal(cut.series.period[0], [3, 4, 5])
     np.testing.assert_array_equal(cut.series.last[0], [False, False, True])
     np.testing.assert_array_equal(cut.initial.on_hand, panel["on_hand"][:, 2])
@@ -54,7 +55,7 @@ def test_random_starts_and_products_are_traced_and_keys_draw_anew():
     assert {int(one.series.period[0, 0]) for one in drawn} == {1, 3}
     for one in drawn:
         start = int(one.series.period[0, 0])
-        expected = np.asarray(series().glance_views)[[2, 0], start : start + 2]
+        expected = np.asarray(market().glance_views)[[2, 0], start : start + 2]
         np.testing.assert_array_equal(one.series.glance_views, expected)
     assert len({float(one.series.round_uniform[0, 0, 0]) for one in drawn}) == 8
 

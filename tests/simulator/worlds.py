@@ -9,7 +9,9 @@ from draingym.simulator import (
     LocalDemand,
     LocalDemandParams,
     Simulator,
+    State,
     make_params,
+    observe,
     scenario_from_views,
 )
 
@@ -56,3 +58,15 @@ def tree_scenario(parent, demand, lead_time, seed, **options):
     from dataclasses import replace
 
     return replace(scenario, series=replace(scenario.series, calendar=calendar))
+
+
+def observations(params, series, periods):
+    """What is seen in each of the first periods of a series, at the same stock."""
+    params, series = jax.device_get((params, series))  # on the host, where slices cost nothing
+    nodes = params.parent.shape[0]
+    none = np.zeros(nodes)
+    state = State(on_hand=none, pipeline=np.zeros((1, nodes)), waiting=none, memory=())
+    return [
+        observe(params, state, jax.tree.map(lambda leaf, t=t: leaf[t], series))
+        for t in range(periods)
+    ]

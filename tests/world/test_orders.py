@@ -230,12 +230,15 @@ def test_config_names_field_value_and_bound(change: dict[str, Any], message: str
         ("quantity", 0, r"order_lines.quantity\[9\] is 0, must be >= 1"),
         ("unit_price", 0.0, r"order_lines.unit_price\[9\] is 0.0, must be finite and > 0"),
         ("unit_cost", np.nan, r"order_lines.unit_cost\[9\] is nan, must be finite and >= 0"),
+        ("quantity", 7.5, r"order_lines.quantity\[9\] is 7.5, must be a whole number of 32 bits"),
+        ("day", np.nan, r"order_lines.day\[9\] is nan, must be a whole number of 32 bits"),
+        ("product", 2.0**31, r"order_lines.product\[9\] is 2147483648.0, must be a whole number"),
     ],
 )
 def test_order_lines_name_field_row_value_and_bound(
     lines: OrderLines, name: str, value: float, message: str
 ) -> None:
-    values = getattr(lines, name).copy()
+    values = getattr(lines, name).astype(type(value))
     values[9] = value
     with pytest.raises(ValueError, match=message):
         replace(lines, **{name: values})

@@ -157,7 +157,7 @@ def make_setting(volume: float, *, single_units: bool, seed: int = SEED) -> Sett
 def make_systems(
     setting: Setting, on: Switches, config: OracleConfig
 ) -> tuple[Systems, ViewProfile]:
-    """Return the emulated systems with some complications on, and the law of their views."""
+    """Return the emulated systems with complications on, and how their views are drawn."""
     network, products = setting.network, setting.products
     places = setting.zips
     if not on.spread:

@@ -22,7 +22,7 @@ def layer(inputs, outputs, gain=2**0.5):
 
 
 class Agent(nn.Module):
-    """A value, and a normal law of actions, from what is seen."""
+    """A value, and a Gaussian distribution of actions, from what is seen."""
 
     def __init__(self, inputs, actions):
         """Build two small networks."""
@@ -58,15 +58,15 @@ def train(updates=60, learning_rate=1e-3, seed=0, **options):
         rows, cost = [], 0.0
         with torch.no_grad():
             for _ in range(STEPS):
-                law = agent.policy(seen)
-                action = law.sample()
+                distribution = agent.policy(seen)
+                action = distribution.sample()
                 after, reward, _, truncated, info = envs.step(action.numpy())  # clips
                 gain = torch.as_tensor(SCALE * reward, dtype=torch.float32)
                 if truncated.any():  # an episode that only ran out of time goes on beyond its end
                     final = torch.as_tensor(np.stack(info["final_obs"][truncated]))
                     gain[torch.as_tensor(truncated)] += GAMMA * agent.value(final)
                 done = torch.as_tensor(truncated, dtype=torch.float32)
-                log_prob = law.log_prob(action).sum(-1)
+                log_prob = distribution.log_prob(action).sum(-1)
                 rows.append((seen, action, log_prob, agent.value(seen), gain, done))
                 cost -= reward.mean() / STEPS
                 seen = torch.as_tensor(after)
@@ -81,8 +81,8 @@ def train(updates=60, learning_rate=1e-3, seed=0, **options):
         for _ in range(EPOCHS):
             for part in torch.randperm(ENVS * STEPS).chunk(BATCHES):
                 view, action, before, advantage, target = (x[part] for x in data)
-                law = agent.policy(view)
-                ratio = (law.log_prob(action).sum(-1) - before).exp()
+                distribution = agent.policy(view)
+                ratio = (distribution.log_prob(action).sum(-1) - before).exp()
                 advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
                 clipped = ratio.clamp(1 - CLIP, 1 + CLIP)
                 loss = -torch.minimum(ratio * advantage, clipped * advantage).mean()

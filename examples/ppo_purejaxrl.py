@@ -19,7 +19,7 @@ SCALE = 0.05  # of rewards
 
 
 class ActorCritic(nn.Module):
-    """The mean and log spread of a normal law of actions, and a value."""
+    """The mean and log spread of a Gaussian distribution of actions, and a value."""
 
     actions: int
 

@@ -54,7 +54,7 @@ class Task(Protocol):
         ...
 
     @property
-    def endless(self) -> bool:
+    def infinite_horizon(self) -> bool:
         """Whether the last period of a rollout is one like any other, and not the end."""
         ...
 
@@ -143,7 +143,7 @@ class WindowTask:
         return self.windows.num_products
 
     @property
-    def endless(self) -> bool:
+    def infinite_horizon(self) -> bool:
         """No: what is left in the last period is salvaged."""
         return False
 
@@ -226,7 +226,7 @@ class SampledTask:
         return None
 
     @property
-    def endless(self) -> bool:
+    def infinite_horizon(self) -> bool:
         """Yes."""
         return True
 

@@ -59,14 +59,16 @@ class DrawScore(PolicyAlone):
                 series, key_now = now
                 action = self.policy.apply(parameters, observe(params, state, series), key_now)
                 state, transition = simulator.step(params, state, action, series)
-                told = Episode(rewards=transition.reward, log_probs=state.memory.log_prob)
-                return state, told
+                log_probs = Episode(rewards=transition.reward, log_probs=state.memory.log_prob)
+                return state, log_probs
 
             keys = jax.random.split(key, task.periods)
             body = jax.checkpoint(period, prevent_cse=False)
-            _, told = jax.lax.scan(body, simulator.reset(params, scenario), (scenario.series, keys))
+            _, log_probs = jax.lax.scan(
+                body, simulator.reset(params, scenario), (scenario.series, keys)
+            )
             weight = params.discount ** jnp.arange(task.periods) / scale
-            return Episode(rewards=weight * told.rewards, log_probs=told.log_probs)
+            return Episode(rewards=weight * log_probs.rewards, log_probs=log_probs.log_probs)
 
         slopes = score_gradient(rollout, learned, paths)
         gradient = jax.tree.map(lambda slope: -jnp.mean(slope, axis=0), slopes)

@@ -6,7 +6,8 @@ censored by stock), and take its parameters:
 - ``ScoredDrain`` draws the same units and remembers the log probability of what was drawn, for the
   score function. No derivative goes through a draw itself;
 - ``GumbelDrain`` draws relaxed units: a softmax over the atoms and the tail, with Gumbel noise. As
-  the temperature goes to zero the law becomes the hard one, and the variance grows without bound.
+  the temperature goes to zero the distribution becomes the hard one, and the variance grows without
+  bound.
 
 Source: METHODS section 4; Jang et al. (2017) and Maddison et al. (2017) for the relaxation.
 """
@@ -98,20 +99,20 @@ class ScoredDrain:
     ) -> tuple[ScoredMemory, Drain]:
         """Draw one period as the kernel does; see the class for derivatives."""
         nodes = self.kernel.num_nodes
-        told: list[Array] = []
+        log_probs: list[Array] = []
 
         def draw(joint: Joint, whole: Array) -> Array:
             dist = _marginals(joint)
             drawn = dist.ppf(uniforms[:nodes])
             active = exogenous.active
-            told.append(jnp.sum(jnp.where(active, dist.log_prob(drawn), 0.0)))
+            log_probs.append(jnp.sum(jnp.where(active, dist.log_prob(drawn), 0.0)))
             units = censored_draw(jax.lax.stop_gradient(dist), whole, uniforms[:nodes])
             return jnp.where(active, units, 0.0)
 
         kept, drain = self.kernel.drain_by(
             draw, params, memory.kernel, available, exogenous, uniforms[-nodes:]
         )
-        return ScoredMemory(kernel=kept, log_prob=told[0]), drain
+        return ScoredMemory(kernel=kept, log_prob=log_probs[0]), drain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -120,7 +121,7 @@ class GumbelDrain:
 
     ``units = min(sum_k w_k k + w_tail q, A)``, ``w = softmax((log p + gumbel) / temperature)`` over
     atoms and tail, q a draw of the tail. With ``hard`` the value is that of the largest w, and only
-    the derivative is relaxed (straight-through Gumbel): the law is then the kernel's own.
+    the derivative is relaxed (straight-through Gumbel): the distribution is then the kernel's own.
 
     Gradients: exact where values are relaxed; biased where they are hard.
     """

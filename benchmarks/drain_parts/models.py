@@ -24,7 +24,7 @@ from draingym.drain_model import (
     sample_panel,
     train,
 )
-from draingym.drain_model.evaluation.evaluate import Own
+from draingym.drain_model.evaluation.evaluate import ExactScores
 from draingym.drain_model.evaluation.sampling import distributions
 from draingym.drain_model.training.losses import Losses
 
@@ -86,12 +86,12 @@ class Model:
     members: tuple[Checkpoint, ...] = ()  # of a neural model; several are an ensemble
     weights: Losses | None = None  # of the first member's losses in training
 
-    def own(self, data: DrainData, periods: tuple[int, int]) -> Own | None:
+    def own(self, data: DrainData, periods: tuple[int, int]) -> ExactScores | None:
         """Return the losses of a single model's own marginals; none without such."""
         if len(self.members) != 1 or self.members[0].config.joint == "coherent":
             return None
         dist, knots = distributions(self.members[0], data, periods)
-        return Own.from_distribution(dist, knots, data.periods(*periods))
+        return ExactScores.from_distribution(dist, knots, data.periods(*periods))
 
 
 def neural(

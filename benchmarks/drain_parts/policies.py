@@ -80,7 +80,8 @@ def heldout_policies(world: World) -> dict[str, Plan]:
 def tuning_policies(world: World) -> dict[str, Plan]:
     """Return the policies whose replays fine-tune a model; none of them is held out.
 
-    Shares on other nodes, covers in between, and draws from other laws than ``heldout_policies``.
+    Shares on other nodes, covers in between, and draws from other distributions than
+    ``heldout_policies``.
     """
     at, serves, people = _placing(world)
     days = world.period_days

@@ -59,7 +59,7 @@ class Panel:
     name: str
     data: DrainData  # attributes and geography are history's; ``sales`` only in history itself
     systems: Systems  # truth's for history, the oracle's for a replay
-    profile: ViewProfile  # laws of homes, times, baskets and sizes among the views that ran
+    profile: ViewProfile  # homes, times, baskets and sizes among the views that ran
     period_days: int
 
 
@@ -179,8 +179,8 @@ def replay_policies(
         plans: Policies by name.
         seed: Of latents, lead times, policies' draws and costs.
         customers: Who views. ``conditional`` are the log's, converting given what happened;
-            ``independent`` are the log's, converting anew; ``resampled`` are drawn from the law of
-            ``floor``, as many views by product, period and region as in the log.
+            ``independent`` are the log's, converting anew; ``resampled`` are drawn from the
+            distribution of ``floor``, as many views by product, period and region as in the log.
 
     Returns:
         Panels by name. Fine-tune on ``data.periods(0, split)``, evaluate on periods from ``split``.
@@ -241,7 +241,7 @@ def replay_policies(
 def _customers(
     drain_world: DrainWorld, customers: Customers, seed: int
 ) -> tuple[Views, ViewProfile]:
-    """Return the views that a replay runs, and the laws that its noise floor draws from."""
+    """Return the views that a replay runs, and what its noise floor draws from."""
     oracle = drain_world.oracle
     views = oracle.views(seed, conditional=customers != "independent")
     profile = ViewProfile.from_views(oracle.systems, views, oracle.places)
@@ -270,13 +270,13 @@ def floor(
     """Draw the drain of a panel again, given its stock and its views by product and region.
 
     The systems are those that made the panel: the truth's for history, the oracle's at its
-    estimated rates for a replay. The law of views
+    estimated rates for a replay. The distribution of views
     (``draingym.oracle.replays.noise_floor.resample_drain``), given stock and view counts, is
     exactly that of ``resampled`` replays, so that no model can beat it there. ``independent``
     replays have it too, but for baskets: a view converts whatever the rest of its basket does,
     boxes hold less, and a unit costs a fifth more than in history. ``conditional`` replays, and
-    history, have another law: views follow orders, so that drain is more certain than the floor
-    says, and the floor is a yardstick that a model may beat.
+    history, have another distribution: views follow orders, so that drain is more certain than the
+    floor says, and the floor is a yardstick that a model may beat.
 
     Args:
         panel: What to draw again.
@@ -305,8 +305,8 @@ def floor(
 def known_history(drain_world: DrainWorld) -> Panel:
     """Return history with the oracle's systems: what ``floor`` draws knows the log, not the truth.
 
-    Conversion rates are estimated from periods before the split; the law of customers is that of
-    the oracle's own views given the log.
+    Conversion rates are estimated from periods before the split; the distribution of customers is
+    that of the oracle's own views given the log.
     """
     _, profile = _customers(drain_world, "conditional", drain_world.seed)
     return replace(drain_world.history, systems=drain_world.oracle.systems, profile=profile)

@@ -43,7 +43,7 @@ def method_of(problem: Problem, name: str) -> Method:
         return PathwiseGradient(policy=problem.policy)
     if name == "evolution":
         return EvolutionStrategy(policy=problem.policy, pairs=16, sigma=0.05)
-    return PPO(policy=problem.policy, endless_discount=problem.endless_discount)
+    return PPO(policy=problem.policy, extra_discount=problem.extra_discount)
 
 
 def fresh_costs(problem: Problem, policy: Policy, params: PyTree) -> FloatArray:

@@ -85,7 +85,7 @@ class Problem:
     gradient: TrainConfig
     ppo: TrainConfig
     rates: Mapping[str, Sequence[float]]
-    endless_discount: float
+    extra_discount: float
 
 
 def _task(problem: tuple[Any, Any, Any], lead: int) -> SampledTask:
@@ -148,7 +148,7 @@ def lost_sales(
         gradient=TrainConfig(updates=800, batch_products=4, evaluate_every=16, ema_decay=0.95),
         ppo=TrainConfig(updates=240, batch_products=16, evaluate_every=6, ema_decay=0.9),
         rates=_NETWORK_RATES,
-        endless_discount=0.95,
+        extra_discount=0.95,
     )
 
 
@@ -184,7 +184,7 @@ def _of_levels(
             ema_decay=0.9,
         ),
         rates=_LEVEL_RATES,
-        endless_discount=0.98 if long else 0.95,
+        extra_discount=0.98 if long else 0.95,
     )
 
 

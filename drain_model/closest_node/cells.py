@@ -1,7 +1,7 @@
 """The closest node on many product-periods ("cells") at once, compiled for processors.
 
-The law is that of ``draw_orders`` and ``fill_orders`` (a test compares them); whole orders in
-plain loops take a tenth of the time, so that tuning can search finely. Needs numba, of the extra
+The distribution is that of ``draw_orders`` and ``fill_orders`` (a test compares them); whole orders
+in plain loops take a tenth of the time, so that tuning can search finely. Needs numba, of the extra
 ``data``: import it where it is used.
 
 Source: Outbound, Appendix E; METHODS section 6.

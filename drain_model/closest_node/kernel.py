@@ -1,8 +1,8 @@
 """The closest node: every order goes to a near node with stock. The baseline, and a kernel.
 
 Orders of a period: ``n_z ~ Binomial(GV_z, rate)``, shuffled; each takes node n with probability
-softmax(-lambda distance) over the nodes with stock, until stock is gone. Drawn as follows, with
-the same law: the total is Binomial(sum GV_z, rate) by inverse CDF, and the orders are views
+softmax(-lambda distance) over the nodes with stock, until stock is gone. Drawn as follows, with the
+same distribution: the total is Binomial(sum GV_z, rate) by inverse CDF, and the orders are views
 without replacement, so each comes from a region with the probability of its views still left.
 
 Source: Outbound, Appendix E; METHODS section 6.

@@ -58,7 +58,7 @@ RATIO_SCORES = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Own:
+class ExactScores:
     """The losses of a model's own distribution, given the actual units, entry by entry."""
 
     values: Mapping[str, FloatArray]  # [P, T, N] each, by the name of the loss
@@ -68,7 +68,7 @@ class Own:
     @classmethod
     def from_distribution(
         cls, dist: Hybrid, knots: Float[Array, "P T N 9"], data: DrainData
-    ) -> Own:
+    ) -> ExactScores:
         """Score a distribution.
 
         Args:
@@ -160,7 +160,7 @@ def evaluate(
     *,
     groups: NDArray[np.int64] | None = None,
     num_atoms: int = 6,
-    own: Own | None = None,
+    own: ExactScores | None = None,
     weights: Losses | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -271,7 +271,7 @@ def _histogram(transforms: FloatArray) -> FloatArray:
 
 
 def _own_by_product(
-    own: Own, data: DrainData, counted: NDArray[np.bool_]
+    own: ExactScores, data: DrainData, counted: NDArray[np.bool_]
 ) -> dict[str, tuple[FloatArray, FloatArray]]:
     """Return sums and denominators of the losses of a model's own distribution."""
     found = {}

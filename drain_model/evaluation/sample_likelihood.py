@@ -3,7 +3,7 @@
 Samples of a finite number give zero to much that can happen, so one more sample is spread evenly
 over all that can (add-one smoothing, of one sample in all): a forecast that no sample bears out
 costs about log M. A closest node or a forest has no other likelihood; a neural model has its own
-as well (``evaluation.Own``), which this estimator lies above.
+as well (``evaluation.ExactScores``), which this estimator lies above.
 """
 
 from __future__ import annotations

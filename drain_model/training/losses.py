@@ -148,14 +148,14 @@ def loss_sums(
     else:
         values, where = outbound_entries(joint.dist, outbound, available, counted, joint.cap)
     costs = cost_entries(knots, outbound, ship_cost, counted & (available > 0))
-    told = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
+    served = (mask & jnp.any(available > 0, axis=-1)) & (not isinstance(joint, Independent))
     # Randomises the PIT of discrete units. Which numbers does not matter, as long as a product's do
     # not depend on what else is in its batch.
     uniforms = jax.random.uniform(jax.random.key(0), outbound.shape[-2:])
     uniforms = jnp.broadcast_to(uniforms, outbound.shape)
     dependence = -joint.log_dependence(outbound, available, active, uniforms)
     values = {**values, **costs[0], "dependence": dependence}
-    where = {**where, **costs[1], "dependence": told}
+    where = {**where, **costs[1], "dependence": served}
     sums = {k: jnp.sum(jnp.where(where[k], x, 0.0)) for k, x in values.items()}
     counts = {k: jnp.sum(w.astype(outbound.dtype)) for k, w in where.items()}
     return Losses(**sums), Losses(**counts)

@@ -26,7 +26,7 @@ from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
 from draingym.policies.store import load_parameters
 from draingym.policies.validation.overlap import Fitted
 from draingym.policies.validation.pessimism import PessimisticSimulator
-from draingym.policies.validation.validate import World
+from draingym.policies.validation.validate import ReplayedWorld
 from draingym.simulator import (
     DrainKernel,
     Params,
@@ -38,9 +38,9 @@ from draingym.simulator import (
     market_from_panel,
     params_from_network,
 )
-from draingym.world import orders as world_orders
 from draingym.world.eventlog import EventLog, read_log
 from draingym.world.lines import OrderLines
+from draingym.world.orders import World, build_world
 from draingym.world.panel import load_panel, pipeline_at
 from draingym.world.synthetic import synthetic_order_lines
 from draingym.world.ta_feng import load_order_lines
@@ -92,9 +92,9 @@ class Run:
         return synthetic_order_lines(seed=self.config.seed)
 
     @cached_property
-    def world(self) -> world_orders.World:
+    def world(self) -> World:
         """The world, hidden truth included."""
-        return world_orders.build_world(self.order_lines, self.config.world)
+        return build_world(self.order_lines, self.config.world)
 
     @cached_property
     def log(self) -> EventLog:
@@ -320,10 +320,10 @@ class Run:
             self.config.oracle,
         )
 
-    def oracle(self, replications: int, seed: int | None = None) -> World:
+    def oracle(self, replications: int, seed: int | None = None) -> ReplayedWorld:
         """Return the log's customers with latents drawn given what they did, systems estimated."""
         first = self.config.seed if seed is None else seed
-        return World(
+        return ReplayedWorld(
             systems=self.oracle_systems,
             views=[
                 sample_latent(self.log, self.estimated_rates, self.world.places, seed=first + r)
@@ -331,10 +331,10 @@ class Run:
             ],
         )
 
-    def truth(self, replications: int) -> World:
+    def truth(self, replications: int) -> ReplayedWorld:
         """Return the hidden truth: the customers themselves, and the systems that wrote the log."""
         world = self.world
-        return World(
+        return ReplayedWorld(
             systems=true_systems(world, self.config),
             views=[world.views.candidates(world.rates)] * replications,
         )

@@ -15,7 +15,7 @@ from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.validation.candidates import jittered, order_up_to_grid, perturbed
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
-from draingym.policies.validation.validate import Validation, World, validate
+from draingym.policies.validation.validate import ReplayedWorld, Validation, validate
 from draingym.policies.validation.verdict import Verdict, judge
 from draingym.simulator import Policy, PyTree, window
 
@@ -90,7 +90,7 @@ def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
     }
 
 
-def _trace(run: Run, truth: World) -> Figures:
+def _trace(run: Run, truth: ReplayedWorld) -> Figures:
     """Return stock and drain of the product with the median drain, in the truth."""
     setting = run.setting
     volume = run.drain_data.outbound.sum(axis=(1, 2))

@@ -83,10 +83,10 @@ class Product:
 def placement(*, num_nodes: int = 6, num_regions: int = 30, **product: Any) -> FunctionalEnv:
     """A product that is bought upstream and placed in US fulfilment nodes.
 
-    Views of a region are counts with a Poisson's mean and variance (drawn by the normal law of
-    their square root), in proportion to its population, around a level that follows a log-normal
-    random walk. Customers are served by a softmax of distance over nodes with stock
-    (the closest-node kernel). Actions are shares of ten periods' mean demand.
+    Views of a region are counts with a Poisson's mean and variance (drawn by the normal
+    approximation of their square root), in proportion to its population, around a level that
+    follows a log-normal random walk. Customers are served by a softmax of distance over nodes with
+    stock (the closest-node kernel). Actions are shares of ten periods' mean demand.
 
     Args:
         num_nodes: Fulfilment nodes, chosen from real logistics metros; one upstream node is added.

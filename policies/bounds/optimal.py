@@ -30,13 +30,13 @@ class Optimum:
     cost: float  # currency a period
 
 
-def discretise(law: Any, step: float) -> FloatArray:
-    """Return the probabilities of ``0, step, 2 step, ...`` units under a law clipped at zero.
+def discretise(distribution: Any, step: float) -> FloatArray:
+    """Return the probabilities of ``0, step, 2 step, ...`` units, clipped at zero.
 
-    Each value of the law is rounded to the nearest point of the grid.
+    Each value of the distribution is rounded to the nearest point of the grid.
 
     Args:
-        law: A frozen distribution of ``scipy.stats``.
+        distribution: A frozen distribution of ``scipy.stats``.
         step: Units, above 0.
 
     Returns:
@@ -51,8 +51,8 @@ def discretise(law: Any, step: float) -> FloatArray:
     """
     if not step > 0:
         raise ValueError(f"step is {step}, must be above 0 units")
-    most = int(np.ceil(law.isf(1e-12) / step)) + 1
-    cdf = law.cdf((np.arange(most + 1) + 0.5) * step)
+    most = int(np.ceil(distribution.isf(1e-12) / step)) + 1
+    cdf = distribution.cdf((np.arange(most + 1) + 0.5) * step)
     pmf = np.diff(cdf, prepend=0.0)
     pmf[-1] += 1.0 - cdf[-1]
     return np.asarray(pmf)

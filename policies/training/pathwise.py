@@ -71,15 +71,15 @@ class TruncatedGradient:
     policy: Policy
     segment: int  # periods
     hidden: tuple[int, ...] = (32, 32)  # of the value network
-    endless_discount: float = 0.98  # of a problem without end, beyond its own
+    extra_discount: float = 0.98  # of an infinite-horizon problem, beyond its own
 
     def __post_init__(self) -> None:
         """Refuse a segment without a period, and a sum without a bound."""
         if self.segment < 1:
             raise ValueError(f"segment is {self.segment}, must be at least 1 period")
-        if not 0 < self.endless_discount < 1:
+        if not 0 < self.extra_discount < 1:
             raise ValueError(
-                f"endless_discount is {self.endless_discount}, must be above 0 and below 1"
+                f"extra_discount is {self.extra_discount}, must be above 0 and below 1"
             )
 
     def _critic(self, task: Task) -> ValueNetwork:
@@ -120,7 +120,7 @@ class TruncatedGradient:
                     key,
                     scale,
                     self.segment,
-                    self.endless_discount,
+                    self.extra_discount,
                 )
 
             return jnp.mean(task.each(one, scenario, key_policy))

@@ -17,8 +17,8 @@ from draingym.policies.training.score_function import play
 from draingym.policies.training.segments import periods_left
 from draingym.simulator import Observation, Policy, PyTree
 
-# Standard deviations of a period's reward in one unit of an endless problem's values: rewards of
-# some ten periods that depend on each other add up to about that.
+# Standard deviations of a period's reward in one unit of an infinite-horizon problem's values:
+# rewards of some ten periods that depend on each other add up to about that.
 _VALUE_UNIT = 10.0
 
 
@@ -40,8 +40,9 @@ class PPO:
     """Clipped policy gradient with generalised advantages, several epochs of minibatches a batch.
 
     Requests are Gaussian around the policy's; what is evaluated and kept is their mean. One
-    optimiser and one rate for policy and value network. An endless problem's rewards are centred
-    and scaled by those of the batch; its last period only tells what the one before it leads to.
+    optimiser and one rate for policy and value network. An infinite-horizon problem's rewards are
+    centred and scaled by those of the batch; its last period only tells what the one before it
+    leads to.
 
     Source: Schulman et al. (2017), with what Huang et al. (2022), "The 37 implementation details
     of PPO", list for continuous actions: orthogonal initialisation, advantages normalised by
@@ -57,16 +58,16 @@ class PPO:
     value_weight: float = 0.5
     entropy_weight: float = 0.0
     initial_sd: float = 0.3  # of the requests, periods of demand
-    endless_discount: float = 0.98  # of a problem without end, beyond its own
+    extra_discount: float = 0.98  # of an infinite-horizon problem, beyond its own
 
     def __post_init__(self) -> None:
         """Refuse what is out of bounds."""
         for name in ("epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, must be at least 1")
-        if not 0 < self.endless_discount < 1:
+        if not 0 < self.extra_discount < 1:
             raise ValueError(
-                f"endless_discount is {self.endless_discount}, must be above 0 and below 1"
+                f"extra_discount is {self.extra_discount}, must be above 0 and below 1"
             )
         if not 0 <= self.gae_lambda <= 1:
             raise ValueError(f"gae_lambda is {self.gae_lambda}, must be in [0, 1]")
@@ -131,20 +132,20 @@ class PPO:
         moves = play(task, gaussian, learned["policy"], batch, key)
         left = jnp.broadcast_to(periods_left(task)[None], moves.reward.shape)
         reward, unit = moves.reward / scale, 1.0
-        if task.endless:
+        if task.infinite_horizon:
             # What a period costs whatever is done would hide what an action changes.
             reward = moves.reward - jnp.mean(moves.reward)
             reward, unit = reward / (jnp.std(reward) + 1e-8), _VALUE_UNIT
-        discount = task.params.discount * (self.endless_discount if task.endless else 1.0)
+        discount = task.params.discount * (self.extra_discount if task.infinite_horizon else 1.0)
         each = jax.vmap(jax.vmap(critic.apply, (None, 0, 0)), (None, 0, 0))
         value = unit * each(learned["value"], moves.observation, left)
-        told = jax.vmap(jax.vmap(gaussian.log_prob, (None, 0, 0)), (None, 0, 0))(
+        log_prob = jax.vmap(jax.vmap(gaussian.log_prob, (None, 0, 0)), (None, 0, 0))(
             learned["policy"], moves.observation, moves.action
         )
-        if task.endless:
+        if task.infinite_horizon:
             following = value[:, 1:]
-            moves, reward, left, value, told = jax.tree.map(
-                lambda leaf: leaf[:, :-1], (moves, reward, left, value, told)
+            moves, reward, left, value, log_prob = jax.tree.map(
+                lambda leaf: leaf[:, :-1], (moves, reward, left, value, log_prob)
             )
         else:
             following = jnp.concatenate([value[:, 1:], jnp.zeros_like(value[:, :1])], axis=1)
@@ -159,7 +160,7 @@ class PPO:
             observation=moves.observation,
             left=left,
             action=moves.action,
-            log_prob=told,
+            log_prob=log_prob,
             advantage=advantage.T,
             target=(advantage.T + value) / unit,
         )
@@ -169,13 +170,13 @@ class PPO:
 
     def _loss(self, learned: PyTree, task: Task, part: _Sample) -> Array:
         gaussian, critic = self._gaussian(), self._critic(task)
-        told = jax.vmap(gaussian.log_prob, (None, 0, 0))(
+        log_prob = jax.vmap(gaussian.log_prob, (None, 0, 0))(
             learned["policy"], part.observation, part.action
         )
         guess = jax.vmap(critic.apply, (None, 0, 0))(learned["value"], part.observation, part.left)
         spread = jnp.std(part.advantage) + 1e-8
         advantage = (part.advantage - jnp.mean(part.advantage)) / spread
-        ratio = jnp.exp(told - part.log_prob)
+        ratio = jnp.exp(log_prob - part.log_prob)
         bounded = jnp.clip(ratio, 1.0 - self.clip, 1.0 + self.clip)
         gain = jnp.mean(jnp.minimum(ratio * advantage, bounded * advantage))
         error = jnp.mean(jnp.square(guess - part.target))

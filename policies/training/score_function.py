@@ -53,12 +53,12 @@ class ScoreFunction:
 
     policy: Policy
     initial_sd: float = 0.3  # of the requests, periods of demand
-    endless_discount: float = 0.98  # of a problem without end, beyond its own
+    extra_discount: float = 0.98  # of an infinite-horizon problem, beyond its own
 
     def __post_init__(self) -> None:
         """Refuse a sum without a bound."""
-        if not 0 < self.endless_discount <= 1:
-            raise ValueError(f"endless_discount is {self.endless_discount}, must be in (0, 1]")
+        if not 0 < self.extra_discount <= 1:
+            raise ValueError(f"extra_discount is {self.extra_discount}, must be in (0, 1]")
 
     def _gaussian(self) -> GaussianPolicy:
         return GaussianPolicy(base=self.policy, initial_sd=self.initial_sd)
@@ -91,7 +91,7 @@ class ScoreFunction:
             raise ValueError(f"batch_products is {batch}, must be at least 2 for a baseline")
         gaussian = self._gaussian()
         moves = play(task, gaussian, learned, batch, key)
-        discount = task.params.discount * (self.endless_discount if task.endless else 1.0)
+        discount = task.params.discount * (self.extra_discount if task.infinite_horizon else 1.0)
         to_go = jax.vmap(returns_to_go, in_axes=(0, None, None))(
             moves.reward / scale, discount, jnp.zeros(())
         )
@@ -100,10 +100,10 @@ class ScoreFunction:
         advantage = advantage / (jnp.std(advantage) + 1e-8)
 
         def loss(learned: PyTree) -> Array:
-            told = jax.vmap(jax.vmap(gaussian.log_prob, (None, 0, 0)), (None, 0, 0))(
+            log_probs = jax.vmap(jax.vmap(gaussian.log_prob, (None, 0, 0)), (None, 0, 0))(
                 learned, moves.observation, moves.action
             )
-            return -jnp.mean(told * advantage)
+            return -jnp.mean(log_probs * advantage)
 
         return descend(jax.grad(loss)(learned), state, learned)
 

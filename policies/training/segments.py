@@ -28,7 +28,7 @@ def returns_to_go(
 def periods_left(task: Task) -> Float[Array, " T"]:
     """Return the share of a rollout's periods that are left; zeros where it never ends."""
     share = 1.0 - jnp.arange(task.periods, dtype=jnp.float32) / task.periods
-    return jnp.zeros_like(share) if task.endless else share
+    return jnp.zeros_like(share) if task.infinite_horizon else share
 
 
 def segment_loss(
@@ -40,7 +40,7 @@ def segment_loss(
     key: Array,
     scale: Float[Array, ""],
     segment: int,
-    endless_discount: float,
+    extra_discount: float,
 ) -> Float[Array, ""]:
     """Return what to minimise on one scenario: less its value by segments, and the critic's error.
 
@@ -59,8 +59,10 @@ def segment_loss(
     index = jnp.arange(task.periods)
     cuts = (index % segment == 0) & (index > 0)
     frozen = jax.lax.stop_gradient(learned["value"])
-    unit = 1.0 / (1.0 - endless_discount) if task.endless else 1.0  # about the size of a value
-    discount = params.discount * (endless_discount if task.endless else 1.0)
+    unit = (
+        1.0 / (1.0 - extra_discount) if task.infinite_horizon else 1.0
+    )  # about the size of a value
+    discount = params.discount * (extra_discount if task.infinite_horizon else 1.0)
 
     def period(
         state: State, now: tuple[Series, Array, Array, Array]
@@ -79,15 +81,15 @@ def segment_loss(
     final, (rewards, tails, observations) = jax.lax.scan(
         body, simulator.reset(params, scenario), (scenario.series, keys, cuts, left)
     )
-    # Segments weigh alike on an endless problem: each begins in a state that is one like any.
-    weight = discount ** (index % segment if task.endless else index)
-    ends = discount**segment if task.endless else discount**index
+    # Segments weigh alike on an infinite horizon: each begins in a state that is one like any.
+    weight = discount ** (index % segment if task.infinite_horizon else index)
+    ends = discount**segment if task.infinite_horizon else discount**index
     value = jnp.sum(weight * rewards) + jnp.sum(ends * tails)
     guess = jax.vmap(critic.apply, in_axes=(None, 0, 0))(
         learned["value"], jax.lax.stop_gradient(observations), left
     )
     after = jnp.zeros(())
-    if task.endless:
+    if task.infinite_horizon:
         last = jax.tree.map(lambda leaf: leaf[-1], scenario.series)
         after = unit * critic.apply(frozen, observe(params, final, last), left[-1])
         value = value + discount ** ((task.periods - 1) % segment + 1) * after

@@ -24,7 +24,7 @@ from draingym.common.config import require_fields
 from draingym.drain_model import Checkpoint, DrainConfig, DrainData, train
 from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.validation.one_step import visited
-from draingym.policies.validation.validate import World
+from draingym.policies.validation.validate import ReplayedWorld
 from draingym.simulator import Dynamics, Params, Policy, PyTree, Scenario
 
 Policies = Mapping[str, tuple[Policy, PyTree]]
@@ -68,7 +68,7 @@ class FineTuned:
 
 def label(
     policies: Policies,
-    oracle: World,
+    oracle: ReplayedWorld,
     params: Params,
     scenario: Scenario,
     history: DrainData,
@@ -158,9 +158,9 @@ def fine_tune(
     config = FineTuneConfig() if config is None else config
     parts = [replace(history, sales=None)] * config.history_copies
     rounds: list[Round] = []
-    told: list[PyTree] = []
+    labelled_params: list[PyTree] = []
     for k in range(config.rounds):
-        told += [params for _, params in policies.values()]
+        labelled_params += [params for _, params in policies.values()]
         parts += labelled(policies, k)
         fitted = train(
             DrainData.stack(parts), config.drain, seed=config.seed + k, initial=checkpoint
@@ -177,7 +177,7 @@ def fine_tune(
         if progress is not None:
             progress(k + 1, config.rounds)
     for name, (_, params) in policies.items():
-        if any(_same(params, other) for other in told):
+        if any(_same(params, other) for other in labelled_params):
             raise ValueError(
                 f"policy {name!r} of the last round is one whose states were labelled, must be "
                 "another: train it from a new start"

@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class World:
+class ReplayedWorld:
     """Systems, and the views they serve: what makes the difference of oracle and truth."""
 
     systems: Systems
@@ -109,8 +109,8 @@ def validate(
     params: Params,
     windows: Windows,
     horizon: int,
-    oracle: World,
-    truth: World | None = None,
+    oracle: ReplayedWorld,
+    truth: ReplayedWorld | None = None,
     *,
     judges: Sequence[int] | NDArray[np.int64] | None = None,
     one_step: OneStep | None = None,

@@ -1,7 +1,7 @@
 """Parametric demand for classic problems, all of it sampled before a rollout.
 
-Discrete laws are drawn by inverse CDF: one uniform and a table. Each class is a frozen, hashable
-description; ``sample(key, shape)`` returns units, with regions in axis 1 of ``(T, Z)`` or
+Discrete distributions are drawn by inverse CDF: one uniform and a table. Each class is a frozen,
+hashable description; ``sample(key, shape)`` returns units, with regions in axis 1 of ``(T, Z)`` or
 ``(T, Z, B)``.
 """
 
@@ -65,7 +65,7 @@ def _until_tail(cdf: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _check_entries(entries: float, of: str) -> None:
-    """Refuse a law whose table would not fit."""
+    """Refuse a distribution whose table would not fit."""
     if entries > _MOST_ENTRIES:
         raise ValueError(
             f"rate {of} needs a table of {entries:.3g} entries, must need at most {_MOST_ENTRIES}"

@@ -13,7 +13,7 @@ from draingym.drain_model.distributions.hybrid import Hybrid
 from draingym.drain_model.distributions.independent import Independent
 from draingym.drain_model.evaluation.comparison import compare
 from draingym.drain_model.evaluation.entry_scores import TABLE_LEVELS
-from draingym.drain_model.evaluation.evaluate import Evaluation, Own, evaluate
+from draingym.drain_model.evaluation.evaluate import Evaluation, ExactScores, evaluate
 from draingym.drain_model.evaluation.published import (
     PUBLISHED_2,
     TABLE_2,
@@ -167,7 +167,7 @@ def test_the_models_own_losses_are_those_it_trains_on(process: Process) -> None:
     dist = Hybrid.from_logits(logits, gaps)
     raw = jnp.zeros((*shape, 9))
     knots = cost_knots(raw, jnp.asarray(1.5), jnp.asarray(0.5))
-    own = Own.from_distribution(dist, knots, data)
+    own = ExactScores.from_distribution(dist, knots, data)
     units = np.stack([process.resample(seed)[0] for seed in range(4)])
     names = [field.name for field in fields(Losses)]
     weights = Losses(**{name: jnp.asarray(1.0 + i) for i, name in enumerate(names)})

@@ -239,7 +239,7 @@ def test_nothing_that_is_seen_depends_on_the_future(id, period, monkeypatch):
         def normal(key, shape):
             return jax.random.normal(key, shape).at[period:].add(shift)
 
-        def demand(law, key, shape):
+        def demand(distribution, key, shape):
             return 5.0 + jnp.abs(normal(key, shape))
 
         monkeypatch.setattr("draingym.envs.us.normal", normal)

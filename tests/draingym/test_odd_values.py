@@ -183,9 +183,9 @@ def test_no_network_is_one_line(
 
 
 def test_a_world_without_a_limit_of_capacity_is_written_and_read(tmp_path: Path) -> None:
-    endless = replace(CONFIG, world=replace(CONFIG.world, capacity_slack=math.inf))
-    write_json(tmp_path / "config.json", endless.to_dict(), finite=False)
-    assert load_config(tmp_path / "config.json") == endless
+    unbounded = replace(CONFIG, world=replace(CONFIG.world, capacity_slack=math.inf))
+    write_json(tmp_path / "config.json", unbounded.to_dict(), finite=False)
+    assert load_config(tmp_path / "config.json") == unbounded
 
 
 # Any value of a file may be any other: it is refused by a ValueError, or it is none the worse.

@@ -67,11 +67,11 @@ METHODS = {
     "segments": (TruncatedGradient(policy=POLICY, segment=3, hidden=(8,)), CONFIG),
     "evolution": (EvolutionStrategy(policy=POLICY, pairs=4, sigma=0.3), CONFIG),
     "score": (
-        ScoreFunction(policy=POLICY, initial_sd=0.2, endless_discount=0.5),
+        ScoreFunction(policy=POLICY, initial_sd=0.2, extra_discount=0.5),
         replace(CONFIG, learning_rate=0.1, updates=120),
     ),
     "ppo": (
-        PPO(policy=POLICY, hidden=(8,), initial_sd=0.2, endless_discount=0.5),
+        PPO(policy=POLICY, hidden=(8,), initial_sd=0.2, extra_discount=0.5),
         replace(CONFIG, learning_rate=0.03),
     ),
 }
@@ -258,11 +258,17 @@ def test_features_do_not_depend_on_the_size_of_demand():
         (lambda: TruncatedGradient(policy=POLICY, segment=0), "segment is 0, must be at least 1"),
         (lambda: EvolutionStrategy(policy=POLICY, pairs=0), "pairs is 0, must be at least 1"),
         (lambda: EvolutionStrategy(policy=POLICY, sigma=0.0), "sigma is 0.0, must be above 0"),
-        (lambda: ScoreFunction(policy=POLICY, endless_discount=0.0), "endless_discount is 0.0"),
+        (
+            lambda: ScoreFunction(policy=POLICY, extra_discount=0.0),
+            "extra_discount is 0.0",
+        ),
         (lambda: PPO(policy=POLICY, epochs=0), "epochs is 0, must be at least 1"),
         (lambda: PPO(policy=POLICY, gae_lambda=1.5), "gae_lambda is 1.5, must be in"),
         (lambda: PPO(policy=POLICY, clip=0.0), "clip is 0.0, must be above 0"),
-        (lambda: PPO(policy=POLICY, endless_discount=1.0), "endless_discount is 1.0"),
+        (
+            lambda: PPO(policy=POLICY, extra_discount=1.0),
+            "extra_discount is 1.0",
+        ),
         (lambda: GaussianPolicy(base=POLICY, initial_sd=0.0), "initial_sd is 0.0, must be above"),
         (lambda: newsvendor(warm_up=12), r"^warm_up is 12, must be in \[0, 12\)"),
         (

@@ -20,7 +20,7 @@ DRAWS = 40000
 
 
 @pytest.mark.parametrize(
-    ("demand", "law"),
+    ("demand", "distribution"),
     [
         (Poisson(rate=5.0), stats.poisson(5)),
         (Poisson(rate=70.0), stats.poisson(70)),
@@ -28,15 +28,15 @@ DRAWS = 40000
     ],
     ids=["Poisson", "long table", "negative binomial"],
 )
-def test_discrete_laws_have_their_probabilities(demand, law):
+def test_discrete_laws_have_their_probabilities(demand, distribution):
     drawn = np.asarray(demand.sample(jax.random.key(0), (DRAWS, 1)))[:, 0]
-    edges = law.ppf(np.linspace(0.1, 0.9, 8))
+    edges = distribution.ppf(np.linspace(0.1, 0.9, 8))
     for edge in edges:
-        exact = law.cdf(edge)
+        exact = distribution.cdf(edge)
         error = np.sqrt(exact * (1 - exact) / DRAWS)
         assert abs((drawn <= edge).mean() - exact) < 4 * error
     assert (drawn % 1 == 0).all()
-    assert demand.mean[0] == pytest.approx(law.mean())
+    assert demand.mean[0] == pytest.approx(distribution.mean())
 
 
 def test_normals_have_their_means_deviations_and_correlation():

@@ -7,11 +7,11 @@ Python does not check annotations. ``require_fields``, the first line of a ``__p
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -19,8 +19,9 @@ import numpy as np
 
 from draingym.common.arrays import require_whole, short
 
+_LARGEST_FLOAT = int(sys.float_info.max)
 
-@lru_cache(maxsize=128)
+
 def _hints(cls: type[Any]) -> dict[str, Any]:
     """Return the type of every field of a dataclass."""
     hints = typing.get_type_hints(cls)
@@ -176,7 +177,8 @@ def _is(hint: Any, value: Any) -> bool:
     if kind is int:
         return isinstance(value, int | np.integer)
     if kind is float:
-        return isinstance(value, int | float | np.integer | np.floating)
+        real = isinstance(value, int | float | np.integer | np.floating)
+        return real and not (isinstance(value, int) and abs(value) > _LARGEST_FLOAT)
     return isinstance(value, kind)
 
 

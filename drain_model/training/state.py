@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import numpy as np
@@ -103,7 +103,7 @@ class _Meta:
         require_fields(self)
         require_whole("since", self.since, low=0)
         try:
-            np.random.PCG64(0).state = self.random
+            cast(Any, np.random.PCG64(0)).state = self.random
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ValueError(
                 f"random is {short(self.random)}, must be the state of a generator"

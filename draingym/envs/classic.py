@@ -15,6 +15,8 @@ from draingym.envs.rendering import TreePicture
 from draingym.simulator import FunctionalEnv, Normal, Scenario
 from draingym.simulator.problems.classic import Problem
 
+MOST_PERIODS = 100_000  # of an episode, all of whose draws are made before it
+
 
 def single_store(
     *,
@@ -157,7 +159,7 @@ def one_warehouse_many_stores(
         ``policies.bounds.optimal.transshipment_bound`` (Federgruen and Zipkin 1984), and equal
         fractiles come within 0.3% of it.
     """
-    require_whole("num_stores", num_stores, low=1)
+    require_whole("num_stores", num_stores, low=1, high=10_000)
     mean = 3.0 + 4.0 * (np.arange(num_stores) + 0.5) / num_stores
     demand = Normal(
         means=tuple(mean.tolist()), sds=tuple((0.3 * mean).tolist()), correlation=correlation
@@ -214,4 +216,4 @@ def _stocked(
 
 
 def _check_horizon(horizon: int) -> None:
-    require_whole("horizon", horizon, low=1)
+    require_whole("horizon", horizon, low=1, high=MOST_PERIODS)

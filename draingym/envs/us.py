@@ -16,6 +16,7 @@ import numpy as np
 
 from draingym.common.arrays import require_range, require_whole
 from draingym.drain_model import ClosestNode, ClosestNodeParams
+from draingym.envs.classic import MOST_PERIODS
 from draingym.envs.rendering import MapPicture
 from draingym.envs.shipped import shipped_checkpoint
 from draingym.simulator import (
@@ -56,7 +57,8 @@ class Product:
     """What is sold, how much of it, and for how long.
 
     Raises:
-        ValueError: If a number is not positive, or ``units_per_view`` is above 1.
+        ValueError: If a value is of another type or out of its bounds: numbers are positive,
+            ``units_per_view`` is at most 1, a price or cost 1e9, an episode 100,000 periods.
     """
 
     units_per_period: float = 30.0  # mean demand over all regions, without a discount
@@ -77,7 +79,7 @@ class Product:
                 f"units_per_view is {self.units_per_view}, must be at least "
                 f"{2.5 * self.units_per_period / LARGEST:g}: a period may have {most:g} views"
             )
-        require_whole("horizon", self.horizon, low=1)
+        require_whole("horizon", self.horizon, low=1, high=MOST_PERIODS)
 
 
 def placement(*, num_nodes: int = 6, num_regions: int = 30, **product: Any) -> FunctionalEnv:

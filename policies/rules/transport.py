@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 from scipy import sparse
 
+from draingym.common.arrays import require_shape, require_whole
 from draingym.policies.rules.base_stock import positive, raise_to, with_safety
 from draingym.policies.rules.linear import Program
 from draingym.policies.rules.placement import forecast_demand
@@ -72,6 +73,10 @@ class TransportPlacement:
     tree: Tree
     unit_ship_cost: tuple[tuple[float, ...], ...]  # [N][Z] currency
     transfer_cost: float = 0.25  # currency a unit
+
+    def __post_init__(self) -> None:
+        """Refuse costs of another network."""
+        _check_costs(self.unit_ship_cost, self.tree)
 
     def init(self, key: Array) -> TransportParams:
         """Return two weeks' buying cover and one week's placement cover, for daily periods."""
@@ -147,6 +152,11 @@ def _transport(parent: tuple[int, ...], regions: int) -> Program:
     return Program(sparse.csr_array(sparse.hstack([placed, flows])))
 
 
+def _check_costs(unit_ship_cost: Any, tree: Tree) -> None:
+    """Raise ``ValueError`` unless there is a cost of every node and region."""
+    require_shape("unit_ship_cost", np.asarray(unit_ship_cost), np.shape(tree.distance))
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RollingParams:
@@ -178,7 +188,9 @@ class RollingHorizon:
     holding_rate: float = 0.25 / 365  # share of the unit cost a period
 
     def __post_init__(self) -> None:
-        """Refuse a plan in which nothing arrives."""
+        """Refuse costs of another network, and a plan in which nothing arrives or too much."""
+        _check_costs(self.unit_ship_cost, self.tree)
+        require_whole("periods", self.periods, low=1, high=1000)
         if len(self.lead_time) != len(self.tree.parent):
             raise ValueError(
                 f"lead_time has {len(self.lead_time)} entries, must have {len(self.tree.parent)}"

@@ -79,6 +79,7 @@ BAD = [
     ({"size": "2"}, "config.size is '2', must be of type int"),
     ({"size": 2**63}, "config.size is 9223372036854775808, must be in"),
     ({"rate": True}, "config.rate is True, must be of type float"),
+    ({"rate": 10**309}, "config.rate is 1000000"),
     ({"rate": "1"}, "config.rate is '1', must be of type float"),
     ({"flag": 1}, "config.flag is 1, must be of type bool"),
     ({"kind": "c"}, "config.kind is 'c', must be one of a, b"),

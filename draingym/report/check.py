@@ -80,7 +80,7 @@ SCORES = {
     "coverage": {"nominal": CURVE, "node": CURVE, "total": CURVE},
 }
 
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "data": {
         "source": TEXT,
         "fallback": TEXT_OR_NONE,

@@ -237,6 +237,8 @@ def _built(
         if k.startswith(prefix) and "/" not in k.removeprefix(prefix)
     }
     for k, value in header["settings"].items():
+        if (name, k, value) == ("BaseStock", "nodes", None):
+            continue  # one store, as its first files say
         if isinstance(value, dict) and value.keys() == _FIELDS:
             _require_header(f"{what}: {k}", value)
             values[k] = _built(what, value, f"{prefix}{k}/", found, own)

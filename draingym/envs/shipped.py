@@ -36,8 +36,7 @@ def shipped_checkpoint() -> Checkpoint:
     """Return the shipped drain model.
 
     Raises:
-        FileNotFoundError: If the file has been taken out of the package.
-        ValueError: If it is damaged.
+        ValueError: If the file is damaged, or has been taken out of the package.
     """
     from draingym.drain_model.checkpoint import load_checkpoint
 

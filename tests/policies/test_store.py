@@ -10,6 +10,7 @@ import pytest
 
 from draingym.common.npz import read_npz, write_npz
 from draingym.policies import (
+    BaseStock,
     NeuralPlacement,
     OrderUpTo,
     PriceResponsive,
@@ -54,6 +55,18 @@ def test_a_file_of_the_first_format_still_loads(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **{jax.tree_util.keystr(at): leaf for at, leaf in leaves})
     found = load_parameters(tmp_path / "x.npz", POLICY)
     jax.tree.map(np.testing.assert_array_equal, found, POLICY.init(KEY))
+
+
+def test_the_first_base_stock_of_one_store_still_loads(tmp_path: Path) -> None:
+    for nodes in (None, 3):
+        header = {"class": "BaseStock", "settings": {"initial_level": 2.0, "nodes": nodes}}
+        path = tmp_path / f"{nodes}.npz"
+        np.savez(path, policy=np.array(json.dumps(header)), **{"": np.float64(12.0)})
+    policy, level = load_policy(tmp_path / "None.npz")
+    assert (policy, float(level)) == (BaseStock(initial_level=2.0), 12.0)
+    # A level a node needs to know who feeds whom, which those files do not say.
+    with pytest.raises(ValueError, match=r"3\.npz: BaseStock has no settings \['nodes'\]"):
+        load_policy(tmp_path / "3.npz")
 
 
 def changed(value: object, *where: str) -> object:

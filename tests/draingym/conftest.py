@@ -1,4 +1,7 @@
-"""What several files of tests share."""
+"""What several files of tests share.
+
+Fixtures import what comes with the extra `data`: some of the tests run without it.
+"""
 
 import shutil
 from collections.abc import Callable
@@ -7,8 +10,6 @@ from pathlib import Path
 import pytest
 
 from draingym.cli import main
-from draingym.demo import run as demo_run
-from tests.draingym.damage import make_folder, world_of
 from tests.draingym.report_results import Results, fake_results
 
 
@@ -21,6 +22,8 @@ def results() -> Results:
 @pytest.fixture(scope="session")
 def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder in which nothing was trained; not to be changed."""
+    from tests.draingym.damage import make_folder
+
     out = tmp_path_factory.mktemp("run")
     make_folder(out)
     return out
@@ -29,6 +32,9 @@ def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(whole_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder that a test may damage; its world is made once for all of them."""
+    from draingym.demo import run as demo_run
+    from tests.draingym.damage import world_of
+
     shutil.copytree(whole_folder, tmp_path / "run")
     monkeypatch.setattr(
         demo_run.world_orders, "build_world", lambda lines, config: world_of(config)

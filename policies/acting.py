@@ -49,7 +49,7 @@ class Agent:
 
         def both(params: PyTree, view: View, key: Array) -> tuple[Array, Array]:
             wanted = request(params, view, key)
-            return wanted, functional.unscale(wanted)
+            return wanted, functional.unscale(wanted).astype(np.float32)
 
         def many(params: PyTree, view: View, key: Array) -> tuple[Array, Array]:
             keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))

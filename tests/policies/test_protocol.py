@@ -176,6 +176,17 @@ def test_agents_read_every_kind_of_observation_and_action(store, options):
     np.testing.assert_allclose(*actions, rtol=1e-5)
 
 
+def test_an_agent_acts_alike_in_both_precisions(store):
+    actions = []
+    for double in (False, True):
+        with jax.enable_x64(double):
+            env = simulator.InventoryEnv(store)
+            agent = Agent(env, BaseStock(), jnp.float32(12.0))
+            actions.append(agent(env.reset(seed=3)[0]))
+    assert actions[0].dtype == actions[1].dtype == np.float32
+    np.testing.assert_allclose(*actions, rtol=1e-5)
+
+
 def test_an_agent_acts_in_many_trajectories_and_stays_on_the_device(store):
     for to_numpy in (True, False):
         env = simulator.InventoryVectorEnv(store, 3, to_numpy=to_numpy)

@@ -181,7 +181,7 @@ def test_what_a_parent_accepted_and_could_not_ship_is_owed():
     moves = roll(
         [-1, 0], [[2, 4], [0, 0], [0, 0]], [0, 0],
         series_options={"fill_rate": jnp.tile(jnp.array([0.5, 0.75]), (3, 1))},
-        simulator_options={"hold_requests": True},
+        dynamics=Dynamics(hold_requests=True),
     )  # fmt: skip
     # 1 of 2 comes from the vendor; 3 of 4 are accepted by the parent, who has 0, then 1.
     np.testing.assert_array_equal(moves.shipped, [[1, 0], [0, 1], [0, 0]])

@@ -15,7 +15,7 @@ from draingym.common.files import write_json
 from draingym.demo.loop import STAGES, run_loop
 from draingym.demo.run import Run
 from draingym.drain_model import load_checkpoint, save_checkpoint
-from draingym.oracle.replays.setting import Setting, read_setting
+from draingym.oracle.replays.setting import ReplaySetting, read_setting
 from draingym.report import check_stage
 from tests.draingym.damage import CONFIG, DAMAGE, RAW, damage_json, nothing, stages
 
@@ -97,7 +97,7 @@ def test_a_damaged_model_of_a_run_is_named(
 
 
 @cache
-def setting_of(log: Path) -> Setting:
+def setting_of(log: Path) -> ReplaySetting:
     return read_setting(log)
 
 

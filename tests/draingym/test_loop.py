@@ -143,7 +143,7 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sede": 1}, r"config.sede is 1 but unknown, must be one of data, seed"),
+        ({"sede": 1}, r"config.sede is 1, must be one of data, seed"),
         ({"drain": {"widht": 8}}, r"config.drain.widht is 8"),
         ({"samples": 1}, r"samples is 1, must be in \[2, 10000\]"),
         ({"train_share": "most"}, r"config.train_share is 'most', must be of type float"),

@@ -36,9 +36,7 @@ def folder(whole_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     from tests.draingym.damage import world_of
 
     shutil.copytree(whole_folder, tmp_path / "run")
-    monkeypatch.setattr(
-        demo_run.world_orders, "build_world", lambda lines, config: world_of(config)
-    )
+    monkeypatch.setattr(demo_run, "build_world", lambda lines, config: world_of(config))
     return tmp_path / "run"
 
 

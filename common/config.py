@@ -85,7 +85,7 @@ def read_config(cls: type[Any], values: Any, where: str = "config") -> Any:
     for key, value in values.items():
         name = f"{where}.{key}"
         if key not in hints:
-            raise ValueError(f"{name} is {short(value)}, must be one of {', '.join(hints)}")
+            raise ValueError(f"{name} is no field, must be one of {', '.join(hints)}")
         made[key] = read_value(hints[key], value, name)
     for field in dataclasses.fields(cls):
         optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2

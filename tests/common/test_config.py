@@ -93,7 +93,7 @@ BAD = [
     ({"inner": 3}, "config.inner is 3, must hold fields of Inner by name"),
     ({"inner": {"width": "5"}}, "config.inner.width is '5', must be of type int"),
     ({"inner": {"width": 9}}, "config.inner: inner.width is 9, must be in [1, 8]"),
-    ({"maybe": {"widht": 5}}, "config.maybe.widht is 5, must be one of width"),
+    ({"maybe": {"widht": 5}}, "config.maybe.widht is no field, must be one of width"),
     ({"more": []}, "config.more is [], must be of type dict"),
     ({"path": 3}, "config.path is 3, must be of type Path"),
     ({"day": "2000-13-01"}, "config.day is '2000-13-01', must be of type date"),

@@ -111,7 +111,7 @@ HOSTILE = {
     "another version": (meta(2, "version"), "meta.version is 2, must be one of 1"),
     "no config": (meta({"version": 1}), "meta.config is missing"),
     "a config that is a list": (meta([], "config"), r"meta.config is \[\], must hold fields of"),
-    "an unknown key": (meta(7, "config", "depth"), "meta.config.depth is 7, must be one of"),
+    "an unknown key": (meta(7, "config", "depth"), "meta.config.depth is no field, must be one of"),
     "a width that is text": (meta("8", "config", "width"), "config.width is '8', must be of type"),
     "a width that is real": (meta(8.0, "config", "width"), "config.width is 8.0, must be of type"),
     "a width of millions": (meta(2**40, "config", "width"), "config.width is 1099511627776, must"),

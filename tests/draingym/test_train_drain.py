@@ -90,9 +90,9 @@ def test_a_model_is_trained_resumed_and_evaluated(
     ("values", "message"),
     [
         ({}, "panel is missing"),
-        ({"panel": "x", "presett": 1}, "config.presett is 1 but unknown, must be one of panel"),
+        ({"panel": "x", "presett": 1}, "config.presett is no field, must be one of panel"),
         ({"panel": "x", "preset": "big"}, "config.preset is 'big', must be one of small, paper"),
-        ({"panel": "x", "drain": {"depth": 3}}, "drain.depth is 3"),
+        ({"panel": "x", "drain": {"depth": 3}}, "drain.depth is no field"),
         ({"panel": "x", "drain": {"width": "8"}}, "drain.width is '8', must be of type int"),
         ({"panel": "x", "drain": {"heads": 0}}, "config.heads is 0, must be in [1, 64]"),
         ({"panel": "x", "drain": 3}, "config.drain is 3, must be of type dict"),

@@ -99,7 +99,7 @@ def test_a_model_is_trained_resumed_and_evaluated(
         ({"panel": "x", "train_share": 1.5}, "train_share is 1.5, must be finite and in (0"),
         ({"panel": "x", "seed": -1}, "seed is -1, must be in [0, 4294967295]"),
         ({"panel": "nowhere"}, "nowhere is no folder, must be a folder with a panel"),
-        ({"panel": "nowhere", "stream": True}, "nowhere is no folder, must be a folder with a panel"),
+        ({"panel": "nowhere", "stream": True}, "nowhere is no folder, must be a folder with a"),
         ({"panel": None, "train_periods": 21}, "train_periods is 21, must be in [2, 20]"),
         ({"panel": None, "train_periods": 21, "stream": True}, "must be in [2, 20]"),
         ({"panel": None, "devices": 999}, "devices is 999, must be in [1, "),

@@ -1,6 +1,5 @@
 """Every registered environment: Gymnasium's checks, vector checks, units conserved, pictures."""
 
-import inspect
 import pkgutil
 import subprocess
 import sys
@@ -20,21 +19,9 @@ from draingym.envs.make import make_problem
 from draingym.registration import ENVIRONMENTS, IDS
 from draingym.simulator import MOST_UNITS, InventoryVectorEnv
 from tests.compilations import compiled_once
+from tests.draingym.sizes import SMALL, US
 from tests.simulator.worlds import observations
 
-# Sizes at which compiling and stepping take a second, where a problem has them.
-_US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
-
-
-def small(name):
-    """The options of a problem that make it small."""
-    options = inspect.signature(pkgutil.resolve_name(ENVIRONMENTS[name].make)).parameters
-    if "product" in options:  # those of ``Product``
-        return _US
-    return {key: size for key, size in {"horizon": 8, "num_stores": 2}.items() if key in options}
-
-
-SMALL = {id: small(name) for name, id in IDS.items()}
 # One size for all, so that a problem's vector step is compiled once.
 MANY = 16
 every_id = pytest.mark.parametrize("id", SMALL)
@@ -256,7 +243,7 @@ def test_nothing_that_is_seen_depends_on_the_future(id, period, monkeypatch):
 @pytest.mark.parametrize("name", ["Placement", "PlacementLearned", "Pricing"])
 def test_both_precisions_agree(name):
     def play():
-        env = pkgutil.resolve_name(ENVIRONMENTS[name].make)(**_US)
+        env = pkgutil.resolve_name(ENVIRONMENTS[name].make)(**US)
         _, state = env.reset(jax.random.key(0))
         action = jnp.full(env.num_actions, 0.3)
 
@@ -329,7 +316,7 @@ def test_the_shipped_drain_model_is_small_and_is_what_its_command_makes():
 
 
 def test_customers_of_the_learned_model_leave_when_shelves_are_empty():
-    env = simulator.make("draingym/PlacementLearned-v0", **_US)
+    env = simulator.make("draingym/PlacementLearned-v0", **US)
 
     def sold(share):
         _, state = env.reset(jax.random.key(0))
@@ -371,7 +358,7 @@ def test_pure_functions_by_name():
 
 
 def test_a_discount_sells_more():
-    env = simulator.make("draingym/Pricing-v0", **_US)
+    env = simulator.make("draingym/Pricing-v0", **US)
     nodes = env.num_actions - 1
 
     def sold(discount):
@@ -385,118 +372,3 @@ def test_a_discount_sells_more():
 
     totals = jax.jit(jax.vmap(sold))(jnp.linspace(0.0, 1.0, 5))
     assert (np.diff(totals) > 0).all()
-
-
-@pytest.mark.parametrize("id", ["draingym/Placement-v0", "draingym/OneWarehouseManyStores-v0"])
-def test_pictures_move_and_keep_their_figure(id):
-    env = gymnasium.make(id, render_mode="rgb_array", **SMALL[id])
-    env.reset(seed=0)
-    frames = [env.render()]
-    figure = env.unwrapped._painter._axes.figure
-    for _ in range(2):
-        env.step(np.full(env.action_space.shape, 0.5, np.float32))
-        frames.append(env.render())
-    for frame in frames:
-        assert (frame.shape, frame.dtype) == ((440, 720, 3), np.uint8)
-    assert (frames[0] != frames[1]).any()
-    assert (frames[1] != frames[2]).any()
-    np.testing.assert_array_equal(frames[2], env.render())
-    assert env.unwrapped._painter._axes.figure is figure
-    env.close()
-    env.close()
-
-
-def test_a_stockout_reddens_the_regions_around():
-    env = gymnasium.make("draingym/Placement-v0", render_mode="rgb_array", **_US)
-    env.reset(seed=0)
-    env.step(np.zeros(env.action_space.shape, np.float32))
-    env.render()
-    picture = env.unwrapped._painter
-    assert picture._regions.get_array().max() > 0.5
-    for _ in range(7):
-        env.step(np.ones(env.action_space.shape, np.float32))
-    env.render()
-    assert picture._regions.get_array().max() < 0.5
-    assert picture._nodes.get_sizes().max() > 100
-
-
-def test_vectors_are_painted_one_by_one_and_collected():
-    env = gymnasium.make_vec(
-        "draingym/SingleStore-v0", num_envs=2, render_mode="rgb_array", horizon=4
-    )
-    env.reset(seed=0)
-    before = env.render()
-    env.step(np.array([[0.1], [0.9]], np.float32))
-    after = env.render()
-    assert len(before) == len(after) == 2
-    assert (after[0] != after[1]).any()
-    env.close()
-    collected = gymnasium.wrappers.RenderCollection(
-        gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
-    )
-    collected.reset(seed=0)
-    collected.step(np.array([0.1], np.float32))
-    assert len(collected.render()) == 2
-
-
-def test_a_window_is_drawn_unseen_where_there_is_no_screen():
-    env = gymnasium.make("draingym/Serial-v0", render_mode="human", horizon=4)
-    env.reset(seed=0)
-    env.step(np.full(4, 0.5, np.float32))
-    assert env.render() is None
-    assert "period 0" in env.unwrapped._painter._title.get_text()
-    env.close()
-
-
-def test_without_matplotlib_rendering_says_what_to_install(monkeypatch):
-    env = gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
-    env.reset(seed=0)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError, match=r"pip install 'draingym\[report\]'"):
-        env.render()
-
-
-def test_rendering_before_reset_is_refused():
-    env = gymnasium.make("draingym/SingleStore-v0", render_mode="rgb_array", horizon=4)
-    with pytest.raises(RuntimeError, match="nothing to render yet"):
-        env.unwrapped.render()
-
-
-@pytest.mark.parametrize(
-    ("problem", "arguments", "message"),
-    [
-        ("Placement", {"units_per_view": 0.0}, r"units_per_view is 0.0, must be finite and in \(0"),
-        ("Placement", {"price": np.inf}, "price is inf, must be finite and in"),
-        ("Placement", {"price": 1e30}, r"price is 1e\+30, must be finite and in"),
-        ("Pricing", {"unit_cost": np.nan}, "unit_cost is nan, must be finite and in"),
-        ("Placement", {"units_per_view": 1e-12}, "units_per_view is 1e-12, must be at least"),
-        ("OrderPerNode", {"units_per_period": -1.0}, "units_per_period is -1.0, must be finite"),
-        ("SingleStore", {"horizon": 2.5}, "horizon is 2.5, must be a whole number of at least 1"),
-        ("SingleStore", {"horizon": True}, "horizon is True, must be a whole number"),
-        ("SingleStore", {"lead_time": 1.5}, "lead_time is 1.5, must be a whole number of at least"),
-        ("SingleStore", {"lead_time": True}, "lead_time is True, must be a whole number"),
-        ("SingleStore", {"unmet_cost": np.inf}, r"unmet_cost is inf, must be in \[0, 1e\+09\]"),
-        ("SingleStore", {"holding_cost": 1e30}, r"holding_cost is 1e\+30, must be in"),
-        ("Serial", {"mean_demand": -5.0}, "must be"),
-        ("OneWarehouseManyStores", {"num_stores": 1.5}, "num_stores is 1.5, must be a whole"),
-        ("Pricing", {"horizon": 0}, r"horizon is 0, must be in \[1, 100000\]"),
-        ("Pricing", {"horizon": 10**9}, r"horizon is 1000000000, must be in \[1, 100000\]"),
-        ("Pricing", {"lift": (2.0, 1.0)}, "must be 7 finite factors that rise from 1"),
-        ("SingleStore", {"horizon": 0}, "horizon is 0, must be in"),
-        ("SingleStore", {"max_request": -1.0}, r"max_action\[0\] is -1.0, must be in"),
-        ("Serial", {"lead_times": (1, 2)}, "lead_times has 2 entries, holding_costs 4"),
-        (
-            "Serial",
-            {"lead_times": (1, -2, 1, 1)},
-            "lead_times is .*, must be at least 1 bef",
-        ),
-        ("Serial", {"mean_demand": 0.0}, "mean_demand is 0.0, must be above 0"),
-        ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be in"),
-        ("OneWarehouseManyStores", {"correlation": 2.0}, r"correlation is 2.0, must be in \[0, 1"),
-        ("Unknown", {}, "problem is 'Unknown', must be one of Placement, "),
-    ],
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
-)
-def test_bad_arguments_are_refused(problem, arguments, message):
-    with pytest.raises(ValueError, match=message):
-        make_problem(problem, **arguments)

@@ -72,7 +72,7 @@ def test_a_config_is_read_from_plain_values() -> None:
 
 BAD = [
     ({}, "config.name is missing, must be given"),
-    ({"nam": 1}, "config.nam is 1, must be one of name, size"),
+    ({"nam": 1}, "config.nam is no field, must be one of name, size"),
     ({"name": None}, "config.name is None, must be of type str"),
     ({"size": True}, "config.size is True, must be of type int"),
     ({"size": 2.0}, "config.size is 2.0, must be of type int"),

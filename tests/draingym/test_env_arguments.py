@@ -36,7 +36,11 @@ from draingym.envs.make import make_problem
         ),
         ("Serial", {"mean_demand": 0.0}, "mean_demand is 0.0, must be above 0"),
         ("OneWarehouseManyStores", {"num_stores": 0}, "num_stores is 0, must be in"),
-        ("OneWarehouseManyStores", {"correlation": 2.0}, r"correlation is 2.0, must be finite and in \[0.0, 1"),
+        (
+            "OneWarehouseManyStores",
+            {"correlation": 2.0},
+            r"correlation is 2.0, must be finite and in \[0.0, 1",
+        ),
         ("Unknown", {}, "problem is 'Unknown', must be one of Placement, "),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",

@@ -263,7 +263,7 @@ def test_both_precisions_agree(name):
 
 
 def test_options_reach_both_kinds():
-    options = {"observation": "dict", "symmetric_actions": True, "lead_times": [1, 0, 2]}
+    options = {"observation": "dict", "symmetric_actions": True, "lead_times": [1, 1, 2]}
     options |= {"holding_costs": [0.1, 0.2, 0.3], "horizon": 4}
     one = gymnasium.make("draingym/Serial-v0", **options)
     many = gymnasium.make_vec(

@@ -132,7 +132,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path, task, several):
     assert {point.update for point in points} == {16, 24}
     # A run that is over is read, and nothing is added.
     np.testing.assert_array_equal(run(folder=tmp_path).curve, whole.curve)
-    with pytest.raises(ValueError, match=r"config.updates is .*, must be"):
+    with pytest.raises(ValueError, match=r"must be"):
         train_policies(GRADIENT, task, replace(AVERAGED, updates=32), seeds=(0,), folder=tmp_path)
     (tmp_path / STATE).write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"must be a whole \.npz file"):
@@ -227,9 +227,11 @@ def test_returns_to_go_by_hand():
     np.testing.assert_allclose(found, [1 + 0.5 * 6, 2 + 0.5 * 8, 4 + 0.5 * 8])
 
 
-def test_gaussian_requests_have_the_law_they_say():
+def test_gaussian_requests_have_the_distribution_they_say():
     seen = observation([3, 0, 9, 1])  # a forecast of 4 units in all
-    gaussian = GaussianPolicy(base=BaseStock(initial_level=7.0), initial_sd=0.5)
+    gaussian = GaussianPolicy(
+        base=BaseStock(parent=(-1, -1, -1, -1), initial_level=7.0), initial_sd=0.5
+    )
     params = gaussian.init(jax.random.key(0))
     keys = jax.random.split(jax.random.key(1), 2000)
     drawn = np.asarray(jax.vmap(lambda key: gaussian.apply(params, seen, key))(keys))
@@ -254,7 +256,10 @@ def test_features_do_not_depend_on_the_size_of_demand():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TrainConfig(ema_decay=1.0), r"ema_decay is 1.0, must be in \[0, 1\)"),
+        (
+            lambda: TrainConfig(ema_decay=1.0),
+            r"ema_decay is 1.0, must be finite and in \[0.0, 1.0\)",
+        ),
         (lambda: TruncatedGradient(policy=POLICY, segment=0), "segment is 0, must be at least 1"),
         (lambda: EvolutionStrategy(policy=POLICY, pairs=0), "pairs is 0, must be at least 1"),
         (lambda: EvolutionStrategy(policy=POLICY, sigma=0.0), "sigma is 0.0, must be above 0"),

@@ -75,7 +75,7 @@ def test_a_policy_is_known_by_its_name_or_its_file(network_and_log, tmp_path):
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        pytest.param("best", "policy must be one of", id="name"),
+        pytest.param("best", "policy is 'best', must be one of", id="name"),
         pytest.param("other.npz", "other.npz holds parameters alone", id="file"),
     ],
 )

@@ -68,7 +68,8 @@ def test_close_to_the_reference_estimator(kind: str) -> None:
 VARIANCE = {"independent": 0.75, "truncated": 0.45, "copula": 0.9}
 
 
-@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.slow  # what it compares is checked against finite differences and enumeration too
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_reference_agrees_with_the_score_function_and_varies_less(kind: str) -> None:
     """Both are unbiased; measured |z| up to 2.3 over all joints and parameters.
 

@@ -17,6 +17,10 @@ from draingym.drain_model.distributions.hybrid import Hybrid, count_base
 from draingym.drain_model.distributions.independent import Independent
 
 KINDS = ("independent", "truncated", "copula", "copula-truncated", "coherent")
+# A truncated draw differs in its marginal alone, which test_draw checks too.
+MANY = [
+    pytest.param(kind, marks=pytest.mark.slow) if "truncated" in kind else kind for kind in KINDS
+]
 RANK = 2
 
 
@@ -69,7 +73,7 @@ def scorer(kind: str):
     return score
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MANY)
 @pytest.mark.parametrize("stock", [(2, 3, 0), (1, 0, 2)])
 def test_frequencies_are_the_probabilities(kind: str, stock: tuple) -> None:
     number = 12_000
@@ -115,7 +119,7 @@ TOTAL = jax.jit(lambda means, u: dist_of(jnp.sum(means[:3])).ppf(u))
 UNIT = st.floats(0, 1, exclude_max=True, width=32)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MANY)
 @settings(max_examples=12)
 @given(
     data=st.data(),
@@ -152,7 +156,7 @@ def test_feasible_whole_and_finite(
         assert drawn.sum() == min(wanted, np.where(active, stock, 0).sum())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", MANY)
 def test_inactive_nodes_change_nothing(kind: str) -> None:
     three = (jnp.array([3.0, 1.0, 2.0]), jnp.array([0.2, -0.4, 0.9]), jnp.asarray(1.5))
     four = (jnp.append(three[0], 50.0), jnp.append(three[1], 3.0), three[2])

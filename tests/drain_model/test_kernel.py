@@ -74,6 +74,7 @@ def past_of(data: DrainData, stop: int, length: int) -> History:
     )
 
 
+SLOW = {"marks": pytest.mark.slow}
 PLAIN = {"lane_heads": 0, "pair_bias": False}  # the paper's heads
 
 
@@ -81,11 +82,11 @@ PLAIN = {"lane_heads": 0, "pair_bias": False}  # the paper's heads
     ("start", "changes", "tolerance"),
     [
         pytest.param(0, {}, 1e-5, id="no history"),
-        pytest.param(16, {}, 1e-5, id="history"),
-        pytest.param(16, {"lane_heads": 2, "lane_steps": 1}, 1e-5, id="two heads of lanes"),
-        pytest.param(16, {"calendar": True, "dilations": (2, 3)}, 1e-5, id="calendar"),
+        pytest.param(16, {}, 1e-5, id="history", **SLOW),
+        pytest.param(16, {"lane_heads": 2, "lane_steps": 1}, 1e-5, id="two heads of lanes", **SLOW),
+        pytest.param(16, {"calendar": True, "dilations": (2, 3)}, 1e-5, id="calendar", **SLOW),
         pytest.param(16, PLAIN, 1e-5, id="plain"),
-        pytest.param(16, {**PLAIN, "mixing": "rnn"}, 1e-5, id="plain rnn"),
+        pytest.param(16, {**PLAIN, "mixing": "rnn"}, 1e-5, id="plain rnn", **SLOW),
         pytest.param(16, {"precision": "bfloat16"}, 5e-2, id="bfloat16"),
     ],
 )

@@ -240,7 +240,14 @@ def test_nothing_that_is_seen_depends_on_the_future(id, period, monkeypatch):
     jax.tree.map(np.testing.assert_array_equal, first, second)
 
 
-@pytest.mark.parametrize("name", ["Placement", "PlacementLearned", "Pricing"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Pricing",
+        pytest.param("Placement", marks=pytest.mark.slow),
+        pytest.param("PlacementLearned", marks=pytest.mark.slow),
+    ],
+)
 def test_both_precisions_agree(name):
     def play():
         env = pkgutil.resolve_name(ENVIRONMENTS[name].make)(**US)

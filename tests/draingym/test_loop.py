@@ -36,7 +36,7 @@ SMALL = LoopConfig(
     training_horizon=5,
     training_starts=2,
     world=WorldConfig(num_products=6, num_nodes=3, num_regions=6, period_days=4),
-    drain=DrainConfig(width=8, heads=2, pair_width=8, epochs=2, batch_products=3),
+    drain=DrainConfig(width=8, heads=2, pair_width=8, dilations=(1,), epochs=2, batch_products=3),
     tune=TuneConfig(population=2, generations=1),
     train=TrainConfig(updates=2, batch_products=3, evaluate_every=2),
 )

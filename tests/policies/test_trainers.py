@@ -59,15 +59,6 @@ def test_search_finds_the_optimal_level_and_counts_its_rollouts():
     assert result.rollouts >= 8 * 6 * windows.num_products
 
 
-def test_both_trainers_repeat_by_seed():
-    simulator, params, windows = store_windows(products=4, periods=20)
-    config = TrainConfig(updates=5, batch_products=2, evaluate_every=5)
-    first, second = (
-        train_by_gradient(simulator, params, Store(), windows, 20, config) for _ in range(2)
-    )
-    np.testing.assert_array_equal(first.curve, second.curve)
-
-
 def test_a_gradient_that_is_not_finite_stops_training():
     simulator, params, windows = store_windows(products=4, periods=20)
 

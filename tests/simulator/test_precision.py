@@ -160,7 +160,10 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name == "tree" else name for name in RUNS],
+)
 def test_both_precisions_agree(name):
     with jax.enable_x64(False):
         single = jax.device_get(RUNS[name]())

@@ -40,7 +40,7 @@ demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in ru
 # A file's tests stay on one worker, so that its fixtures are made and its programs compiled once.
 .PHONY: test
 test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not slow" $(ARGS)
+	QUICK_COMPILES=yes $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope -m "not slow" $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check

@@ -24,7 +24,10 @@ from tests.simulator.worlds import observations
 
 # One size for all, so that a problem's vector step is compiled once.
 MANY = 16
-every_id = pytest.mark.parametrize("id", SMALL)
+# Orders per node have the kernels of the placements, which are tried each time.
+every_id = pytest.mark.parametrize(
+    "id", [pytest.param(id, marks=pytest.mark.slow) if "OrderPer" in id else id for id in SMALL]
+)
 
 
 def test_every_problem_is_registered_once():

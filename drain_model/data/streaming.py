@@ -58,7 +58,7 @@ class PanelStream:
         for name, value in (("window", window), ("threads", threads), ("ahead", ahead)):
             require_range(name, value, low=1)
         if not folder.is_dir():
-            raise ValueError(f"{folder}, must be a folder with a panel")
+            raise ValueError(f"{folder} is no folder, must be a folder with a panel")
         try:
             panel = xarray.open_zarr(folder, consolidated=False, chunks=None)
         except Exception as error:

@@ -111,7 +111,7 @@ def test_bad_arguments_are_named(folder: Path, arguments: dict, message: str) ->
 
 
 def test_what_is_no_panel_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nowhere, must be a folder with a panel"):
+    with pytest.raises(ValueError, match=r"nowhere is no folder, must be a folder with a panel"):
         PanelStream(tmp_path / "nowhere")
     zarr.create_group(tmp_path / "other", zarr_format=2)
     with pytest.raises(ValueError, match=r"other lacks 'product', must be a panel"):

@@ -162,7 +162,8 @@ RUNS = {
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow) if name == "tree" else name for name in RUNS],
+    # The others are run in double precision by `make test-x64` as well.
+    [name if name == "store" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS],
 )
 def test_both_precisions_agree(name):
     with jax.enable_x64(False):

@@ -1,4 +1,5 @@
 from dataclasses import fields, replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -6,10 +7,20 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from draingym.drain_model import DrainConfig, DrainData, Statistics, Trained, sample_panel, train
+from draingym.drain_model import (
+    DrainConfig,
+    DrainData,
+    Progress,
+    Statistics,
+    Trained,
+    load_checkpoint,
+    sample_panel,
+    train,
+)
 from draingym.drain_model.checkpoint import graph_definition
 from draingym.drain_model.checkpoint import initial_weights as init
 from draingym.drain_model.evaluation import metrics
+from draingym.drain_model.training import run
 from draingym.drain_model.training.losses import Losses, initial_weights, loss_sums, means, weighted
 from draingym.drain_model.training.programs import Panel, gradient_of
 from tests.drain_model.conftest import LEAST
@@ -45,19 +56,37 @@ def test_training_lowers_the_loss_and_keeps_the_best(trained: Trained) -> None:
     assert trained.stopped == "epochs"
 
 
-def test_training_is_repeatable_and_stops_when_it_gets_no_better(
-    trained: Trained, data: DrainData
-) -> None:
+def test_training_is_repeatable(trained: Trained, data: DrainData) -> None:
     seen = []
-    again = train(data, replace(TINY, patience=1), seed=0, progress=seen.append)
-    losses = [p.validation_loss for p in again.history]
-    assert losses == [p.validation_loss for p in trained.history][: len(losses)]
+    again = train(data, TINY, seed=0, progress=seen.append)
     assert list(again.history) == seen
-    worse = [i for i, p in enumerate(trained.history) if p.validation_loss > p.best_loss]
-    if worse:
-        assert (again.stopped, len(losses)) == ("patience", worse[0] + 1)
-    else:
-        assert again.stopped == "epochs"
+    for name in ("train_loss", "validation_loss", "best_loss", "gradient_norm"):
+        one, other = ([getattr(p, name) for p in x.history] for x in (trained, again))
+        assert one == other, name
+    weights = (trained.checkpoint.weights, again.checkpoint.weights)
+    jax.tree.map(np.testing.assert_array_equal, *weights)
+
+
+def test_patience_ends_training_with_the_best_parameters(
+    data: DrainData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Validation losses are given: the third is no better than the second, nor is the fourth."""
+    losses = iter([3.0, 2.0, 2.5, 2.0, 1.0])
+    monkeypatch.setattr(run, "weighted", lambda parts, balance: next(losses))
+    kept = []
+
+    def keep(_: Progress) -> None:
+        kept.append(load_checkpoint(tmp_path / run.BEST).weights)
+
+    found = train(data, replace(TINY, patience=2), seed=0, progress=keep, folder=tmp_path)
+    assert (found.stopped, found.failed) == ("patience", False)
+    assert [p.validation_loss for p in found.history] == [3.0, 2.0, 2.5, 2.0]
+    assert [p.best_loss for p in found.history] == [3.0, 2.0, 2.0, 2.0]
+    first, second, third, fourth = kept
+    for later in (third, fourth, found.checkpoint.weights):
+        jax.tree.map(np.testing.assert_array_equal, later, second)
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), first, second)
+    assert any(jax.tree.leaves(changed))
 
 
 def test_a_loss_that_is_not_finite_ends_training_with_the_best_so_far(data: DrainData) -> None:

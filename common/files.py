@@ -1,15 +1,60 @@
-"""Plain values as JSON files."""
+"""Reading what others wrote, and plain values as JSON files."""
 
 from __future__ import annotations
 
 import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from draingym.common.atomic import atomic_file
+
+
+@contextmanager
+def reading(what: str, path: str | Path, bound: str) -> Iterator[None]:
+    """Turn whatever a block that reads a path raises into a ``ValueError`` that names the path.
+
+    A damaged file may fail in a dozen ways.
+
+    Args:
+        what: What is at the path, ``"panel"``.
+        path: What is read.
+        bound: What it must be, ``"a panel in Zarr"``.
+
+    Raises:
+        ValueError: Naming the path, the reason and the bound.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise ValueError(
+            f"{what} {path} cannot be read ({reason or type(error).__name__}), must be {bound}"
+        ) from error
+
+
+def kind_at(path: str | Path, what: str = "path") -> Literal["file", "folder"] | None:
+    """Return what is at a path, None where nothing is.
+
+    Args:
+        path: Where to look.
+        what: What the path is called in errors.
+
+    Raises:
+        ValueError: If the system cannot look there, such as where a name is too long.
+    """
+    with reading(what, path, "a path that the system can look up"):
+        try:
+            mode = os.stat(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return "folder" if stat.S_ISDIR(mode) else "file"
 
 
 def json_text(value: Any, **options: Any) -> str:
@@ -47,14 +92,8 @@ def read_json(path: Path, what: str = "file", remedy: str = "") -> Any:
     Raises:
         ValueError: If it cannot be read, or is no JSON, naming it.
     """
-    try:
+    with reading(what, path, f"a whole JSON file{f'; {remedy}' if remedy else ''}"):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or error
-        after = f"; {remedy}" if remedy else ""
-        raise ValueError(
-            f"{what} {path} cannot be read ({reason}), must be a whole JSON file{after}"
-        ) from error
 
 
 def _plain(value: Any) -> Any:

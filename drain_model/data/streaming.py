@@ -17,6 +17,9 @@ from draingym.common.arrays import require_range
 from draingym.drain_model.data.dataset import DrainData, Float32Array, Geography, Inputs
 from draingym.world.views import attribute_matrix
 
+# What is read of each product, chunk by chunk.
+_READ = ("outbound", "ship_cost", "available", "glance_views", "ordered_units")
+
 
 class PanelStream:
     """The first periods of a panel on disk, as a random-access source of products.
@@ -50,22 +53,15 @@ class PanelStream:
 
         Raises:
             ImportError: If xarray, zarr or grain are not there (extra ``train``).
-            ValueError: If the folder is no panel, or an argument is out of its bounds.
+            ValueError: If the folder is no panel, or damaged, naming it; or if an argument is out
+                of its bounds.
         """
-        import xarray
+        from draingym.world.panel import open_panel, reading_panel
 
         folder = Path(folder)
         for name, value in (("window", window), ("threads", threads), ("ahead", ahead)):
             require_range(name, value, low=1)
-        if not folder.is_dir():
-            raise ValueError(f"{folder} is no folder, must be a folder with a panel")
-        try:
-            panel = xarray.open_zarr(folder, consolidated=False, chunks=None)
-        except Exception as error:
-            raise ValueError(f"{folder}, must be a readable panel in Zarr ({error})") from error
-        for name in ("product", "outbound", "glance_views", "active"):
-            if name not in panel:
-                raise ValueError(f"{folder} lacks {name!r}, must be a panel")
+        panel = open_panel(folder)
         there = panel.sizes["period"]
         if periods is not None and not 1 <= periods <= there:
             raise ValueError(f"periods is {periods}, must be in [1, {there}], those of {folder}")
@@ -79,12 +75,16 @@ class PanelStream:
         self._window, self._threads, self._ahead = window, threads, ahead
         self._kept: OrderedDict[int, Future[Inputs]] = OrderedDict()
         self._lock = Lock()
+        self._folder = folder
         # Open for one product is open for all, as where they are all in memory.
         is_open = panel["active"].transpose("product", "period", "node")
         active = np.zeros(is_open.shape[1:], bool)
-        for chunk in range(self._num_chunks):
-            active |= is_open.isel(product=self._part(chunk)).to_numpy().any(axis=0)
-        small = {n: x.load() for n, x in panel.items() if not {"product", "period"} <= {*x.dims}}
+        with reading_panel(folder):
+            for chunk in range(self._num_chunks):
+                active |= is_open.isel(product=self._part(chunk)).to_numpy().any(axis=0)
+            small = {
+                n: x.load() for n, x in panel.items() if not {"product", "period"} <= {*x.dims}
+            }
         self._panel = panel.assign(small).assign(active=(("period", "node"), active))
         self._names = [str(x) for x in panel["product"].to_numpy()]
         first = self._read(0)
@@ -141,13 +141,18 @@ class PanelStream:
 
     def _read(self, chunk: int) -> DrainData:
         """Read a chunk; ``DrainData`` checks it."""
+        from draingym.world.panel import reading_panel
+
         part = self._part(chunk)
+        chosen = self._panel.isel(product=part)
+        with reading_panel(self._folder):
+            chosen = chosen.assign({name: chosen[name].load() for name in _READ})
         try:
-            return DrainData.from_panel(self._panel.isel(product=part))
+            return DrainData.from_panel(chosen)
         except ValueError as error:
             raise ValueError(
-                f"products {part.start} to {part.stop - 1} of the panel, counted from the first "
-                f"of them: {error}"
+                f"{self._folder}: products {part.start} to {part.stop - 1} of the panel, counted "
+                f"from the first of them: {error}"
             ) from error
 
     def _chunk(self, chunk: int) -> Inputs:

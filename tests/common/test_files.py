@@ -1,10 +1,11 @@
+import re
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from draingym.common.files import read_json, write_json
+from draingym.common.files import kind_at, read_json, reading, write_json
 
 
 def test_plain_values_come_back(tmp_path: Path) -> None:
@@ -42,6 +43,32 @@ def test_a_file_that_cannot_be_read_is_named(
     )
     with pytest.raises(ValueError, match=message):
         read_json(tmp_path / "x.json", "config", remedy="mend it")
+
+
+def test_what_is_at_a_path_is_told(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{}")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert kind_at(tmp_path) == "folder"
+    assert kind_at(tmp_path / "x.json") == "file"
+    assert kind_at(tmp_path / "nothing") is None
+    assert kind_at(tmp_path / "x.json" / "inside") is None
+    for name, reason in (
+        ("y" * 300, "File name too long"),
+        ("y/" * 3000 + "y", "File name too long"),
+        ("loop", "Too many levels of symbolic links"),
+        ("nul\0", "embedded null byte"),
+    ):
+        message = re.escape(
+            f"log {tmp_path / name} cannot be read ({reason}), must be a path that the system can"
+        )
+        with pytest.raises(ValueError, match=message):
+            kind_at(tmp_path / name, "log")
+
+
+def test_an_error_without_words_is_named_by_its_type() -> None:
+    message = r"^panel x cannot be read \(EOFError\), must be a panel in Zarr$"
+    with pytest.raises(ValueError, match=message), reading("panel", "x", "a panel in Zarr"):
+        raise EOFError
 
 
 def test_a_folder_is_no_json(tmp_path: Path) -> None:

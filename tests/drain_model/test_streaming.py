@@ -1,6 +1,8 @@
 """Products read from a panel on disk: the same data, batches and losses as in memory."""
 
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -114,5 +116,60 @@ def test_what_is_no_panel_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere is no folder, must be a folder with a panel"):
         PanelStream(tmp_path / "nowhere")
     zarr.create_group(tmp_path / "other", zarr_format=2)
-    with pytest.raises(ValueError, match=r"other lacks 'product', must be a panel"):
+    with pytest.raises(ValueError, match=r"other: panel\.outbound is missing, must have the dim"):
         PanelStream(tmp_path / "other")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:10])
+
+
+def of_text(path: Path) -> None:
+    path.write_text(path.read_text().replace('"<f8"', '"<U4"'))
+
+
+@pytest.mark.parametrize(
+    ("where", "damage", "message"),
+    [
+        ("parent", shutil.rmtree, r"panel\.zarr: panel\.parent is missing, must have the dim"),
+        ("product", shutil.rmtree, r"panel\.zarr: panel\.product is missing, must name what the"),
+        (
+            "price/.zarray",
+            of_text,
+            r"panel\.zarr: panel\.price is of type .*, must be of kind flo",
+        ),
+        (
+            "price/.zarray",
+            cut,
+            r"panel .*panel\.zarr cannot be read \(.*\), must be a panel in Zarr",
+        ),
+        ("price/0", cut, r"panel .*panel\.zarr cannot be read \(.*\), must be a panel in Zarr"),
+        (
+            "active/1.0.0",
+            cut,
+            r"panel .*panel\.zarr cannot be read \(.*\), must be a panel in Zarr",
+        ),
+        ("outbound/0.0.0", cut, r"panel .*panel\.zarr cannot be read \(.*\), must be a panel in"),
+    ],
+)
+def test_a_damaged_panel_is_named_when_it_is_opened(
+    process, tmp_path: Path, where: str, damage: Callable[[Path], None], message: str
+) -> None:
+    folder = panels.write(process.data, tmp_path)
+    damage(folder / where)
+    for read in (PanelStream, load_panel):
+        with pytest.raises(ValueError, match=message):
+            read(folder)
+
+
+def test_a_damaged_chunk_is_named_when_it_is_read(process, tmp_path: Path) -> None:
+    folder = panels.write(process.data, tmp_path)
+    stream = PanelStream(folder)
+    for name in ("outbound", "ship_cost", "available", "glance_views"):
+        chunk = folder / name / "2.0.0"
+        kept = chunk.read_bytes()
+        cut(chunk)
+        with pytest.raises(ValueError, match=r"panel .*panel\.zarr cannot be read \(.*\), must be"):
+            list(stream.batches(np.array([[0, 5]])))
+        chunk.write_bytes(kept)
+    assert len(list(stream.batches(np.array([[0, 5]])))) == 1

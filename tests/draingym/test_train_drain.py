@@ -145,7 +145,10 @@ def process_checkpoint() -> Checkpoint:
 @pytest.mark.parametrize(
     ("checkpoint", "message"),
     [
-        ("missing.npz", "missing.npz, must be a whole .npz file (No such"),
+        (
+            "missing.npz",
+            "missing.npz cannot be read (No such file or directory), must be a whole .npz",
+        ),
         ("bad", "must be a whole"),
     ],
 )

@@ -218,5 +218,5 @@ def test_text_that_is_no_text_is_refused(log: EventLog, log_folder: Path, tmp_pa
     raw = pa.array([b"\xff\xfe"] * table.num_rows, pa.binary()).view(pa.string())
     broken = table.set_column(1, table.schema.field("id"), raw)
     pq.write_table(broken, tmp_path / "log" / "products.parquet")
-    with pytest.raises(ValueError, match=r"products\.parquet, must be a readable Parquet file"):
+    with pytest.raises(ValueError, match=r"products\.parquet cannot be read \(.*\), must be a P"):
         read_log(tmp_path / "log")

@@ -258,12 +258,16 @@ def test_damaged_panel_is_refused(panel: xr.Dataset, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="must be a folder with a panel"):
         load_panel(tmp_path / "nothing")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match="empty, must be a readable panel"):
+    with pytest.raises(
+        ValueError, match=r"^panel .*empty cannot be read \(.*\), must be a panel in Zarr"
+    ):
         load_panel(tmp_path / "empty")
     save_panel(panel, tmp_path / "panel")
     chunk = next(f for f in (tmp_path / "panel" / "on_hand").iterdir() if f.name[0] != ".")
     chunk.write_bytes(chunk.read_bytes()[:10])
-    with pytest.raises(ValueError, match="panel, must be a readable panel"):
+    with pytest.raises(
+        ValueError, match=r"^panel .*panel cannot be read \(.*\), must be a panel in Zarr"
+    ):
         load_panel(tmp_path / "panel")
     chunk.unlink()  # Zarr reads a chunk that is not there as zeros
     with pytest.raises(ValueError, match=r"panel\.on_hand"):

@@ -101,8 +101,12 @@ def test_read_wheel_refuses_other_files(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=f"must be a wheel that holds {MEMBER}"):
         read_wheel(_wheel(tmp_path / "w.whl", member="other.zip"))
     (tmp_path / "junk.whl").write_bytes(b"junk")
-    with pytest.raises(ValueError, match=r"junk.whl, must be a wheel"):
+    with pytest.raises(ValueError, match=r"junk\.whl cannot be read \(.*\), must be a wheel"):
         read_wheel(tmp_path / "junk.whl")
+    for name in ("nothing.whl", "x" * 300):
+        for read in (read_wheel, load_order_lines):
+            with pytest.raises(ValueError, match=rf"^file .*{name} cannot be read \(.*\), must be"):
+                read(tmp_path / name)
 
 
 def test_corrupted_cache_is_named_and_kept(cache: Path) -> None:

@@ -77,6 +77,12 @@ def require_whole(field: str, value: Any, *, low: int = 0, high: int | None = No
         raise ValueError(f"{field} is {short(value)}, must be {bound}")
 
 
+def require_flag(field: str, value: Any) -> None:
+    """Raise ``ValueError`` when a value is neither True nor False."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{field} is {short(value)}, must be True or False")
+
+
 def require_seed(value: int, field: str = "seed") -> None:
     """Raise ``ValueError`` when a value is no seed: JAX keeps 32 bits of one."""
     require_whole(field, value, low=0, high=2**32 - 1)

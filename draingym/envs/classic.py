@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from draingym import simulator
-from draingym.common.arrays import require_whole
+from draingym.common.arrays import require_flag, require_range, require_whole, short
 from draingym.envs.rendering import TreePicture
-from draingym.simulator import FunctionalEnv, Normal, Scenario
-from draingym.simulator.problems.classic import Problem
+from draingym.simulator import LARGEST, FunctionalEnv, Normal, Scenario
+from draingym.simulator.problems.classic import MOST_LEAD, Problem
 
 MOST_PERIODS = 100_000  # of an episode, all of whose draws are made before it
 
@@ -47,6 +47,8 @@ def single_store(
         The classic periodic-review store; optimal costs are in the tests of ``simulator``.
     """
     _check_horizon(horizon)
+    _check_amounts(holding_cost=holding_cost, unmet_cost=unmet_cost, max_request=max_request)
+    require_flag("backlog", backlog)
     problem, params, sample = simulator.single_store(
         lead_time=lead_time, holding_cost=holding_cost, unmet_cost=unmet_cost, backlog=backlog
     )
@@ -94,14 +96,19 @@ def serial(
         policies, the optimum is 10.73 a period: echelon levels (83.2, 72.8, 49.0, 32.35), which
         are local levels (10.4, 23.8, 16.65, 32.35).
     """
+    for name, values in (("lead_times", lead_times), ("holding_costs", holding_costs)):
+        if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
+            raise ValueError(f"{name} is {short(values)}, must be a list of one number a stage")
+    for i, cost in enumerate(holding_costs):
+        require_range(f"holding_costs[{i}]", cost, low=0.0, high=LARGEST)
+    _check_amounts(unmet_cost=unmet_cost, sd_demand=sd_demand)
+    require_range("mean_demand", mean_demand, low=0.0, high=LARGEST, open_low=True)
     stages = len(lead_times)
     if stages < 1 or len(holding_costs) != stages:
         raise ValueError(
             f"lead_times has {stages} entries, holding_costs {len(holding_costs)}, must be the "
             "same, at least 1"
         )
-    if not mean_demand > 0:
-        raise ValueError(f"mean_demand is {mean_demand}, must be above 0 units")
     demand = Normal(means=(mean_demand,), sds=(sd_demand,))
     return _stocked(
         simulator.serial_line(
@@ -160,6 +167,13 @@ def one_warehouse_many_stores(
         fractiles come within 0.3% of it.
     """
     require_whole("num_stores", num_stores, low=1, high=10_000)
+    require_whole("warehouse_lead_time", warehouse_lead_time, low=1, high=MOST_LEAD)
+    require_whole("store_lead_time", store_lead_time, high=MOST_LEAD)
+    _check_amounts(
+        warehouse_holding_cost=warehouse_holding_cost,
+        holding_cost=holding_cost,
+        unmet_cost=unmet_cost,
+    )
     mean = 3.0 + 4.0 * (np.arange(num_stores) + 0.5) / num_stores
     demand = Normal(
         means=tuple(mean.tolist()), sds=tuple((0.3 * mean).tolist()), correlation=correlation
@@ -213,6 +227,12 @@ def _stocked(
         max_action=4.0 * flow,
         painter=lambda: TreePicture(parent, names, full=8.0 * float(flow.max())),
     )
+
+
+def _check_amounts(**amounts: float) -> None:
+    """Raise ``ValueError`` unless costs and units, by name, are numbers within their bounds."""
+    for name, value in amounts.items():
+        require_range(name, value, low=0.0, high=LARGEST)
 
 
 def _check_horizon(horizon: int) -> None:

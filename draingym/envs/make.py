@@ -8,13 +8,16 @@ system that loaded the entry points of installed packages; ours is declared for 
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
+import jax
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from draingym.common.arrays import require_flag, short
 from draingym.registration import ENVIRONMENTS
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
 
@@ -40,13 +43,26 @@ def make_problem(
     Raises:
         ValueError: If there is no such problem, or an option is out of its bounds.
     """
-    if problem not in ENVIRONMENTS:
-        raise ValueError(f"problem is {problem!r}, must be one of {', '.join(ENVIRONMENTS)}")
-    frozen = {
-        k: tuple(np.asarray(v).tolist()) if isinstance(v, list | np.ndarray) else v
-        for k, v in options.items()
-    }
-    return _make(problem, observation, symmetric_actions, **frozen)
+    if not isinstance(problem, str) or problem not in ENVIRONMENTS:
+        raise ValueError(f"problem is {short(problem)}, must be one of {', '.join(ENVIRONMENTS)}")
+    require_flag("symmetric_actions", symmetric_actions)
+    given = {"observation": observation, "symmetric_actions": symmetric_actions, **options}
+    return _make(problem, **{name: _plain(name, value) for name, value in given.items()})
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return an option as what can be looked up: arrays and lists as tuples.
+
+    Raises:
+        ValueError: If it is something else that cannot, naming it.
+    """
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        value = np.asarray(value).tolist()
+    if isinstance(value, list | tuple):
+        return tuple(_plain(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+    if not isinstance(value, Hashable):
+        raise ValueError(f"{name} is {short(value)}, must be a number, a name, or a list of them")
+    return value
 
 
 @lru_cache(maxsize=32, typed=True)  # True is no horizon of 1

@@ -27,7 +27,7 @@ _QUICK = (
 if os.environ.get("QUICK_COMPILES") == "yes":
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
 
-# What tools make in the root by themselves; git ignores all of it.
+# What tools make in the root by themselves, besides environments; git ignores all of it.
 _MADE_BY_TOOLS = frozenset(
     {".cache", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
 )
@@ -77,14 +77,20 @@ def pytest_configure(config: pytest.Config) -> None:
     jax.config.update("jax_debug_nans", config.getoption("--debug-nans"))
 
 
+def left_behind(before: set[str], after: set[str]) -> list[str]:
+    """Return the names of what is new in the root, and was not made by a tool."""
+    new = after - before - _MADE_BY_TOOLS
+    return sorted(name for name in new if not name.startswith(".venv"))
+
+
 @pytest.fixture(autouse=True)
 def _root_stays_clean() -> Iterator[None]:
     """Fail a test that leaves a file or folder in the root of the repository."""
     before = set(os.listdir(ROOT))
     yield
-    left = set(os.listdir(ROOT)) - before - _MADE_BY_TOOLS
+    left = left_behind(before, set(os.listdir(ROOT)))
     if left:
         pytest.fail(
-            f"left in {ROOT}: {', '.join(sorted(left))}; write to tmp_path instead "
+            f"left in {ROOT}: {', '.join(left)}; write to tmp_path instead "
             "(with several workers it may be a test that ran at the same time)"
         )

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from draingym.simulator import FunctionalEnv, Policy, PyTree, check_requests
+from draingym.simulator import FunctionalEnv, Observation, Policy, PyTree, check_requests
 from draingym.simulator.adapters.functional import View
+
+
+def require_acts(what: str, policy: Policy, params: PyTree, observation: Observation) -> None:
+    """Raise unless a policy acts on what it is shown; nothing is computed but shapes.
+
+    Args:
+        what: What the policy is called in errors, such as by its file.
+        policy: What acts.
+        params: Its parameters.
+        observation: What it is shown, or the shapes of it.
+
+    Raises:
+        ValueError: If it was made for another network, or for other products, naming it and what
+            differs.
+    """
+    nodes = observation.on_hand.shape[0]
+    shown = (params, observation, jax.random.key(0))
+    _require_requests(what, "network", nodes, policy.apply, shown)
+
+
+def _require_requests(
+    what: str, where: str, nodes: int, act: Callable[..., Array], shown: tuple[Any, ...]
+) -> None:
+    """Raise ``ValueError`` unless what a policy returns is a request for every node."""
+    try:
+        made = jax.eval_shape(act, *shown)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} does not act on the {where}'s {nodes} nodes: {error}") from error
+    if made.shape != (nodes,):
+        raise ValueError(
+            f"{what} requests units for {made.shape} nodes, must be ({nodes},), the {where}'s"
+        )
 
 
 class Agent:
@@ -60,19 +93,13 @@ class Agent:
         shape = functional.observation_shape
         sizes = shape.items() if isinstance(shape, dict) else [("", shape)]
         view = {name: jax.ShapeDtypeStruct(size, np.float32) for name, size in sizes}
-        try:
-            made = jax.eval_shape(
-                request, params, view if isinstance(shape, dict) else view[""], self._key
-            )
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"policy does not act on the environment's {functional.num_actions} nodes: {error}"
-            ) from error
-        if made.shape != (functional.num_actions,):
-            raise ValueError(
-                f"policy requests units for {made.shape} nodes, must be "
-                f"({functional.num_actions},), the environment's"
-            )
+        _require_requests(
+            "policy",
+            "environment",
+            functional.num_actions,
+            request,
+            (params, view if isinstance(shape, dict) else view[""], self._key),
+        )
 
     def __call__(self, observation: Any) -> Any:
         """Return the action for an observation, or actions for a vector environment's.

@@ -87,18 +87,8 @@ def load_policy(
         raise ValueError(
             f"{what}: settings are nested too deep, must be those of a policy"
         ) from error
-    own = getattr(policy, "tree", None)
-    if tree is not None and own is not None:
-        difference = _difference(own, tree)
-        if difference and not transfer:
-            raise ValueError(
-                f"{what} is for another action space: {difference} "
-                "(transfer=True lets it act there all the same)"
-            )
-        try:
-            policy = dataclasses.replace(policy, tree=tree)  # type: ignore[type-var]
-        except ValueError as error:
-            raise ValueError(f"{what} is for another action space: {error}") from error
+    if tree is not None:
+        policy = _on(tree, policy, what, transfer)
     return policy, _parameters(what, found, policy)
 
 
@@ -261,6 +251,27 @@ def _built(
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value
+
+
+def _on(tree: Tree, policy: Any, what: str, transfer: bool) -> Any:
+    """Return a policy, and those inside it, with a network in place of their own."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(policy):
+        own = getattr(policy, field.name)
+        if isinstance(own, Tree):
+            difference = _difference(own, tree)
+            if difference and not transfer:
+                raise ValueError(
+                    f"{what} is for another action space: {difference} "
+                    "(transfer=True lets it act there all the same)"
+                )
+            changes[field.name] = tree
+        elif dataclasses.is_dataclass(own) and not isinstance(own, type):
+            changes[field.name] = _on(tree, own, what, transfer)
+    try:
+        return dataclasses.replace(policy, **changes)
+    except ValueError as error:
+        raise ValueError(f"{what} is for another action space: {error}") from error
 
 
 def _difference(there: Tree, here: Tree) -> str:

@@ -97,6 +97,33 @@ def require_tree(tree: Tree) -> None:
         require(np.isfinite(values) & (values >= 0), name, values, "finite and at least 0")
 
 
+def require_fit(
+    observation: Observation,
+    *,
+    nodes: int,
+    regions: int | None = None,
+    attributes: int | None = None,
+) -> None:
+    """Raise unless what a policy was made for is what it is shown; only shapes are looked at.
+
+    Args:
+        observation: What the policy sees.
+        nodes: That it requests units for.
+        regions: That it knows; None where it does not look at them one by one.
+        attributes: Of a product, that it knows; None where it does not look at them.
+
+    Raises:
+        ValueError: Naming what differs, the number the policy was made for and the one there is.
+    """
+    for name, count, there in (
+        ("nodes", nodes, observation.on_hand.shape[0]),
+        ("regions", regions, observation.forecast.shape[0]),
+        ("attributes", attributes, observation.attributes.shape[0]),
+    ):
+        if count not in (None, there):
+            raise ValueError(f"policy is for {count} {name}, must be for {there}, those it sees")
+
+
 def net_stock(observation: Observation) -> Float[Array, " N"]:
     """Return the units on hand at and in transit to each node, less what its customers wait for."""
     return observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
@@ -112,6 +139,7 @@ def echelon_position(tree: Tree, observation: Observation) -> Float[Array, " N"]
 
     What nodes owe each other inside an echelon cancels out.
     """
+    require_fit(observation, nodes=tree.parent.shape[0])
     local = net_stock(observation)
     return owed_to(observation, tree.descends.astype(local.dtype) @ local)
 

@@ -17,6 +17,7 @@ from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import ReplaySetting, read_setting
 from draingym.oracle.replays.types import Decision
 from draingym.policies import Historical, OrderUpTo, load_policy, tree_of
+from draingym.policies.acting import require_acts
 from draingym.simulator import Policy
 from draingym.world.eventlog import write_log
 from draingym.world.panel import save_panel
@@ -33,7 +34,8 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
             they start out, or a ``.npz`` file written by ``policies.save_policy``.
 
     Raises:
-        ValueError: If there is no such policy, or the file is of none.
+        ValueError: If there is no such policy, the file is of none, or its policy was made for
+            another network.
     """
     if name == "log":
         return setting.stock
@@ -48,6 +50,7 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
         msg = f"policy is {name!r}, must be one of {NAMED} or a .npz file of a policy"
         raise ValueError(msg)
     policy, params = load_policy(path, tree=tree)
+    require_acts(f"policy {path}", policy, params, setting.seen)
     return Decision(policy=policy, params=params)
 
 

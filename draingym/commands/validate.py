@@ -12,10 +12,13 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
+from draingym.common.files import kind_at
 from draingym.demo.config import MOST_REPLICATIONS, MOST_SAMPLES, LoopConfig, load_config
 from draingym.demo.run import POLICIES, Run
 from draingym.demo.validation_stage import BASELINE, spread_of_policies, verdict_figures
 from draingym.policies import load_policy, tree_of
+from draingym.policies.acting import require_acts
+from draingym.policies.task import WindowTask, seen
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import validate
@@ -75,6 +78,14 @@ def validate_folder(
     notes = overlap_notes(run.fitted, ids, (first, stop), config.allow_overlap)
     policies = _policies(run, config)
     setting = run.setting_of([run.checkpoint], test=(first, stop))
+    window = WindowTask(
+        params=setting.params,
+        windows=setting.test,
+        simulator=setting.simulator,
+        horizon=stop - first,
+    )
+    for path in config.policies:
+        require_acts(f"policy {path}", *policies[path.stem], seen(window))
     with Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bar:
@@ -109,7 +120,8 @@ def validate_folder(
 
 
 def _run_config(folder: Path) -> LoopConfig:
-    missing = [name for name in ("config.json", *NEEDED) if not (folder / name).exists()]
+    needed = ("config.json", *NEEDED)
+    missing = [name for name in needed if kind_at(folder / name, "run") is None]
     if missing:
         raise ValueError(
             f"{folder} has no {', '.join(missing)}, must be the folder of a finished run "

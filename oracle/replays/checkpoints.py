@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require
-from draingym.common.atomic import atomic_file
+from draingym.common.atomic import atomic_file, require_writable
 from draingym.common.npz import read_npz, require_array, write_npz
 from draingym.oracle.fulfilment.engine import Engine
 from draingym.oracle.fulfilment.period import PeriodOutcome
@@ -43,9 +43,10 @@ class Checkpoints:
             mark: What tells this replay from others (``fingerprint``).
 
         Raises:
-            ValueError: If the folder holds another replay.
+            ValueError: If the folder holds another replay, or cannot be written.
         """
         self.folder = Path(folder)
+        require_writable(self.folder, "folder")
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = self.folder / "replay.json"
         if not manifest.exists():

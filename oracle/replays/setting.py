@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,7 @@ from draingym.simulator import (
     Economics,
     History,
     Initial,
+    Observation,
     Params,
     Scenario,
     initial_from_panel,
@@ -31,7 +33,7 @@ from draingym.simulator import (
 from draingym.world.eventlog import EventLog, read_log
 from draingym.world.network import Network
 from draingym.world.panel import build_panel, pipeline_at
-from draingym.world.views import ConversionRates, Places, Products, Views
+from draingym.world.views import ATTRIBUTES, ConversionRates, Places, Products, Views
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +94,28 @@ class ReplaySetting:
             seed=seed,
             conditional=conditional,
             complete=complete,
+        )
+
+    @property
+    def seen(self) -> Observation:
+        """The shapes of what a policy sees of a product in a period."""
+
+        def shape(*sizes: int, kind: Any = jnp.float32) -> Any:
+            return jax.ShapeDtypeStruct(sizes, kind)
+
+        there = self.panel.sizes
+        nodes, regions = there["node"], there["region"]
+        return Observation(
+            on_hand=shape(nodes),
+            pipeline=shape(there["ahead"], nodes),
+            waiting=shape(nodes),
+            active=shape(nodes, kind=jnp.bool_),
+            forecast=shape(regions),
+            price=shape(),
+            unit_cost=shape(),
+            attributes=shape(len(ATTRIBUTES)),
+            calendar=shape(there["feature"]),
+            owed=shape(nodes) if self.dynamics.hold_requests else None,
         )
 
     def scenario(self, start: int, horizon: int, seed: int) -> Scenario:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from draingym.policies.task import Task, seen
+from draingym.policies.tree import require_fit
 from draingym.simulator import Observation, PyTree
 
 # softplus of this is 1.
@@ -40,6 +41,15 @@ def features(observation: Observation) -> Float[Array, " F"]:
 def num_features(task: Task) -> int:
     """Return how many entries ``features`` has on a task."""
     return int(jax.eval_shape(features, seen(task)).shape[0])
+
+
+def _require_inputs(who: str, inputs: int, flat: Float[Array, " F"]) -> None:
+    """Raise ``ValueError`` unless ``features`` has as many entries as a network takes."""
+    if inputs != flat.shape[0]:
+        raise ValueError(
+            f"{who} is for {inputs} inputs, must be for {flat.shape[0]}: what it sees of nodes, "
+            "periods of lead time, attributes and calendar"
+        )
 
 
 def _init_layers(key: Array, sizes: Sequence[int]) -> list[dict[str, Array]]:
@@ -92,7 +102,10 @@ class MLPPolicy:
     def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
-        output = _run_layers(params, features(observation))
+        require_fit(observation, nodes=self.nodes)
+        flat = features(observation)
+        _require_inputs("policy", self.inputs, flat)
+        output = _run_layers(params, flat)
         return jnp.sum(observation.forecast) * jax.nn.softplus(output + _ONE)
 
 
@@ -120,6 +133,8 @@ class ValueNetwork:
             observation: Before the period.
             left: Share of the rollout's periods that are left, in [0, 1]; 0 where it never ends.
         """
-        seen_now = jnp.concatenate([features(observation), left[None]])
+        flat = features(observation)
+        _require_inputs("value network", self.inputs, flat)
+        seen_now = jnp.concatenate([flat, left[None]])
         value: Array = _run_layers(params, seen_now)[0]
         return value

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from draingym.common.carry import strong
-from draingym.policies.tree import Tree, catchment_share, echelon_position
+from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
 from draingym.simulator import Observation, PyTree
 
 # A learned target is at most this factor away from its learned cover.
@@ -154,6 +154,8 @@ class NeuralPlacement:
         nnx.replace_by_pure_dict(state, params)
         network = nnx.merge(graph, state)
 
+        nodes, regions = self.tree.distance.shape
+        require_fit(observation, nodes=nodes, regions=regions, attributes=self.num_attributes)
         reach = jnp.exp(network.log_reach[...])
         share = catchment_share(self.tree, observation.active, reach)
         below = self.tree.descends.astype(jnp.float32)
@@ -162,9 +164,9 @@ class NeuralPlacement:
         bought = self.tree.parent < 0
         cover_now = jnp.maximum(position, 0.0) / (demand + 0.1)
         features = self._node_features(observation, demand, cover_now)
-        regions = self._region_features(observation, share, cover_now)
+        places = self._region_features(observation, share, cover_now)
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
-        found = network(features, regions, weight, self.tree)
+        found = network(features, places, weight, self.tree)
         log_cover = network.log_cover[...]
         cover = jnp.exp(jnp.where(bought, log_cover[0], log_cover[1]) + found[:, 0])
         gap = cover * demand - position

@@ -8,7 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from draingym.policies.tree import Tree, catchment_share, echelon_position, order_upwards
+from draingym.policies.tree import (
+    Tree,
+    catchment_share,
+    echelon_position,
+    order_upwards,
+    require_fit,
+)
 from draingym.simulator import Observation
 
 
@@ -108,6 +114,7 @@ class OrderUpTo:
         self, params: OrderUpToParams, observation: Observation, factor: Float[Array, " N"]
     ) -> Float[Array, " N"]:
         """Return the requests with every node's target multiplied by ``factor``."""
+        require_fit(observation, nodes=self.tree.parent.shape[0])
         nearest = catchment_share(self.tree, observation.active, jnp.float32(1e-3))
         local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
         demand = self.tree.descends.astype(local.dtype) @ local

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from draingym.policies.rules.base_stock import positive
-from draingym.policies.tree import descendants, net_stock, order_upwards, owed_to
+from draingym.policies.tree import descendants, net_stock, order_upwards, owed_to, require_fit
 from draingym.simulator import Observation
 
 
@@ -123,6 +123,7 @@ class EchelonBaseStock:
     ) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
+        require_fit(observation, nodes=len(self.parent))
         below: Bool[Array, "N N"] = jnp.asarray(descendants(self.parent))
         stock = jnp.sum(jnp.where(below, net_stock(observation)[None, :], 0.0), axis=1)
         return positive(params - owed_to(observation, stock))
@@ -145,6 +146,11 @@ class EqualFractile:
     sd: tuple[float, ...]  # units over the same, above 0
     initial_level: float = 0.0  # units
 
+    def __post_init__(self) -> None:
+        """Refuse deviations of other stores."""
+        if len(self.sd) != len(self.mean):
+            raise ValueError(f"sd has {len(self.sd)} entries, must have {len(self.mean)}, as mean")
+
     def init(self, key: Array) -> Float[Array, ""]:
         """Return the level to start from."""
         del key
@@ -155,6 +161,7 @@ class EqualFractile:
     ) -> Float[Array, " N"]:
         """Return the units the warehouse orders, and those the stores are allotted."""
         del key
+        require_fit(observation, nodes=len(self.mean) + 1)
         position = net_stock(observation)
         order = positive(params - jnp.sum(position))
         due = observation.pipeline[0, 0] if observation.pipeline.shape[0] > 0 else 0.0

@@ -23,7 +23,7 @@ from draingym.policies.rules.base_stock import (
     raise_to,
     with_safety,
 )
-from draingym.policies.tree import Tree, catchment_share, echelon_position
+from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
 from draingym.simulator import Observation
 
 # A reach this small, 1000 km, is the nearest node alone.
@@ -40,6 +40,7 @@ def forecast_demand(
         observation: What the policy sees.
         reach: 1000 km; how far beyond its nearest node a region's demand is shared out.
     """
+    require_fit(observation, nodes=tree.distance.shape[0], regions=tree.distance.shape[1])
     share = catchment_share(tree, observation.active, jnp.asarray(reach, jnp.float32))
     below: Float[Array, "N N"] = tree.descends.astype(jnp.float32)
     demand: Float[Array, " N"] = below @ (share @ observation.forecast)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from draingym.policies.tree import require_fit
 from draingym.simulator import Observation
 
 
@@ -44,6 +45,12 @@ class TabularOrders:
     ) -> Float[Array, " N"]:
         """Return the units that the store orders."""
         del key
+        require_fit(observation, nodes=1)
+        periods = max(observation.pipeline.shape[0], 1)
+        if params.ndim != periods:
+            raise ValueError(
+                f"table has {params.ndim} axes, must have {periods}, the periods of lead time"
+            )
         due = observation.pipeline[:, 0]
         ready = observation.on_hand[0] + (due[0] if due.shape[0] else 0.0)
         state = [ready, *(due[k] for k in range(1, params.ndim))]

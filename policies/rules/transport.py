@@ -22,7 +22,7 @@ from draingym.common.arrays import require_shape, require_whole
 from draingym.policies.rules.base_stock import positive, raise_to, with_safety
 from draingym.policies.rules.linear import Program
 from draingym.policies.rules.placement import forecast_demand
-from draingym.policies.tree import Tree, net_stock
+from draingym.policies.tree import Tree, net_stock, require_fit
 from draingym.simulator import Observation
 
 FloatArray = NDArray[np.float64]
@@ -211,6 +211,8 @@ class RollingHorizon:
     ) -> Float[Array, " N"]:
         """Return the units each node requests from its parent."""
         del key
+        nodes, regions = self.tree.distance.shape
+        require_fit(observation, nodes=nodes, regions=regions)
         money = jnp.stack(
             [observation.price, observation.unit_cost, params.uplift, params.stock_value]
         )

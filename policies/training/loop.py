@@ -17,6 +17,7 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.common.arrays import short
+from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.config import read_value
 from draingym.common.devices import device_mesh
@@ -170,6 +171,8 @@ def _train(
     folder: Path | None,
     devices: int,
 ) -> list[TrainResult]:
+    if folder is not None:
+        require_writable(folder, "folder")
     judge = task if evaluation is None else evaluation
     most = task.products
     batch = config.batch_products if most is None else min(config.batch_products, most)

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from draingym.policies.rules.base_stock import OrderUpToParams
+from draingym.policies.tree import require_fit
 from draingym.simulator import Observation, Policy, PyTree
 
 BUY_FACTORS = (0.5, 0.8, 1.25, 2.0)  # of the tuned policy's covers
@@ -53,6 +54,7 @@ class Perturbed:
         self, params: PerturbedParams, observation: Observation, key: Array
     ) -> Float[Array, " N"]:
         """Return the policy's requests times the factors."""
+        require_fit(observation, nodes=self.num_nodes)
         return self.policy.apply(params.policy, observation, key) * params.factor
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jax
 import pytest
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from draingym.demo.loop import STAGES, run_loop
 from draingym.demo.run import Run
 from draingym.drain_model import load_checkpoint, save_checkpoint
 from draingym.oracle.replays.setting import ReplaySetting, read_setting
+from draingym.policies import MLPPolicy, save_policy
 from draingym.report import check_stage
 from tests.draingym.damage import CONFIG, DAMAGE, RAW, damage_json, nothing, stages
 
@@ -118,6 +120,16 @@ def test_a_damaged_policy_is_named(
     assert "own.npz" in refused("replay", folder / "log", "--policy", path, "--out", out)
     words = ("--policies", path, "--allow-overlap", "products", "--no-spread")
     assert "own.npz" in refused("validate", folder, *words)
+
+
+def test_a_policy_for_something_else_is_named(folder: Path, refused: Callable[..., str]) -> None:
+    good, bad = folder / "good.npz", folder / "bad.npz"
+    shutil.copy(folder / "neural.npz", good)
+    policy = MLPPolicy(nodes=7, inputs=9, hidden=())
+    save_policy(bad, policy, policy.init(jax.random.key(0)))
+    words = ("--policies", good, bad, "--allow-overlap", "products", "--no-spread")
+    error = refused("validate", folder, *words)
+    assert f"policy {bad} does not act on the network's 3 nodes: policy is for 7 nodes" in error
 
 
 @pytest.mark.parametrize("how", [*DAMAGE, "missing"])

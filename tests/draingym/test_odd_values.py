@@ -15,13 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from draingym.cli import main
+from draingym.commands.train_drain import load_train_config
 from draingym.common.config import read_config
 from draingym.common.files import write_json
 from draingym.common.npz import read_npz, write_npz
 from draingym.demo.config import LoopConfig, load_config
-from draingym.drain_model import load_checkpoint
-from draingym.policies import load_policy
+from draingym.drain_model import PanelStream, load_checkpoint
+from draingym.oracle.replays.checkpoints import Checkpoints
+from draingym.policies import BaseStock, load_parameters, load_policy
 from draingym.report import check_stage
+from draingym.world.eventlog import read_log
+from draingym.world.panel import load_panel
+from draingym.world.ta_feng import load_order_lines, read_wheel
 from tests.draingym.damage import CONFIG, stages
 
 # Where results cannot go: each after the folder of the test.
@@ -76,6 +81,49 @@ def test_a_place_that_cannot_be_written_is_named_first(
     assert str(folder) in error
     assert "must be" in error or "must have" in error
     assert (folder / "file").read_text() == "x"
+
+
+READERS = {
+    "log": read_log,
+    "panel": load_panel,
+    "stream": PanelStream,
+    "model": load_checkpoint,
+    "policy": load_policy,
+    "parameters": lambda path: load_parameters(path, BaseStock()),
+    "config": load_config,
+    "config of a training": load_train_config,
+    "wheel": read_wheel,
+    "order lines": load_order_lines,
+    "state of a training": lambda path: read_npz(path, "state"),
+    "folder of a replay": lambda path: Checkpoints(path, "mark"),
+}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "y/" * 3000 + "y"], ids=["name", "path"])
+@pytest.mark.parametrize("read", READERS.values(), ids=READERS)
+def test_a_path_that_is_too_long_is_named(
+    tmp_path: Path, read: Callable[[Path], object], name: str
+) -> None:
+    path = tmp_path / name
+    with pytest.raises(ValueError, match=f"{path}.*must (be|have)"):
+        read(path)
+
+
+@pytest.mark.parametrize("command", ["replay", "evaluate-drain", "validate", "train-drain"])
+def test_a_path_that_is_too_long_is_named_by_commands(
+    folder: Path, refused: Callable[..., str], command: str
+) -> None:
+    long = folder / ("x" * 300)
+    (folder / "train.json").write_text(json.dumps({"panel": str(long)}))
+    words = {
+        "replay": (long, "--out", folder / "new"),
+        "evaluate-drain": (folder / "drain_model.npz", "--panel", long),
+        "validate": (long, "--out", folder / "new"),
+        "train-drain": (folder / "train.json", "--out", folder / "new"),
+    }
+    error = refused(command, *words[command])
+    assert f"{long}" in error
+    assert "cannot be read (File name too long), must be a path" in error
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**63, 2**64, 10**40])

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,9 +14,21 @@ from draingym.commands.replay import choose
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.oracle.replays.recorder import to_event_log
+from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import read_setting
-from draingym.policies import Historical, NeuralPlacement, OrderUpTo, tree_of
+from draingym.oracle.replays.types import Decision
+from draingym.policies import (
+    BaseStock,
+    EchelonBaseStock,
+    Historical,
+    MLPPolicy,
+    NeuralPlacement,
+    OrderUpTo,
+    TabularOrders,
+    tree_of,
+)
 from draingym.policies.store import save_policy
+from draingym.simulator import Dynamics
 from draingym.world.eventlog import read_log, write_log
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.panel import load_panel
@@ -56,6 +69,56 @@ def test_a_replay_leaves_a_log_a_panel_and_values(network_and_log, policy, tmp_p
     assert values["value"] == pytest.approx(sum(values["period_values"]))
     assert values["units"] == int(panel["outbound"].sum()) > 0
     assert values["ship_cost"] == pytest.approx(float(panel["ship_cost"].sum()))
+
+
+class Spy:
+    """A policy that notes the shapes of what it is shown."""
+
+    def init(self, key):
+        return jnp.zeros(())
+
+    def apply(self, params, observation, key):
+        self.seen = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), observation)
+        return jnp.zeros_like(observation.on_hand)
+
+
+@pytest.mark.parametrize("hold_requests", [False, True])
+def test_the_setting_knows_what_a_policy_will_see(network_and_log, hold_requests):
+    dynamics = Dynamics(hold_requests=hold_requests)
+    setting = replace(read_setting(network_and_log[1]), dynamics=dynamics)
+    spy = Spy()
+    replay(setting, Decision(policy=spy, params=jnp.zeros(())), start=1, periods=1, record=False)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), setting.seen) == spy.seen
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda tree: MLPPolicy(nodes=4, inputs=10), "is for 10 inputs, must be for "),
+        (lambda tree: MLPPolicy(nodes=2, inputs=10), "is for 2 nodes, must be for 4, those it"),
+        (lambda tree: EchelonBaseStock(parent=(-1, 0)), "is for 2 nodes, must be for 4, those it"),
+        (lambda tree: BaseStock(parent=(-1, 0)), "parent is (-1, 0), must have 4 entries"),
+        (lambda tree: TabularOrders(table=np.ones(3, int)), "is for 1 nodes, must be for 4, those"),
+        (
+            lambda tree: NeuralPlacement(tree=tree, num_attributes=2),
+            "is for 2 attributes, must be for 3, those it sees",
+        ),
+    ],
+    ids=["inputs", "nodes", "echelon", "installation", "table", "attributes"],
+)
+def test_a_policy_for_something_else_ends_with_a_message(
+    network_and_log, made, message, tmp_path, monkeypatch, capsys
+):
+    network, log = network_and_log
+    policy, path, out = made(tree_of(network)), tmp_path / "own.npz", tmp_path / "out"
+    save_policy(path, policy, policy.init(jax.random.key(0)))
+    with pytest.raises(SystemExit, match="2"):
+        call(monkeypatch, log, "--policy", path, "--out", out)
+    error = capsys.readouterr().err
+    assert error.startswith(f"draingym: policy {path} does not act on the network's 4 nodes: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
 
 
 def test_a_policy_is_known_by_its_name_or_its_file(network_and_log, tmp_path):

@@ -137,6 +137,8 @@ def test_an_interrupted_run_goes_on_bit_for_bit(tmp_path, task, several):
     (tmp_path / STATE).write_bytes(b"half a file")
     with pytest.raises(ValueError, match=r"must be a whole \.npz file"):
         run(folder=tmp_path)
+    with pytest.raises(ValueError, match=r"x+ cannot be written \(File name too long\)"):
+        run(folder=tmp_path / ("x" * 300))
 
 
 def test_a_state_of_other_data_is_refused(tmp_path, task):

@@ -13,6 +13,7 @@ from draingym import simulator
 from draingym.policies import (
     Agent,
     BaseStock,
+    GaussianPolicy,
     NeuralPlacement,
     OrderUpTo,
     TransportPlacement,
@@ -83,6 +84,22 @@ def test_a_policy_inside_a_policy_survives_a_file(tmp_path):
     save_policy(tmp_path / "policy.npz", policy, policy.init(KEY))
     loaded, _ = load_policy(tmp_path / "policy.npz")
     assert isinstance(loaded.base, OrderUpTo)
+
+
+def test_a_policy_inside_a_policy_is_for_a_network_too(tmp_path):
+    path, tree = tmp_path / "policy.npz", small_tree()
+    small = without_last_node(tree)
+    for policy in (
+        GaussianPolicy(base=OrderUpTo(tree=tree)),
+        PriceResponsive(base=OrderUpTo(tree=tree), tree=tree),
+    ):
+        save_policy(path, policy, policy.init(KEY))
+        assert load_policy(path, tree=tree)[0] == policy
+        with pytest.raises(ValueError, match="another action space: it has 4 nodes, must have 3"):
+            load_policy(path, tree=small)
+        moved, params = load_policy(path, tree=small, transfer=True)
+        assert moved.base.tree == small
+        assert moved.apply(params, observation([2, 4, 3]), KEY).shape == (3,)
 
 
 def test_a_file_for_another_action_space_is_refused(tmp_path):

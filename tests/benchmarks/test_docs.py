@@ -33,12 +33,21 @@ def test_figures_are_those_of_the_files(page):
     assert fill(text) == text
 
 
+def links(page):
+    """What a page links to in the repository."""
+    found = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    return [target for target in found if "://" not in target]
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda path: path.name)
 def test_links_lead_somewhere(page):
-    text = page.read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)", text):
-        if "://" not in target:
-            assert (page.parent / target).exists(), target
+    lost = [target for target in links(page) if not (page.parent / target).exists()]
+    assert lost == []
+
+
+def test_pages_and_their_links_are_found():
+    assert {"README.md", "gym.md"} <= {page.name for page in pages()}
+    assert len(links(ROOT / "README.md")) > 5
 
 
 def test_claims_are_shown_with_their_verdict(results):

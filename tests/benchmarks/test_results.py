@@ -1,5 +1,6 @@
 import json
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -20,6 +21,18 @@ BENCHMARKS = {p.stem for p in RESULTS.parent.glob("*.py") if not p.stem.startswi
 CLAIM = {"bar", "what", "value", "unit", "needs", "passes"}
 
 
+COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+
+
+def keeps(needs, value):
+    """Whether a value keeps to a bar such as ``< 3`` or ``in [1, 2]``."""
+    relation, _, bound = needs.partition(" ")
+    if relation == "in":
+        low, high = json.loads(bound)
+        return low <= value <= high
+    return COMPARE[relation](value, float(bound))
+
+
 def check(path):
     """Raise unless a result is well-formed."""
     result = json.loads(path.read_text())
@@ -33,11 +46,7 @@ def check(path):
             assert claim["passes"] is not True
         else:
             made = Claim(**claim)
-            relation, _, bound = made.needs.partition(" ")
-            if relation == ">=":
-                assert made.passes == (made.value >= float(bound))
-            if relation == "<=":
-                assert made.passes == (made.value <= float(bound))
+            assert made.passes == (keeps(made.needs, made.value) if made.needs else None)
     assert all(isinstance(row, dict) and row for row in result["rows"])
     assert all(isinstance(seed, int) for seed in result["seeds"])
     assert {"python", "numpy"} <= result["versions"].keys()
@@ -48,6 +57,7 @@ def check(path):
 
 def test_every_result_is_well_formed_and_has_its_benchmark_and_figure():
     results = sorted(RESULTS.glob("*.json"))
+    assert results
     for path in results:
         check(path)
         assert path.stem in BENCHMARKS

@@ -42,5 +42,7 @@ def test_examples_run(block):
 
 
 def test_pictures_are_small():
-    for name in re.findall(r"\((images/[^)]+)\)", TEXT):
+    names = re.findall(r"\((images/[^)]+)\)", TEXT)
+    assert names
+    for name in names:
         assert 0 < (PAGE.parent / name).stat().st_size < 150_000

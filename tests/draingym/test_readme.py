@@ -29,5 +29,7 @@ def test_both_ways_in_run_and_take_twenty_lines():
 
 
 def test_pictures_exist():
-    for picture in re.findall(r"!\[[^]]*]\(([^)]+)\)", README.read_text()):
+    pictures = re.findall(r"!\[[^]]*]\(([^)]+)\)", README.read_text())
+    assert pictures
+    for picture in pictures:
         assert (README.parent / picture).is_file(), picture

@@ -85,6 +85,7 @@ def test_ids_are_unique_and_references_resolve(written: Path) -> None:
     assert len(page.ids) == len(set(page.ids))
     targets = {link.removeprefix("#") for link in page.links}
     targets |= set(re.findall(r"url\(#([^)]*)\)", text))
+    assert targets
     assert targets <= set(page.ids)
 
 

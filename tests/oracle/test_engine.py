@@ -50,6 +50,7 @@ def test_they_agree_over_the_periods_of_a_world(true_systems, small_world, histo
     views = small_world.views
     engine = engine_of(true_systems, views, seed=5)
     moves = history.trajectory.transitions
+    assert len(history.outcomes) == small_world.num_periods
     for t, fast in enumerate(history.outcomes):
         available = np.asarray(moves.available)[:, t].astype(np.int64)
         assert_same(fast, engine.run_period(t, available))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from draingym.oracle.rules.ship_cost import COST_QUANTUM
@@ -199,8 +199,7 @@ def test_the_compiled_loop_agrees_with_the_slow_reference_event_for_event(seed):
 def test_views_that_cannot_convert_change_nothing(seed):
     systems, views, stock = random_case(np.random.default_rng(seed))
     keep = views.latent <= systems.cumulative[views.product, 0, 2]
-    if not keep.any():
-        return
+    assume(keep.any())
     whole, part = drain(systems, views, stock), drain(systems, views.select(keep), stock)
     assert np.array_equal(whole.outbound, part.outbound)
     assert np.array_equal(whole.ship_cost, part.ship_cost)

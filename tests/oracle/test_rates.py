@@ -76,6 +76,7 @@ def test_blocks_cover_every_period_and_what_is_left_over_goes_with_the_last(log)
 def test_strong_smoothing_leaves_the_products_rates(log):
     smoothing = SmoothingConfig(period_views=1e12, period_orders=1e12)
     found = estimate_period_rates(log, 3, smoothing)
+    assert len(found.blocks) == 4
     for rates in found.blocks:
         np.testing.assert_allclose(rates.pmf, estimate_rates(log, smoothing).pmf, atol=1e-6)
 
@@ -92,7 +93,9 @@ def test_thin_cells_give_isotonic_rates(seed):
         ]
     )
     counts[0, 0, 0] += [1, 0, 0, 1]  # at least an order, and a view without one
-    for rates in period_rates_from_counts(counts):  # whose constructor checks sums and order
+    found = list(period_rates_from_counts(counts))
+    assert len(found) == 4
+    for rates in found:  # whose constructor checks sums and order
         cumulative = rates.cumulative[:, :, :3]
         assert (cumulative[:, :-1] >= cumulative[:, 1:] - 1e-12).all()
 

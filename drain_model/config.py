@@ -65,6 +65,8 @@ class DrainConfig:
     # nothing but embeddings (not from the paper).
     lane_heads: int = 1
     lane_steps: int = 1  # parts of a period's orders that are dealt with in turn
+    # Where data say which node shipped to which region, lanes learn from it (not from the paper).
+    lane_labels: bool = True
     usual_decay: float = 0.9  # per period, of the mean demand that stock is judged by
     pair_width: int = 128  # hidden width of the node-region pair network (not from the paper)
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)

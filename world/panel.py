@@ -1,7 +1,8 @@
 """The panel: the event log aggregated to periods, dense and labelled.
 
 Dimensions: ``product``, ``period``, ``node``, ``region``, ``feature`` (of the calendar), ``lead``
-(periods between order and arrival) and ``ahead`` (periods until arrival, from 0).
+(periods between order and arrival), ``ahead`` (periods until arrival, from 0) and ``lane`` (those
+of a product that shipped units in a period).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Datase
           the period), ``ship_cost`` (currency), ``active`` (bool);
         - [product, period, region]: ``glance_views``, ``orders`` (order lines) and
           ``ordered_units`` (units, filled or not), int64;
+        - [product, period, lane]: ``lane_node``, ``lane_region`` (indices) and ``lane_units``,
+          int64: the units that a node shipped to a region, where it shipped any; 0 after the last;
         - [product, period, node, lead]: ``shipped``, units sent to the node in the period that
           arrive ``lead`` periods on; [product, ahead, node]: ``initial_pipeline``, units on their
           way when the log began that arrive in period ``ahead``; both and ``in_transit`` only
@@ -72,6 +75,8 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
     flows = sums.boxes()
     data["outbound"] = (FLOW, flows["outbound"].astype(np.int64))
     data["ship_cost"] = (FLOW, flows["ship_cost"])
+    for name, lanes in sums.lanes().items():
+        data[f"lane_{name}"] = (("product", "period", "lane"), lanes)
     for name, values in sums.inventory().items():
         data[name] = (FLOW, values.astype(np.int64))
     data["active"] = (FLOW, np.broadcast_to(active, data["outbound"][1].shape).copy())

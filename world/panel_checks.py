@@ -93,6 +93,14 @@ _SHIPMENTS: dict[str, Variable] = {
     "shipped": ((*FLOW, "lead"), "i", _units, f"in [0, {MAX_UNITS}]"),
     "initial_pipeline": (("product", "ahead", "node"), "i", _units, f"in [0, {MAX_UNITS}]"),
 }
+# Panels of earlier versions lack these: all of them, or none.
+_LANE = ("product", "period", "lane")
+_LANES: dict[str, Variable] = {
+    **{
+        f"lane_{name}": (_LANE, "i", _units, f"in [0, {MAX_UNITS}]")
+        for name in ("node", "region", "units")
+    },
+}
 _KINDS = {"i": "int64", "f": "float64", "b": "bool", "M": "datetime64"}
 
 
@@ -106,7 +114,7 @@ def check_panel(panel: xr.Dataset) -> None:
         ValueError: Naming the variable, its first bad entry, the value and the bound.
     """
     check_structure(panel)
-    variables = _VARIABLES | (_SHIPMENTS if "shipped" in panel else {})
+    variables = _expected(panel)
     for name, (_, _, ok, bound) in variables.items():
         values = panel[name].to_numpy()
         with np.errstate(all="ignore"):  # what is not a number is no error but a bad value
@@ -115,16 +123,22 @@ def check_panel(panel: xr.Dataset) -> None:
     check_conservation(panel)
 
 
+def _expected(panel: xr.Dataset) -> dict[str, Variable]:
+    """Return the variables that a panel must have: of a group that it has one of, all."""
+    variables = dict(_VARIABLES)
+    for group in (_SHIPMENTS, _LANES):
+        if any(name in panel for name in group):
+            variables |= group
+    return variables
+
+
 def check_structure(panel: xr.Dataset) -> None:
     """Check variables, dimensions and types, which needs no variable's values.
 
     Raises:
         ValueError: Naming the variable, what it has, and what it must have.
     """
-    variables = dict(_VARIABLES)
-    if any(name in panel for name in _SHIPMENTS):
-        variables |= _SHIPMENTS
-    for name, (dims, kind, _, _) in variables.items():
+    for name, (dims, kind, _, _) in _expected(panel).items():
         if name not in panel.data_vars:
             raise ValueError(f"panel.{name} is missing, must have the dimensions {dims}")
         if panel[name].dims != dims:
@@ -164,8 +178,8 @@ def check_conservation(panel: xr.Dataset) -> None:
         transferred = what was shipped to the node's children
         in_transit  = in_transit of the period before + shipped - stowed
 
-    Nothing is negative, no node ships or holds units before it exists, and only what was
-    shipped costs anything.
+    What a node shipped is what it shipped to all regions. Nothing is negative, no node ships or
+    holds units before it exists, and only what was shipped costs anything.
 
     Args:
         panel: Made by ``build_panel``.
@@ -197,6 +211,8 @@ def check_conservation(panel: xr.Dataset) -> None:
         _same(panel, name, values, np.maximum(values, 0), "at least 0", where="region")
     views, orders = panel["glance_views"].to_numpy(), panel["orders"].to_numpy()
     _same(panel, "orders", orders, np.minimum(orders, views), "at most views", where="region")
+    if "lane_units" in panel:
+        _check_lanes(panel, outbound)
     if "shipped" not in panel:
         return
     shipped, pipeline = panel["shipped"].to_numpy(), panel["initial_pipeline"].to_numpy()
@@ -219,6 +235,21 @@ def check_conservation(panel: xr.Dataset) -> None:
     on_the_way = pipeline.sum(axis=1)[:, None] + (sent - stowed).cumsum(axis=1)
     rule = "in_transit of the period before + shipped - stowed"
     _same(panel, "in_transit", flow["in_transit"], on_the_way, rule)
+
+
+def _check_lanes(panel: xr.Dataset, outbound: NDArray[Any]) -> None:
+    """Check that lanes lead from nodes to regions that there are, and sum to what was shipped."""
+    lane = {name: panel[f"lane_{name}"].to_numpy() for name in ("node", "region", "units")}
+    for name in ("node", "region"):
+        values, size = lane[name], panel.sizes[name]
+        require(
+            (values >= 0) & (values < size), f"panel.lane_{name}", values, f"in [0, {size - 1}]"
+        )
+    totals = np.zeros_like(outbound)
+    products, periods = np.ogrid[: outbound.shape[0], : outbound.shape[1]]
+    at = (products[..., None], periods[..., None], lane["node"])
+    np.add.at(totals, at, lane["units"])
+    _same(panel, "outbound", outbound, totals, "the units of its lanes")
 
 
 _FLOWS = ("outbound", "stowed", "transferred", "on_hand", "available", "in_transit")

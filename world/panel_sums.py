@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import FloatArray, IntArray
 from draingym.world.eventlog import EventLog
+from draingym.world.lanes import lane_slots
 
 FLOW = ("product", "period", "node")
 DEMAND = ("product", "period", "region")
@@ -58,10 +59,24 @@ class LogSums:
         """Return units and cost by product, period of shipment and node."""
         lines = self.table["order_lines"].select("order_line", "product")
         boxes = self.table["boxes"].join(lines, "order_line")
-        period = ((boxes.shipped_at - self.start) / self.days).floor().cast("int64")
-        grouped = boxes.mutate(period=period).group_by(list(FLOW))
+        grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(list(FLOW))
         sums = grouped.agg(outbound=boxes.units.sum(), ship_cost=boxes.cost_share.sum())
         return self.dense(sums, FLOW)
+
+    def lanes(self) -> dict[str, IntArray]:
+        """Return ``node``, ``region`` and ``units`` of lanes by product and period of shipment."""
+        views = self.table["glance_views"].select("view", "region")
+        lines = self.table["order_lines"].select("order_line", "view", "product")
+        boxes = self.table["boxes"].join(lines, "order_line").join(views, "view")
+        keys = [*FLOW, "region"]
+        grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(keys)
+        found = self.connection.to_pyarrow(grouped.agg(units=boxes.units.sum()))
+        columns = {name: np.asarray(found[name], np.int64) for name in (*keys, "units")}
+        return lane_slots(**columns, shape=(self.size["product"], self.size["period"]))
+
+    def _period(self, time: Any) -> Any:
+        """Return the period of a time in days."""
+        return ((time - self.start) / self.days).floor().cast("int64")
 
     def inventory(self) -> dict[str, NDArray[Any]]:
         """Return the stock columns by product, period and node."""

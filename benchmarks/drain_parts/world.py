@@ -36,20 +36,31 @@ from draingym.oracle import (
 )
 from draingym.simulator.types import Initial, Scenario
 from draingym.world.eventlog import EventLog
+from draingym.world.lanes import join_periods
 from draingym.world.lines import OrderLines
+from draingym.world.network import Network
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.panel import build_panel
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 from draingym.world.views import ConversionRates, Views
 
-Preset = Literal["tiny", "small", "paper"]
+Preset = Literal["tiny", "small", "paper", "busy", "busier"]
 Customers = Literal["resampled", "conditional", "independent"]
 
 SIZES = {
     "tiny": WorldConfig(period_days=2, num_products=12, num_nodes=4, num_regions=12),
     "small": WorldConfig(period_days=2, num_products=150, num_nodes=6, num_regions=30),
     "paper": WorldConfig(period_days=2, num_products=1000, num_nodes=20, num_regions=99),
+    # Weeks of synthetic orders. More views convert, so that a year of them fits in memory.
+    "busy": WorldConfig(
+        period_days=7, num_products=125, num_nodes=20, num_regions=99, conversion_mean=0.5
+    ),
+    "busier": WorldConfig(
+        period_days=7, num_products=125, num_nodes=20, num_regions=99, conversion_mean=0.5
+    ),
 }
+REAL = ("small", "paper")  # of real orders where they can be had
+WEEKLY_UNITS = {"busy": 10.0, "busier": 30.0}  # a node and product, about
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,19 +96,29 @@ class DrainWorld:
 
 def order_lines(preset: Preset, seed: int) -> tuple[str, OrderLines]:
     """Return real orders, or synthetic ones where those are out of reach or not wanted."""
-    products = SIZES[preset].num_products
+    size = SIZES[preset]
+    products = size.num_products
     config = SyntheticConfig(
         num_products=products + 2 + products // 5,
         num_customers=60 * products,
         num_days=48 if preset == "tiny" else 120,
         lines_per_day=14.0 * products,
     )
+    if preset in WEEKLY_UNITS:
+        daily = WEEKLY_UNITS[preset] * size.num_nodes / 7.0
+        config = replace(
+            config,
+            num_products=products,
+            num_customers=600 * products,
+            num_days=364,
+            lines_per_day=daily * products / (1.0 + config.extra_units),
+        )
     return _orders.order_lines(
-        lambda: synthetic_order_lines(config, seed=seed), real=preset != "tiny"
+        lambda: synthetic_order_lines(config, seed=seed), real=preset in REAL
     )
 
 
-def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
+def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) -> DrainWorld:
     """Build a world, run history in its hidden truth, and derive the oracle from the log.
 
     Two thirds of the periods come before the split. Products' attributes, forecasts and the
@@ -107,8 +128,12 @@ def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
 
     Args:
         preset: ``small``, 150 products, 6 nodes, 30 regions and ``paper``, 1000 products, 20 nodes,
-            99 regions, both of real orders; ``tiny``, synthetic, for tests.
+            99 regions, both of real orders in periods of two days; ``busy`` and ``busier``, 125
+            products, 20 nodes, 99 regions and 52 weeks of synthetic orders, about 10 and 30 units a
+            node, product and week; ``tiny``, synthetic, for tests.
         seed: Of everything.
+        opening: Whether the node that is chosen last opens at the split: nothing is known of it
+            before.
 
     Raises:
         ValueError: If the preset is unknown.
@@ -120,9 +145,11 @@ def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
     config = LoopConfig(seed=seed, world=replace(SIZES[preset], seed=seed))
     world = build_world(lines, config.world)
     clock(f"world: {preset}, {source}, {world.num_periods} periods, {world.views.num_views} views")
+    split = round(world.num_periods * config.train_share)
+    if opening:
+        world = replace(world, network=_opening_last(world.network, split))
     log = to_event_log(world, run_history(world, config))
     clock("history and its log")
-    split = round(world.num_periods * config.train_share)
     systems = true_systems(world, config)
     data = DrainData.from_panel(build_panel(log, known_periods=split))
     history = Panel(
@@ -152,6 +179,20 @@ def make_drain_world(preset: Preset, seed: int = 0) -> DrainWorld:
         history=history,
         oracle=oracle,
     )
+
+
+def _opening_last(network: Network, period: int) -> Network:
+    """Return the network with a last node that opens in a period."""
+    opens = np.array(network.active_from)
+    opens[-1] = period
+    return replace(network, active_from=opens)
+
+
+def new_products(world: DrainWorld, share: float = 0.2) -> NDArray[np.int64]:
+    """Return the products that no model is fitted to, in order: drawn at random."""
+    products = world.history.data.num_products
+    order = np.random.default_rng([world.seed, 5]).permutation(products)
+    return np.sort(order[: round(share * products)])
 
 
 def known_rates(log: EventLog, split: int) -> ConversionRates:
@@ -194,7 +235,7 @@ def replay_policies(
     clock(f"customers, {customers}")
     panels: dict[str, Panel] = {}
     for name, plan in plans.items():
-        parts = []
+        parts, lanes = [], []
         initial = scenario.initial
         for block, params in enumerate(plan.blocks):
             cut = slice(block * plan.block_periods, (block + 1) * plan.block_periods)
@@ -209,23 +250,24 @@ def replay_policies(
                 dynamics=oracle.dynamics,
                 key=jax.random.fold_in(jax.random.key(seed), block),
                 seed=seed,
+                record=True,
             )
             final = ran.trajectory.final
             initial = Initial(
                 on_hand=final.on_hand, pipeline=final.pipeline, history=initial.history
             )
             parts.append(ran.trajectory.transitions)
+            lanes.append(ran.lanes())
 
         def joined(field: str, parts: list[Any] = parts) -> NDArray[np.float32]:
             columns = [np.asarray(getattr(part, field), np.float32) for part in parts]
             return np.concatenate(columns, axis=1)
 
-        data = replace(
-            history.data,
-            outbound=joined("outbound"),
-            ship_cost=joined("ship_cost"),
-            available=joined("available"),
-            sales=None,
+        data = history.data.under(
+            joined("outbound"),
+            joined("ship_cost"),
+            joined("available"),
+            lanes=join_periods(lanes),
         )
         panels[name] = Panel(
             name=name,

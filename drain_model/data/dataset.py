@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
-from draingym.common.arrays import BoolArray, require, require_shape
+from draingym.common.arrays import BoolArray, Int32Array, require, require_shape
 from draingym.world.views import attribute_matrix
 
 Float32Array = NDArray[np.float32]
 
 _CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
+_OPTIONAL = ("sales", "lane", "lane_units")  # those that data may lack
+_LANE = ("product", "period", "lane")
 
 
 @jax.tree_util.register_dataclass
@@ -44,6 +46,9 @@ class Inputs:
     calendar: Float[Array, "*batch T E"]
     attributes: Float[Array, "*batch T F"]
     sales: Float[Array, "*batch T Z"] | None = None  # units ordered; leaky, see ``DrainConfig``
+    # Lanes that shipped units, as ``n Z + z``, and how many; 0 units after the last. A label.
+    lane: Int[Array, "*batch T S"] | None = None
+    lane_units: Float[Array, "*batch T S"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,6 +69,10 @@ class DrainData:
     attributes: Float32Array  # [P, F], columns ``draingym.world.views.ATTRIBUTES``
     geography: Geography
     sales: Float32Array | None = None  # [P, T, Z] units ordered, filled or not
+    # What shipped from where to where, which training alone sees: lanes ``n Z + z`` that shipped
+    # units, and how many; 0 units after a product and period's last. Both, or neither.
+    lane: Int32Array | None = None  # [P, T, S]
+    lane_units: Float32Array | None = None  # [P, T, S]
     product_id: tuple[str, ...] = ()  # P names for messages, or none
 
     def __post_init__(self) -> None:
@@ -109,10 +118,33 @@ class DrainData:
         )
         serves = np.broadcast_to(self.active, self.outbound.shape)
         require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
+        self._check_lanes()
         if self.product_id and len(self.product_id) != products:
             raise ValueError(
                 f"data.product_id has {len(self.product_id)} names, must be {products}"
             )
+
+    def _check_lanes(self) -> None:
+        """Check that lanes are there, and that their units are what nodes shipped."""
+        if self.lane is None and self.lane_units is None:
+            return
+        if self.lane is None or self.lane_units is None:
+            missing, there = ("lane", "lane_units")[:: 1 if self.lane is None else -1]
+            raise ValueError(f"data.{missing} is None, must be given with {there}")
+        products, periods, nodes = self.outbound.shape
+        regions = self.glance_views.shape[-1]
+        require_shape("data.lane", self.lane, (products, periods, self.lane.shape[-1]))
+        require_shape("data.lane_units", self.lane_units, self.lane.shape)
+        last = nodes * regions - 1
+        require((self.lane >= 0) & (self.lane <= last), "data.lane", self.lane, f"in [0, {last}]")
+        valid = np.isfinite(self.lane_units) & (self.lane_units >= 0)
+        require(valid, "data.lane_units", self.lane_units, "finite and >= 0")
+        row = np.arange(products * periods).reshape(products, periods, 1)
+        cell = (row * nodes + self.lane // regions).ravel()
+        size = products * periods * nodes
+        shipped = np.bincount(cell, weights=self.lane_units.ravel(), minlength=size)
+        same = shipped.reshape(self.outbound.shape) == self.outbound
+        require(same, "data.outbound", self.outbound, "the units of the node's lanes")
 
     @property
     def num_products(self) -> int:
@@ -158,7 +190,14 @@ class DrainData:
             columns = [values(f"{space}_{axis}", space) for axis in ("latitude", "longitude")]
             return np.stack(columns, axis=1).astype(np.float32)
 
+        lanes: dict[str, Any] = {}
+        if "lane_units" in panel:
+            regions = values("distance_km", "node", "region").shape[1]
+            node, region = (values(f"lane_{x}", *_LANE) for x in ("node", "region"))
+            lanes["lane"] = (node * regions + region).astype(np.int32)
+            lanes["lane_units"] = values("lane_units", *_LANE).astype(np.float32)
         return cls(
+            **lanes,
             outbound=cube("outbound", "node"),
             ship_cost=cube("ship_cost", "node"),
             available=cube("available", "node"),
@@ -180,7 +219,7 @@ class DrainData:
     @property
     def cubes(self) -> tuple[str, ...]:
         """The fields with axes products and periods that this data has."""
-        return _CUBES if self.sales is None else (*_CUBES, "sales")
+        return (*_CUBES, *(name for name in _OPTIONAL if getattr(self, name) is not None))
 
     def periods(self, start: int, stop: int) -> DrainData:
         """Return periods ``start`` to ``stop - 1``.
@@ -221,10 +260,12 @@ class DrainData:
             All products, panel by panel.
 
         Raises:
-            ValueError: If periods, nodes or regions differ, or only some panels have sales.
+            ValueError: If periods, nodes or regions differ, or only some have sales or lanes.
         """
         if not parts:
             raise ValueError("parts is empty, must hold at least 1 panel")
+        most = max(0 if part.lane is None else part.lane.shape[-1] for part in parts)
+        parts = [part._with_slots(most) for part in parts]
         first = parts[0]
         for i, part in enumerate(parts):
             same = (
@@ -251,6 +292,55 @@ class DrainData:
         }
         names = tuple(name for part in parts for name in part.product_id)
         return replace(first, product_id=names, **joined)
+
+    def _with_slots(self, number: int) -> DrainData:
+        """Return the data with room for more lanes, without units."""
+        if self.lane is None or self.lane_units is None or self.lane.shape[-1] == number:
+            return self
+        more = ((0, 0), (0, 0), (0, number - self.lane.shape[-1]))
+        return replace(self, lane=np.pad(self.lane, more), lane_units=np.pad(self.lane_units, more))
+
+    def under(
+        self,
+        outbound: NDArray[Any],
+        ship_cost: NDArray[Any],
+        available: NDArray[Any],
+        lanes: Mapping[str, NDArray[Any]] | None = None,
+        start: int = 0,
+    ) -> DrainData:
+        """Return the data as another policy would have made them, from a period on.
+
+        Customers' views, calendar and attributes stay; sales, which followed from the stock, go.
+
+        Args:
+            outbound: [P, T', N] units.
+            ship_cost: [P, T', N] currency.
+            available: [P, T', N] units.
+            lanes: ``node``, ``region`` and ``units``, [P, T', S], as ``world.lanes.lane_slots``
+                makes them; without them no period keeps its lanes.
+            start: First period of the arguments; periods after their last one are dropped.
+        """
+        stop = start + outbound.shape[1]
+        data = replace(self.periods(0, stop), sales=None)
+        changed: dict[str, Any] = {}
+        if lanes is not None and data.lane is not None and data.lane_units is not None:
+            regions = data.glance_views.shape[-1]
+            new = {"lane": lanes["node"] * regions + lanes["region"], "lane_units": lanes["units"]}
+            slots = max(data.lane.shape[-1], lanes["units"].shape[-1])
+            for name, values in new.items():
+                old = getattr(data, name)[:, :start]
+                changed[name] = np.zeros((*data.outbound.shape[:2], slots), old.dtype)
+                changed[name][:, :start, : old.shape[-1]] = old
+                changed[name][:, start:, : values.shape[-1]] = values
+        else:
+            changed = {"lane": None, "lane_units": None}
+        for name, values in (
+            *(("outbound", outbound), ("ship_cost", ship_cost)),
+            ("available", available),
+        ):
+            changed[name] = np.array(getattr(data, name))
+            changed[name][:, start:] = values
+        return replace(data, **changed)
 
     def name_of(self, product: int) -> str:
         """Return what messages call a product: its id, or its index where it has none."""

@@ -121,6 +121,7 @@ def _batches(
     inputs = data.periods(0, stop).arrays()
     if not checkpoint.config.sales:  # not read: data with and without them share a program
         inputs = replace(inputs, sales=None)
+    inputs = replace(inputs, lane=None, lane_units=None)  # labels
     batch = min(batch_products, data.num_products)
     for start in range(0, data.num_products, batch):
         index = np.minimum(np.arange(start, start + batch), data.num_products - 1)

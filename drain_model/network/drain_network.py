@@ -208,9 +208,9 @@ class DrainNetwork(nnx.Module):
             tokens, exogenous.keys_outbound, exogenous.values_outbound, static.bias_outbound
         )
         routed, mean = jnp.zeros((*available.shape, 0)), jnp.zeros_like(available)
-        served = mean
+        served, flow = mean, None
         if self.lanes is not None:
-            routed, mean, served = self.lanes(
+            routed, mean, served, flow = self.lanes(
                 tokens,
                 exogenous.lane_query,
                 exogenous.lane_range,
@@ -223,7 +223,7 @@ class DrainNetwork(nnx.Module):
                 static.haul,
                 static.reach,
             )
-        return Nodes(tokens=tokens, routed=routed, mean=mean, served=served)
+        return Nodes(tokens=tokens, routed=routed, mean=mean, served=served, flow=flow)
 
     def joint(
         self, exogenous: Exogenous, nodes: Nodes, available: Float[Array, "*b N"]
@@ -283,9 +283,9 @@ class DrainNetwork(nnx.Module):
         stats = static.statistics
         return cost_knots(raw, stats.log_cost_mean, stats.log_cost_scale)
 
-    def __call__(
+    def window(
         self, static: Static, inputs: Inputs
-    ) -> tuple[Independent | Copula | Coherent, Float[Array, "*b T N 9"]]:
+    ) -> tuple[Independent | Copula | Coherent, Float[Array, "*b T N 9"], Nodes]:
         """Run a teacher-forced window.
 
         Args:
@@ -293,11 +293,18 @@ class DrainNetwork(nnx.Module):
             inputs: Leaves [*b, T, ...].
 
         Returns:
-            The nodes' joint [*b, T], and the cost's log quantiles given the actual outbound.
-            Period t depends on drain before t, and on stock and views up to t.
+            The nodes' joint [*b, T], the cost's log quantiles given the actual outbound, and what
+            the heads were given of the nodes. Period t depends on drain before t, and on stock and
+            views up to t.
         """
         exogenous = self.exogenous(static, inputs)
         past = self.encode(static, inputs)
         nodes = self.embed(static, exogenous, past, inputs.available)
         joint = self.joint(exogenous, nodes, inputs.available)
-        return joint, self.cost(static, exogenous, nodes, inputs.outbound)
+        return joint, self.cost(static, exogenous, nodes, inputs.outbound), nodes
+
+    def __call__(
+        self, static: Static, inputs: Inputs
+    ) -> tuple[Independent | Copula | Coherent, Float[Array, "*b T N 9"]]:
+        """Return the distributions of a teacher-forced window; see ``window``."""
+        return self.window(static, inputs)[:2]

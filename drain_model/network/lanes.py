@@ -125,8 +125,13 @@ class Lanes(nnx.Module):
         lane: Float[Array, "B N Z"],
         haul: Float[Array, "B N Z"],
         reach: Float[Array, "B N Z"],
-    ) -> tuple[Float[Array, "*b N G"], Float[Array, "*b N"], Float[Array, "*b N"]]:
-        """Return every node's features, the units routed to it, and those it has stock for."""
+    ) -> tuple[
+        Float[Array, "*b N G"], Float[Array, "*b N"], Float[Array, "*b N"], Float[Array, "*b N Z"]
+    ]:
+        """Return nodes' features, units routed to them, those they have stock for, by region too.
+
+        The last is not computed where nothing asks for it.
+        """
         lead = available.ndim - 1
 
         def shaped(values: Array) -> Array:
@@ -204,7 +209,8 @@ class Lanes(nnx.Module):
         )
         features = jnp.moveaxis(features, -3, -2)
         features = features.reshape((*features.shape[:-2], -1))
-        return features, mean, jnp.sum(served * mixture, axis=-2)
+        by_region = jnp.sum(flow * mixture[..., None], axis=-3)
+        return features, mean, jnp.sum(served * mixture, axis=-2), by_region
 
 
 def usual(demand: Float[Array, "*b T Z"], decay: float) -> Float[Array, "*b T Z"]:

@@ -53,3 +53,4 @@ class Nodes:
     routed: Float[Array, "*b N G"]  # features of the lanes
     mean: Float[Array, "*b N"]  # units routed to the node, were its stock no limit
     served: Float[Array, "*b N"]  # units routed to it that it has stock for
+    flow: Float[Array, "*b N Z"] | None  # those units by region; none without lanes

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from draingym.drain_model.distributions.coherent import Coherent
 from draingym.drain_model.distributions.copula import Copula
@@ -18,6 +18,7 @@ from draingym.drain_model.distributions.marginals import Cap
 
 # The likelihood of a cost is that of the cost within about this share (not from the paper).
 COST_HALF_WIDTH = 0.05
+_LEAST_FLOW = 1e-9  # units; keeps logarithms finite
 
 
 @jax.tree_util.register_dataclass
@@ -27,8 +28,8 @@ class Losses:
 
     Entries of the outbound terms are nodes, or networks where the joint draws a total.
 
-    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2. The last is not from the
-    paper.
+    Source: Outbound, section 4.3 and Appendix A.2; METHODS section 2. The last three are not from
+    the paper.
     """
 
     cost_nll: Float[Array, "*b"]  # of the log cost of a unit
@@ -37,6 +38,8 @@ class Losses:
     tail_nll: Float[Array, "*b"]  # of outbound given that it is at least K
     tail_quantile: Float[Array, "*b"]  # units
     dependence: Float[Array, "*b"]  # nll of what a joint adds to its hybrids, by network
+    lane_choice: Float[Array, "*b"]  # nll of a unit's node given its region, by unit
+    region_units: Float[Array, "*b"]  # half a Poisson deviance of regions' units, by network
 
     @classmethod
     def zeros(cls) -> Losses:
@@ -117,6 +120,46 @@ def cost_entries(
     return values, {"cost_nll": shipped, "cost_quantile": shipped}
 
 
+Lanes = tuple[Float[Array, "*b N Z"], Int[Array, "*b S"], Float[Array, "*b S"]]
+
+
+def lane_sums(
+    flow: Float[Array, "*b N Z"],
+    lane: Int[Array, "*b S"],
+    units: Float[Array, "*b S"],
+    mask: Bool[Array, "*b"],
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the losses of what lanes shipped, and how many units and networks they count for.
+
+    With m_nz units expected on a lane, and y_nz shipped: ``-sum_nz y_nz log(m_nz / sum_k m_kz)``
+    asks which node served a unit of region z, ``sum_z m_z - y_z + y_z log(y_z / m_z)`` how many
+    units a region got in all.
+
+    Args:
+        flow: Units that the lanes serve.
+        lane: Lanes that shipped units, ``n Z + z``.
+        units: Shipped on each.
+        mask: Products and periods that count.
+    """
+    nodes, regions = flow.shape[-2:]
+    rows = mask.size
+    flow = flow.reshape(rows, nodes, regions)
+    lane, units = lane.reshape(rows, -1), jnp.where(mask[..., None], units, 0.0).reshape(rows, -1)
+    region = lane % regions
+    expected = jnp.sum(flow, axis=1)
+    at_lane = jnp.take_along_axis(flow.reshape(rows, -1), lane, axis=1)
+    at_region = jnp.take_along_axis(expected, region, axis=1)
+    choice = jnp.log(at_region + _LEAST_FLOW) - jnp.log(at_lane + _LEAST_FLOW)
+    shipped = jnp.zeros_like(expected).at[jnp.arange(rows)[:, None], region].add(units)
+    log_ratio = jnp.log(jnp.maximum(shipped, _LEAST_FLOW)) - jnp.log(expected + _LEAST_FLOW)
+    deviance = jnp.sum(expected - shipped + shipped * log_ratio, axis=1)
+    sums = {
+        "lane_choice": jnp.sum(units * choice),
+        "region_units": jnp.sum(jnp.where(mask.reshape(rows), deviance, 0.0)),
+    }
+    return sums, {"lane_choice": jnp.sum(units), "region_units": jnp.sum(mask.astype(units.dtype))}
+
+
 def loss_sums(
     joint: Independent | Copula | Coherent,
     knots: Float[Array, "*b N 9"],
@@ -125,6 +168,7 @@ def loss_sums(
     available: Float[Array, "*b N"],
     active: Bool[Array, "*b N"],
     mask: Bool[Array, "*b"],
+    lanes: Lanes | None = None,
 ) -> tuple[Losses, Losses]:
     """Return every loss summed over its entries, and how many entries there are.
 
@@ -136,6 +180,8 @@ def loss_sums(
         available: Units.
         active: Nodes that are open and serve customers.
         mask: Products and periods that count.
+        lanes: Units that lanes serve, and those shipped: ``flow``, ``lane`` and ``units`` of
+            ``lane_sums``. Without them its losses are 0, and count nothing.
 
     Returns:
         Sums, and counts.
@@ -158,7 +204,17 @@ def loss_sums(
     where = {**where, **costs[1], "dependence": served}
     sums = {k: jnp.sum(jnp.where(where[k], x, 0.0)) for k, x in values.items()}
     counts = {k: jnp.sum(w.astype(outbound.dtype)) for k, w in where.items()}
+    for found, more in zip((sums, counts), _lane_sums(lanes, mask), strict=True):
+        found.update(more)
     return Losses(**sums), Losses(**counts)
+
+
+def _lane_sums(lanes: Lanes | None, mask: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    if lanes is not None:
+        flow, lane, units = lanes
+        return lane_sums(flow, lane, units, mask)
+    nothing = dict.fromkeys(("lane_choice", "region_units"), jnp.zeros(()))
+    return nothing, nothing
 
 
 def means(sums: Losses, counts: Losses) -> Losses:

@@ -55,8 +55,14 @@ def _sums(
 ) -> tuple[Losses, Losses]:
     """Return sums and counts over some products; ``mask`` says which periods count."""
     part = _pick(panel, batch, mask.shape[1])
-    joint, knots = nnx.merge(definition, weights)(static, part)
-    return loss_sums(joint, knots, part.outbound, part.ship_cost, part.available, part.active, mask)
+    network: DrainNetwork = nnx.merge(definition, weights)
+    joint, knots, nodes = network.window(static, part)
+    flows = (part.outbound, part.ship_cost, part.available, part.active)
+    lanes, (flow, lane, units) = None, (nodes.flow, part.lane, part.lane_units)
+    told = network.config.lane_labels
+    if told and flow is not None and lane is not None and units is not None:
+        lanes = (flow, lane, units)
+    return loss_sums(joint, knots, *flows, mask, lanes)
 
 
 def _static(definition: nnx.GraphDef[DrainNetwork], panel: Panel, weights: Weights) -> Static:

@@ -65,8 +65,8 @@ def history_scenario(world: World, config: LoopConfig) -> Scenario:
 
     The forecast is the smoothed views of each region times what a view of the product is worth;
     before anything was seen, the product's mean demand by population. Shelves start with the
-    historical cover of the mean demand, spread evenly over nodes that serve customers; nothing is
-    in transit.
+    historical cover of the mean demand, spread evenly over nodes that serve customers and are open;
+    nothing is in transit.
     """
     network, products = world.network, world.products
     worth = (products.conversion * products.units_per_order)[:, None, None]  # units a view
@@ -81,10 +81,12 @@ def history_scenario(world: World, config: LoopConfig) -> Scenario:
         attributes=attribute_matrix(products),
         calendar=world.calendar,
     )
-    serves = np.asarray(network.serves_customers)
+    there = np.asarray(network.active_from) <= 0
+    serves = np.asarray(network.serves_customers) & there
     near = config.history_place_cover_days / serves.sum()
     far = config.history_buy_cover_days - config.history_place_cover_days
-    cover = np.where(serves, near, max(far, 1.0) / max((~serves).sum(), 1))
+    behind = there & ~serves
+    cover = np.where(serves, near, np.where(behind, max(far, 1.0) / max(behind.sum(), 1), 0.0))
     nodes, leads = network.lead_time.shape
     nothing = jnp.zeros((products.num_products, HISTORY_LENGTH, nodes))
     initial = Initial(

@@ -33,6 +33,7 @@ from draingym.simulator.types import (
     Trajectory,
     Transition,
 )
+from draingym.world.lanes import lane_slots
 from draingym.world.views import Views
 
 Serve = Callable[[int, NDArray[np.int64]], PeriodOutcome]
@@ -52,6 +53,26 @@ class OracleRun:
     outcomes: tuple[PeriodOutcome, ...]  # one for each period; empty unless recorded
     start: int  # calendar index of the first period
     views: Views  # all views, those of other periods too
+
+    def lanes(self) -> dict[str, NDArray[np.int64]]:
+        """Return ``node``, ``region`` and ``units`` of the lanes that shipped, [P, T, S] each.
+
+        Raises:
+            ValueError: If the run was not recorded.
+        """
+        horizon = self.lead_share.shape[1]
+        if len(self.outcomes) != horizon:
+            raise ValueError(f"run holds {len(self.outcomes)} outcomes, must hold {horizon}")
+        view = np.concatenate([outcome.shipment_view for outcome in self.outcomes])
+        counts = [outcome.shipment_view.size for outcome in self.outcomes]
+        return lane_slots(
+            product=self.views.product[view],
+            period=np.repeat(np.arange(horizon), counts),
+            node=np.concatenate([outcome.shipment_node for outcome in self.outcomes]),
+            region=self.views.region[view],
+            units=np.concatenate([outcome.shipment_units for outcome in self.outcomes]),
+            shape=(self.initial_on_hand.shape[0], horizon),
+        )
 
 
 @jax.jit

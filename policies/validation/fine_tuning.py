@@ -107,7 +107,7 @@ def label(
 
     def one(k: int, name: str) -> DrainData:
         policy, policy_params = policies[name]
-        moves = run_oracle(
+        ran = run_oracle(
             oracle.systems,
             oracle.views[k % len(oracle.views)],
             params,
@@ -117,8 +117,10 @@ def label(
             dynamics=dynamics,
             key=jax.random.fold_in(jax.random.key(seed), k),
             seed=seed + k,
-        ).trajectory.transitions
-        return visited(history, moves, start).products(which)
+            record=history.lane is not None,
+        )
+        lanes = None if history.lane is None else ran.lanes()
+        return visited(history, ran.trajectory.transitions, start, lanes).products(which)
 
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
         return list(pool.map(one, range(len(policies)), policies))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax
 import numpy as np
@@ -61,28 +60,22 @@ class OneStep:
         return score.sum(axis=(1, 2)), actual.sum(axis=(1, 2), dtype=np.float64)
 
 
-def visited(log: DrainData, moves: Transition, start: int) -> DrainData:
+def visited(
+    log: DrainData,
+    moves: Transition,
+    start: int,
+    lanes: Mapping[str, NDArray[np.int64]] | None = None,
+) -> DrainData:
     """Return the log's panel with what happened under another policy from a period on.
 
     Args:
         log: From period 0 on; views, calendar and attributes stay.
         moves: Leaves [P, T, ...] of all products, from ``start`` on.
         start: First period of ``moves``.
+        lanes: Units by lane, of the periods of ``moves``; see ``DrainData.under``.
 
     Returns:
         Periods up to the last of ``moves``.
     """
-    panel = log.periods(0, start + int(np.shape(moves.outbound)[1]))
-
-    def changed(values: NDArray[np.float32], happened: Any) -> NDArray[np.float32]:
-        new = np.array(values)
-        new[:, start:] = np.asarray(happened, np.float32)
-        return new
-
-    return replace(
-        panel,
-        outbound=changed(panel.outbound, moves.outbound),
-        ship_cost=changed(panel.ship_cost, moves.ship_cost),
-        available=changed(panel.available, moves.available),
-        sales=None,
-    )
+    outbound, cost = np.asarray(moves.outbound), np.asarray(moves.ship_cost)
+    return log.under(outbound, cost, np.asarray(moves.available), lanes=lanes, start=start)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from draingym.drain_model import DrainConfig, DrainData, Geography
+from draingym.world.lanes import lane_slots
 
 # The least network there is: what tests of training, and not of the network, compile.
 LEAST = DrainConfig(
@@ -44,7 +45,7 @@ class Process:
         orders = random.binomial(data.glance_views.astype(int), conversion[:, None, None])
         return route(
             orders, data.available.astype(int), data.active, self.preference, self.unit_cost, random
-        )
+        )[:2]
 
 
 def route(
@@ -54,8 +55,11 @@ def route(
     preference: np.ndarray,
     unit_cost: np.ndarray,
     random: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Orders in random order; each takes a node with stock with softmax probability."""
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Orders in random order; each takes a node with stock with softmax probability.
+
+    Returns units and cost by node, and units by lane.
+    """
     regions = orders.shape[-1]
     flat = orders.reshape(-1, regions)
     cells = flat.shape[0]
@@ -70,6 +74,7 @@ def route(
     )
     outbound, cost = np.zeros(stock.shape), np.zeros(stock.shape)
     weight = np.exp(preference).T  # [Z, N]
+    lane = np.zeros((cells, stock.shape[1], regions), int)
     for k in range(longest):
         region = sequence[:, k]
         w = weight[region] * ((stock - outbound) > 0) * (region >= 0)[:, None]
@@ -79,10 +84,18 @@ def route(
         rows = np.flatnonzero(total > 0)
         node = np.minimum(node[rows], stock.shape[1] - 1)
         outbound[rows, node] += 1
+        lane[rows, node, region[rows]] += 1
         cost[rows, node] += unit_cost[node, region[rows]] * np.exp(
             0.2 * random.standard_normal(rows.size)
         )
-    return outbound.reshape(available.shape), cost.reshape(available.shape)
+    cell, node, region = np.nonzero(lane)
+    periods = available.shape[1]
+    lanes = lane_slots(
+        *(cell // periods, cell % periods, node, region),
+        lane[cell, node, region],
+        available.shape[:2],
+    )
+    return outbound.reshape(available.shape), cost.reshape(available.shape), lanes
 
 
 def make_process(
@@ -122,7 +135,7 @@ def make_process(
     )
     available[:, : num_periods // 4, -1] = 0
     orders = random.binomial(views, conversion[:, None, None])
-    outbound, cost = route(orders, available, active, preference, unit_cost, random)
+    outbound, cost, lanes = route(orders, available, active, preference, unit_cost, random)
     angle = 2 * np.pi * np.arange(num_periods) / 7
     data = DrainData(
         outbound=outbound.astype(np.float32),
@@ -130,6 +143,8 @@ def make_process(
         available=available.astype(np.float32),
         active=active,
         glance_views=views.astype(np.float32),
+        lane=(lanes["node"] * num_regions + lanes["region"]).astype(np.int32),
+        lane_units=lanes["units"].astype(np.float32),
         calendar=np.stack([np.sin(angle), np.cos(angle)], axis=1).astype(np.float32),
         attributes=np.stack(
             [

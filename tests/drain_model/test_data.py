@@ -6,6 +6,7 @@ import pytest
 
 from draingym.drain_model import DrainData, Statistics
 from draingym.drain_model.data.dataset import CostSums
+from draingym.world.lanes import lane_slots
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,14 @@ def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData)
         }
     )
     panel |= {
+        **{
+            f"lane_{name}": Labelled(("lane", "product", "period"), values.transpose(2, 0, 1))
+            for name, values in (
+                ("node", data.lane // data.glance_views.shape[-1]),
+                ("region", data.lane % data.glance_views.shape[-1]),
+                ("units", data.lane_units),
+            )
+        },
         "active": Labelled(
             ("product", "period", "node"),
             np.broadcast_to(np.ones_like(data.active), data.outbound.shape),
@@ -62,7 +71,7 @@ def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData)
         },
     }
     found = DrainData.from_panel(panel)
-    for name in ("outbound", "ship_cost", "available", "glance_views", "calendar"):
+    for name in (*data.cubes, "calendar"):
         np.testing.assert_array_equal(getattr(found, name), getattr(data, name))
     np.testing.assert_allclose(found.attributes, data.attributes, rtol=1e-6)
     assert not found.active[:, 0].any()
@@ -79,6 +88,13 @@ def test_a_panel_in_any_order_of_dimensions_gives_the_same_data(data: DrainData)
         ("active", np.zeros_like, r"data\.outbound\[.*must be 0 where not active"),
         ("calendar", lambda x: x[:3], r"data\.calendar has shape \(3, 2\), must be \(20, 2\)"),
         ("glance_views", lambda x: x[:, :, :2], r"region_coordinates has shape \(5, 2\)"),
+        (
+            "lane_units",
+            lambda x: 2.0 * x,
+            r"data\.outbound\[.*must be the units of the node's lanes",
+        ),
+        ("lane", lambda x: x + 20, r"data\.lane\[.*must be in \[0, 19\]"),
+        ("lane", lambda x: None, r"data\.lane is None, must be given with lane_units"),
     ],
 )
 def test_bad_arrays_are_named(data: DrainData, field: str, change, message: str) -> None:
@@ -113,3 +129,40 @@ def test_statistics_shift_a_constant_feature_to_zero(data: DrainData) -> None:
     np.testing.assert_array_equal(found.attributes_mean, 1.0)
     np.testing.assert_array_equal(found.attributes_scale, 1.0)
     assert 1.0 < float(found.log_cost_mean) < 4.0
+
+
+def test_lanes_follow_products_and_periods(data: DrainData) -> None:
+    assert data.lane is not None
+    part = data.products(np.array([3, 1])).periods(4, 9)
+    np.testing.assert_array_equal(part.lane, data.lane[[3, 1], 4:9])
+    both = DrainData.stack([part, replace(data.products(np.array([2])).periods(4, 9))])
+    np.testing.assert_array_equal(both.lane_units[:2], part.lane_units)
+    # Panels whose fullest period has fewer lanes have fewer slots.
+    most = int((part.lane_units > 0).sum(axis=-1).max())
+    narrow = replace(part, lane=part.lane[..., :most], lane_units=part.lane_units[..., :most])
+    wide = DrainData.stack([narrow, part])
+    np.testing.assert_array_equal(wide.lane[:2], wide.lane[2:])
+    with pytest.raises(ValueError, match=r"parts\[1\] has other"):
+        DrainData.stack([part, replace(part, lane=None, lane_units=None)])
+
+
+def test_another_policy_leaves_what_was_before(data: DrainData) -> None:
+    start, stop = 5, 8
+    shape = (data.num_products, stop - start, data.num_nodes)
+    outbound = np.zeros(shape, np.float32)
+    outbound[1, 2, 3] = 7.0
+    lanes = lane_slots([1, 1], [2, 2], [3, 3], [0, 4], [3, 4], shape[:2])
+    moved = data.under(outbound, 2.0 * outbound, outbound + 1.0, lanes=lanes, start=start)
+    assert moved.num_periods == stop
+    for name in data.cubes:
+        if name != "sales":
+            before, old = getattr(moved, name)[:, :start], getattr(data, name)[:, :start]
+            np.testing.assert_array_equal(before[..., : old.shape[-1]], old)
+    np.testing.assert_array_equal(moved.outbound[:, start:], outbound)
+    units = np.zeros((data.num_nodes, data.glance_views.shape[-1]))
+    np.add.at(units.reshape(-1), moved.lane[1, 7], moved.lane_units[1, 7])
+    assert units[3].tolist() == [3.0, 0.0, 0.0, 0.0, 4.0]
+    assert units[:3].sum() == 0.0
+    without = data.under(outbound, 2.0 * outbound, outbound + 1.0, start=start)
+    assert without.lane is None
+    assert without.lane_units is None

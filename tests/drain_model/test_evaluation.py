@@ -214,7 +214,10 @@ def test_tables_have_our_rows_and_the_papers(three) -> None:
         (lambda x, d: (x[:1], d), r"must be \(S, P, T, N\)"),
         (lambda x, d: (x[:, :1], d), r"outbound has shape \(2, 1, 1, 3\)"),
         (lambda x, d: (x + 9, d), "at most the units available"),
-        (lambda x, d: (x, replace(d, outbound=0 * d.outbound)), "data.outbound sums to 0"),
+        (
+            lambda x, d: (x, replace(d, outbound=0 * d.outbound, lane=None, lane_units=None)),
+            "data.outbound sums to 0",
+        ),
     ],
 )
 def test_bad_input_is_named(change, message: str) -> None:

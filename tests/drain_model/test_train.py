@@ -21,7 +21,14 @@ from draingym.drain_model.checkpoint import graph_definition
 from draingym.drain_model.checkpoint import initial_weights as init
 from draingym.drain_model.evaluation import metrics
 from draingym.drain_model.training import run
-from draingym.drain_model.training.losses import Losses, initial_weights, loss_sums, means, weighted
+from draingym.drain_model.training.losses import (
+    Losses,
+    initial_weights,
+    lane_sums,
+    loss_sums,
+    means,
+    weighted,
+)
 from draingym.drain_model.training.programs import Panel, gradient_of
 from tests.drain_model.conftest import LEAST
 
@@ -179,6 +186,45 @@ def test_too_few_periods_are_named(call, message: str, data: DrainData) -> None:
 
 
 def test_nothing_shipped_is_named(data: DrainData) -> None:
-    empty = replace(data, outbound=np.zeros_like(data.outbound))
+    empty = replace(data, outbound=np.zeros_like(data.outbound), lane=None, lane_units=None)
     with pytest.raises(ValueError, match=r"data\.outbound sums to 0"):
         train(empty, TINY)
+
+
+def test_losses_of_lanes_by_hand() -> None:
+    # Two nodes, three regions; two rows, of which the second does not count.
+    flow = jnp.asarray([[[2.0, 1.0, 0.0], [2.0, 3.0, 1.0]], [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]])
+    lane = jnp.asarray([[0, 4, 1, 0], [5, 0, 0, 0]])
+    units = jnp.asarray([[3.0, 2.0, 1.0, 0.0], [7.0, 0.0, 0.0, 0.0]])
+    sums, counts = lane_sums(flow, lane, units, jnp.asarray([True, False]))
+    choice = -(3 * np.log(2 / 4) + 2 * np.log(3 / 4) + 1 * np.log(1 / 4))
+    np.testing.assert_allclose(sums["lane_choice"], choice, rtol=1e-5)
+    assert float(counts["lane_choice"]) == 6.0
+    # Regions expect 4, 4 and 1 units, and got 3, 3 and 0.
+    deviance = 2 * (4 - 3 + 3 * np.log(3 / 4)) + 1.0
+    np.testing.assert_allclose(sums["region_units"], deviance, rtol=1e-5)
+    assert float(counts["region_units"]) == 1.0
+
+
+def test_lanes_are_learnt_from_their_units(data: DrainData) -> None:
+    config = replace(TINY, epochs=4, validate_every=1)
+    told = train(data, config, seed=0)
+    untold = train(data, replace(config, lane_labels=False), seed=0)
+    without = train(replace(data, lane=None, lane_units=None), config, seed=0)
+    losses = [p.validation_parts["lane_choice"] for p in told.history]
+    assert losses[-1] < 0.9 * losses[0]
+    # Labels that are not used, and none at all, make the same model.
+    for run in (untold, without):
+        assert all(p.validation_parts["lane_choice"] == 0.0 for p in run.history)
+    assert [p.validation_loss for p in untold.history] == [
+        p.validation_loss for p in without.history
+    ]
+
+
+def test_no_forecast_sees_the_lanes(trained: Trained, data: DrainData) -> None:
+    with_them, without = (
+        sample_panel(trained.checkpoint, d, (16, 20), 4, jax.random.key(0))
+        for d in (data, replace(data, lane=None, lane_units=None))
+    )
+    np.testing.assert_array_equal(with_them[0], without[0])
+    np.testing.assert_array_equal(with_them[1], without[1])

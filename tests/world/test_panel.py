@@ -1,4 +1,5 @@
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,15 @@ def test_sums_by_a_plain_loop(pair: tuple[EventLog, xr.Dataset]) -> None:
         for name in ("outbound", "ship_cost", "glance_views", "orders", "ordered_units", "shipped")
     }
     expected["initial_pipeline"] = np.zeros(panel["initial_pipeline"].shape)
+    lanes: Counter[tuple[int, ...]] = Counter()
+    region_of = {row["view"]: row["region"] for row in log["glance_views"].to_pylist()}
+    view_of = {row["order_line"]: row["view"] for row in log["order_lines"].to_pylist()}
     product_of = {row["order_line"]: row["product"] for row in log["order_lines"].to_pylist()}
     for row in log["boxes"].to_pylist():
         cell = product_of[row["order_line"]], int(row["shipped_at"] // days), row["node"]
         expected["outbound"][cell] += row["units"]
         expected["ship_cost"][cell] += row["cost_share"]
+        lanes[(*map(int, cell), region_of[view_of[row["order_line"]]])] += row["units"]
     for row in log["glance_views"].to_pylist():
         cell = row["product"], row["period"], row["region"]
         expected["glance_views"][cell] += 1
@@ -71,6 +76,15 @@ def test_sums_by_a_plain_loop(pair: tuple[EventLog, xr.Dataset]) -> None:
             ]
     for name, values in expected.items():
         np.testing.assert_allclose(panel[name], values, rtol=1e-12, err_msg=name)
+    node, region, units = (panel[f"lane_{x}"].to_numpy() for x in ("node", "region", "units"))
+    used = np.argwhere(units > 0)
+    found = {
+        (int(p), int(t), int(node[p, t, s]), int(region[p, t, s])): int(units[p, t, s])
+        for p, t, s in used
+    }
+    assert found == lanes
+    assert len(used) == len(found)  # a lane has one slot
+    assert (np.diff(units > 0, axis=2).sum(axis=2) <= 1).all()  # what is empty comes last
     for row in log["inventory"].to_pylist():
         cell = row["product"], row["period"], row["node"]
         for name in ("on_hand", "stowed", "transferred", "available"):
@@ -178,9 +192,12 @@ def test_conservation_names_product_period_node_and_values(panel: xr.Dataset) ->
         ("ship_cost", (0, 0, 1), np.nan, r"panel.ship_cost .* is nan"),
         ("orders", (1, 2, 3), 10**6, r"panel.orders .* region 3 .* is 1000000, .* at most views"),
         ("glance_views", (1, 2, 3), -1, r"panel.glance_views .* is -1, must be 0"),
+        ("lane_units", (0, 1, 0), 10**6, r"panel.outbound .* must be \d+, the units of its lanes"),
+        ("lane_node", (0, 1, 0), 99, r"panel.lane_node\[0, 1, 0\] is 99, must be in \[0, 2\]"),
+        ("lane_region", (0, 1, 0), -1, r"panel.lane_region\[0, 1, 0\] is -1, must be in"),
         ("active", (slice(None), 0, 2), False, r"panel.\w+ .* period 0, node 2 .*exists"),
     ],
-    ids=["free", "negative", "nan", "orders", "views", "active"],
+    ids=["free", "negative", "nan", "orders", "views", "lanes", "no node", "no region", "active"],
 )
 def test_other_rules(panel: xr.Dataset, name: str, cell: Any, value: float, message: str) -> None:
     changed = panel.copy(deep=True)

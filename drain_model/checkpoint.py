@@ -20,6 +20,7 @@ from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData, Geography, Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
+from draingym.world.views import ATTRIBUTES
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
@@ -103,6 +104,24 @@ def _static(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Outside:
+    """An attribute of a product beyond those that a model was trained on."""
+
+    product: str  # its id, quoted, or its index
+    attribute: str
+    value: float
+    low: float  # the range trained on
+    high: float
+
+    def __str__(self) -> str:
+        """Return what a message says of it."""
+        return (
+            f"{self.attribute} of product {self.product} is {self.value:g}, trained on from "
+            f"{self.low:g} to {self.high:g}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
     """A trained drain model: everything that is needed to use it again."""
 
@@ -170,6 +189,27 @@ class Checkpoint:
                     f"data.geography.node_coordinates[{n}] is {here.tolist()}, must be "
                     f"{there.tolist()}, where the checkpoint's node is"
                 )
+
+    def outside(self, data: DrainData) -> tuple[Outside, ...]:
+        """Return every attribute beyond those trained on, product by product; see ``Statistics``.
+
+        The network takes such a product for one at the edge of what it knows.
+        """
+        stats = self.statistics
+        low, high = np.asarray(stats.attributes_low), np.asarray(stats.attributes_high)
+        values = data.attributes
+        columns = self.num_attributes
+        names = ATTRIBUTES if len(ATTRIBUTES) == columns else tuple(map(str, range(columns)))
+        return tuple(
+            Outside(
+                product=data.name_of(int(p)),
+                attribute=names[f],
+                value=float(values[p, f]),
+                low=float(low[f]),
+                high=float(high[f]),
+            )
+            for p, f in np.argwhere((values < low) | (values > high))
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -251,7 +291,8 @@ def _statistics(num_calendar: int, num_attributes: int) -> Statistics:
     """Return the shapes of statistics."""
     shapes: dict[str, Any] = {field.name: () for field in fields(Statistics)}
     shapes |= dict.fromkeys(("calendar_mean", "calendar_scale"), (num_calendar,))
-    shapes |= dict.fromkeys(("attributes_mean", "attributes_scale"), (num_attributes,))
+    names = (f"attributes_{name}" for name in ("mean", "scale", "low", "high"))
+    shapes |= dict.fromkeys(names, (num_attributes,))
     shapes |= dict.fromkeys(("coordinates_mean",), (2,))
     leaves = {name: jax.ShapeDtypeStruct(s, jnp.float32) for name, s in shapes.items()}
     return Statistics(**cast(Any, leaves))

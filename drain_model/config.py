@@ -72,7 +72,8 @@ class DrainConfig:
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
-    joint: Literal["independent", "copula", "coherent"] = "independent"  # of all nodes' units
+    joint: Literal["independent", "copula", "coherent"] = "coherent"  # of all nodes' units
+    dependence_weight: float = 4.0  # of a joint's own loss, that of the split, over the others'
     cap: Literal["censored", "truncated"] = "censored"  # how stock limits a node's own draw
     copula_rank: int = 5  # factors that nodes share (not from the paper)
 
@@ -112,7 +113,7 @@ class DrainConfig:
                 f"{self.kernel_size}: they look back {self.receptive_field} periods, must be at "
                 f"most {MAX_RECEPTIVE_FIELD}"
             )
-        for name in ("learning_rate", "pair_rate", "clip_norm"):
+        for name in ("learning_rate", "pair_rate", "clip_norm", "dependence_weight"):
             require_range(f"config.{name}", getattr(self, name), low=0.0, high=1e6, open_low=True)
         require_range("config.weight_decay", self.weight_decay, low=0.0, high=1e6)
         require_range("config.average_decay", self.average_decay, low=0.0, high=1.0, open_high=True)

@@ -8,13 +8,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 from numpy.typing import NDArray
 
-from benchmarks.oracle_parts.far_policies import Place
 from draingym.policies import Historical, OrderUpToParams, tree_of
+from draingym.policies.rules.shares import (
+    PlaceAtRandom,
+    PlaceByShare,
+    ShareParams,
+    market_shares,
+)
 from draingym.simulator import Policy, PyTree
-from draingym.simulator.types import Observation
 from draingym.world.orders import World
 
 FloatArray = NDArray[np.float64]
@@ -28,38 +31,6 @@ class Plan:
     policy: Policy
     blocks: tuple[PyTree, ...]  # one for each block; the last one lasts
     block_periods: int  # length of a block
-
-
-@dataclass(frozen=True)
-class RandomPlace:
-    """``Place`` with shares and covers of each product drawn from a key, as long as that stays.
-
-    Shares go by Exponential(1)**power over nodes near customers: Dirichlet(1) at power 1, mostly
-    one node at 3. near ~ exp(Uniform(log low, log high)) periods of expected demand; total = near
-    + Uniform(low_far, high_far) periods.
-    """
-
-    upstream: tuple[bool, ...]
-    power: float
-    near: tuple[float, float]  # periods
-    far: tuple[float, float]  # periods
-
-    def init(self, key: Array) -> dict[str, Array]:
-        """Return the key of the draws."""
-        return {"key": key}
-
-    def apply(self, params: dict[str, Array], observation: Observation, key: Array) -> Array:
-        """Return what is missing to the levels that were drawn."""
-        # Price and weight identify a product, as in ``policies.Historical``.
-        mark = jax.lax.bitcast_convert_type(jnp.sum(observation.attributes[:2]), jnp.uint32)
-        key_share, key_near, key_far = jax.random.split(jax.random.fold_in(params["key"], mark), 3)
-        serves = ~jnp.asarray(self.upstream)
-        weight = jax.random.exponential(key_share, serves.shape) ** self.power * serves
-        low, high = jnp.log(jnp.asarray(self.near))
-        near = jnp.exp(jax.random.uniform(key_near, minval=low, maxval=high))
-        far = jax.random.uniform(key_far, minval=self.far[0], maxval=self.far[1])
-        levels = {"share": weight / weight.sum(), "near": near, "total": near + far}
-        return Place(self.upstream).apply(levels, observation, key)
 
 
 def heldout_policies(world: World) -> dict[str, Plan]:
@@ -113,19 +84,17 @@ def _placing(world: World) -> tuple[Any, NDArray[np.bool_], FloatArray]:
     """Return how to make a plan of ``Place`` from shares and days, who serves, and markets [N]."""
     network, days = world.network, world.period_days
     serves = np.asarray(network.serves_customers, bool)
-    place = Place(upstream=tuple(bool(x) for x in ~serves))
-    distance = np.where(serves[:, None], network.distance_km, np.inf)
-    people = np.bincount(distance.argmin(axis=0), network.population, minlength=len(serves))
+    place = PlaceByShare(upstream=tuple(bool(x) for x in ~serves))
 
     def at(share: FloatArray, near: float, total: float) -> Plan:
-        params = {
-            "share": jnp.asarray(share, jnp.float32),
-            "near": jnp.float32(near / days),
-            "total": jnp.float32(total / days),
-        }
+        params = ShareParams(
+            share=jnp.asarray(share, jnp.float32),
+            near=jnp.float32(near / days),
+            total=jnp.float32(total / days),
+        )
         return Plan(policy=place, blocks=(params,), block_periods=world.num_periods)
 
-    return at, serves, people / people.sum()
+    return at, serves, market_shares(network)
 
 
 def _random(
@@ -137,8 +106,8 @@ def _random(
     near: tuple[float, float],
     far: tuple[float, float],
 ) -> Plan:
-    """Return a plan of ``RandomPlace`` with a key for each block; covers in days."""
-    policy = RandomPlace(
+    """Return a plan of ``PlaceAtRandom`` with a key for each block; covers in days."""
+    policy = PlaceAtRandom(
         upstream=tuple(bool(x) for x in ~np.asarray(world.network.serves_customers, bool)),
         power=power,
         near=(near[0] / world.period_days, near[1] / world.period_days),

@@ -27,7 +27,7 @@ from draingym.oracle import (
     ReplaySetting,
     Systems,
     ViewProfile,
-    rates_from_counts,
+    estimate_rates,
     resample_drain,
     resample_views,
     run,
@@ -35,14 +35,13 @@ from draingym.oracle import (
     to_event_log,
 )
 from draingym.simulator.types import Initial, Scenario
-from draingym.world.eventlog import EventLog
 from draingym.world.lanes import join_periods
 from draingym.world.lines import OrderLines
 from draingym.world.network import Network
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.panel import build_panel
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.views import ConversionRates, Views
+from draingym.world.views import Views
 
 Preset = Literal["tiny", "small", "paper", "busy", "busier"]
 Customers = Literal["resampled", "conditional", "independent"]
@@ -164,7 +163,7 @@ def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) ->
         log,
         config.oracle,
         config.economics,
-        rates=known_rates(log, split),
+        rates=estimate_rates(log, known_periods=split),
         known_periods=split,
     )
     clock("oracle from the log")
@@ -193,15 +192,6 @@ def new_products(world: DrainWorld, share: float = 0.2) -> NDArray[np.int64]:
     products = world.history.data.num_products
     order = np.random.default_rng([world.seed, 5]).permutation(products)
     return np.sort(order[: round(share * products)])
-
-
-def known_rates(log: EventLog, split: int) -> ConversionRates:
-    """Return conversion rates estimated from the log's views before a period."""
-    columns = ("period", "product", "promise", "ship_option")
-    period, *keys = (log.array("glance_views", name) for name in columns)
-    shape = (log["products"].num_rows, 4, 4)
-    flat = np.ravel_multi_index([key[period < split] for key in keys], shape)
-    return rates_from_counts(np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape))
 
 
 def replay_policies(

@@ -401,6 +401,8 @@ class Statistics:
     calendar_scale: Float[Array, " E"]
     attributes_mean: Float[Array, " F"]
     attributes_scale: Float[Array, " F"]
+    attributes_low: Float[Array, " F"]  # least and greatest that were trained on: products beyond
+    attributes_high: Float[Array, " F"]  # them are taken for such ones at the edge
     coordinates_mean: Float[Array, " 2"]  # degrees, of the regions
     coordinates_scale: Float[Array, ""]  # degrees
     distance_scale: Float[Array, ""]  # km
@@ -453,6 +455,8 @@ class Statistics:
             calendar_scale=jnp.asarray(scale(calendar)),
             attributes_mean=jnp.asarray(attributes.mean(axis=0)),
             attributes_scale=jnp.asarray(scale(attributes)),
+            attributes_low=jnp.asarray(attributes.min(axis=0)),
+            attributes_high=jnp.asarray(attributes.max(axis=0)),
             coordinates_mean=jnp.asarray(regions.mean(axis=0)),
             coordinates_scale=jnp.asarray(np.max(scale(regions))),
             distance_scale=jnp.asarray(np.mean(np.asarray(geography.distance_km))),

@@ -1,8 +1,9 @@
 """The joint that draws the network's total and splits it over nodes. Not from the paper.
 
 A network puts out a hybrid for the network's total, ``total [*b]``, from pooled tokens; a logit per
-node, ``log_share [*b, N]``, any sign, softmaxed over active nodes; and ``log_concentration [*b]``:
-the larger, the closer splits are to multinomial. Nodes are split in their order.
+node, ``log_share [*b, N]``, any sign, softmaxed over active nodes; and a
+``log_concentration [*b, N]``: the larger, the closer the node's split is to binomial. Nodes are
+split in their order.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ class Coherent:
     """The network's total is drawn and cut off by all stock; then it is split, node by node.
 
     ``T = min(draw, sum A)``; for n = 0 .. N - 1, of the ``T_n`` units that are left ``O_n`` are
-    beta-binomial with alphas ``c s_n`` and ``c sum_{m > n} s_m``, truncated to
+    beta-binomial with alphas ``c_n s_n`` and ``c_n sum_{m > n} s_m``, truncated to
     ``[max(0, T_n - sum_{m > n} A_m), min(T_n, A_n)]``. Units add up exactly, and each is there.
 
     Attributes:
         total: Of the units ordered in all, before stock limits them.
         log_share: Logits of the shares s, a softmax over active nodes.
-        log_concentration: log c; the variance of a split is that of a binomial times
-            ``(c + T) / (c + 1)``.
+        log_concentration: log c, of every node or the same for all; the variance of a split is
+            that of a binomial times ``(r + T) / (r + 1)``, r = c_n sum_{m >= n} s_m.
         cells: How many points of a split's support are exact (see
         ``draingym.drain_model.distributions.splits``).
     """
 
     total: Hybrid  # shape [*b]
     log_share: Float[Array, "*b N"]
-    log_concentration: Float[Array, "*b"]
+    log_concentration: Float[Array, "*b N"]
     cells: int = field(default=64, metadata={"static": True})
 
     def __post_init__(self) -> None:
@@ -60,11 +61,11 @@ class Coherent:
         return 1 + num_nodes
 
     def _alphas(self, active: Array) -> tuple[Array, Array]:
-        """Return the alphas of every node and the sums of later nodes' alphas."""
+        """Return the alphas of every node and of all later ones together."""
         shares = jax.nn.softmax(jnp.where(active, self.log_share, -1e9), axis=-1)
+        shares = jnp.where(active, shares, 0.0)
         concentration = jnp.minimum(jnp.exp(self.log_concentration), _MAX_CONCENTRATION)
-        alphas = jnp.where(active, shares * concentration[..., None], 0.0)
-        return alphas + MIN_ALPHA, _later(alphas) + MIN_ALPHA
+        return shares * concentration + MIN_ALPHA, _later(shares) * concentration + MIN_ALPHA
 
     def sample(
         self,

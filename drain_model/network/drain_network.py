@@ -75,8 +75,8 @@ class DrainNetwork(nnx.Module):
         channels = heads.count_channels(config.num_atoms)
         if config.joint == "coherent":
             pooled = width + features.NUM_TOTAL
-            self.total_mlp = MLP(config, pooled, width, channels + 1, 3, rngs=rngs)
-            self.share_mlp = MLP(config, known, width, 1, 3, rngs=rngs)
+            self.total_mlp = MLP(config, pooled, width, channels, 3, rngs=rngs)
+            self.share_mlp = MLP(config, known, width, 2, 3, rngs=rngs)
         else:
             self.outbound_mlp = MLP(config, known, width, channels, 3, rngs=rngs)
         if config.joint == "copula":
@@ -254,11 +254,11 @@ class DrainNetwork(nnx.Module):
         stock = jnp.sum(jnp.where(active, available, 0.0), axis=-1)
         facts = features.total_features(orders, served, stock)
         raw = self.total_mlp(jnp.concatenate([pooled / open_nodes[..., None], facts], axis=-1))
-        total = self._count(raw[..., :-1], served, exogenous.scale * open_nodes)
-        log_share = self.share_mlp(known)[..., 0]
+        total = self._count(raw, served, exogenous.scale * open_nodes)
+        log_share, log_concentration = jnp.moveaxis(self.share_mlp(known), -1, 0)
         if self.lanes is not None:
             log_share = heads.routed_share(log_share, nodes.served)
-        return Coherent(total=total, log_share=log_share, log_concentration=raw[..., -1] + 3.0)
+        return Coherent(total=total, log_share=log_share, log_concentration=log_concentration + 3.0)
 
     def cost(
         self, static: Static, exogenous: Exogenous, nodes: Nodes, units: Array

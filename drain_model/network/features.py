@@ -1,7 +1,8 @@
 """The network's inputs: how views, stock, drain, attributes and dates become features.
 
 Whatever has a heavy tail is seen through a logarithm; what has none is normalised by the training
-data's statistics.
+data's statistics. A product whose attributes lie beyond those trained on is seen at their edge; its
+conversion counts in full where it turns views into orders.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ def locations_of(
         columns += [jnp.log1p(sales), jnp.log((sales + 0.5) / (orders + 0.5))]
     local = jnp.stack(columns, axis=-1)
     place = static.region.reshape((1,) * (local.ndim - 2) + static.region.shape)
-    product = _normalise(attributes, stats.attributes_mean, stats.attributes_scale)
+    lead = (1,) * (attributes.ndim - 1)
+    low, high = (x.reshape(lead + x.shape) for x in (stats.attributes_low, stats.attributes_high))
+    known_range = jnp.clip(attributes, low, high)
+    product = _normalise(known_range, stats.attributes_mean, stats.attributes_scale)
     known = [product, jnp.log(scale)[..., None]]
     if config.calendar:
         known.append(_normalise(calendar, stats.calendar_mean, stats.calendar_scale))

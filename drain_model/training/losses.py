@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import jax
 import jax.numpy as jnp
@@ -223,10 +223,19 @@ def means(sums: Losses, counts: Losses) -> Losses:
     return result
 
 
-def initial_weights(initial: Losses, floor: float = 0.05) -> Losses:
-    """Return ``1 / max(|loss at initialisation|, floor)``, to be kept from then on."""
+def initial_weights(
+    initial: Losses, dependence: float | Float[Array, ""] = 1.0, floor: float = 0.05
+) -> Losses:
+    """Return ``1 / max(|loss at initialisation|, floor)``, to be kept from then on.
+
+    Args:
+        initial: Mean losses at initialisation.
+        dependence: What that of ``dependence`` is multiplied by: a coherent joint's split is one
+            loss beside the total's three, and says where all units come from.
+        floor: Below it, a loss weighs no more.
+    """
     result: Losses = jax.tree.map(lambda x: 1.0 / jnp.maximum(jnp.abs(x), floor), initial)
-    return result
+    return replace(result, dependence=result.dependence * dependence)
 
 
 def weighted(losses: Losses, weights: Losses) -> Float[Array, ""]:

@@ -302,7 +302,7 @@ def train(
     if folder is not None and (folder / STATE).exists():
         state = load_state(folder / STATE, state)
     else:
-        balance = programs.balance_of(run.evaluate(weights, 0, fit))
+        balance = programs.balance_of(run.evaluate(weights, 0, fit), config.dependence_weight)
         state = replace(state, learned=replace(state.learned, balance=balance))
     state = replace(state, learned=strong(state.learned, whole))
     before = started - (state.history[-1].seconds if state.history else 0.0)

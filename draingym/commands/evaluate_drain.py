@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
 from draingym.demo.config import MOST_SAMPLES
 from draingym.drain_model import Checkpoint, DrainData, load_checkpoint, sample_panel
+from draingym.drain_model.checkpoint import Outside
 from draingym.drain_model.closest_node.fit import fit_closest_node, sample_closest_node
 from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
 from draingym.drain_model.evaluation.published import (
@@ -104,6 +107,26 @@ def table_of(rows: list[Row], title: str) -> Table:
     return table
 
 
+def outside_text(outside: Sequence[Outside], products: int, most: int = 5) -> str:
+    """Return which products a model was trained on none like, and how far they are from any.
+
+    Args:
+        outside: At least 1.
+        products: How many there are in all.
+        most: How many lines are shown.
+    """
+    count = len({x.product for x in outside})
+    rest = len(outside) - most
+    return "\n".join(
+        [
+            f"{count} of {products} products are beyond what was trained on; the model takes them "
+            "for such at the edge:",
+            *(f"  {x}" for x in outside[:most]),
+            *([f"  and {rest} more"] if rest > 0 else []),
+        ]
+    )
+
+
 def evaluate_drain(
     path: Path,
     panel: Path,
@@ -135,9 +158,12 @@ def evaluate_drain(
     for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
         console.print(table_of(rows, f"{title}, {size}"))
     console.print(f"{CAPTION} {SAMPLES_NOTE}")
+    outside = checkpoint.outside(data)
+    if outside:
+        console.print(outside_text(outside, data.num_products))
     if out is not None:
         figures = [evaluation.to_dict() for evaluation in found]
-        write_json(
-            out, {"periods": list(periods), "samples": samples, "seed": seed, "models": figures}
-        )
+        beyond = [asdict(x) for x in outside]
+        settings = {"periods": list(periods), "samples": samples, "seed": seed}
+        write_json(out, {**settings, "outside": beyond, "models": figures})
     return found

@@ -43,7 +43,9 @@ class LoopConfig:
     world: WorldConfig = field(default_factory=lambda: WorldConfig(period_days=2))
     oracle: OracleConfig = field(default_factory=OracleConfig)
     economics: Economics = field(default_factory=Economics)
-    drain: DrainConfig = field(default_factory=DrainConfig)
+    # Whether the drain model learns from replays under policies that keep other stock, too.
+    diverse_stock: bool = True
+    drain: DrainConfig = field(default_factory=lambda: DrainConfig(epochs=4, validate_every=1))
     tune: TuneConfig = field(default_factory=TuneConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     thresholds: Thresholds = field(default_factory=Thresholds)

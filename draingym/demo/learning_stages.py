@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,7 +12,7 @@ from draingym.demo.accuracy import score_models
 from draingym.demo.history import true_systems
 from draingym.demo.run import Run
 from draingym.demo.stages import Advance
-from draingym.drain_model import Progress, save_checkpoint, train
+from draingym.drain_model import DrainData, Progress, save_checkpoint, train
 from draingym.policies import train_by_gradient, tune
 from draingym.policies.store import save_policy
 
@@ -19,12 +20,15 @@ Figures = dict[str, Any]
 
 
 def train_drain_model(run: Run, advance: Advance) -> Figures:
-    """Train the drain model on the training products' first periods."""
+    """Train the drain model on the training products' first periods, and on replays of them."""
 
     def show(progress: Progress) -> None:
         advance(progress.epoch, progress.epochs)
 
-    trained = train(run.training_data, run.config.drain, seed=run.config.seed, progress=show)
+    data = run.training_data
+    if run.config.diverse_stock:
+        data = DrainData.stack([replace(data, sales=None), *run.diverse_stock()])
+    trained = train(data, run.config.drain, seed=run.config.seed, progress=show)
     save_checkpoint(trained.checkpoint, run.out / "drain_model.npz")
     weights = jax.tree.leaves(trained.checkpoint.weights)
     return {

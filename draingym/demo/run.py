@@ -21,9 +21,12 @@ from draingym.demo.history import historical_policy, true_systems
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
 from draingym.oracle.estimates.rates import estimate_rates
 from draingym.oracle.replays.latents import sample_latent
+from draingym.oracle.replays.setting import setting_from_log
 from draingym.oracle.systems import Systems, build_systems
 from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
+from draingym.policies.rules.shares import diverse_policies
 from draingym.policies.store import load_parameters
+from draingym.policies.validation.fine_tuning import label
 from draingym.policies.validation.overlap import Fitted
 from draingym.policies.validation.pessimism import PessimisticSimulator
 from draingym.policies.validation.validate import ReplayedWorld
@@ -184,6 +187,34 @@ class Run:
         """The part of it that is fitted."""
         return self.drain_data.periods(0, self.split).products(
             np.flatnonzero(self.trained_products)
+        )
+
+    def diverse_stock(self) -> list[DrainData]:
+        """Return that part as the oracle would have had it, had other policies kept the stock.
+
+        The oracle knows the training periods alone.
+        """
+        log, config = self.log, self.config
+        setting = setting_from_log(
+            log,
+            config.oracle,
+            config.economics,
+            rates=estimate_rates(log, known_periods=self.split),
+            known_periods=self.split,
+        )
+        policies = diverse_policies(self.world.network, self.world.period_days, seed=config.seed)
+        return label(
+            policies,
+            ReplayedWorld(
+                systems=setting.systems,
+                views=[setting.views(config.seed + k) for k in range(len(policies))],
+            ),
+            setting.params,
+            setting.scenario(0, self.split, config.seed),
+            self.drain_data.periods(0, self.split),
+            dynamics=setting.dynamics,
+            products=np.flatnonzero(self.trained_products),
+            seed=config.seed,
         )
 
     @cached_property

@@ -240,12 +240,18 @@ def decreasing(values: FloatArray, weights: FloatArray) -> FloatArray:
     return np.stack(fit, axis=1)
 
 
-def estimate_rates(log: EventLog, smoothing: SmoothingConfig | None = None) -> ConversionRates:
+def estimate_rates(
+    log: EventLog,
+    smoothing: SmoothingConfig | None = None,
+    *,
+    known_periods: int | None = None,
+) -> ConversionRates:
     """Estimate conversion rates by product from the views of an event log.
 
     Args:
         log: Any log in the project's schema.
         smoothing: Weights of the priors of ``rates_from_counts``.
+        known_periods: Views of later periods do not count; all count when not given.
 
     Returns:
         Rates of the log's products.
@@ -254,7 +260,11 @@ def estimate_rates(log: EventLog, smoothing: SmoothingConfig | None = None) -> C
         ValueError: Naming the first row of ``glance_views`` whose product, promise or option does
             not exist, or whose option is faster than its promise; as ``rates_from_counts`` does.
     """
-    blocks = np.zeros(log["calendar"].num_rows, np.int64)
+    periods = log["calendar"].num_rows
+    known = periods if known_periods is None else known_periods
+    if not 1 <= known <= periods:
+        raise ValueError(f"known_periods is {known}, must be in [1, {periods}]")
+    blocks = (np.arange(periods) >= known).astype(np.int64)
     return rates_from_counts(_count(log, blocks)[0], smoothing)
 
 

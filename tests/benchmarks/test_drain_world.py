@@ -9,7 +9,6 @@ from benchmarks.drain_parts.world import (
     Panel,
     describe,
     floor,
-    known_rates,
     make_drain_world,
     replay_policies,
 )
@@ -45,8 +44,8 @@ def test_no_preset_of_another_name():
 def test_rates_know_nothing_of_held_out_periods(made):
     log, periods = made.oracle.log, made.world.num_periods
     whole = estimate_rates(log).pmf
-    np.testing.assert_array_equal(known_rates(log, periods).pmf, whole)
-    known = known_rates(log, made.split)
+    np.testing.assert_array_equal(estimate_rates(log, known_periods=periods).pmf, whole)
+    known = estimate_rates(log, known_periods=made.split)
     np.testing.assert_array_equal(made.oracle.rates.pmf, known.pmf)
     assert not np.array_equal(known.pmf, whole)
 

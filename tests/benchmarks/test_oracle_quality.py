@@ -1,15 +1,11 @@
 """The measures of the oracle's quality, on numbers whose answer is known."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from benchmarks.oracle_parts.estimates import summary
 from benchmarks.oracle_parts.estimates import variance_factor as factor
-from benchmarks.oracle_parts.far_policies import Place
 from benchmarks.oracle_parts.replayed_world import MEASURES, make_setting, measure, replay
-from draingym.simulator.types import Observation
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
 
@@ -43,26 +39,6 @@ def test_bias_spread_and_error_by_hand():
     assert result["bias_se"] == pytest.approx(1.0)
     assert result["sd"] == pytest.approx(2.0)
     assert result["rmse"] == pytest.approx(np.sqrt((1 + 1 + 9 + 1 + 9 + 25) / 6))
-
-
-def test_placing_asks_for_what_is_missing():
-    place = Place(upstream=(True, False, False))
-    observation = Observation(
-        on_hand=jnp.array([5.0, 2.0, 30.0]),
-        pipeline=jnp.array([[1.0, 3.0, 0.0]]),
-        waiting=jnp.zeros(3),
-        active=jnp.ones(3, bool),
-        forecast=jnp.array([4.0, 6.0]),
-        price=jnp.float32(1.0),
-        unit_cost=jnp.float32(1.0),
-        attributes=jnp.zeros(3),
-        calendar=jnp.zeros(1),
-    )
-    # Ten a period: twenty near customers, half of them each; sixty in all, of which 41 are there.
-    params = {"share": jnp.array([0.0, 0.5, 0.5]), "near": jnp.float32(2.0)}
-    asked = place.apply(params | {"total": jnp.float32(6.0)}, observation, jax.random.key(0))
-    assert asked.tolist() == [19.0, 5.0, 0.0]
-    assert place.init(jax.random.key(0))["share"].tolist() == [0.0, 0.5, 0.5]
 
 
 @pytest.mark.slow

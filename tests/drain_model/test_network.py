@@ -54,10 +54,11 @@ def by_node(joint: Independent | Copula | Coherent, inputs: Inputs) -> list[jax.
         return jax.tree.leaves(joint)
     share = jnp.where(inputs.active, joint.log_share, -jnp.inf)
     share = jnp.where(inputs.active, jax.nn.log_softmax(share, axis=-1), 0.0)
-    whole = [*jax.tree.leaves(joint.total), joint.log_concentration]
+    concentration = jnp.where(inputs.active, joint.log_concentration, 0.0)
     nodes = share.shape[-1]
+    whole = jax.tree.leaves(joint.total)
     spread = [jnp.repeat(jnp.expand_dims(x, 2), nodes, axis=2) for x in whole]
-    return [share, *spread]
+    return [share, concentration, *spread]
 
 
 @pytest.fixture(scope="module", params=VARIANTS)

@@ -171,6 +171,9 @@ def test_weights_are_one_over_the_initial_loss() -> None:
     assert float(weights.cost_nll) == 0.5
     assert float(weights.cross_entropy) == 20.0  # a loss of 0 must not weigh without bound
     assert float(weighted(losses, weights)) == 0.0  # -2 / 2 + 4 / 4
+    more = initial_weights(replace(losses, dependence=jnp.float32(8.0)), 4.0)
+    assert float(more.dependence) == 0.5
+    assert float(more.cost_nll) == 0.5
 
 
 @pytest.mark.parametrize(
@@ -214,8 +217,8 @@ def test_lanes_are_learnt_from_their_units(data: DrainData) -> None:
     losses = [p.validation_parts["lane_choice"] for p in told.history]
     assert losses[-1] < 0.9 * losses[0]
     # Labels that are not used, and none at all, make the same model.
-    for run in (untold, without):
-        assert all(p.validation_parts["lane_choice"] == 0.0 for p in run.history)
+    for other in (untold, without):
+        assert all(p.validation_parts["lane_choice"] == 0.0 for p in other.history)
     assert [p.validation_loss for p in untold.history] == [
         p.validation_loss for p in without.history
     ]

@@ -1,8 +1,8 @@
 """The drain model that ships with the package, and how it is made.
 
-    python -m draingym.shipped
+    python -m draingym.envs.shipped
 
-makes ``draingym/shipped_drain.npz`` anew: order lines that this project generates (no data of
+makes ``draingym/envs/shipped_drain.npz`` anew: order lines that this project generates (no data of
 anyone else's), the network of the US environments, 120 days of events that the emulated systems
 write under yesterday's policy, and a drain model trained on the first two thirds of them. Sizes and
 seed are those of ``config()``.

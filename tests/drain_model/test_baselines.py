@@ -106,7 +106,9 @@ def test_features_do_not_see_what_they_predict(process: Process, closest) -> Non
     changed[:, 13:] = 0.0
     cost = data.ship_cost * (changed > 0)
     fields = {n: getattr(data, n) for n in data.__slots__}
-    other = DrainData(**{**fields, "outbound": changed, "ship_cost": cost})
+    other = DrainData(
+        **{**fields, "outbound": changed, "ship_cost": cost, "lane": None, "lane_units": None}
+    )
     again, _ = node_features(closest, other, (12, 14), 2)
     np.testing.assert_array_equal(features, again)
 

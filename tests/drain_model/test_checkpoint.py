@@ -205,6 +205,8 @@ def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: 
         ),
         active=data.active[:, :3],
         **{n: getattr(data, n)[..., :3] for n in ("outbound", "ship_cost", "available")},
+        lane=None,
+        lane_units=None,
     )
     with pytest.raises(ValueError, match="data has 3 nodes, must be 4"):
         checkpoint.require(fewer)

@@ -94,7 +94,7 @@ def test_cached_steps_equal_the_teacher_forced_window(
     data: DrainData, start: int, changes: dict, tolerance: float
 ) -> None:
     """What a rollout draws, fed back as the past of a full window, gives the same heads."""
-    checkpoint = perturbed(replace(TINY, **changes), data)
+    checkpoint = perturbed(replace(TINY, joint="independent", **changes), data)
     kernel, params = bind(checkpoint, data)
     uniforms = jax.random.uniform(jax.random.key(0), (data.num_periods, kernel.num_uniforms))
     series = series_of(data, uniforms)

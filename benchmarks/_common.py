@@ -20,7 +20,9 @@ from draingym.common.atomic import atomic_file
 from draingym.common.machine import machine, versions
 
 RESULTS = Path(__file__).parent / "results"
-Issue = Literal["loop", "oracle", "drain-model", "gym", "policies", "forecasters", "own-data"]
+Issue = Literal[
+    "loop", "oracle", "drain-model", "gym", "policies", "scale", "forecasters", "own-data"
+]
 REPEATS = 5  # a claim's time is the median of at least as many
 FIELDS = ("name", "issue", "claims", "rows", "seeds", "versions", "machine", "preset", "seconds")
 Row = Mapping[str, Any]

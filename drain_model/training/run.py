@@ -10,12 +10,12 @@ from pathlib import Path
 import jax
 import numpy as np
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.common.carry import strong
-from draingym.common.devices import cores_mesh, device_mesh, gathered, part_size, whole
+from draingym.common.devices import AXIS, cores_mesh, device_mesh, gathered, part_size, whole
 from draingym.drain_model.checkpoint import (
     Checkpoint,
     Weights,
@@ -81,6 +81,13 @@ class _Run:
         return programs.cache_chunk(each) if device.platform == "cpu" else each
 
     @property
+    def split(self) -> NamedSharding | None:
+        """Where batches are: each device holds its part, or all where the batch does not divide."""
+        if self.mesh is None or self.batch % self.mesh.size:
+            return whole(self.mesh)
+        return NamedSharding(self.mesh, PartitionSpec(None, AXIS))
+
+    @property
     def rounds(self) -> int:
         """Validations, at most."""
         return -(-self.config.epochs // self.config.validate_every)
@@ -92,10 +99,10 @@ class _Run:
         other, leaves [1, B, T, ...].
         """
         if isinstance(self.source, DrainData):
-            yield jax.device_put(rows.astype(np.int32), whole(self.mesh))
+            yield jax.device_put(rows.astype(np.int32), self.split)
             return
         for part in self.source.batches(rows):
-            yield jax.device_put(jax.tree.map(lambda x: x[None], part), whole(self.mesh))
+            yield jax.device_put(jax.tree.map(lambda x: x[None], part), self.split)
 
     def evaluate(self, weights: Weights, first: int, stop: int) -> Losses:
         """Return the mean losses of all products over periods [first, stop)."""

@@ -37,10 +37,11 @@ from benchmarks._common import (
 from benchmarks.drain_parts.rollouts import random_data
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import trainer
-from benchmarks.throughput_parts.store import CHUNK, LEAD, MEAN, PERIODS, AsForecast, store
+from benchmarks.throughput_parts.store import CHUNK, LEAD, MEAN, PERIODS, store
 from draingym.common.devices import cores
 from draingym.drain_model import PRESETS, train
 from draingym.policies import (
+    BaseStock,
     PathwiseGradient,
     SampledTask,
     TrainConfig,
@@ -78,15 +79,16 @@ def store_cases(batch: int) -> dict[str, Case]:
     """Return simulation and training of the lost-sales store."""
     simulator, params, sample = store()
     scenario = sample(jax.random.key(0), PERIODS, batch)
-    orders = 2 * MEAN * jax.random.uniform(jax.random.key(1), (PERIODS, 1, batch))
-    given = replace(scenario, series=replace(scenario.series, forecast=orders))
     policy = DensePolicy(num_nodes=1, lead_time=LEAD, scale=MEAN)
     weights = policy.init(jax.random.key(2))
     optimizer, update = trainer((simulator, params), policy, CHUNK)
     state = optimizer.init(weights)
-    run = draingym.jit(
-        lambda scenario: batch_returns(simulator, params, AsForecast(), None, scenario)
-    )
+
+    @draingym.jit
+    def run(key: jax.Array) -> jax.Array:
+        drawn = sample(key, PERIODS, batch)
+        return batch_returns(simulator, params, BaseStock(), jnp.float32(28.0), drawn)
+
     task = SampledTask(
         params=params, simulator=simulator, sample=sample, periods=PERIODS, evaluation_batch=batch
     )
@@ -97,7 +99,7 @@ def store_cases(batch: int) -> dict[str, Case]:
         return float(found.seconds[-1]), found.value
 
     return {
-        f"rollouts: store, {batch}": lambda: timed(lambda: run(given).mean()),
+        f"rollouts: store, {batch}": lambda: timed(lambda: run(jax.random.key(1)).mean()),
         f"gradients: store, {batch}": lambda: timed(lambda: update(weights, state, scenario)[2]),
         f"trainer: store, {batch}": through_the_trainer,
     }

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from draingym.common.devices import on_all_devices, over_devices
+from draingym.common.devices import on_all_devices, over_devices, sharing
 from draingym.policies.evaluate import mean_value, simulated_values
 from draingym.simulator import (
     Observation,
@@ -104,7 +104,8 @@ def seen(task: Task) -> Observation:
         alone: Observation = jax.tree.map(lambda leaf: leaf[0], observed)
         return alone
 
-    shapes: Observation = jax.eval_shape(first, jax.random.key(0))
+    with sharing(None):
+        shapes: Observation = jax.eval_shape(first, jax.random.key(0))
     return shapes
 
 

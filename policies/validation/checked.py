@@ -30,6 +30,9 @@ from draingym.simulator import (
 )
 
 
+_CALLS = 8  # a period takes several calls, each of which costs more on several devices
+
+
 def checked_rollouts(
     simulator: Simulator,
     params: Params,
@@ -64,7 +67,8 @@ def checked_rollouts(
     policy_params, key = strong(policy_params), jax.random.key(0) if key is None else key
     shapes = jax.eval_shape(partial(_start, simulator, None), params, scenario, key)
     batch, periods = scenario.series.period.shape
-    mesh = cores_mesh(batch, sum(leaf.size for leaf in jax.tree.leaves(shapes)) // periods)
+    entries = sum(leaf.size for leaf in jax.tree.leaves(shapes)) // periods
+    mesh = cores_mesh(batch, entries // _CALLS)
     if mesh is not None:
         params, policy_params, scenario, key = unbound((params, policy_params, scenario, key))
     if type(simulator).rollout is Simulator.rollout:

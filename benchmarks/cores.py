@@ -62,6 +62,10 @@ Case = Callable[[], tuple[float, float]]
 class Always:
     """Requests its parameters."""
 
+    def init(self, key: jax.Array) -> None:
+        """Return no parameters."""
+        del key
+
     def apply(self, params: jax.Array, observation: Observation, key: jax.Array) -> jax.Array:
         """Return the parameters."""
         del observation, key

@@ -230,7 +230,8 @@ def spread(tree: T, axes: Any = 0) -> T:
     def hold(axis: int, leaf: Array) -> Array:
         divides = leaf.shape[axis] % mesh.size == 0
         where = NamedSharding(mesh, _spec(axis, leaf)) if divides else whole(mesh)
-        return jax.lax.with_sharding_constraint(leaf, where)
+        kept: Array = jax.lax.with_sharding_constraint(leaf, where)
+        return kept
 
     held: T = _over(hold, axes, tree)
     return held
@@ -264,7 +265,7 @@ def _multiple(mesh: Mesh, size: int) -> int:
     likewise on any number of devices, and can be cut to its cache.
     """
     each = max(1, min(64, size // (16 * mesh.size)))
-    return mesh.size * 2 ** (each.bit_length() - 1)
+    return int(mesh.size) << (each.bit_length() - 1)
 
 
 def _filled(mesh: Mesh, in_axes: Any, args: Any) -> tuple[int, Any]:
@@ -276,7 +277,8 @@ def _filled(mesh: Mesh, in_axes: Any, args: Any) -> tuple[int, Any]:
         if axis is None:
             return leaf
         last = jax.lax.slice_in_dim(leaf, size - 1, size, axis=axis % leaf.ndim)
-        return jnp.concatenate([leaf, *[last] * more], axis=axis)
+        longer: Array = jnp.concatenate([leaf, *[last] * more], axis=axis)
+        return longer
 
     return size, _over(fill, in_axes, args) if more else args
 
@@ -293,7 +295,10 @@ def _over(function: Callable[[Any, Any], Any], axes: Any, tree: Any) -> Any:
 
 def _leaves(axes: Any, tree: Any) -> list[tuple[int | None, Any]]:
     pairs = _over(lambda axis, leaf: _Pair((axis, leaf)), axes, tree)
-    return jax.tree.leaves(pairs, is_leaf=lambda pair: isinstance(pair, _Pair))
+    found: list[tuple[int | None, Any]] = jax.tree.leaves(
+        pairs, is_leaf=lambda pair: isinstance(pair, _Pair)
+    )
+    return found
 
 
 class _Pair(tuple[Any, Any]):
@@ -312,7 +317,8 @@ def outermost(*args: Any) -> bool:
 
 def gathered(tree: T) -> T:
     """Return arrays as JAX makes them on one device, where any operation may use them."""
-    return jax.tree.map(lambda leaf: _alone(leaf) if _is_spread(leaf) else leaf, tree)
+    found: T = jax.tree.map(lambda leaf: _alone(leaf) if _is_spread(leaf) else leaf, tree)
+    return found
 
 
 def unbound(tree: T) -> T:
@@ -320,7 +326,8 @@ def unbound(tree: T) -> T:
 
     JAX copies NumPy's to the cores faster than its own.
     """
-    return jax.tree.map(_unbound, tree)
+    found: T = jax.tree.map(_unbound, tree)
+    return found
 
 
 def _unbound(leaf: Any) -> Any:

@@ -29,7 +29,6 @@ from draingym.simulator import (
     requests_of,
 )
 
-
 _CALLS = 8  # a period takes several calls, each of which costs more on several devices
 
 

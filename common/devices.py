@@ -1,28 +1,396 @@
-"""Sharing the products of a batch out over devices."""
+"""Sharing a batch out over devices: the cores of a processor, or several GPUs.
+
+XLA runs a loop of small operations on one core of a processor. JAX can be told, before it starts,
+that each core is a device of its own; ``ask_for_cores`` does so where nobody else said anything.
+Each device then runs a part of a batch, and every entry of it comes out as on one device.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache, wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
 import jax
-from jax.sharding import AxisType, Mesh
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
 
 AXIS = "batch"
+VARIABLE = "DRAINGYM_DEVICES"
+WORTH = 2**14  # entries of a batch that pay for a device more: a fraction of a millisecond's work
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_log = logging.getLogger(__name__)
+_asked = {"late": False}  # whether JAX was up before anyone could ask for its cores
+# What shares out the batches of the program that is being traced, and from how many entries on.
+_sharing: ContextVar[tuple[Mesh | None, int]] = ContextVar("sharing", default=(None, 0))
+
+
+def cores() -> int:
+    """Return how many of the processor's cores this process may use, quotas included."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:  # a container's share of its machine
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        return max(1, min(there or 1, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return there or 1
+
+
+def _named() -> int | None:
+    """Return how many devices the environment names; None where it does not."""
+    text = os.environ.get(VARIABLE, "")
+    if text and (not text.isdecimal() or int(text) < 1):
+        raise ValueError(f"{VARIABLE} is {text!r}, must be a whole number of at least 1")
+    return int(text) if text else None
+
+
+def ask_for_cores() -> None:
+    """Make each core a device of JAX, unless JAX is up, or its user chose the devices.
+
+    ``DRAINGYM_DEVICES`` is how many, the cores when not set; 1 leaves JAX as it is.
+
+    Raises:
+        ValueError: If ``DRAINGYM_DEVICES`` is no number of devices.
+    """
+    number = _named() or cores()
+    config: Any = jax.config
+    flags = os.environ.get("XLA_FLAGS", "")
+    chosen = config.jax_num_cpu_devices >= 0 or "host_platform_device_count" in flags
+    if number == 1 or chosen:
+        return
+    try:
+        jax.config.update("jax_num_cpu_devices", number)
+    except RuntimeError:  # JAX's own way to say that it is up
+        _asked["late"] = True
+
+
+def cores_mesh(batch: int, entries: int) -> Mesh | None:
+    """Return what shares a batch out, or None where one device does as well.
+
+    Args:
+        batch: Entries of the batch's axis.
+        entries: Numbers in the batch, which stand for its work: each device gets ``WORTH`` or more.
+    """
+    config: Any = jax.config
+    most = min(batch, entries // WORTH)
+    if most < 2 or config.jax_default_device is not None or jax.process_count() > 1:
+        return None
+    there = jax.devices()
+    named = _named()
+    limit = cores() if named is None and there[0].platform == "cpu" else named or len(there)
+    if len(there) == 1 and limit > 1 and _asked["late"] and there[0].platform == "cpu":
+        _asked["late"] = False
+        _log.warning(
+            "batches run on one core of %d: JAX had started before draingym was imported", limit
+        )
+    number = min(most, limit, len(there))
+    return None if number < 2 else _mesh(number)
+
+
+@lru_cache(maxsize=16)
+def _mesh(number: int) -> Mesh:
+    return Mesh(np.array(jax.devices()[:number]), (AXIS,), axis_types=(AxisType.Auto,))
 
 
 def device_mesh(devices: int, batch: int) -> Mesh:
-    """Return a mesh whose one axis, ``batch``, shares out the products of a batch.
+    """Return a mesh whose one axis, ``batch``, shares out a batch over so many devices.
 
     Args:
         devices: How many of this machine's to use.
-        batch: Products.
+        batch: Entries of the batch; no device is left without any.
 
     Raises:
-        ValueError: If the devices are not there, or do not divide the products.
+        ValueError: If the devices are not there.
     """
     there = jax.device_count()
     if not 1 <= devices <= there:
         raise ValueError(f"devices is {devices}, must be in [1, {there}], those of this machine")
-    if batch % devices:
-        raise ValueError(f"devices is {devices}, must divide the {batch} products of a batch")
-    return jax.make_mesh(
-        (devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
+    return _mesh(min(devices, batch))
+
+
+def placed(tree: T, mesh: Mesh | None) -> T:
+    """Return arrays as all devices of a mesh hold them whole; as they are without a mesh."""
+    return tree if mesh is None else jax.device_put(tree, whole(mesh))
+
+
+def part_size(mesh: Mesh | None, batch: int) -> int:
+    """Return how many entries of a batch each device is given, what fills it up included."""
+    if mesh is None:
+        return batch
+    return -(-batch // _multiple(mesh, batch)) * _multiple(mesh, batch) // mesh.size
+
+
+def whole(mesh: Mesh | None) -> NamedSharding | None:
+    """Return where what all devices of a mesh hold whole is; None without a mesh."""
+    return None if mesh is None else NamedSharding(mesh, PartitionSpec())
+
+
+@contextmanager
+def sharing(mesh: Mesh | None, least: int = 0) -> Iterator[None]:
+    """Let ``over_devices`` share batches of at least so many entries out, while this is traced."""
+    token = _sharing.set((mesh, least))
+    try:
+        yield
+    finally:
+        _sharing.reset(token)
+
+
+def entries_of(in_axes: Any, *args: Any) -> int:
+    """Return how many numbers a batch holds; leaves without an axis are not of it."""
+    return sum(int(leaf.size) for axis, leaf in _leaves(in_axes, args) if axis is not None)
+
+
+def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
+    """Return a function whose batch is shared out over the devices of ``sharing``.
+
+    Each device is given a part of the batch, which the function must treat entry by entry; a batch
+    that does not divide is filled up with its last entry. Without ``sharing``, in a part of a batch
+    that is shared out already, and where a user's own mesh is in effect, it is the function itself.
+
+    Args:
+        function: Of arrays whose batch may have any size, such as what ``jax.vmap`` returns. All
+            that is traced is an argument: in a loop that keeps its state on the devices, JAX does
+            not let a part see more.
+        in_axes: For each argument the batch's axis in its leaves, a number or a tree of them; None
+            where there is none.
+        out_axes: The batch's axis in what is returned, likewise, none of them negative.
+
+    Gradients:
+        Those of the function; of what all devices hold, summed over them.
+    """
+    mesh, least = _now()
+    if mesh is None:
+        return function
+
+    def shared(*args: Any) -> Any:
+        if entries_of(in_axes, *args) < least:
+            return function(*args)
+        size, full = _filled(mesh, in_axes, args)
+        specs = jax.tree.map(lambda axis: PartitionSpec(*[None] * axis, AXIS), out_axes)
+        found = _mapped(mesh, function, in_axes, specs)(*full)
+        if not -size % _multiple(mesh, size):
+            return found
+        return _over(
+            lambda axis, leaf: jax.lax.slice_in_dim(leaf, 0, size, axis=axis), out_axes, found
+        )
+
+    return shared  # type: ignore[return-value]
+
+
+def total_over_devices(function: Callable[..., T], in_axes: Any) -> Callable[..., T]:
+    """Return the sum of a function over the parts of a batch; see ``over_devices``.
+
+    Args:
+        function: Of ``real`` [B], false for what only fills the batch up and must count for
+            nothing, and of the batch; what it returns is summed over the batch.
+        in_axes: As of ``over_devices``, without ``real``.
+
+    Returns:
+        A function of the batch alone.
+    """
+    mesh, least = _now()
+
+    def shared(*args: Any) -> T:
+        if mesh is None or entries_of(in_axes, *args) < least:
+            return function(jnp.ones(_size(in_axes, args), bool), *args)
+
+        def part(real: Array, *args: Any) -> T:
+            total: T = jax.lax.psum(function(real, *args), AXIS)
+            return total
+
+        size, full = _filled(mesh, in_axes, args)
+        real = jnp.arange(size + -size % _multiple(mesh, size)) < size
+        total: T = _mapped(mesh, part, (0, *in_axes), PartitionSpec())(real, *full)
+        return total
+
+    return shared
+
+
+def on_all_devices(tree: T) -> T:
+    """Return what was shared out as every device holds it whole: sums add up in the same order."""
+    mesh, _ = _now()
+    return tree if mesh is None else jax.lax.with_sharding_constraint(tree, whole(mesh))
+
+
+def spread(tree: T, axes: Any = 0) -> T:
+    """Return a batch as a loop keeps it: each device its part, or all of it where none divides."""
+    mesh, _ = _now()
+    if mesh is None:
+        return tree
+
+    def hold(axis: int, leaf: Array) -> Array:
+        divides = leaf.shape[axis] % mesh.size == 0
+        where = NamedSharding(mesh, _spec(axis, leaf)) if divides else whole(mesh)
+        kept: Array = jax.lax.with_sharding_constraint(leaf, where)
+        return kept
+
+    held: T = _over(hold, axes, tree)
+    return held
+
+
+def _now() -> tuple[Mesh | None, int]:
+    """Return what shares batches out here, and from how many entries on."""
+    mesh, least = _sharing.get()
+    return (mesh if jax.sharding.get_abstract_mesh().empty else None), least
+
+
+def _mapped(mesh: Mesh, function: Callable[..., Any], in_axes: Any, out_specs: Any) -> Any:
+    def call(*args: Any) -> Any:
+        specs = _over(_spec, in_axes, args)
+        return jax.shard_map(
+            function, mesh=mesh, in_specs=specs, out_specs=out_specs, check_vma=False
+        )(*args)
+
+    return call
+
+
+def _size(in_axes: Any, args: Any) -> int:
+    """Return how many entries the batch has."""
+    return next(int(leaf.shape[axis]) for axis, leaf in _leaves(in_axes, args) if axis is not None)
+
+
+def _multiple(mesh: Mesh, size: int) -> int:
+    """Return what a batch is filled up to a multiple of.
+
+    Parts of a large batch are multiples of a processor's vectors, with what is left over computed
+    likewise on any number of devices, and can be cut to its cache.
+    """
+    each = max(1, min(64, size // (16 * mesh.size)))
+    return int(mesh.size) << (each.bit_length() - 1)
+
+
+def _filled(mesh: Mesh, in_axes: Any, args: Any) -> tuple[int, Any]:
+    """Return the batch's size, and the batch filled up to a multiple of the devices."""
+    size = _size(in_axes, args)
+    more = -size % _multiple(mesh, size)
+
+    def fill(axis: int | None, leaf: Array) -> Array:
+        if axis is None:
+            return leaf
+        last = jax.lax.slice_in_dim(leaf, size - 1, size, axis=axis % leaf.ndim)
+        longer: Array = jnp.concatenate([leaf, *[last] * more], axis=axis)
+        return longer
+
+    return size, _over(fill, in_axes, args) if more else args
+
+
+def _over(function: Callable[[Any, Any], Any], axes: Any, tree: Any) -> Any:
+    """Map a function over axes, each of which may stand for a whole part of a tree."""
+    return jax.tree.map(
+        lambda axis, part: jax.tree.map(lambda leaf: function(axis, leaf), part),
+        axes,
+        tree,
+        is_leaf=lambda axis: axis is None,
     )
+
+
+def _leaves(axes: Any, tree: Any) -> list[tuple[int | None, Any]]:
+    pairs = _over(lambda axis, leaf: _Pair((axis, leaf)), axes, tree)
+    found: list[tuple[int | None, Any]] = jax.tree.leaves(
+        pairs, is_leaf=lambda pair: isinstance(pair, _Pair)
+    )
+    return found
+
+
+class _Pair(tuple[Any, Any]):
+    """A leaf's axis, and the leaf."""
+
+
+def _spec(axis: int | None, leaf: Array) -> PartitionSpec:
+    return PartitionSpec() if axis is None else PartitionSpec(*[None] * (axis % leaf.ndim), AXIS)
+
+
+def outermost(*args: Any) -> bool:
+    """Return whether values are what they seem: no program is traced, and nothing transformed."""
+    leaves = (*jax.tree.leaves(args), jnp.zeros(()))
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+
+
+def gathered(tree: T) -> T:
+    """Return arrays as JAX makes them on one device, where any operation may use them."""
+    found: T = jax.tree.map(lambda leaf: _alone(leaf) if _is_spread(leaf) else leaf, tree)
+    return found
+
+
+def unbound(tree: T) -> T:
+    """Return arrays so that a program may take them to other devices, bound to one or not.
+
+    JAX copies NumPy's to the cores faster than its own.
+    """
+    found: T = jax.tree.map(_unbound, tree)
+    return found
+
+
+def _unbound(leaf: Any) -> Any:
+    if not isinstance(leaf, jax.Array):
+        return leaf
+    plain = not (jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or jax.typeof(leaf).weak_type)
+    if plain and next(iter(leaf.devices())).platform == "cpu":
+        return np.asarray(leaf)
+    return _alone(leaf) if leaf.committed else leaf
+
+
+def is_spread(tree: Any) -> bool:
+    """Return whether an array lies on several devices, or parts of it do."""
+    return any(map(_is_spread, jax.tree.leaves(tree)))
+
+
+def _is_spread(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and len(leaf.devices()) > 1
+
+
+def _alone(leaf: Array) -> Any:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        data = _alone(jax.random.key_data(leaf))
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+    return jax.device_put(np.asarray(leaf))
+
+
+def jit(function: F, **options: Any) -> F:
+    """Compile a function as ``jax.jit`` does, with the batches inside shared out over all cores.
+
+    What it returns is on one device again. Inside another ``jit``, under ``jax.grad`` or
+    ``jax.vmap``, it is ``jax.jit``: transform first, and compile last.
+
+    Args:
+        function: Pure; may call ``batch_returns`` or ``chunked_value_and_grad``, or its gradient.
+        options: As of ``jax.jit``, such as ``static_argnums``.
+
+    >>> import jax
+    >>> jit(lambda x: 2.0 * x)(3.0).item()
+    6.0
+    """
+
+    @lru_cache(maxsize=8)
+    def program(mesh: Mesh | None) -> Any:
+        @wraps(function)
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            with sharing(mesh, 2 * WORTH):
+                return function(*args, **kwargs)
+
+        return jax.jit(traced, **options)
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        mesh = cores_mesh(_ALL, _ALL * WORTH) if outermost(args, kwargs) else None
+        if mesh is None or is_spread((args, kwargs)):
+            return program(None)(*args, **kwargs)
+        args, kwargs = unbound((args, kwargs))
+        return gathered(program(mesh)(*args, **kwargs))
+
+    return call  # type: ignore[return-value]
+
+
+_ALL = 2**20  # a batch of any number of devices
+
+
+ask_for_cores()

@@ -26,6 +26,7 @@ def lazy_names(
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(import_module(module_of[name]), name)
+        ask_once_jax_is_there()
         setattr(sys.modules[package], name, value)
         return value
 
@@ -33,3 +34,9 @@ def lazy_names(
         return sorted({*vars(sys.modules[package]), *module_of})
 
     return getattribute, directory
+
+
+def ask_once_jax_is_there() -> None:
+    """Make each core a device, as early as may be: JAX is imported, and has computed nothing."""
+    if "jax" in sys.modules:
+        import_module("draingym.common.devices")

@@ -3,16 +3,18 @@
 Start with ``single_store`` or ``Simulator``, a policy such as ``BaseStock``, and ``jax.grad``.
 
 Importing it registers the Gymnasium environments, and loads nothing else: each name below loads
-what it needs when it is first used.
+what it needs when it is first used. Before JAX computes anything, each core becomes a device of it,
+unless its user chose the devices, or ``DRAINGYM_DEVICES`` is 1.
 """
 
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from draingym.common.lazy import lazy_names
+from draingym.common.lazy import ask_once_jax_is_there, lazy_names
 from draingym.registration import register_envs
 
 if TYPE_CHECKING:
+    from draingym.common.devices import jit
     from draingym.policies import (
         BaseStock,
         CappedBaseStock,
@@ -69,6 +71,7 @@ __all__ = [
     "Simulator",
     "batch_returns",
     "chunked_value_and_grad",
+    "jit",
     "make",
     "make_gymnax",
     "make_params",
@@ -95,9 +98,11 @@ _POLICIES = (
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "draingym.common.devices": ("jit",),
         "draingym.policies": _POLICIES,
-        "draingym.simulator": [name for name in __all__ if name not in _POLICIES],
+        "draingym.simulator": [name for name in __all__ if name not in (*_POLICIES, "jit")],
     },
 )
 
+ask_once_jax_is_there()
 register_envs()

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from draingym.common.devices import on_all_devices, over_devices
 from draingym.simulator import (
     Params,
     Policy,
@@ -45,14 +46,19 @@ def simulated_values(
     batch = scenario.series.period.shape[0]
     keys = jax.random.split(jax.random.key(0) if key is None else key, batch)
 
-    def one(one_scenario: Scenario, one_key: Array) -> Float[Array, ""]:
+    def one(
+        params: Params, policy_params: PyTree, one_scenario: Scenario, one_key: Array
+    ) -> Float[Array, ""]:
         moves = simulator.rollout(
             params, policy, policy_params, one_scenario, one_key, remat=remat
         ).transitions
         return discounted_return(params, moves)
 
-    values: Float[Array, " B"] = jax.vmap(one)(scenario, keys)
-    return values
+    axes = (None, None, 0, 0)
+    values: Float[Array, " B"] = over_devices(jax.vmap(one, in_axes=axes), axes)(
+        params, policy_params, scenario, keys
+    )
+    return on_all_devices(values)
 
 
 def mean_value(

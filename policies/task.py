@@ -8,10 +8,9 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
-from draingym.common.devices import AXIS
+from draingym.common.devices import on_all_devices, over_devices, sharing
 from draingym.policies.evaluate import mean_value, simulated_values
 from draingym.simulator import (
     Observation,
@@ -75,9 +74,12 @@ class Task(Protocol):
         ...
 
     def each(
-        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
     ) -> PyTree:
-        """Return ``function(scenario, key)`` of every scenario of a batch, leaves [B, ...]."""
+        """Return ``function(scenario, key, *given)`` of every scenario, leaves [B, ...].
+
+        ``given`` is all else that is traced: devices that share the batch out see no more.
+        """
         ...
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
@@ -102,19 +104,9 @@ def seen(task: Task) -> Observation:
         alone: Observation = jax.tree.map(lambda leaf: leaf[0], observed)
         return alone
 
-    shapes: Observation = jax.eval_shape(first, jax.random.key(0))
+    with sharing(None):
+        shapes: Observation = jax.eval_shape(first, jax.random.key(0))
     return shapes
-
-
-def _shared_out(leaf: Array, axis: int | None, mesh: Mesh | None) -> Array:
-    """Return an array whose axis is spread over a mesh's devices."""
-    if mesh is None or axis is None:
-        return leaf
-    spec: list[str | None] = [None] * leaf.ndim
-    spec[axis] = AXIS
-    where = NamedSharding(mesh, PartitionSpec(*spec))
-    spread: Array = jax.lax.with_sharding_constraint(leaf, where)
-    return spread
 
 
 @jax.tree_util.register_dataclass
@@ -130,7 +122,6 @@ class WindowTask:
     windows: Windows
     simulator: Simulator = field(metadata=_STATIC)
     horizon: int = field(metadata=_STATIC)
-    mesh: Mesh | None = field(default=None, metadata=_STATIC)  # shares out the products
 
     @property
     def periods(self) -> int:
@@ -153,9 +144,7 @@ class WindowTask:
         windows = self.windows
         which = jax.random.randint(key_start, (), 0, windows.num_starts)
         products = jax.random.choice(key_products, windows.num_products, (batch,), replace=False)
-        scenario = window(windows, which, self.horizon, key_noise, products)
-        spread: Scenario = jax.tree.map(lambda leaf: _shared_out(leaf, 0, self.mesh), scenario)
-        return spread
+        return window(windows, which, self.horizon, key_noise, products)
 
     def values(
         self,
@@ -172,11 +161,13 @@ class WindowTask:
         )
 
     def each(
-        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
     ) -> PyTree:
         """Return ``function`` of every scenario, leaves [B, ...]."""
         keys = jax.random.split(key, scenario.series.period.shape[0])
-        return jax.vmap(function)(scenario, keys)
+        axes = (0, 0, *[None] * len(given))
+        each = over_devices(jax.vmap(function, in_axes=axes), axes)
+        return on_all_devices(each(scenario, keys, *given))
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
         """Return the mean value over all products and windows."""
@@ -207,7 +198,6 @@ class SampledTask:
     evaluation_batch: int = field(default=1000, metadata=_STATIC)
     evaluation_periods: int = field(default=120, metadata=_STATIC)
     evaluation_warm_up: int = field(default=60, metadata=_STATIC)
-    mesh: Mesh | None = field(default=None, metadata=_STATIC)  # shares out the scenarios
 
     def __post_init__(self) -> None:
         """Refuse a warm-up that leaves nothing."""
@@ -237,17 +227,7 @@ class SampledTask:
 
     def draw(self, key: Array, batch: int) -> Scenario:
         """Draw scenarios, the batch last."""
-        scenario = self.sample(key, self.periods, batch)
-        if self.mesh is None:
-            return scenario
-        axes = self._axes(scenario)
-        found: Scenario = jax.tree.map(
-            lambda axis, leaf: _shared_out(leaf, axis, self.mesh),
-            axes,
-            scenario,
-            is_leaf=lambda axis: axis is None,
-        )
-        return found
+        return self.sample(key, self.periods, batch)
 
     def values(
         self,
@@ -280,15 +260,16 @@ class SampledTask:
             warm_up=warm_up,
             remat=remat,
         )
-        return returns / (scenario.series.period.shape[0] - warm_up)
+        return on_all_devices(returns) / (scenario.series.period.shape[0] - warm_up)
 
     def each(
-        self, function: Callable[[Scenario, Array], PyTree], scenario: Scenario, key: Array
+        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
     ) -> PyTree:
         """Return ``function`` of every scenario, leaves [B, ...]."""
         batch = scenario.series.glance_views.shape[-1]
-        axes = self._axes(scenario)
-        return jax.vmap(function, in_axes=(axes, 0))(scenario, jax.random.split(key, batch))
+        axes = (self._axes(scenario), 0, *[None] * len(given))
+        each = over_devices(jax.vmap(function, in_axes=axes), axes)
+        return on_all_devices(each(scenario, jax.random.split(key, batch), *given))
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
         """Return the mean reward of a period over ``evaluation_batch`` rollouts."""

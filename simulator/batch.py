@@ -15,9 +15,21 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from draingym.common.arrays import require_whole
+from draingym.common.devices import (
+    cores_mesh,
+    entries_of,
+    gathered,
+    is_spread,
+    outermost,
+    over_devices,
+    sharing,
+    total_over_devices,
+    unbound,
+)
 from draingym.simulator.batch_axis import vmap_last
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
@@ -139,7 +151,9 @@ def batch_returns(
 ) -> Float[Array, " B"]:
     """Return the discounted return of a policy in each of a batch of scenarios.
 
-    The same as ``discounted_return`` of ``vmap(rollout)``, faster: see this module.
+    The same as ``discounted_return`` of ``vmap(rollout)``, faster: see this module. A large batch
+    is shared out over all cores, or GPUs; inside ``jit``, ``grad`` or ``vmap`` it is where
+    ``draingym.jit`` compiles the whole.
 
     Args:
         simulator: Dynamics and drain kernel.
@@ -164,21 +178,88 @@ def batch_returns(
     """
     require_whole("warm_up", warm_up, high=scenario.series.period.shape[0])
     batch = _batch_size(scenario)
+    given = (params, policy_params, scenario, key)
+    if outermost(given) and not is_spread(given) and _hashable(simulator, policy):
+        mesh = cores_mesh(batch, entries_of((_axes(scenario),), scenario))
+        if mesh is not None:
+            returns: Array = gathered(
+                _compiled(simulator, policy, warm_up, remat, mesh, *unbound(given))
+            )
+            return returns
+    return _shared_out(simulator, policy, warm_up, remat, *given)
+
+
+def _hashable(*values: Any) -> bool:
+    try:
+        hash(values)
+    except TypeError:
+        return False
+    return True
+
+
+def _axes(scenario: Scenario) -> PyTree:
+    """Return the batch's axis of every leaf: the last, or none where all share it."""
+    return jax.tree.map(lambda batched: -1 if batched else None, _mapped(scenario))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _compiled(
+    simulator: Simulator,
+    policy: Policy,
+    warm_up: int,
+    remat: bool,
+    mesh: Mesh,
+    params: Params,
+    policy_params: PyTree,
+    scenario: Scenario,
+    key: Array | None,
+) -> Float[Array, " B"]:
+    with sharing(mesh):
+        return _shared_out(simulator, policy, warm_up, remat, params, policy_params, scenario, key)
+
+
+def _shared_out(
+    simulator: Simulator,
+    policy: Policy,
+    warm_up: int,
+    remat: bool,
+    params: Params,
+    policy_params: PyTree,
+    scenario: Scenario,
+    key: Array | None,
+) -> Float[Array, " B"]:
+    """Return ``batch_returns``, of parts of the batch on each device where it is shared out."""
+    batch, periods = _batch_size(scenario), scenario.series.period.shape[0]
+    keys = jax.random.split(jax.random.key(0) if key is None else key, periods)
+    if key is not None:  # each scenario has its own, wherever it is rolled out: [T, B]
+        keys = jax.vmap(partial(jax.random.split, num=batch))(keys)
+    part = partial(_returns, simulator, policy, warm_up, remat)
+    axes = (None, None, _axes(scenario), None if key is None else 1)
+    returns: Array = over_devices(part, axes)(params, policy_params, scenario, keys)
+    return returns
+
+
+def _returns(
+    simulator: Simulator,
+    policy: Policy,
+    warm_up: int,
+    remat: bool,
+    params: Params,
+    policy_params: PyTree,
+    scenario: Scenario,
+    keys: Array,
+) -> Float[Array, " B"]:
+    """Return ``batch_returns`` with the policy's keys, [T] that all share or [T, B]."""
+    batch = _batch_size(scenario)
     leads, nodes = scenario.initial.pipeline.shape[:2]
     chunk = _cached(batch, leads, nodes)
-    if key is not None or chunk < _WORTH:
+    if keys.ndim > 1 or chunk < _WORTH:
         chunk = batch
     if chunk < batch:
         pieces, join = _cut(scenario, chunk)
         returns: Array = jax.lax.map(
-            lambda piece: batch_returns(
-                simulator,
-                params,
-                policy,
-                policy_params,
-                join(piece),
-                warm_up=warm_up,
-                remat=remat,
+            lambda piece: _returns(
+                simulator, policy, warm_up, remat, params, policy_params, join(piece), keys
             ),
             pieces,
         )
@@ -189,28 +270,25 @@ def batch_returns(
     state = vmap_last(reset, (_mapped(scenario),), batch)(scenario)
     series = replace(scenario.series, exogenous=exogenous)
     mapped = replace(_mapped(scenario.series), exogenous=_everywhere(exogenous))
-    periods = series.period.shape[0]
-    keys = jax.random.split(jax.random.key(0) if key is None else key, periods)
 
     def one(state: State, now: Series, key_policy: Array) -> tuple[State, Array]:
         action = policy.apply(policy_params, observe(params, state, now), key_policy)
         state, transition = simulator.step(params, state, action, now)
         return state, transition.reward
 
-    step = vmap_last(one, (_everywhere(state), mapped, key is not None), batch)
+    step = vmap_last(one, (_everywhere(state), mapped, keys.ndim > 1), batch)
 
     def period(
         carry: tuple[State, Array], now: tuple[Series, Array, Array]
     ) -> tuple[tuple[State, Array], None]:
         state, total = carry
         series, key_now, weight = now
-        of_each = key_now if key is None else jax.random.split(key_now, batch)
-        state, reward = step(state, series, of_each)
+        state, reward = step(state, series, key_now)
         return (state, total + weight * reward), None
 
     kept = jax.checkpoint_policies.save_only_these_names(KEPT)
     body = jax.checkpoint(period, prevent_cse=False, policy=kept) if remat else period
-    later = jnp.arange(periods) - warm_up
+    later = jnp.arange(series.period.shape[0]) - warm_up
     weight = jnp.where(later >= 0, params.discount ** jnp.maximum(later, 0), 0.0)
     (_, total), _ = jax.lax.scan(body, (state, jnp.zeros(batch)), (series, keys, weight))
     return total
@@ -249,13 +327,19 @@ def chunked_value_and_grad(
             raise ValueError(f"chunk is {chunk}, must divide the batch of {batch} scenarios")
         pieces, join = _cut(scenario, chunk)
 
-        def add(total: PyTree, piece: list[Array]) -> tuple[PyTree, None]:
-            part = jax.value_and_grad(loss)(policy_params, join(piece))
-            return jax.tree.map(jnp.add, total, part), None
+        def total(real: Array, pieces: list[Array], policy_params: PyTree) -> PyTree:
+            def add(total: PyTree, now: tuple[Array, list[Array]]) -> tuple[PyTree, None]:
+                counts, piece = now
+                part = jax.value_and_grad(loss)(policy_params, join(piece))
+                return jax.tree.map(
+                    lambda old, new: old + jnp.where(counts, new, jnp.zeros_like(new)), total, part
+                ), None
 
-        zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
-        total, _ = jax.lax.scan(add, zero, pieces)
-        value, gradient = jax.tree.map(lambda leaf: leaf * (chunk / batch), total)
+            zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, policy_params))
+            return jax.lax.scan(add, zero, (real, pieces))[0]
+
+        found = total_over_devices(total, (0, None))(pieces, policy_params)
+        value, gradient = jax.tree.map(lambda leaf: leaf * (chunk / batch), found)
         return value, gradient
 
     return value_and_grad

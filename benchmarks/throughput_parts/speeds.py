@@ -9,6 +9,7 @@ import jax
 import optax
 
 from benchmarks._common import timed
+from draingym.common.devices import jit
 from draingym.simulator import (
     Params,
     Policy,
@@ -51,7 +52,7 @@ def trainer(
 
     value_and_grad = chunked_value_and_grad(loss, chunk)
 
-    @jax.jit
+    @jit
     def update(weights: Any, state: Any, scenario: Scenario) -> Any:
         value, gradient = value_and_grad(weights, scenario)
         changes, state = optimizer.update(gradient, state)
@@ -65,7 +66,7 @@ def fresh(problem: Problem, policy: Policy, weights: Any, batch: int, periods: i
     simulator, params, sample = problem
     keys = iter(jax.random.split(jax.random.key(1), 100))
 
-    @jax.jit
+    @jit
     def run(key: jax.Array, weights: Any) -> jax.Array:
         scenario = sample(key, periods, batch)
         return batch_returns(simulator, params, policy, weights, scenario).mean()

@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks._common import timed
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import PEER, REPEATS, Row, row, trainer
+from draingym.common.devices import jit
 from draingym.common.machine import machine
-from draingym.simulator import Observation, Poisson, batch_returns, single_store
+from draingym.simulator import Observation, Poisson, Scenario, batch_returns, single_store
 from draingym.simulator.problems.classic import Problem
 
 PERIODS, LEAD, MEAN, UNMET = 50, 4, 5.0, 9.0
@@ -60,7 +61,7 @@ def store_functions(
     given = replace(scenario, series=replace(scenario.series, forecast=orders))
     policy = DensePolicy(num_nodes=1, lead_time=LEAD, scale=MEAN)
     weights = policy.init(key_init)
-    simulate = jax.jit(
+    simulate: Callable[[Scenario], Any] = jit(
         lambda scenario: batch_returns(simulator, params, AsForecast(), None, scenario).mean()
     )
     optimizer, update = trainer((simulator, params), policy, CHUNK)

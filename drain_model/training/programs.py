@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
+from draingym.common.devices import on_all_devices, sharing, total_over_devices
 from draingym.drain_model.checkpoint import Weights
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
@@ -69,16 +71,29 @@ def _static(definition: nnx.GraphDef[DrainNetwork], panel: Panel, weights: Weigh
     return nnx.merge(definition, weights).static(panel.statistics, panel.geography)
 
 
-def _total(add: Callable[..., Any], batch: Batch, mask: Bool[Array, "B T"], chunk: int) -> Any:
-    """Return the sum of ``add(batch, mask)`` over chunks of products; ``chunk`` divides B."""
-    parts = jax.tree.map(lambda x: x.reshape((-1, chunk, *x.shape[1:])), (batch, mask))
-    first = jax.tree.map(lambda x: x[0], parts)
-    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(add, *first))
+def _total(
+    add: Callable[..., Any], given: Any, batch: Batch, mask: Bool[Array, "B T"], chunk: int
+) -> Any:
+    """Return the sum of ``add(*given, batch, mask)`` over chunks of products; ``chunk`` divides B.
 
-    def body(total: Any, part: tuple[Any, Array]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, add(*part)), None
+    Where devices share the products out, each adds up a part of them, and ``chunk`` divides that.
+    """
 
-    return jax.lax.scan(body, zero, parts)[0]
+    def part(real: Bool[Array, " b"], given: Any, batch: Batch, mask: Bool[Array, "b T"]) -> Any:
+        cut = jax.tree.map(
+            lambda x: x.reshape((-1, chunk, *x.shape[1:])), (batch, mask & real[:, None])
+        )
+        first = jax.tree.map(lambda x: x[0], cut)
+        zero = jax.tree.map(
+            lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(add, *given, *first)
+        )
+
+        def body(total: Any, now: tuple[Any, Array]) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, add(*given, *now)), None
+
+        return jax.lax.scan(body, zero, cut)[0]
+
+    return total_over_devices(part, (None, 0, 0))(given, batch, mask)
 
 
 def gradient_of(
@@ -100,11 +115,14 @@ def gradient_of(
     _, counts = _sums(definition, weights, static, panel, batch, mask)  # the sums are not computed
     share = jax.tree.map(lambda w, c: w / jnp.maximum(c, 1.0), balance, counts)
 
-    def loss(weights: Weights, static: Static, batch: Batch, mask: Array) -> Array:
+    def loss(
+        weights: Weights, static: Static, share: Losses, panel: Panel, batch: Batch, mask: Array
+    ) -> Array:
         return weighted(_sums(definition, weights, static, panel, batch, mask)[0], share)
 
-    add = partial(jax.value_and_grad(loss, argnums=(0, 1)), weights, static)
-    total, (direct, through) = _total(add, batch, mask, chunk)
+    add = jax.value_and_grad(loss, argnums=(0, 1))
+    given = (weights, static, share, panel)
+    total, (direct, through) = _total(add, given, batch, mask, chunk)
     return total, jax.tree.map(jnp.add, direct, pull(through)[0])
 
 
@@ -145,7 +163,7 @@ def optimizer_of(config: DrainConfig, updates: int) -> optax.GradientTransformat
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4), static_argnames="mesh")
 def update(
     definition: nnx.GraphDef[DrainNetwork],
     config: DrainConfig,
@@ -155,8 +173,12 @@ def update(
     learned: Learned,
     batches: Batch,
     panel: Panel,
+    *,
+    mesh: Mesh | None = None,
 ) -> tuple[Learned, Float[Array, " S"], Float[Array, " S"]]:
     """Make one update for each batch, all in one dispatch; leaves of ``batches`` are [S, B, ...].
+
+    The devices of a mesh share the products of a batch out.
 
     Returns:
         What was learned, and every update's loss and norm of the gradient.
@@ -180,12 +202,13 @@ def update(
         return (weights, average, state), (loss, optax.tree.norm(gradient))
 
     carry = (learned.weights, learned.average, learned.optimizer)
-    (weights, average, state), (losses, norms) = jax.lax.scan(body, carry, batches)
-    learned = replace(learned, weights=weights, average=average, optimizer=state)
-    return learned, losses, norms
+    with sharing(mesh):
+        (weights, average, state), (losses, norms) = jax.lax.scan(body, carry, batches)
+        learned = replace(learned, weights=weights, average=average, optimizer=state)
+        return on_all_devices((learned, losses, norms))
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1), static_argnames="mesh")
 def evaluate(
     definition: nnx.GraphDef[DrainNetwork],
     chunk: int,
@@ -195,6 +218,8 @@ def evaluate(
     once: Bool[Array, "S B"],
     inside: Bool[Array, " T"],
     panel: Panel,
+    *,
+    mesh: Mesh | None = None,
 ) -> tuple[Losses, Losses]:
     """Add the losses' sums and counts over batches to a total.
 
@@ -207,19 +232,21 @@ def evaluate(
         once: False for what only fills up the last batch.
         inside: Which periods count.
         panel: What stays.
+        mesh: Its devices share the products of a batch out.
     """
     static = _static(definition, panel, weights)
-    add = partial(_sums, definition, weights, static, panel)
+    add, given = partial(_sums, definition), (weights, static, panel)
 
     def body(
         carry: tuple[Losses, Losses], row: tuple[Any, Array]
     ) -> tuple[tuple[Losses, Losses], None]:
         mask = row[1][:, None] & inside[None, :]
-        found = _total(add, row[0], mask, chunk)
+        found = _total(add, given, row[0], mask, chunk)
         return jax.tree.map(jnp.add, carry, found), None
 
-    total, _ = jax.lax.scan(body, total, (batches, once))
-    return total
+    with sharing(mesh):
+        total, _ = jax.lax.scan(body, total, (batches, once))
+        return on_all_devices(total)
 
 
 mean_losses, balance_of = jax.jit(means), jax.jit(initial_weights)

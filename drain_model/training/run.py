@@ -15,7 +15,7 @@ from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.common.carry import strong
-from draingym.common.devices import device_mesh
+from draingym.common.devices import AXIS, cores_mesh, device_mesh, gathered, part_size, whole
 from draingym.drain_model.checkpoint import (
     Checkpoint,
     Weights,
@@ -37,6 +37,7 @@ from draingym.drain_model.training.state import (
     save_state,
 )
 
+_COPIES = 2**32  # bytes of memory that copies of a panel may take, one for each core
 STATE, BEST = "state.npz", "drain_model.npz"  # files of a training run's folder
 
 
@@ -65,7 +66,7 @@ class _Run:
     panel: programs.Panel
     fit: int  # periods that are fitted; the rest validates
     batch: int  # products of an update
-    mesh: Mesh
+    mesh: Mesh | None
 
     @property
     def updates(self) -> int:
@@ -74,15 +75,17 @@ class _Run:
 
     @property
     def chunk(self) -> int:
-        """Products that go through the network at a time: a part on a processor, all on devices."""
-        device = self.mesh.devices.flat[0]
-        one = device.platform == "cpu" and self.mesh.size == 1
-        return programs.cache_chunk(self.batch) if one else self.batch
+        """Products that go through the network at a time: few on a processor, all on others."""
+        each = part_size(self.mesh, self.batch)
+        device = jax.devices()[0] if self.mesh is None else self.mesh.devices.flat[0]
+        return programs.cache_chunk(each) if device.platform == "cpu" else each
 
     @property
-    def whole(self) -> NamedSharding:
-        """Where what all devices hold whole is."""
-        return NamedSharding(self.mesh, PartitionSpec())
+    def split(self) -> NamedSharding | None:
+        """Where batches are: each device holds its part, or all where the batch does not divide."""
+        if self.mesh is None or self.batch % self.mesh.size:
+            return whole(self.mesh)
+        return NamedSharding(self.mesh, PartitionSpec(None, AXIS))
 
     @property
     def rounds(self) -> int:
@@ -92,27 +95,34 @@ class _Run:
     def feed(self, rows: NDArray[np.int64]) -> Iterator[programs.Batch]:
         """Yield the batches of rows of products [S, B], as many at once as memory holds.
 
-        Products are shared out over the devices. A panel in memory gives them all at once, as
-        indices; a stream gives one batch after the other, leaves [1, B, T, ...].
+        A panel in memory gives them all at once, as indices; a stream gives one batch after the
+        other, leaves [1, B, T, ...].
         """
-        split = NamedSharding(self.mesh, PartitionSpec(None, "batch"))
         if isinstance(self.source, DrainData):
-            yield jax.device_put(rows.astype(np.int32), split)
+            yield jax.device_put(rows.astype(np.int32), self.split)
             return
         for part in self.source.batches(rows):
-            yield jax.device_put(jax.tree.map(lambda x: x[None], part), split)
+            yield jax.device_put(jax.tree.map(lambda x: x[None], part), self.split)
 
     def evaluate(self, weights: Weights, first: int, stop: int) -> Losses:
         """Return the mean losses of all products over periods [first, stop)."""
         products, time_index = self.source.num_products, np.arange(self.source.num_periods)
         slots = np.arange(-(-products // self.batch) * self.batch).reshape(-1, self.batch)
         inside = (time_index >= first) & (time_index < stop)
-        total, done = strong((Losses.zeros(), Losses.zeros()), self.whole), 0
+        total, done = strong((Losses.zeros(), Losses.zeros()), whole(self.mesh)), 0
         for batches in self.feed(np.minimum(slots, products - 1)):
             size = jax.tree.leaves(batches)[0].shape[0]
             once = slots[done : done + size] < products
             total = programs.evaluate(
-                self.definition, self.chunk, weights, total, batches, once, inside, self.panel
+                self.definition,
+                self.chunk,
+                weights,
+                total,
+                batches,
+                once,
+                inside,
+                self.panel,
+                mesh=self.mesh,
             )
             done += size
         found: Losses = programs.mean_losses(*total)
@@ -133,6 +143,7 @@ class _Run:
                 learned,
                 batches,
                 self.panel,
+                mesh=self.mesh,
             )
             found.append((made[0], made[1]))
             if len(found) > 1:  # one update runs while the next batch is put on the device
@@ -223,7 +234,7 @@ def train(
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
     folder: Path | None = None,
-    devices: int = 1,
+    devices: int | None = None,
     initial: Checkpoint | None = None,
 ) -> Trained:
     """Train a drain model on a panel.
@@ -244,7 +255,8 @@ def train(
         progress: Called after every validation.
         folder: Of ``state.npz`` and ``drain_model.npz``; nothing is written when not given.
         devices: The products of a batch are shared out over this many devices, and gradients are
-            summed over them: the result is that of one device, up to rounding.
+            summed over them: the result is that of one device, up to rounding. All cores of a
+            processor, or all GPUs, where a batch pays for it, when not given.
         initial: A model to go on from: its parameters and statistics are kept, its config's sizes
             must be those of ``config``.
 
@@ -252,15 +264,15 @@ def train(
         The best parameters as a checkpoint, the learning curve, and why training stopped.
 
     Raises:
-        ValueError: If there are too few periods, no unit was shipped, the devices are not there
-            or do not divide a batch, or the folder holds the state of another run.
+        ValueError: If there are too few periods, no unit was shipped, the devices are not there,
+            or the folder holds the state of another run.
     """
     periods, products = data.num_periods, data.num_products
     fit = min(round(periods * (1.0 - config.validation_share)), periods - 1)
     if fit < 1:
         raise ValueError(f"data.num_periods is {periods}, must be at least 2, one to validate on")
     batch = min(config.batch_products, products)
-    mesh = device_mesh(devices, batch)
+    mesh = _mesh_of(data, config, batch, devices)
     started = time.perf_counter()
     features = (data.calendar.shape[-1], data.attributes.shape[-1])
     summary = summarise(data, fit)
@@ -272,18 +284,17 @@ def train(
         geography=data.geography,
         inputs=data.inputs() if isinstance(data, DrainData) else None,
     )
-    whole = NamedSharding(mesh, PartitionSpec())
     run = _Run(
         source=data,
         config=config,
         definition=graph_definition(config, *features),
-        panel=jax.device_put(panel, whole),
+        panel=jax.device_put(panel, whole(mesh)),
         fit=fit,
         batch=batch,
         mesh=mesh,
     )
     weights = initial_weights(config, *features, seed=seed) if initial is None else initial.weights
-    weights = strong(weights, whole)
+    weights = strong(weights, whole(mesh))
     optimizer = programs.optimizer_of(config, run.rounds * run.updates)
     state = TrainingState(
         config=config,
@@ -304,7 +315,7 @@ def train(
     else:
         balance = programs.balance_of(run.evaluate(weights, 0, fit), config.dependence_weight)
         state = replace(state, learned=replace(state.learned, balance=balance))
-    state = replace(state, learned=strong(state.learned, whole))
+    state = replace(state, learned=strong(state.learned, whole(mesh)))
     before = started - (state.history[-1].seconds if state.history else 0.0)
     while not state.stopped:
         done = len(state.history)
@@ -320,6 +331,19 @@ def train(
     return Trained(
         checkpoint=run.checkpoint(state),
         history=state.history,
-        loss_weights=state.learned.balance,
+        loss_weights=gathered(state.learned.balance),
         stopped=state.stopped,
     )
+
+
+def _mesh_of(data: Source, config: DrainConfig, batch: int, devices: int | None) -> Mesh | None:
+    """Return what shares out the products of a batch."""
+    if devices is not None:
+        mesh = device_mesh(devices, batch)
+        return None if mesh.size == 1 else mesh
+    nodes, regions = data.geography.distance_km.shape
+    entries = data.num_periods * (nodes + regions)
+    most = batch
+    if isinstance(data, DrainData) and jax.default_backend() == "cpu":
+        most = min(batch, _COPIES // (4 * data.num_products * entries))
+    return cores_mesh(most, batch * entries * config.width)

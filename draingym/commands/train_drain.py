@@ -45,7 +45,7 @@ class TrainDrainConfig:
     train_share: float = 2 / 3  # of the panel's periods; the rest is held out
     train_periods: int = 0  # instead of the share, where it is not 0
     stream: bool = False  # read products from disk as they are needed
-    devices: int = 1  # that share out the products of a batch
+    devices: int | None = None  # that share out the products of a batch; all when not given
     tensorboard: bool = True  # whether to write a log for TensorBoard
 
     def __post_init__(self) -> None:
@@ -54,7 +54,8 @@ class TrainDrainConfig:
         require_range("train_share", self.train_share, low=0.0, high=1.0, open_low=True)
         require_seed(self.seed)
         require_whole("train_periods", self.train_periods)
-        require_whole("devices", self.devices, low=1)
+        if self.devices is not None:
+            require_whole("devices", self.devices, low=1)
         _ = self.model
 
     @property

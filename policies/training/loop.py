@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array
 from numpy.typing import NDArray
 
@@ -20,9 +20,9 @@ from draingym.common.arrays import short
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.config import read_value
-from draingym.common.devices import device_mesh
+from draingym.common.devices import cores_mesh, device_mesh, gathered, placed, whole
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
-from draingym.policies.task import SampledTask, Task, WindowTask
+from draingym.policies.task import Task
 from draingym.policies.training import programs
 from draingym.policies.training.method import (
     Evaluated,
@@ -49,7 +49,7 @@ def train_policy(
     progress: Callable[[int, int], None] | None = None,
     log: Callable[[Evaluated], None] | None = None,
     folder: Path | None = None,
-    devices: int = 1,
+    devices: int | None = None,
 ) -> TrainResult:
     """Train a policy by any method.
 
@@ -67,15 +67,16 @@ def train_policy(
         progress: Called with (updates done, updates).
         log: Called after every evaluation, such as ``draingym.common.logs.ScalarLog(folder)``.
         folder: Of ``policy_training.npz``; nothing is written when not given.
-        devices: The scenarios of a batch are shared out over this many devices.
+        devices: The scenarios of a batch are shared out over this many devices: over all cores of a
+            processor, or all GPUs, where the batch pays for it, when not given. What is found is
+            the same, up to the rounding of sums.
 
     Returns:
         The best parameters and the learning curve.
 
     Raises:
         NonFiniteGradientError: If a gradient is not finite.
-        ValueError: If the devices are not there or do not divide a batch, or the folder holds the
-            state of another run.
+        ValueError: If the devices are not there, or the folder holds the state of another run.
     """
     config = TrainConfig() if config is None else config
     return _train(
@@ -152,7 +153,7 @@ def train_policies(
         progress=progress,
         log=log,
         folder=folder,
-        devices=1,
+        devices=None,
     )
 
 
@@ -169,24 +170,23 @@ def _train(
     progress: Callable[[int, int], None] | None,
     log: Callable[[Evaluated], None] | None,
     folder: Path | None,
-    devices: int,
+    devices: int | None,
 ) -> list[TrainResult]:
     if folder is not None:
         require_writable(folder, "folder")
     judge = task if evaluation is None else evaluation
     most = task.products
     batch = config.batch_products if most is None else min(config.batch_products, most)
-    where = None
-    if devices != 1:
-        mesh = device_mesh(devices, batch)
-        task, where = _shared(task, mesh), NamedSharding(mesh, PartitionSpec())
+    mesh = _mesh_of(task, batch, len(seeds), devices)
+    where = whole(mesh)
     roots = [jax.random.key(seed) for seed in seeds]
     key_init, key_updates, key_evaluate = programs.keys_of(several, roots)
-    value_of = partial(programs.evaluate, method.policy, several)
+    value_of = partial(programs.evaluate, method.policy, several, mesh)
 
     learned, optimiser = strong(
         programs.initial_of(method, several, key_init, task, initial), where
     )
+    task, judge, hyper = placed((task, judge, hyper), mesh)  # once, and not in every call
     first = value_of(method.policy_params(learned), judge, key_evaluate)
     run = programs.begin(method, learned, optimiser, first)
     curves = [
@@ -202,7 +202,7 @@ def _train(
 
     run = strong(run, where)
     done = curves[0][-1].update
-    advance = partial(programs.advance, method, batch, several)
+    advance = partial(programs.advance, method, batch, several, mesh)
     total = jnp.int32(config.updates)
     began = time.perf_counter()
     run, _ = advance(run, hyper, task, key_updates, jnp.int32(done), jnp.int32(done), total)
@@ -250,7 +250,7 @@ def _train(
                 write_npz(stored, named_arrays(run), {**facts, "history": history})
         if progress is not None:
             progress(done, config.updates)
-    best = [run.best]
+    best = [gathered(run.best)]
     if several:
         rows = jax.tree.map(np.asarray, run.best)
         best = [jax.tree.map(lambda x, i=i: jax.device_put(x[i]), rows) for i in range(len(seeds))]
@@ -296,10 +296,12 @@ def _result(
     )
 
 
-def _shared(task: Task, mesh: Any) -> Task:
-    if not isinstance(task, WindowTask | SampledTask):
-        raise ValueError(f"task is a {type(task).__name__}, must be one of ours to be shared out")
-    return replace(task, mesh=mesh)
+def _mesh_of(task: Task, batch: int, runs: int, devices: int | None) -> Mesh | None:
+    """Return what shares out the batches of so many runs at once."""
+    if devices is not None:
+        return None if devices == 1 else device_mesh(devices, batch)
+    shapes = jax.eval_shape(lambda key: task.draw(key, batch), jax.random.key(0))
+    return cores_mesh(batch, runs * sum(leaf.size for leaf in jax.tree.leaves(shapes)))
 
 
 def _require_finite(norms: NDArray[Any], done: int, updates: int, seeds: list[int]) -> None:

@@ -110,7 +110,9 @@ class TruncatedGradient:
         critic = self._critic(task)
 
         def loss(learned: PyTree) -> Array:
-            def one(scenario: Scenario, key: Array) -> Array:
+            def one(
+                scenario: Scenario, key: Array, task: Task, learned: PyTree, scale: Array
+            ) -> Array:
                 return segment_loss(
                     task,
                     self.policy,
@@ -123,7 +125,7 @@ class TruncatedGradient:
                     self.extra_discount,
                 )
 
-            return jnp.mean(task.each(one, scenario, key_policy))
+            return jnp.mean(task.each(one, scenario, key_policy, task, learned, scale))
 
         return descend(jax.grad(loss)(learned), state, learned)
 
@@ -146,7 +148,7 @@ def train_by_gradient(
     segment: int | None = None,
     log: Callable[[Evaluated], None] | None = None,
     folder: Path | None = None,
-    devices: int = 1,
+    devices: int | None = None,
 ) -> TrainResult:
     """Raise the mean return by its derivative with respect to the policy's parameters.
 
@@ -167,7 +169,7 @@ def train_by_gradient(
         segment: Periods that a derivative goes through; all when not given (``TruncatedGradient``).
         log: Called after every evaluation; see ``train_policy``.
         folder: Where the state is kept, so that the same call goes on; see ``train_policy``.
-        devices: That share out the products of a batch.
+        devices: That share out the products of a batch; all when not given, see ``train_policy``.
 
     Returns:
         The best parameters and the learning curve.

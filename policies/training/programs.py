@@ -10,9 +10,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
 from draingym.common.carry import strong
+from draingym.common.devices import on_all_devices, sharing
 from draingym.policies.task import Task
 from draingym.policies.training.method import Hyper, Method
 from draingym.simulator import Policy, PyTree
@@ -102,11 +104,12 @@ def _one_update(
     return replace(run, learned=learned, optimiser=state, average=average), norm
 
 
-@partial(jax.jit, static_argnames=("method", "batch", "several"), donate_argnames=("run",))
+@partial(jax.jit, static_argnames=("method", "batch", "several", "mesh"), donate_argnames=("run",))
 def advance(
     method: Method,
     batch: int,
     several: bool,
+    mesh: Mesh | None,
     run: Run,
     hyper: Hyper,
     task: Task,
@@ -115,7 +118,7 @@ def advance(
     until: Int[Array, ""],
     total: Int[Array, ""],
 ) -> tuple[Run, Float[Array, "*R chunk"]]:
-    """Make the updates after ``done`` up to ``until``, in one dispatch.
+    """Make the updates after ``done`` up to ``until``, in one dispatch, batches over a mesh.
 
     Returns:
         The run, and the norm of every update's gradient; 0 where none was made.
@@ -130,19 +133,23 @@ def advance(
         run, norm = one(number, run, hyper, key)
         return run, norms.at[..., number - done - 1].set(norm)
 
-    found: tuple[Run, Array] = jax.lax.fori_loop(done + 1, until + 1, body, (run, norms))
-    return found
+    with sharing(mesh):
+        found: tuple[Run, Array] = jax.lax.fori_loop(done + 1, until + 1, body, (run, norms))
+        return on_all_devices(found)
 
 
-@partial(jax.jit, static_argnames=("policy", "several"))
-def evaluate(policy: Policy, several: bool, params: PyTree, task: Task, key: Array) -> Array:
+@partial(jax.jit, static_argnames=("policy", "several", "mesh"))
+def evaluate(
+    policy: Policy, several: bool, mesh: Mesh | None, params: PyTree, task: Task, key: Array
+) -> Array:
     """Return the value of a policy, [R] of several."""
 
     def one(params: PyTree, key: Array) -> Array:
         return task.evaluate(policy, params, key)
 
-    value: Array = (jax.vmap(one) if several else one)(params, key)
-    return value
+    with sharing(mesh):
+        value: Array = (jax.vmap(one) if several else one)(params, key)
+        return on_all_devices(value)
 
 
 @jax.jit

@@ -30,13 +30,13 @@ def play(task: Task, policy: GaussianPolicy, params: PyTree, batch: int, key: Ar
     """Roll a stochastic policy out through a new batch."""
     key_scenario, key_policy = jax.random.split(key)
 
-    def one(scenario: Scenario, key: Array) -> Moves:
+    def one(scenario: Scenario, key: Array, task: Task, params: PyTree) -> Moves:
         moves = task.simulator.rollout(
             task.params, policy, params, scenario, key, remat=False
         ).transitions
         return Moves(observation=moves.observation, action=moves.action, reward=moves.reward)
 
-    moves: Moves = task.each(one, task.draw(key_scenario, batch), key_policy)
+    moves: Moves = task.each(one, task.draw(key_scenario, batch), key_policy, task, params)
     return moves
 
 

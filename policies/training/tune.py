@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
@@ -18,8 +19,9 @@ from scipy.stats import qmc
 
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.config import require_fields
+from draingym.common.devices import cores_mesh, over_devices, placed, sharing
 from draingym.policies.evaluate import mean_value
-from draingym.simulator import Params, Policy, PyTree, Simulator, Windows
+from draingym.simulator import Params, Policy, PyTree, Simulator, Windows, window
 
 # Differential evolution makes a candidate of four others at least.
 _SMALLEST_POPULATION = 5
@@ -90,9 +92,9 @@ def tune(
 
     Differential evolution (scipy), over the logarithm of every parameter whose lower bound is
     above 0; every candidate is rolled out through all windows and products, a generation in one
-    jitted call. The last third of the generations looks around the best candidate along every
-    axis, with steps that halve where nothing better is found: evolution alone may settle where one
-    parameter hides another.
+    jitted call whose candidates all cores share. The last third of the generations looks around the
+    best candidate along every axis, with steps that halve where nothing better is found: evolution
+    alone may settle where one parameter hides another.
 
     Args:
         simulator: Dynamics and drain kernel.
@@ -123,6 +125,10 @@ def tune(
     key = jax.random.key(config.seed)
     each = windows.num_starts * windows.num_products
     members, generations = config.size(len(box.low), each)
+    shapes = jax.eval_shape(lambda: window(windows, 0, horizon, key))
+    entries = windows.num_starts * sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    mesh = cores_mesh(members, members * entries)
+    params, windows, key = placed((params, windows, key), mesh)
 
     rollouts = 0
     curve: list[float] = []
@@ -132,7 +138,7 @@ def tune(
         candidates = columns.T if columns.ndim == 2 else columns[None]
         rollouts += len(candidates) * each
         batch = box.values(candidates).astype(np.float32)
-        costs = _costs(simulator, policy, horizon, batch, windows, params, key)
+        costs = _costs(simulator, policy, horizon, mesh, batch, windows, params, key)
         found = np.asarray(costs, dtype=np.float64)
         return np.where(np.isfinite(found), found, np.inf)
 
@@ -178,11 +184,12 @@ def tune(
     )
 
 
-@partial(jax.jit, static_argnames=("simulator", "policy", "horizon"))
+@partial(jax.jit, static_argnames=("simulator", "policy", "horizon", "mesh"))
 def _costs(
     simulator: Simulator,
     policy: Policy,
     horizon: int,
+    mesh: Mesh | None,
     candidates: Float[Array, "K n"],
     windows: Windows,
     params: Params,
@@ -191,11 +198,15 @@ def _costs(
     """Return less the mean return of candidates, raveled parameters."""
     _, unravel = ravel_pytree(policy.init(key))  # of whatever key: it says where each entry goes
 
-    def one(candidate: Array) -> Array:
-        return -mean_value(simulator, params, policy, unravel(candidate), windows, horizon, key)
+    def part(candidates: Array, windows: Windows, params: Params, key: Array) -> Array:
+        def one(candidate: Array) -> Array:
+            return -mean_value(simulator, params, policy, unravel(candidate), windows, horizon, key)
 
-    costs: Array = jax.lax.map(one, candidates)
-    return costs
+        costs: Array = jax.lax.map(one, candidates)
+        return costs
+
+    with sharing(mesh):
+        return over_devices(part, (0, None, None, None))(candidates, windows, params, key)
 
 
 def _axes(step: NDArray[np.float64], count: int, turn: int) -> NDArray[np.float64]:

@@ -7,10 +7,12 @@ from functools import partial
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
 from draingym.common.carry import strong
+from draingym.common.devices import cores_mesh, over_devices, sharing, spread, unbound
 from draingym.simulator import (
     Observation,
     Params,
@@ -27,6 +29,8 @@ from draingym.simulator import (
     requests_of,
 )
 
+_CALLS = 8  # a period takes several calls, each of which costs more on several devices
+
 
 def checked_rollouts(
     simulator: Simulator,
@@ -40,8 +44,8 @@ def checked_rollouts(
 ) -> tuple[NDArray[np.float32], Transition]:
     """Roll a policy out through a batch of scenarios, on the host's side of ``jit``.
 
-    Periods are stepped one by one: all policies share the simulator's programs, and each has but
-    a small one of its own.
+    Cores, or GPUs, share the products out. Periods are stepped one by one: all policies share the
+    simulator's programs, and each has but a small one of its own.
 
     Args:
         simulator: Dynamics and drain kernel.
@@ -60,10 +64,16 @@ def checked_rollouts(
             naming node, period and value.
     """
     policy_params, key = strong(policy_params), jax.random.key(0) if key is None else key
+    shapes = jax.eval_shape(partial(_start, simulator, None), params, scenario, key)
+    batch, periods = scenario.series.period.shape
+    entries = sum(leaf.size for leaf in jax.tree.leaves(shapes)) // periods
+    mesh = cores_mesh(batch, entries // _CALLS)
+    if mesh is not None:
+        params, policy_params, scenario, key = unbound((params, policy_params, scenario, key))
     if type(simulator).rollout is Simulator.rollout:
-        moves = _stepped(simulator, params, policy, policy_params, scenario, key)
+        moves = _stepped(simulator, mesh, params, policy, policy_params, scenario, key)
     else:  # it does more than step, such as ``PessimisticSimulator``
-        moves = _rolled_out(simulator, policy, params, policy_params, scenario, key)
+        moves = _rolled_out(simulator, policy, mesh, params, policy_params, scenario, key)
     check_requests(
         moves.action,
         start=int(np.asarray(scenario.series.period)[0, 0]),
@@ -75,53 +85,64 @@ def checked_rollouts(
 
 def _stepped(
     simulator: Simulator,
+    mesh: Mesh | None,
     params: Params,
     policy: Policy,
     policy_params: PyTree,
     scenario: Scenario,
     key: Array,
 ) -> Transition:
-    state, series, keys = _start(simulator, params, scenario, key)
+    state, series, keys = _start(simulator, mesh, params, scenario, key)
     moves: list[Transition] = []
     for t in np.arange(scenario.series.period.shape[1], dtype=np.int32):
         observation, keys_now = _look(params, state, series, keys, t)
         action = requests_of(policy, policy_params, observation, keys_now)
-        state, transition = _step(simulator, params, state, action, series, t)
+        state, transition = _step(simulator, mesh, params, state, action, series, t)
         moves.append(transition)
     together: Transition = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *moves)
     return together
 
 
-@partial(jax.jit, static_argnames=("simulator", "policy"))
+@partial(jax.jit, static_argnames=("simulator", "policy", "mesh"))
 def _rolled_out(
     simulator: Simulator,
     policy: Policy,
+    mesh: Mesh | None,
     params: Params,
     policy_params: PyTree,
     scenario: Scenario,
     key: Array,
 ) -> Transition:
-    def one(scenario: Scenario, key: Array) -> Transition:
+    def one(params: Params, policy_params: PyTree, scenario: Scenario, key: Array) -> Transition:
         return simulator.rollout(
             params, policy, policy_params, scenario, key, remat=False
         ).transitions
 
     keys = jax.random.split(key, scenario.series.period.shape[0])
-    moves: Transition = jax.vmap(one)(scenario, keys)
+    axes = (None, None, 0, 0)
+    with sharing(mesh):
+        each = over_devices(jax.vmap(one, in_axes=axes), axes)
+        moves: Transition = each(params, policy_params, scenario, keys)
     return moves
 
 
-@partial(jax.jit, static_argnames="simulator")
+@partial(jax.jit, static_argnames=("simulator", "mesh"))
 def _start(
-    simulator: Simulator, params: Params, scenario: Scenario, key: Array
+    simulator: Simulator, mesh: Mesh | None, params: Params, scenario: Scenario, key: Array
 ) -> tuple[State, Series, Array]:
     """Return the states at the start, prepared series, and keys [B, T]."""
     batch, periods = scenario.series.period.shape
-    if scenario.series.exogenous is None:
-        scenario = jax.vmap(partial(simulator.prepare, params))(scenario)
-    state: State = jax.vmap(partial(simulator.reset, params))(scenario)
-    keys = jax.vmap(partial(jax.random.split, num=periods))(jax.random.split(key, batch))
-    return strong(state), scenario.series, keys
+
+    def part(params: Params, scenario: Scenario, keys: Array) -> tuple[State, Series, Array]:
+        if scenario.series.exogenous is None:
+            scenario = jax.vmap(partial(simulator.prepare, params))(scenario)
+        state: State = jax.vmap(partial(simulator.reset, params))(scenario)
+        keys = jax.vmap(partial(jax.random.split, num=periods))(keys)
+        return strong(state), scenario.series, keys
+
+    with sharing(mesh):
+        each = over_devices(part, (None, 0, 0))
+        return spread(each(params, scenario, jax.random.split(key, batch)))
 
 
 def _at(series: Series, t: Array) -> Series:
@@ -137,19 +158,20 @@ def _look(
     return seen, keys[:, t]
 
 
-@partial(jax.jit, static_argnames="simulator")
+@partial(jax.jit, static_argnames=("simulator", "mesh"))
 def _step(
     simulator: Simulator,
+    mesh: Mesh | None,
     params: Params,
     state: State,
     action: Array,
     series: Series,
     t: Int[Array, ""],
 ) -> tuple[State, Transition]:
-    stepped: tuple[State, Transition] = jax.vmap(partial(simulator.step, params))(
-        state, action, _at(series, t)
-    )
-    return stepped
+    axes = (None, 0, 0, 0)
+    with sharing(mesh):
+        each = over_devices(jax.vmap(simulator.step, in_axes=axes), axes)
+        return spread(each(params, state, action, _at(series, t)))
 
 
 @jax.jit

@@ -129,6 +129,15 @@ class FunctionalEnv:
         return int(self._shapes[1].period.shape[0])
 
     @property
+    def entries(self) -> int:
+        """How many numbers a step works on: the observation's, and the prepared period's."""
+        observation, series = self._shapes
+        periods, once = (
+            sum(int(leaf.size) for leaf in jax.tree.leaves(tree)) for tree in (series, observation)
+        )
+        return periods // self.horizon + once
+
+    @property
     def observation_names(self) -> tuple[str, ...]:
         """A name such as ``on_hand[3]`` for every entry of the flat observation."""
         return observation_names(self._shapes[0])

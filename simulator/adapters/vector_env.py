@@ -13,9 +13,11 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
+from jax.sharding import Mesh
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require_whole
+from draingym.common.devices import cores_mesh, gathered, over_devices, sharing, spread, unbound
 from draingym.simulator.adapters.functional import (
     FLOWS,
     FunctionalEnv,
@@ -42,8 +44,11 @@ CHUNK = 32
 
 
 @lru_cache(maxsize=16)
-def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
-    """Return the jitted start, step and partial restart; ``keep`` returns the transition too."""
+def _programs(env: FunctionalEnv, keep: bool, mesh: Mesh | None) -> tuple[Any, Any, Any]:
+    """Return the jitted start, step and partial restart; ``keep`` returns the transition too.
+
+    The devices of a mesh share the trajectories out.
+    """
     params, horizon = env.params, env.horizon
 
     # Time comes first: the slice of a period is contiguous, where all are in the same period.
@@ -51,19 +56,33 @@ def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
         core, series = env.begin(episode_key(root, number))
         return core, series, env.look(params, core, at(series, 0))
 
-    draw = jax.vmap(begin, out_axes=(0, 1, 0))
+    def draw(roots: jax.Array, numbers: jax.Array) -> tuple[State, Series, View]:
+        each = jax.vmap(begin, out_axes=(0, 1, 0))
+        with sharing(mesh):
+            drawn: tuple[State, Series, View] = spread(
+                over_devices(each, (0, 0), (0, 1, 0))(roots, numbers), (0, 1, 0)
+            )
+        return drawn
 
     def advance(
         core: State, series: Series, t: jax.Array, action: jax.Array
     ) -> tuple[State, View, jax.Array, jax.Array, jax.Array, Transition | None]:
-        def period(t: jax.Array) -> Series:
-            # A finished trajectory that waits for its reset repeats the last period.
-            t = jnp.minimum(t, horizon - 1)
-            return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
+        def part(
+            core: State, series: Series, t: jax.Array, action: jax.Array
+        ) -> tuple[State, Transition, View]:
+            def period(t: jax.Array) -> Series:
+                # A finished trajectory that waits for its reset repeats the last period.
+                t = jnp.minimum(t, horizon - 1)
+                return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
 
-        core, transition, view = jax.vmap(env.advance, in_axes=(None, 0, 0, 0, 0))(
-            params, core, period(t), period(t + 1), action
-        )
+            moved: tuple[State, Transition, View] = jax.vmap(
+                env.advance, in_axes=(None, 0, 0, 0, 0)
+            )(params, core, period(t), period(t + 1), action)
+            return moved
+
+        with sharing(mesh):
+            share = over_devices(part, (0, 1, None if t.ndim == 0 else 0, 0))
+            core, transition, view = spread(share(core, series, t, action))
         ends = (transition.terminated, transition.truncated)
         return core, view, transition.reward, *ends, transition if keep else None
 
@@ -82,11 +101,13 @@ def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
         def put_late(old: jax.Array, new: jax.Array) -> jax.Array:
             return old.at[:, which].set(new)
 
-        return (
+        renewed = (
             jax.tree.map(put, held[0], core),
             jax.tree.map(put_late, held[1], series),
             jax.tree.map(put, seen, view),
         )
+        with sharing(mesh):
+            return spread(renewed, (0, 1, 0))
 
     return (
         jax.jit(draw),
@@ -98,7 +119,8 @@ def _programs(env: FunctionalEnv, keep: bool) -> tuple[Any, Any, Any]:
 class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """``num_envs`` independent trajectories of a ``FunctionalEnv``.
 
-    A step is one jitted call for all trajectories. Where episodes begin, and only then, a second
+    A step is one jitted call for all trajectories, which the cores (or GPUs) share where that pays.
+    Where episodes begin, and only then, a second
     jitted call draws them: those of the trajectories that ended, and of no others. Sub-environment
     i plays what ``InventoryEnv`` plays after ``reset(seed=seeds[i])``, one episode after another.
 
@@ -157,7 +179,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._held: tuple[State, Series, View] | None = None
         self._transition: Transition | None = None
         keep = info or self._painter is not None
-        self._draw, self._advance, self._renew = _programs(functional, keep)
+        self._mesh = cores_mesh(num_envs, num_envs * functional.entries)
+        self._draw, self._advance, self._renew = _programs(functional, keep, self._mesh)
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -282,6 +305,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 "reset(options={'reset_mask': ...}) first"
             )
         together = (self._t == self._t[0]).all()
+        if self._mesh is not None:
+            actions = unbound(actions)
         core, view, reward, terminated, truncated, self._transition = self._advance(
             core, series, self._t[0] if together else self._t, actions
         )
@@ -304,7 +329,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._show()
         view = self._running()[2]
         if not self._to_numpy:
-            return view, reward, terminated, truncated, infos
+            return *gathered((view, reward, terminated, truncated)), infos
         return (
             self._edge(view),
             np.array(reward, np.float64),
@@ -342,7 +367,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         }
 
     def _edge(self, tree: Any) -> Any:
-        return jax.tree.map(np.array, tree) if self._to_numpy else tree
+        return jax.tree.map(np.array, tree) if self._to_numpy else gathered(tree)
 
     def _scenes(self, count: int) -> list[Any]:
         core, series, _ = self._running()

@@ -139,9 +139,9 @@ def test_a_failing_training_leaves_the_last_good_files(
 ) -> None:
     update, calls = programs.update, []
 
-    def fail_in_the_second_round(*arguments: object) -> object:
+    def fail_in_the_second_round(*arguments: object, **options: object) -> object:
         calls.append(0)
-        learned, losses, norms = update(*arguments)
+        learned, losses, norms = update(*arguments, **options)
         return learned, losses, norms.at[1].set(np.nan) if len(calls) == 2 else norms
 
     monkeypatch.setattr(programs, "update", fail_in_the_second_round)

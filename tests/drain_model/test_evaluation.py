@@ -184,7 +184,8 @@ def test_the_models_own_losses_are_those_it_trains_on(process: Process) -> None:
         float(expected.tail_nll), rel=1e-4
     )
     total = sum(
-        w * float(x) for w, x in zip((1, 2, 3, 4, 5, 0, 0, 0), jax.tree.leaves(expected), strict=True)
+        w * float(x)
+        for w, x in zip((1, 2, 3, 4, 5, 0, 0, 0), jax.tree.leaves(expected), strict=True)
     )
     assert found.scores["own_loss"].value == pytest.approx(total, rel=1e-4)
     assert own.cost_quantiles.shape == (len(TABLE_LEVELS), *shape)

@@ -58,7 +58,7 @@ from draingym.drain_model import DrainConfig, DrainData
 DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
 NO_STOCK = "default, history alone"
-INDEPENDENT = "independent nodes, history alone"
+INDEPENDENT = "default, independent nodes"
 DIVERSE = ("lean", "deep", "noisy demand", "sparse random")
 REFITTED = f"{CLOSEST}, refitted"
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the fitted products: 50 to 800 of `paper`
@@ -67,9 +67,8 @@ GAPS = {  # bar 2: share of the gap closed at a node, by world, policy and produ
     "busy": {("on policy", "seen"): 0.9, ("on policy", "new"): 0.85, ("off policy", "new"): 0.8},
 }
 CONFIGS = {
-    "paper": DrainConfig(batch_products=8, epochs=3, validate_every=1),
-    "busy": DrainConfig(epochs=8, validate_every=1),
-    "tiny": DrainConfig(epochs=1, validate_every=1),
+    "paper": DrainConfig(joint="coherent", batch_products=8, epochs=3, validate_every=1),
+    "busy": DrainConfig(joint="coherent", epochs=6, validate_every=1),
 }
 SEEN = 160  # products that were trained on and judge
 
@@ -120,7 +119,7 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, An
         (DEFAULT, mixed, config),
         (NO_STOCK, history, long),
         (NO_BOXES, mixed, replace(config, lane_labels=False)),
-        (INDEPENDENT, history, replace(long, joint="independent", lane_labels=False)),
+        (INDEPENDENT, mixed, replace(config, joint="independent")),
     ):
         samplers[name] = neural(name, data, own, seed=seed).sample
         clock(f"{preset}: {name}: trained")

@@ -72,7 +72,9 @@ class DrainConfig:
     frequencies: int = 5  # octaves of Fourier features of coordinates (not from the paper)
     conversion_column: int = 2  # attribute that is the log of units per view
 
-    joint: Literal["independent", "copula", "coherent"] = "coherent"  # of all nodes' units
+    # Of all nodes' units. Few busy nodes: independent ones rank policies better. Many quiet ones,
+    # as in the preset ``paper``: small errors add up in the total, unless it is learnt itself.
+    joint: Literal["independent", "copula", "coherent"] = "independent"
     dependence_weight: float = 4.0  # of a joint's own loss, that of the split, over the others'
     cap: Literal["censored", "truncated"] = "censored"  # how stock limits a node's own draw
     copula_rank: int = 5  # factors that nodes share (not from the paper)
@@ -131,6 +133,7 @@ class DrainConfig:
 PRESETS: dict[str, DrainConfig] = {
     "small": DrainConfig(),
     "paper": DrainConfig(
+        joint="coherent",
         width=64,
         heads=8,
         node_blocks=2,

@@ -68,6 +68,7 @@ def drawn(process):
     return np.asarray(stock), jax.tree.map(np.asarray, all_draws(jax.random.key(0)))
 
 
+@pytest.mark.slow
 def test_the_scored_drain_draws_what_the_drain_draws(drawn):
     _, (plain, scored, _, _) = drawn
     np.testing.assert_array_equal(scored[0], plain[0])

@@ -154,10 +154,10 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_checkpoint_loads() -> None:
-    from draingym.envs.shipped import shipped_checkpoint
+    from draingym.envs.shipped import config, shipped_checkpoint
 
     assert shipped_checkpoint().train_periods == 80
-    assert shipped_checkpoint().config == DrainConfig()
+    assert shipped_checkpoint().config == config().drain
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])
@@ -210,3 +210,26 @@ def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: 
     )
     with pytest.raises(ValueError, match="data has 3 nodes, must be 4"):
         checkpoint.require(fewer)
+
+
+def test_products_beyond_the_range_are_named_and_taken_to_its_edge(
+    checkpoint: Checkpoint, data: DrainData
+) -> None:
+    assert checkpoint.outside(data) == ()
+    high = float(data.attributes[:, 0].max())
+    far = data.attributes.copy()
+    far[2, 0] = high + 3.0
+    product_id = tuple(f"P{i}" for i in range(data.num_products))
+    moved = replace(data, attributes=far, product_id=product_id)
+    (found,) = checkpoint.outside(moved)
+    assert (found.product, found.attribute) == ("'P2'", "log_price")
+    assert found.value == pytest.approx(high + 3.0)
+    assert str(found).startswith(f"log_price of product 'P2' is {high + 3.0:g}, trained on from")
+    # A price beyond the range is as good as the highest there was.
+    edge = far.copy()
+    edge[2, 0] = high
+    drawn = [
+        sample_panel(checkpoint, replace(data, attributes=a), (10, 12), 4, jax.random.key(0))[0]
+        for a in (far, edge)
+    ]
+    np.testing.assert_array_equal(*drawn)

@@ -34,6 +34,7 @@ def rollout(kernel, params, data, uniforms):
     return jax.lax.scan(body, memory, (stock, exogenous, uniforms))[1]
 
 
+@pytest.mark.slow
 def test_a_trajectory_is_that_of_the_member_that_was_drawn(members) -> None:
     data, checkpoints = members
     places = (data.geography, data.active.any(axis=0), data.active.argmax(axis=0))

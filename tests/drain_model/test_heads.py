@@ -143,6 +143,7 @@ def test_likelihood_recovers_known_outbound_parameters() -> None:
     np.testing.assert_allclose(found.tail.knots, truth.tail.knots, rtol=0.1)
 
 
+@pytest.mark.slow
 def test_likelihood_recovers_known_cost_quantiles() -> None:
     log_cost = 1.2 + 0.3 * jax.random.normal(jax.random.key(1), (20_000,))
     mean, scale = jnp.asarray(1.0), jnp.asarray(0.5)

@@ -85,9 +85,9 @@ PLAIN = {"lane_heads": 0, "pair_bias": False}  # the paper's heads
         pytest.param(16, {}, 1e-5, id="history", **SLOW),
         pytest.param(16, {"lane_heads": 2, "lane_steps": 1}, 1e-5, id="two heads of lanes", **SLOW),
         pytest.param(16, {"calendar": True, "dilations": (2, 3)}, 1e-5, id="calendar", **SLOW),
-        pytest.param(16, PLAIN, 1e-5, id="plain"),
+        pytest.param(16, PLAIN, 1e-5, id="plain", **SLOW),
         pytest.param(16, {**PLAIN, "mixing": "rnn"}, 1e-5, id="plain rnn", **SLOW),
-        pytest.param(16, {"precision": "bfloat16"}, 5e-2, id="bfloat16"),
+        pytest.param(16, {"precision": "bfloat16"}, 5e-2, id="bfloat16", **SLOW),
     ],
 )
 def test_cached_steps_equal_the_teacher_forced_window(

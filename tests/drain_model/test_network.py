@@ -130,7 +130,7 @@ def test_an_inactive_node_changes_nothing(forward, data: DrainData) -> None:
     )
     found = [x[:, :, :-1] for x in forward(larger, wide)]
     change = moved(forward(inputs, geography), found)
-    assert change[..., 1:].max() < 1e-4
+    assert change[..., 1:].max() < 2e-4
 
 
 def test_permuting_nodes_and_regions_permutes_the_outputs(

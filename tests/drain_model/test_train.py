@@ -128,6 +128,7 @@ def test_samples_are_feasible_and_better_than_no_model(trained: Trained, data: D
     np.testing.assert_array_equal(one, two[:, :2])
 
 
+@pytest.mark.slow
 def test_the_gradient_is_that_of_the_mean_losses_however_products_are_chunked(
     data: DrainData,
 ) -> None:

@@ -48,7 +48,7 @@ def test_the_map_s_discs_are_shares(made: Process, truth: Evaluation) -> None:
     np.testing.assert_allclose(areas, 1400.0 * truth.node_share[serving])
     share = figures.actual_share(made.data)
     assert share.sum() == pytest.approx(1.0)
-    nothing = replace(made.data, outbound=0 * made.data.outbound)
+    nothing = replace(made.data, outbound=0 * made.data.outbound, lane=None, lane_units=None)
     assert figures.actual_share(nothing).tolist() == [0.0] * 4
 
 

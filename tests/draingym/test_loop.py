@@ -42,9 +42,10 @@ SMALL = LoopConfig(
 )
 
 
-# Four policies request units: historical, order up to, neural, perturbed. A drain model and a
-# policy are evaluated. Oracles run over two horizons: that of the log and that of the test.
-SEVERAL = {"requests_of": 4, "evaluate": 2, "_keys": 2, "_look": 3}
+# Six policies request units: historical, order up to, neural, perturbed, and two that place by
+# shares. A drain model and a policy are evaluated. Oracles run over three horizons: those of the
+# log, of training and of the test.
+SEVERAL = {"requests_of": 6, "evaluate": 2, "_keys": 3, "_look": 4}
 
 
 @pytest.fixture(scope="module")

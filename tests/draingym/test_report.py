@@ -145,6 +145,7 @@ def test_no_trace_of_matplotlib_settings_or_of_temporary_files(tmp_path: Path) -
     assert {p.name for p in (tmp_path / "new" / "run").iterdir()} == {"figures", "report.html"}
 
 
+@pytest.mark.slow
 def test_same_results_give_the_same_page(written: Path, tmp_path: Path) -> None:
     again = write_report(fake_results(), tmp_path)
     assert again.read_bytes() == (written / "report.html").read_bytes()

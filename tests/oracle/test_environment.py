@@ -40,6 +40,14 @@ def test_drain_and_cost_are_those_of_the_recorded_outcomes(history):
     np.testing.assert_allclose(moves.revenue, expected, rtol=1e-5)
 
 
+def test_lanes_of_a_run_are_those_of_its_log(small_world, history):
+    panel = build_panel(to_event_log(small_world, history))
+    for name, values in history.lanes().items():
+        np.testing.assert_array_equal(values, panel[f"lane_{name}"])
+    with pytest.raises(ValueError, match=r"run holds 0 outcomes, must hold \d+"):
+        replace(history, outcomes=()).lanes()
+
+
 def test_views_that_never_convert_can_be_left_out(
     small_world, true_systems, params, scenario, history
 ):

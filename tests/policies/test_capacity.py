@@ -90,6 +90,7 @@ def stores():
 NOTHING = np.zeros((HORIZON, 1))
 
 
+@pytest.mark.slow
 def test_the_price_is_charged_and_not_counted_as_reward(stores):
     rollouts, draw = stores
     scenario = draw(0)

@@ -148,6 +148,7 @@ def placed():
     return env, tree, prepare(scenarios)
 
 
+@pytest.mark.slow
 def test_no_placement_beats_the_bound_of_the_closest_node(placed):
     env, tree, scenarios = placed
     bound = hindsight_values(env.simulator, env.params, scenarios)

@@ -135,6 +135,7 @@ def test_learned_kernel_within_five_percent_of_central_differences(data, tree):
             assert abs(difference.mean()) < 0.05 * target + 3 * error, (i, step)
 
 
+@pytest.mark.slow
 def test_closest_node_on_real_units_is_exact(data, tree):
     kernel = ClosestNode(max_orders=96, num_nodes=4, choices=4)
     kernel_params = ClosestNodeParams(

@@ -131,6 +131,7 @@ def mixed(params, batched, other):
     return {"z": z.reshape(9)[None], "last": last, "constant": jnp.arange(2.0), "weight": weight}
 
 
+@pytest.mark.slow
 def test_the_batch_stays_last_and_nothing_else_changes():
     key = jax.random.key(5)
     params = {"weight": jax.random.normal(key, (3, 4))}

@@ -81,7 +81,7 @@ def test_bad_demand_is_refused(make, arguments, message):
         make(**arguments)
 
 
-@pytest.mark.parametrize("dispersion", [0.0, 0.4])
+@pytest.mark.parametrize("dispersion", [pytest.param(0.0, marks=pytest.mark.slow), 0.4])
 def test_a_fit_recovers_the_process_it_was_sampled_from(dispersion):
     rng = np.random.default_rng(0)
     truth = ViewProcess(

@@ -218,10 +218,16 @@ def test_derivative_is_exact_path_by_path_and_the_same_in_both_modes(name):
             assert reverse == pytest.approx(forward.sum(), rel=1e-9, abs=1e-8)
 
 
-# The chosen ones cover every branch of the dynamics and both kernels.
+# The chosen ones cover every branch of the dynamics and both kernels. The slow ones are the same
+# bit for bit only as users compile them, which `make test` does not.
 @pytest.mark.parametrize(
     "name",
-    ["A: lost sales, Poisson", "C: serial line", "tree, every option", "closest node, reals"],
+    [
+        "A: lost sales, Poisson",
+        "C: serial line",
+        pytest.param("tree, every option", marks=pytest.mark.slow),
+        pytest.param("closest node, reals", marks=pytest.mark.slow),
+    ],
 )
 def test_values_do_not_depend_on_gradients_nor_gradients_on_remat(name):
     returns, theta, scenario = environment(name)

@@ -162,9 +162,10 @@ RUNS = {
 
 @pytest.mark.parametrize(
     "name",
-    # The others are run in double precision by `make test-x64` as well.
-    [name if name == "store" else pytest.param(name, marks=pytest.mark.slow) for name in RUNS],
+    RUNS,
 )
+# `make test-x64` runs all of them in double precision as well.
+@pytest.mark.slow
 def test_both_precisions_agree(name):
     with jax.enable_x64(False):
         single = jax.device_get(RUNS[name]())

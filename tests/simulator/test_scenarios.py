@@ -60,6 +60,7 @@ def test_certain_lead_times_take_no_draw_and_are_what_a_draw_gives():
     np.testing.assert_array_equal(drawn, known)
 
 
+@pytest.mark.slow
 def test_a_supplier_splits_and_ships_short_with_the_means_asked_for():
     drawn = sample_supply(
         series(products=300, periods=20), LEADS, jax.random.key(0),

@@ -51,7 +51,7 @@ test-slow: $(DEV) ## Run the slow tests: variants that differ little from what t
 # Draws are the same in both precisions, so that what the tests expect is.
 .PHONY: test-x64
 test-x64: $(DEV) ## Run the simulator's tests, and the README's, in double precision
-	JAX_ENABLE_X64=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
+	QUICK_COMPILES=yes JAX_ENABLE_X64=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope \
 	  -m "not slow" $(ARGS) tests/simulator tests/draingym/test_readme.py
 
 # Quick tests of what leans most on others' packages: JAX, Gymnasium, Flax, NumPy's files.

@@ -173,6 +173,28 @@ def drain_disagreement(result: Result) -> str:
     return table(["policy", "units", "empty", "sold out", "USD a unit", *models], body)
 
 
+def scale_cells(result: Result) -> str:
+    """Return every model's CRPS over the noise floor's in four cells, by world and level."""
+    cells = [(w, p) for w in ("on policy", "off policy") for p in ("seen", "new")]
+    found = {
+        (r["world"], r["score"], r["model"], r["policy"], r["products"]): r
+        for r in result["rows"]
+        if r["table"] == "cell"
+    }
+    body = []
+    for world, score, model in dict.fromkeys(key[:3] for key in found):
+        if model != "noise floor" and score != "crps_regional":
+            level = score.removeprefix("crps_")
+            body.append(
+                [
+                    f"{world}, {level}: {model}",
+                    *(_cell(found[world, score, model, *cell], "to_floor") for cell in cells),
+                ]
+            )
+    body.sort(key=lambda row: str(row[0]).split(":")[0])
+    return table(["world, level: model", *(f"{w}, {p}" for w, p in cells)], body)
+
+
 KINDS: dict[str, Callable[[Result], str]] = _docs_policies.KINDS | {
     "validation": validation,
     "claims": claims,
@@ -185,6 +207,7 @@ KINDS: dict[str, Callable[[Result], str]] = _docs_policies.KINDS | {
     "drain-off-policy": drain_off_policy,
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
+    "scale-cells": scale_cells,
 }
 
 

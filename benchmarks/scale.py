@@ -219,7 +219,7 @@ def main(
     samples: int = 64,
     folder: Path = Path("runs/scale"),
 ) -> None:
-    """Run the parts that are not there yet; write JSON and figures once all are.
+    """Run the parts that are not there yet; write JSON and figures of all that are.
 
     Args:
         parts: Some of accuracy-paper, products-paper, accuracy-busy, products-busy.
@@ -248,19 +248,25 @@ def main(
     shown = ("world", "model", "policy", "products", "score", "to_floor", "closed")
     print_table("Cells", [{k: row[k] for k in shown} for row in rows if row["table"] == "cell"])
     print_claims(claims)
-    if len(found) < len(PARTS):
-        return
     size = "; ".join(result["size"] for result in found.values() if "size" in result)
+    missing = [part for part in PARTS if part not in found]
+    if missing:
+        size += f"; not run: {', '.join(missing)}"
     seconds = sum(result["seconds"] for result in found.values())
     write_result("scale", "scale", claims, rows, [seed], f"{size}; {samples} samples", seconds)
-    save_figure("scale", lambda axes: _draw_cells(axes, rows), panels=2)
-    save_figure("scale_products", lambda axes: _draw_products(axes, rows), panels=2)
+    worlds = [world for world in GAPS if f"accuracy-{world}" in found]
+    save_figure("scale", lambda axes: _draw_cells(axes, rows, worlds), panels=len(worlds))
+    worlds = [world for world in GAPS if f"products-{world}" in found]
+    if worlds:
+        save_figure(
+            "scale_products", lambda axes: _draw_products(axes, rows, worlds), panels=len(worlds)
+        )
     clock("all done")
 
 
-def _draw_cells(axes: Any, rows: list[dict[str, Any]]) -> None:
+def _draw_cells(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
     models = (CLOSEST, TREES, INDEPENDENT, NO_BOXES, NO_STOCK, DEFAULT)
-    for axis, world in zip(axes, ("paper", "busy"), strict=True):
+    for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for m, model in enumerate(models):
             cells = [
                 row
@@ -280,11 +286,11 @@ def _draw_cells(axes: Any, rows: list[dict[str, Any]]) -> None:
         axis.set_xticks(np.arange(len(cells)), names, fontsize=8)
         axis.set_title(world)
         axis.set_ylabel("node CRPS over the noise floor's")
-    axes[0].legend(frameon=False, fontsize=7)
+    np.atleast_1d(axes)[0].legend(frameon=False, fontsize=7)
 
 
-def _draw_products(axes: Any, rows: list[dict[str, Any]]) -> None:
-    for axis, world in zip(axes, ("paper", "busy"), strict=True):
+def _draw_products(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
+    for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for level in LEVELS:
             curve = [
                 row
@@ -300,7 +306,7 @@ def _draw_products(axes: Any, rows: list[dict[str, Any]]) -> None:
         axis.set_title(world)
         axis.set_xlabel("products trained on")
         axis.set_ylabel("CRPS over the noise floor's, less 1")
-    axes[0].legend(frameon=False)
+    np.atleast_1d(axes)[0].legend(frameon=False)
 
 
 if __name__ == "__main__":

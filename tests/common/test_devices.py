@@ -107,7 +107,7 @@ def one():
     return json.loads(output(USES, DRAINGYM_DEVICES="1"))
 
 
-@pytest.mark.parametrize("devices", [2, 3])
+@pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_any_number_of_devices_finds_the_same(one, devices):
     several = json.loads(output(USES, DRAINGYM_DEVICES=str(devices)))
     assert one["meshes"] == []

@@ -210,14 +210,16 @@ def test_losses_of_lanes_by_hand() -> None:
     assert float(counts["region_units"]) == 1.0
 
 
-def test_lanes_are_learnt_from_their_units(data: DrainData) -> None:
+def test_lanes_are_learnt_from_their_units(trained: Trained) -> None:
+    losses = [p.validation_parts["lane_choice"] for p in trained.history]
+    assert losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.slow
+def test_labels_that_are_not_used_and_none_at_all_make_the_same_model(data: DrainData) -> None:
     config = replace(TINY, epochs=4, validate_every=1)
-    told = train(data, config, seed=0)
     untold = train(data, replace(config, lane_labels=False), seed=0)
     without = train(replace(data, lane=None, lane_units=None), config, seed=0)
-    losses = [p.validation_parts["lane_choice"] for p in told.history]
-    assert losses[-1] < 0.9 * losses[0]
-    # Labels that are not used, and none at all, make the same model.
     for other in (untold, without):
         assert all(p.validation_parts["lane_choice"] == 0.0 for p in other.history)
     assert [p.validation_loss for p in untold.history] == [

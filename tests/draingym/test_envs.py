@@ -246,7 +246,7 @@ def test_nothing_that_is_seen_depends_on_the_future(id, period, monkeypatch):
 @pytest.mark.parametrize(
     "name",
     [
-        "Pricing",
+        pytest.param("Pricing", marks=pytest.mark.slow),
         pytest.param("Placement", marks=pytest.mark.slow),
         pytest.param("PlacementLearned", marks=pytest.mark.slow),
     ],

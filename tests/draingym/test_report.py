@@ -136,6 +136,7 @@ def test_text_of_the_results_is_escaped(results: Results, tmp_path: Path) -> Non
     assert "<b>1</b> & 2" in page.text
 
 
+@pytest.mark.slow
 def test_no_trace_of_matplotlib_settings_or_of_temporary_files(tmp_path: Path) -> None:
     import matplotlib as mpl
 
@@ -166,6 +167,7 @@ def test_a_failure_leaves_the_old_report_whole(
     assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == old
 
 
+@pytest.mark.slow
 def test_extreme_results_can_be_drawn(results: Results, tmp_path: Path) -> None:
     nodes, regions = len(results["data"]["nodes"]), len(results["data"]["regions"])
     results["history"]["flows"] = np.zeros((nodes, regions)).tolist()

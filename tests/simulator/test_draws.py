@@ -69,6 +69,7 @@ def test_lesser_chooses_a_side(a, b, value, slope_a):
     st.integers(0, 400),
     st.floats(0, 1, exclude_max=True, width=32),
 )
+@pytest.mark.slow
 def test_rounding_never_ships_more_than_the_stock(requests, stock, uniform):
     amount = np.asarray(requests, dtype=np.float32)
     total = amount.sum(dtype=np.float64)

@@ -154,10 +154,10 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_checkpoint_loads() -> None:
-    from draingym.envs.shipped import config, shipped_checkpoint
+    from draingym.envs.shipped import shipped_checkpoint
 
     assert shipped_checkpoint().train_periods == 80
-    assert shipped_checkpoint().config == config().drain
+    assert shipped_checkpoint().config == DrainConfig(epochs=4, validate_every=1)
 
 
 @pytest.mark.parametrize("kept", [0, 100, 3000])

@@ -101,7 +101,7 @@ def diverse(scaled: Scaled, seed: int) -> DrainData:
     return DrainData.stack(parts)
 
 
-def accuracy(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, Any]:
+def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -> dict[str, Any]:
     """Fit all models to a world, score them in its cells, and return rows and figures."""
     scaled = make_scaled(preset, seed, samples, SEEN, clock)
     history, mixed = training(scaled), diverse(scaled, seed)
@@ -121,7 +121,7 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, An
         (NO_BOXES, mixed, replace(config, lane_labels=False)),
         (INDEPENDENT, mixed, replace(config, joint="independent")),
     ):
-        samplers[name] = neural(name, data, own, seed=seed).sample
+        samplers[name] = neural(name, data, own, seed=seed, folder=folder).sample
         clock(f"{preset}: {name}: trained")
     scores = {}
     for name, sampler in samplers.items():
@@ -139,7 +139,7 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, An
     }
 
 
-def products(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, Any]:
+def products(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -> dict[str, Any]:
     """Return the error on history's held-out periods by the number of products trained on."""
     scaled = make_scaled(preset, seed, samples, SEEN, clock)
     best = score_floor(scaled)
@@ -152,7 +152,7 @@ def products(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, An
         few = training(scaled, np.sort(order[:count]))
         # As many updates, whatever the number of products.
         own = replace(config, epochs=round(2 * config.epochs / share), validate_every=1)
-        sampler = neural(f"{count} products", few, own, seed=seed).sample
+        sampler = neural(f"{count} products", few, own, seed=seed, folder=folder).sample
         found = score(on_policy, "", sampler, samples)
         for level in LEVELS:
             errors = [x["history", "new"].by_product[level][0].sum() for x in (found, best)]
@@ -166,7 +166,7 @@ def products(preset: str, seed: int, samples: int, clock: Clock) -> dict[str, An
     return {"rows": rows}
 
 
-PARTS: Mapping[str, Callable[[int, int, Clock], dict[str, Any]]] = {
+PARTS: Mapping[str, Callable[[int, int, Clock, Path], dict[str, Any]]] = {
     f"{name}-{preset}": partial(work, preset)
     for preset in ("paper", "busy")
     for name, work in (("accuracy", accuracy), ("products", products))
@@ -236,7 +236,8 @@ def main(
         path = folder / f"{part}-{seed}-{samples}.json"
         if not path.exists():
             began = time.perf_counter()
-            result = PARTS[part](seed, samples, clock)
+            states = folder / f"{part}-{seed}-states"  # of training, so that it goes on as well
+            result = PARTS[part](seed, samples, clock, states)
             write_json(path, {**result, "seconds": time.perf_counter() - began})
     found = {
         part: json.loads(path.read_text())

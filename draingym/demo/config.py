@@ -47,7 +47,7 @@ class LoopConfig:
     diverse_stock: bool = True
     drain: DrainConfig = field(default_factory=lambda: DrainConfig(epochs=4, validate_every=1))
     tune: TuneConfig = field(default_factory=TuneConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
+    train: TrainConfig = field(default_factory=lambda: TrainConfig(updates=240))
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     )
     from draingym.drain_model.closest_node.kernel import ClosestNode, ClosestNodeParams
     from draingym.drain_model.config import PRESETS, DrainConfig
-    from draingym.drain_model.data.dataset import DrainData, Geography, Inputs, Statistics
+    from draingym.drain_model.data.dataset import DrainData, Geography, Inputs
+    from draingym.drain_model.data.statistics import Statistics
     from draingym.drain_model.data.streaming import PanelStream
     from draingym.drain_model.distributions.coherent import Coherent
     from draingym.drain_model.distributions.copula import Copula
@@ -91,8 +92,8 @@ __getattr__, __dir__ = lazy_names(
             "DrainData",
             "Geography",
             "Inputs",
-            "Statistics",
         ),
+        "draingym.drain_model.data.statistics": ("Statistics",),
         "draingym.drain_model.ensemble": ("EnsembleDrain",),
         "draingym.drain_model.distributions.hybrid": ("Hybrid",),
         "draingym.drain_model.distributions.coherent": ("Coherent",),

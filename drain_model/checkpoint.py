@@ -17,7 +17,8 @@ from draingym.common.arrays import require, require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, require_array, write_npz
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import DrainData, Geography, Statistics
+from draingym.drain_model.data.dataset import DrainData, Geography
+from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
 from draingym.world.views import ATTRIBUTES

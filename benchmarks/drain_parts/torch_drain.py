@@ -19,7 +19,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import DrainData, Statistics
+from draingym.drain_model.data.dataset import DrainData
+from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.distributions.levels import LEVELS, NUM_LEVELS
 from draingym.drain_model.training.losses import COST_HALF_WIDTH
 

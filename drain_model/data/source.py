@@ -10,14 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.drain_model.data.dataset import (
-    CostSums,
-    DrainData,
-    Float32Array,
-    Geography,
-    Inputs,
-    Statistics,
-)
+from draingym.drain_model.data.dataset import DrainData, Float32Array, Geography, Inputs
+from draingym.drain_model.data.statistics import CostSums, Statistics
 
 
 class ProductStream(Protocol):

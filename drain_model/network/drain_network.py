@@ -18,7 +18,8 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
+from draingym.drain_model.data.dataset import Geography, Inputs
+from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.distributions.coherent import Coherent
 from draingym.drain_model.distributions.copula import Copula
 from draingym.drain_model.distributions.cost_quantiles import cost_knots

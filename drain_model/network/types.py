@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Bool, Float
 
-from draingym.drain_model.data.dataset import Statistics
+from draingym.drain_model.data.statistics import Statistics
 
 
 @jax.tree_util.register_dataclass

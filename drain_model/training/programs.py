@@ -20,7 +20,8 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.common.devices import on_all_devices, sharing, total_over_devices
 from draingym.drain_model.checkpoint import Weights
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import Geography, Inputs, Statistics
+from draingym.drain_model.data.dataset import Geography, Inputs
+from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
 from draingym.drain_model.training.losses import (

@@ -19,7 +19,7 @@ from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
 from draingym.drain_model.checkpoint import Weights, require_config
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.data.dataset import Statistics
+from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.training.losses import Losses
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from draingym.drain_model import DrainData, Statistics
-from draingym.drain_model.data.dataset import CostSums
+from draingym.drain_model.data.statistics import CostSums
 from draingym.world.lanes import lane_slots
 
 

@@ -159,6 +159,21 @@ def drop_programs() -> None:
     jax.clear_caches()
 
 
+class Clock:
+    """Prints what is done and how long it took."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self.began = self.last = time.perf_counter()
+
+    def __call__(self, what: str) -> None:
+        """Say that something is done, and drop its compiled programs."""
+        drop_programs()
+        now = time.perf_counter()
+        print(f"{now - self.began:7.0f} s  {what} ({now - self.last:.0f} s)", flush=True)
+        self.last = now
+
+
 def plain(value: Any) -> Any:
     """Return a value as JSON has it; NumPy's become Python's, what is not finite None."""
     if isinstance(value, Mapping):

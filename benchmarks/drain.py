@@ -23,7 +23,7 @@ import numpy as np
 import tyro
 
 from benchmarks import drain_speed
-from benchmarks._common import drop_programs, print_claims, print_table, save_figure, write_result
+from benchmarks._common import Clock, print_claims, print_table, save_figure, write_result
 from benchmarks.drain_parts.claims import (
     NAME,
     SCORES,
@@ -66,21 +66,6 @@ from draingym.drain_model.evaluation.published import table_2, table_3
 FLOOR, DEFAULT, TUNED = "noise floor", "lanes, default", "lanes, fine-tuned"
 ORACLE_FLOOR = "noise floor, rates from the log"
 MEMBERS = 5  # of an ensemble
-
-
-class Clock:
-    """Prints what is done and how long it took."""
-
-    def __init__(self) -> None:
-        """Start."""
-        self.began = self.last = time.perf_counter()
-
-    def __call__(self, what: str) -> None:
-        """Say that something is done, and drop its compiled programs."""
-        drop_programs()
-        now = time.perf_counter()
-        print(f"{now - self.began:7.0f} s  {what} ({now - self.last:.0f} s)", flush=True)
-        self.last = now
 
 
 def score(

@@ -28,9 +28,9 @@ import tyro
 
 from benchmarks._common import (
     Claim,
+    Clock,
     at_least,
     at_most,
-    drop_programs,
     figure_only,
     print_claims,
     print_table,
@@ -39,7 +39,7 @@ from benchmarks._common import (
 )
 from benchmarks.drain_parts.claims import below
 from benchmarks.drain_parts.models import CLOSEST, TREES, Sampler, baselines, neural
-from benchmarks.drain_parts.policies import tuning_policies
+from benchmarks.drain_parts.policies import diverse_plans
 from benchmarks.drain_parts.world import replay_policies
 from benchmarks.scale_parts.cells import (
     FLOOR,
@@ -59,7 +59,6 @@ DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
 NO_STOCK = "default, history alone"
 INDEPENDENT = "default, independent nodes"
-DIVERSE = ("lean", "deep", "noisy demand", "sparse random")
 REFITTED = f"{CLOSEST}, refitted"
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the fitted products: 50 to 800 of `paper`
 GAPS = {  # bar 2: share of the gap closed at a node, by world, policy and products
@@ -73,26 +72,10 @@ CONFIGS = {
 SEEN = 160  # products that were trained on and judge
 
 
-class Clock:
-    """Prints what is done and how long it took."""
-
-    def __init__(self) -> None:
-        """Start."""
-        self.began = self.last = time.perf_counter()
-
-    def __call__(self, what: str) -> None:
-        """Say that something is done, and drop its compiled programs."""
-        drop_programs()
-        now = time.perf_counter()
-        print(f"{now - self.began:7.0f} s  {what} ({now - self.last:.0f} s)", flush=True)
-        self.last = now
-
-
 def diverse(scaled: Scaled, seed: int) -> DrainData:
     """Return history and replays of half of the fitted products each, training periods alone."""
     world = scaled.world
-    plans = tuning_policies(world.world)
-    replays = replay_policies(world, {name: plans[name] for name in DIVERSE}, seed=seed + 1)
+    replays = replay_policies(world, diverse_plans(world.world), seed=seed + 1)
     random = np.random.default_rng([seed, 8])
     parts = [replace(training(scaled), sales=None)]
     for panel in replays.values():

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -80,9 +80,14 @@ def cores_mesh(batch: int, entries: int) -> Mesh | None:
         batch: Entries of the batch's axis.
         entries: Numbers in the batch, which stand for its work: each device gets ``WORTH`` or more.
     """
+    return _mesh_of(min(batch, entries // WORTH))
+
+
+def _mesh_of(most: int | None) -> Mesh | None:
+    """Return a mesh of so many devices at most, of all where not given; None for one alone."""
     config: Any = jax.config
-    most = min(batch, entries // WORTH)
-    if most < 2 or config.jax_default_device is not None or jax.process_count() > 1:
+    few = most is not None and most < 2
+    if few or config.jax_default_device is not None or jax.process_count() > 1:
         return None
     there = jax.devices()
     named = _named()
@@ -92,7 +97,7 @@ def cores_mesh(batch: int, entries: int) -> Mesh | None:
         _log.warning(
             "batches run on one core of %d: JAX had started before draingym was imported", limit
         )
-    number = min(most, limit, len(there))
+    number = min(limit, len(there), *([] if most is None else [most]))
     return None if number < 2 else _mesh(number)
 
 
@@ -183,7 +188,7 @@ def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
             lambda axis, leaf: jax.lax.slice_in_dim(leaf, 0, size, axis=axis), out_axes, found
         )
 
-    return shared  # type: ignore[return-value]
+    return cast(F, shared)
 
 
 def total_over_devices(function: Callable[..., T], in_axes: Any) -> Callable[..., T]:
@@ -381,16 +386,13 @@ def jit(function: F, **options: Any) -> F:
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        mesh = cores_mesh(_ALL, _ALL * WORTH) if outermost(args, kwargs) else None
+        mesh = _mesh_of(None) if outermost(args, kwargs) else None
         if mesh is None or is_spread((args, kwargs)):
             return program(None)(*args, **kwargs)
         args, kwargs = unbound((args, kwargs))
         return gathered(program(mesh)(*args, **kwargs))
 
-    return call  # type: ignore[return-value]
-
-
-_ALL = 2**20  # a batch of any number of devices
+    return cast(F, call)
 
 
 ask_for_cores()

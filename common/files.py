@@ -29,9 +29,12 @@ def reading(what: str, path: str | Path, bound: str) -> Iterator[None]:
 
     Raises:
         ValueError: Naming the path, the reason and the bound.
+        MemoryError: As it was: the file may be fine.
     """
     try:
         yield
+    except MemoryError:
+        raise
     except Exception as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise ValueError(

@@ -183,7 +183,7 @@ def batch_returns(
         mesh = cores_mesh(batch, entries_of((_axes(scenario),), scenario))
         if mesh is not None:
             returns: Array = gathered(
-                _compiled(simulator, policy, warm_up, remat, mesh, *unbound(given))
+                _compiled(mesh, simulator, policy, warm_up, remat, *unbound(given))
             )
             return returns
     return _shared_out(simulator, policy, warm_up, remat, *given)
@@ -204,18 +204,10 @@ def _axes(scenario: Scenario) -> PyTree:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _compiled(
-    simulator: Simulator,
-    policy: Policy,
-    warm_up: int,
-    remat: bool,
-    mesh: Mesh,
-    params: Params,
-    policy_params: PyTree,
-    scenario: Scenario,
-    key: Array | None,
+    mesh: Mesh, simulator: Simulator, policy: Policy, warm_up: int, remat: bool, *given: Any
 ) -> Float[Array, " B"]:
     with sharing(mesh):
-        return _shared_out(simulator, policy, warm_up, remat, params, policy_params, scenario, key)
+        return _shared_out(simulator, policy, warm_up, remat, *given)
 
 
 def _shared_out(

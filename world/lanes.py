@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import IntArray
 
+LANE = ("product", "period", "lane")  # dimensions of a panel's lanes, a slot for each
+
 
 def lane_slots(
     product: NDArray[Any],
@@ -54,11 +56,15 @@ def lane_slots(
     return found
 
 
-def join_periods(parts: Sequence[Mapping[str, IntArray]]) -> dict[str, IntArray]:
+def join_periods(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """Return the lanes of one set of periods after the other, with slots enough for all."""
-    most = max(part["units"].shape[-1] for part in parts)
+    most = max(values.shape[-1] for part in parts for values in part.values())
+    return {
+        name: np.concatenate([with_slots(part[name], most) for part in parts], axis=1)
+        for name in parts[0]
+    }
 
-    def wide(values: IntArray) -> IntArray:
-        return np.pad(values, ((0, 0), (0, 0), (0, most - values.shape[-1])))
 
-    return {name: np.concatenate([wide(part[name]) for part in parts], axis=1) for name in parts[0]}
+def with_slots(values: NDArray[Any], number: int) -> NDArray[Any]:
+    """Return lanes [P, T, S] with ``number`` slots, at least S, of which the new ones are empty."""
+    return np.pad(values, ((0, 0), (0, 0), (0, number - values.shape[-1])))

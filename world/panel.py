@@ -19,6 +19,7 @@ from draingym.common.atomic import atomic_folder
 from draingym.common.files import kind_at, reading
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
+from draingym.world.lanes import LANE
 from draingym.world.panel_checks import check_conservation, check_panel, check_structure
 from draingym.world.panel_sums import DEMAND, FLOW, LogSums
 
@@ -76,7 +77,7 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
     data["outbound"] = (FLOW, flows["outbound"].astype(np.int64))
     data["ship_cost"] = (FLOW, flows["ship_cost"])
     for name, lanes in sums.lanes().items():
-        data[f"lane_{name}"] = (("product", "period", "lane"), lanes)
+        data[f"lane_{name}"] = (LANE, lanes)
     for name, values in sums.inventory().items():
         data[name] = (FLOW, values.astype(np.int64))
     data["active"] = (FLOW, np.broadcast_to(active, data["outbound"][1].shape).copy())

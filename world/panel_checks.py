@@ -10,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, require
+from draingym.world.lanes import LANE
 from draingym.world.panel_sums import DEMAND, FLOW
 
 MAX_UNITS = 2**53  # above it, a float64 does not hold every whole number
@@ -94,12 +95,9 @@ _SHIPMENTS: dict[str, Variable] = {
     "initial_pipeline": (("product", "ahead", "node"), "i", _units, f"in [0, {MAX_UNITS}]"),
 }
 # Panels of earlier versions lack these: all of them, or none.
-_LANE = ("product", "period", "lane")
 _LANES: dict[str, Variable] = {
-    **{
-        f"lane_{name}": (_LANE, "i", _units, f"in [0, {MAX_UNITS}]")
-        for name in ("node", "region", "units")
-    },
+    f"lane_{name}": (LANE, "i", _units, f"in [0, {MAX_UNITS}]")
+    for name in ("node", "region", "units")
 }
 _KINDS = {"i": "int64", "f": "float64", "b": "bool", "M": "datetime64"}
 

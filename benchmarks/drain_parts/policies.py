@@ -15,6 +15,7 @@ from draingym.policies.rules.shares import (
     PlaceAtRandom,
     PlaceByShare,
     ShareParams,
+    diverse_policies,
     market_shares,
 )
 from draingym.simulator import Policy, PyTree
@@ -31,6 +32,17 @@ class Plan:
     policy: Policy
     blocks: tuple[PyTree, ...]  # one for each block; the last one lasts
     block_periods: int  # length of a block
+
+
+def lasting(world: World, policy: Policy, params: PyTree) -> Plan:
+    """Return a plan whose parameters never change."""
+    return Plan(policy=policy, blocks=(params,), block_periods=world.num_periods)
+
+
+def diverse_plans(world: World) -> dict[str, Plan]:
+    """Return plans of the policies that a drain model learns from in the demo."""
+    found = diverse_policies(world.network, world.period_days, seed=world.config.seed)
+    return {name: lasting(world, *made) for name, made in found.items()}
 
 
 def heldout_policies(world: World) -> dict[str, Plan]:
@@ -54,26 +66,23 @@ def tuning_policies(world: World) -> dict[str, Plan]:
     Shares on other nodes, covers in between, and draws from other distributions than
     ``heldout_policies``.
     """
-    at, serves, people = _placing(world)
+    at, serves, _ = _placing(world)
     days = world.period_days
     nodes = np.flatnonzero(serves)
-    even = serves / serves.sum()
+    diverse = diverse_plans(world)
     unit = np.eye(len(serves))
-    noise = np.random.default_rng([world.config.seed, 7]).lognormal(0.0, 0.8, len(serves))
     history = Historical(tree=tree_of(world.network))
 
     def up_to(buy: float, place: float) -> Plan:
         covers = (jnp.float32(buy / days), jnp.float32(place / days), jnp.float32(1.0))
         names = ("buy_cover", "place_cover", "safety")
         params = OrderUpToParams(**dict(zip(names, covers, strict=True)))
-        return Plan(policy=history, blocks=(params,), block_periods=world.num_periods)
+        return lasting(world, history, params)
 
     return {
         "two nodes": at((unit[nodes[1]] + unit[nodes[2]]) / 2.0, 8.0, 16.0),
         "last node": at(unit[nodes[-1]], 5.0, 12.0),
-        "lean": at(even, 3.0, 9.0),
-        "deep": at(even, 20.0, 30.0),
-        "noisy demand": at(people * noise / (people * noise).sum(), 10.0, 18.0),
+        **{name: diverse[name] for name in ("lean", "deep", "noisy demand")},
         "up to less": up_to(8.0, 3.0),
         "up to more": up_to(30.0, 20.0),
         "sparse random": _random(world, 2, 3, 3.0, near=(1.0, 20.0), far=(2.0, 8.0)),
@@ -81,18 +90,13 @@ def tuning_policies(world: World) -> dict[str, Plan]:
 
 
 def _placing(world: World) -> tuple[Any, NDArray[np.bool_], FloatArray]:
-    """Return how to make a plan of ``Place`` from shares and days, who serves, and markets [N]."""
-    network, days = world.network, world.period_days
+    """Return how to make a plan from shares and days, who serves, and markets [N]."""
+    network = world.network
     serves = np.asarray(network.serves_customers, bool)
     place = PlaceByShare(upstream=tuple(bool(x) for x in ~serves))
 
     def at(share: FloatArray, near: float, total: float) -> Plan:
-        params = ShareParams(
-            share=jnp.asarray(share, jnp.float32),
-            near=jnp.float32(near / days),
-            total=jnp.float32(total / days),
-        )
-        return Plan(policy=place, blocks=(params,), block_periods=world.num_periods)
+        return lasting(world, place, ShareParams.of_days(share, near, total, world.period_days))
 
     return at, serves, market_shares(network)
 

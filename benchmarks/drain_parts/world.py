@@ -150,7 +150,8 @@ def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) ->
     log = to_event_log(world, run_history(world, config))
     clock("history and its log")
     systems = true_systems(world, config)
-    data = DrainData.from_panel(build_panel(log, known_periods=split))
+    panel = build_panel(log, known_periods=split)
+    data = DrainData.from_panel(panel)
     history = Panel(
         name="history",
         data=data,
@@ -165,6 +166,7 @@ def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) ->
         config.economics,
         rates=estimate_rates(log, known_periods=split),
         known_periods=split,
+        panel=panel,
     )
     clock("oracle from the log")
     return DrainWorld(

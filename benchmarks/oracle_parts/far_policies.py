@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,15 +20,9 @@ def far_policies(world: World, config: LoopConfig) -> dict[str, tuple[Policy, Py
     place = PlaceByShare(upstream=tuple(bool(x) for x in ~serves))
     even = serves / serves.sum()
     alone = np.eye(len(serves))[int(np.flatnonzero(serves)[0])]
-    days = world.period_days
 
     def at(share: FloatArray, near: float, total: float) -> tuple[Policy, PyTree]:
-        params = ShareParams(
-            share=jnp.asarray(share, jnp.float32),
-            near=jnp.float32(near / days),
-            total=jnp.float32(total / days),
-        )
-        return place, params
+        return place, ShareParams.of_days(share, near, total, world.period_days)
 
     past = historical_policy(world, config)
     return {

@@ -13,13 +13,14 @@ from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, Int32Array, require, require_shape
+from draingym.world.lanes import LANE, join_periods, with_slots
 from draingym.world.views import attribute_matrix
 
 Float32Array = NDArray[np.float32]
 
 _CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
+_SLOT = ("node", "region", "units")  # of lanes, as ``world.lanes`` has them
 _OPTIONAL = ("sales", "lane", "lane_units")  # those that data may lack
-_LANE = ("product", "period", "lane")
 
 
 @jax.tree_util.register_dataclass
@@ -192,9 +193,7 @@ class DrainData:
         lanes: dict[str, Any] = {}
         if "lane_units" in panel:
             regions = values("distance_km", "node", "region").shape[1]
-            node, region = (values(f"lane_{x}", *_LANE) for x in ("node", "region"))
-            lanes["lane"] = (node * regions + region).astype(np.int32)
-            lanes["lane_units"] = values("lane_units", *_LANE).astype(np.float32)
+            lanes = _labels({x: values(f"lane_{x}", *LANE) for x in _SLOT}, regions)
         return cls(
             **lanes,
             outbound=cube("outbound", "node"),
@@ -296,8 +295,8 @@ class DrainData:
         """Return the data with room for more lanes, without units."""
         if self.lane is None or self.lane_units is None or self.lane.shape[-1] == number:
             return self
-        more = ((0, 0), (0, 0), (0, number - self.lane.shape[-1]))
-        return replace(self, lane=np.pad(self.lane, more), lane_units=np.pad(self.lane_units, more))
+        lane, units = (with_slots(x, number) for x in (self.lane, self.lane_units))
+        return replace(self, lane=lane, lane_units=units)
 
     def under(
         self,
@@ -321,22 +320,12 @@ class DrainData:
         """
         stop = start + outbound.shape[1]
         data = replace(self.periods(0, stop), sales=None)
-        changed: dict[str, Any] = {}
+        changed: dict[str, Any] = {"lane": None, "lane_units": None}
         if lanes is not None and data.lane is not None and data.lane_units is not None:
-            regions = data.glance_views.shape[-1]
-            new = {"lane": lanes["node"] * regions + lanes["region"], "lane_units": lanes["units"]}
-            slots = max(data.lane.shape[-1], lanes["units"].shape[-1])
-            for name, values in new.items():
-                old = getattr(data, name)[:, :start]
-                changed[name] = np.zeros((*data.outbound.shape[:2], slots), old.dtype)
-                changed[name][:, :start, : old.shape[-1]] = old
-                changed[name][:, start:, : values.shape[-1]] = values
-        else:
-            changed = {"lane": None, "lane_units": None}
-        for name, values in (
-            *(("outbound", outbound), ("ship_cost", ship_cost)),
-            ("available", available),
-        ):
+            before = {"lane": data.lane[:, :start], "lane_units": data.lane_units[:, :start]}
+            changed = join_periods([before, _labels(lanes, data.glance_views.shape[-1])])
+        flows = {"outbound": outbound, "ship_cost": ship_cost, "available": available}
+        for name, values in flows.items():
             changed[name] = np.array(getattr(data, name))
             changed[name][:, start:] = values
         return replace(data, **changed)
@@ -367,3 +356,9 @@ class DrainData:
         """Return the network's inputs on the device, [P, T, ...]."""
         inputs: Inputs = jax.tree.map(jnp.asarray, self.arrays())
         return inputs
+
+
+def _labels(lanes: Mapping[str, NDArray[Any]], regions: int) -> dict[str, NDArray[Any]]:
+    """Return ``lane`` and ``lane_units`` of a ``DrainData`` with so many regions."""
+    lane = lanes["node"] * regions + lanes["region"]
+    return {"lane": lane.astype(np.int32), "lane_units": lanes["units"].astype(np.float32)}

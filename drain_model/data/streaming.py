@@ -19,6 +19,7 @@ from draingym.world.views import attribute_matrix
 
 # What is read of each product, chunk by chunk.
 _READ = ("outbound", "ship_cost", "available", "glance_views", "ordered_units")
+_LABELS = ("lane_node", "lane_region", "lane_units")  # and these, where there are any
 
 
 class PanelStream:
@@ -146,7 +147,8 @@ class PanelStream:
         part = self._part(chunk)
         chosen = self._panel.isel(product=part)
         with reading_panel(self._folder):
-            chosen = chosen.assign({name: chosen[name].load() for name in _READ})
+            read = (*_READ, *(name for name in _LABELS if name in chosen))
+            chosen = chosen.assign({name: chosen[name].load() for name in read})
         try:
             return DrainData.from_panel(chosen)
         except ValueError as error:

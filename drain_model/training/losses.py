@@ -120,7 +120,7 @@ def cost_entries(
     return values, {"cost_nll": shipped, "cost_quantile": shipped}
 
 
-Lanes = tuple[Float[Array, "*b N Z"], Int[Array, "*b S"], Float[Array, "*b S"]]
+LaneEntries = tuple[Float[Array, "*b N Z"], Int[Array, "*b S"], Float[Array, "*b S"]]
 
 
 def lane_sums(
@@ -168,7 +168,7 @@ def loss_sums(
     available: Float[Array, "*b N"],
     active: Bool[Array, "*b N"],
     mask: Bool[Array, "*b"],
-    lanes: Lanes | None = None,
+    lanes: LaneEntries | None = None,
 ) -> tuple[Losses, Losses]:
     """Return every loss summed over its entries, and how many entries there are.
 
@@ -204,17 +204,9 @@ def loss_sums(
     where = {**where, **costs[1], "dependence": served}
     sums = {k: jnp.sum(jnp.where(where[k], x, 0.0)) for k, x in values.items()}
     counts = {k: jnp.sum(w.astype(outbound.dtype)) for k, w in where.items()}
-    for found, more in zip((sums, counts), _lane_sums(lanes, mask), strict=True):
-        found.update(more)
-    return Losses(**sums), Losses(**counts)
-
-
-def _lane_sums(lanes: Lanes | None, mask: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    if lanes is not None:
-        flow, lane, units = lanes
-        return lane_sums(flow, lane, units, mask)
     nothing = dict.fromkeys(("lane_choice", "region_units"), jnp.zeros(()))
-    return nothing, nothing
+    more = (nothing, nothing) if lanes is None else lane_sums(*lanes, mask=mask)
+    return Losses(**sums, **more[0]), Losses(**counts, **more[1])
 
 
 def means(sums: Losses, counts: Losses) -> Losses:

@@ -14,6 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.devices import AXIS, cores_mesh, device_mesh, gathered, part_size, whole
 from draingym.drain_model.checkpoint import (
@@ -267,6 +268,8 @@ def train(
         ValueError: If there are too few periods, no unit was shipped, the devices are not there,
             or the folder holds the state of another run.
     """
+    if folder is not None:
+        require_writable(folder, "folder")
     periods, products = data.num_periods, data.num_products
     fit = min(round(periods * (1.0 - config.validation_share)), periods - 1)
     if fit < 1:

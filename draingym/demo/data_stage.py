@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from draingym.common.files import write_json
 from draingym.demo.history import run_history
@@ -85,22 +86,15 @@ def write_history(run: Run, advance: Advance) -> Figures:
         "orders": int(np.asarray(panel["orders"]).sum()),
         "units": int(outbound.sum()),
         "lost_share": lost / (lost + float(outbound.sum())),
-        "flows": _flows(run).tolist(),
+        "flows": _flows(panel).tolist(),
         "outbound_mean": float(outbound.mean()),
         "outbound_quantiles": {k: float(np.quantile(outbound, q)) for k, q in levels.items()},
     }
 
 
-def _flows(run: Run) -> np.ndarray:
+def _flows(panel: xr.Dataset) -> np.ndarray:
     """Return [N, Z] units shipped by node and region over the whole log."""
-    log, network = run.log, run.world.network
-    line = log.array("boxes", "order_line")
-    view = log.array("order_lines", "view")[
-        np.searchsorted(log.array("order_lines", "order_line"), line)
-    ]
-    region = log.array("glance_views", "region")[
-        np.searchsorted(log.array("glance_views", "view"), view)
-    ]
-    flows = np.zeros((network.num_nodes, network.num_regions))
-    np.add.at(flows, (log.array("boxes", "node"), region), log.array("boxes", "units"))
+    flows = np.zeros((panel.sizes["node"], panel.sizes["region"]))
+    lane = tuple(panel[f"lane_{name}"].to_numpy() for name in ("node", "region"))
+    np.add.at(flows, lane, panel["lane_units"].to_numpy())
     return flows

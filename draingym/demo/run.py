@@ -192,7 +192,7 @@ class Run:
     def diverse_stock(self) -> list[DrainData]:
         """Return that part as the oracle would have had it, had other policies kept the stock.
 
-        The oracle knows the training periods alone.
+        The oracle's rates, forecasts and attributes are those of the training periods.
         """
         log, config = self.log, self.config
         setting = setting_from_log(
@@ -201,6 +201,7 @@ class Run:
             config.economics,
             rates=estimate_rates(log, known_periods=self.split),
             known_periods=self.split,
+            panel=self.panel,
         )
         policies = diverse_policies(self.world.network, self.world.period_days, seed=config.seed)
         return label(

@@ -166,6 +166,7 @@ def setting_from_log(
     *,
     rates: ConversionRates | PeriodRates | None = None,
     known_periods: int | None = None,
+    panel: xr.Dataset | None = None,
 ) -> ReplaySetting:
     """Derive a setting from a log alone.
 
@@ -180,11 +181,12 @@ def setting_from_log(
         known_periods: Periods that forecasts and attributes are estimated from. When not given, a
             product's attributes are estimated from all of them, and each forecast from the periods
             before its own.
+        panel: What ``build_panel(log, known_periods=known_periods)`` makes, where it is there.
 
     Raises:
         ValueError: If the log does not hold what is needed, naming it.
     """
-    panel = build_panel(log, known_periods=known_periods)
+    panel = build_panel(log, known_periods=known_periods) if panel is None else panel
     network = _network(log, panel)
     places = _places(log)
     rates = estimate_rates(log) if rates is None else rates

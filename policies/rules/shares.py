@@ -29,6 +29,17 @@ class ShareParams:
     near: Float[Array, ""]  # periods of expected demand near customers
     total: Float[Array, ""]  # periods of expected demand in all
 
+    @classmethod
+    def of_days(
+        cls, share: NDArray[np.float64], near: float, total: float, period_days: float
+    ) -> ShareParams:
+        """Return shares, and covers that are given in days."""
+        return cls(
+            share=jnp.asarray(share, jnp.float32),
+            near=jnp.float32(near / period_days),
+            total=jnp.float32(total / period_days),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlaceByShare:
@@ -124,11 +135,7 @@ def diverse_policies(
     key = jax.random.fold_in(jax.random.key(seed), 2)
 
     def at(share: NDArray[np.float64], near: float, total: float) -> tuple[Policy, PyTree]:
-        params = ShareParams(
-            share=jnp.asarray(share, jnp.float32),
-            near=jnp.float32(near / period_days),
-            total=jnp.float32(total / period_days),
-        )
+        params = ShareParams.of_days(share, near, total, period_days)
         return PlaceByShare(upstream=upstream), params
 
     sparse = PlaceAtRandom(

@@ -120,9 +120,9 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """``num_envs`` independent trajectories of a ``FunctionalEnv``.
 
     A step is one jitted call for all trajectories, which the cores (or GPUs) share where that pays.
-    Where episodes begin, and only then, a second
-    jitted call draws them: those of the trajectories that ended, and of no others. Sub-environment
-    i plays what ``InventoryEnv`` plays after ``reset(seed=seeds[i])``, one episode after another.
+    Where episodes begin, and only then, a second jitted call draws them: those of the trajectories
+    that ended, and of no others. Sub-environment i plays what ``InventoryEnv`` plays after
+    ``reset(seed=seeds[i])``, one episode after another.
 
     Args:
         functional: The problem.

@@ -10,6 +10,7 @@ from benchmarks.drain_parts.world import (
     describe,
     floor,
     make_drain_world,
+    new_products,
     replay_policies,
 )
 from draingym.demo.history import run_history
@@ -34,6 +35,24 @@ def test_history_is_what_the_truth_did(made):
     assert made.split == 16
     assert made.history.data.outbound.shape == (12, 24, 5)
     assert made.geography.distance_km.shape == (5, 12)
+
+
+def test_a_node_that_opens_at_the_split_has_no_stock_before():
+    data = make_drain_world("tiny", 0, opening=True).history.data
+    assert not data.active[:16, -1].any()
+    assert data.active[16:, -1].all()
+    assert (data.available[:, :16, -1] == 0).all()
+    assert data.available[:, 16, -1].sum() == 0  # what it asks for takes a period
+    assert data.outbound[:, 17:, -1].sum() > 0
+    # The others start with what they share of its stock.
+    assert (data.available[:, 0, 1:-1] > 0).any(axis=0).all()
+
+
+def test_new_products_are_a_fifth(made):
+    new = new_products(made)
+    assert len(new) == 2
+    assert len(np.unique(new)) == 2
+    np.testing.assert_array_equal(new, new_products(made))
 
 
 def test_no_preset_of_another_name():

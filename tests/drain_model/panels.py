@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from draingym.drain_model import DrainData
+from draingym.world.lanes import LANE
 from draingym.world.panel import save_panel
 
 DAY = np.timedelta64(1, "D")
@@ -24,6 +25,12 @@ def panel_of(data: DrainData) -> xr.Dataset:
     active = np.broadcast_to(data.active, outbound.shape).copy()
     serves = data.active.any(axis=0)
     active[..., ~serves] = True
+    regions = views.shape[2]
+    lanes = {
+        "node": data.lane.astype(np.int64) // regions,
+        "region": data.lane.astype(np.int64) % regions,
+        "units": data.lane_units.astype(np.int64),
+    }
     attributes = np.exp(data.attributes.astype(np.float64))
     places = data.geography
     variables = {
@@ -39,6 +46,7 @@ def panel_of(data: DrainData) -> xr.Dataset:
                 "active": active,
             }.items()
         },
+        **{f"lane_{name}": (LANE, values) for name, values in lanes.items()},
         "glance_views": (demand, views),
         "orders": (demand, np.zeros_like(views)),
         "ordered_units": (demand, np.zeros_like(views)),

@@ -165,7 +165,7 @@ def test_a_damaged_panel_is_named_when_it_is_opened(
 def test_a_damaged_chunk_is_named_when_it_is_read(process, tmp_path: Path) -> None:
     folder = panels.write(process.data, tmp_path)
     stream = PanelStream(folder)
-    for name in ("outbound", "ship_cost", "available", "glance_views"):
+    for name in ("outbound", "ship_cost", "available", "glance_views", "lane_node", "lane_units"):
         chunk = folder / name / "2.0.0"
         kept = chunk.read_bytes()
         cut(chunk)

@@ -225,6 +225,20 @@ def test_labels_that_are_not_used_and_none_at_all_make_the_same_model(data: Drai
     assert [p.validation_loss for p in untold.history] == [
         p.validation_loss for p in without.history
     ]
+    # Totals alone say less of a unit's node than boxes do.
+    told = train(data, config, seed=0)
+
+    def choice(run: Trained) -> float:
+        checkpoint = run.checkpoint
+        network = nnx.merge(checkpoint.definition, checkpoint.weights)
+        inputs = data.inputs()
+        nodes = network.window(checkpoint.static(data.geography), inputs)[2]
+        sums, counts = lane_sums(
+            nodes.flow, inputs.lane, inputs.lane_units, jnp.ones(data.outbound.shape[:2], bool)
+        )
+        return float(sums["lane_choice"] / counts["lane_choice"])
+
+    assert choice(told) < 0.95 * choice(untold)
 
 
 def test_no_forecast_sees_the_lanes(trained: Trained, data: DrainData) -> None:

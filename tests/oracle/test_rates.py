@@ -122,6 +122,12 @@ def test_a_period_outside_the_rates_is_refused():
         PeriodRates(blocks=(rates_at(0.1),), block=np.array([0, 0])).at(2)
 
 
+@pytest.mark.parametrize("known", [0, 1000])
+def test_known_periods_are_the_logs(log, known):
+    with pytest.raises(ValueError, match=rf"known_periods is {known}, must be in \[1, \d+\]"):
+        estimate_rates(log, known_periods=known)
+
+
 def test_a_block_has_at_least_one_period(log):
     with pytest.raises(ValueError, match="periods_per_block is 0, must be at least 1"):
         estimate_period_rates(log, 0)

@@ -149,7 +149,7 @@ def drain_cases() -> dict[str, Case]:
     """Return training of the drain model: updates and validations after the first."""
     cases: dict[str, Case] = {}
     for batch in (4, 16):
-        data = random_data(16 * 4, 52, seed=0)
+        data = random_data(4 * batch, 52, seed=0)
         config = replace(PRESETS["small"], batch_products=batch, epochs=2, validate_every=1)
 
         def call(data: Any = data, config: Any = config) -> tuple[float, float]:

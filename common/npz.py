@@ -6,6 +6,8 @@ An array of a pytree is called by its path: ``weights/layers/0/kernel``.
 from __future__ import annotations
 
 import json
+import math
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ Arrays = dict[str, NDArray[Any]]
 META = "meta"  # the array that holds the plain values, as JSON
 _RESERVED = {META, "file", "allow_pickle"}  # the last two are arguments of ``np.savez``
 _KINDS = "biufcSU"  # bool, whole, real, complex, text: what a file holds without pickle
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]], meta: Any = None) -> None:
@@ -70,6 +76,7 @@ def read_npz(path: str | Path, what: str) -> tuple[Any, Arrays]:
         ValueError: If there is no such file, or it is damaged, naming it.
     """
     with reading(what, path, "a whole .npz file"):
+        _check_lengths(path)  # before memory is asked for
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file.items())
         return json.loads(str(arrays.pop(META, "null"))), arrays
@@ -155,3 +162,18 @@ def require_array(
 def _leaves(tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         yield prefix + jax.tree_util.keystr(path, simple=True, separator="/"), leaf
+
+
+def _check_lengths(path: str | Path) -> None:
+    """Raise ``ValueError`` if an array of an ``.npz`` file is not as long as its header says."""
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as member:
+                version = np.lib.format.read_magic(member)
+                read_header = _HEADERS.get(version)
+                if read_header is None:
+                    raise ValueError(f"{entry.filename} is of version {version}")
+                shape, _, dtype = read_header(member)
+                found, claimed = entry.file_size - member.tell(), math.prod(shape) * dtype.itemsize
+                if not dtype.hasobject and found != claimed:
+                    raise ValueError(f"{entry.filename} has {found} bytes, its header says {claimed}")

@@ -174,6 +174,9 @@ def _check_lengths(path: str | Path) -> None:
                 if read_header is None:
                     raise ValueError(f"{entry.filename} is of version {version}")
                 shape, _, dtype = read_header(member)
-                found, claimed = entry.file_size - member.tell(), math.prod(shape) * dtype.itemsize
+                found = entry.file_size - member.tell()
+                claimed = math.prod(shape) * dtype.itemsize
                 if not dtype.hasobject and found != claimed:
-                    raise ValueError(f"{entry.filename} has {found} bytes, its header says {claimed}")
+                    raise ValueError(
+                        f"{entry.filename} has {found} bytes, must have the {claimed} of its header"
+                    )

@@ -21,7 +21,8 @@ from rich.console import Console
 from benchmarks._common import drop_programs
 from benchmarks.policies_parts.part import Part
 from benchmarks.policies_parts.placement_claims import Values, claims_and_rows, pictures
-from benchmarks.policies_parts.placement_run import SIZES, Figures, PlacementRun, Sizes
+from benchmarks.policies_parts.placement_run import Figures, PlacementRun, demo_run
+from benchmarks.policies_parts.placement_sizes import SIZES, Sizes
 from draingym.demo.data_stage import get_orders, write_history
 from draingym.demo.learning_stages import train_drain_model
 from draingym.demo.stages import Advance, Stages
@@ -41,8 +42,8 @@ def own_programs(work: Callable[[Advance], Figures]) -> Callable[[Advance], Figu
 
 def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) -> Figures:
     """Run all stages of a seed that are not finished yet."""
-    placement = PlacementRun(sizes, data, seed, out)
-    run = placement.run
+    run = demo_run(sizes, data, seed, out)
+    placement = PlacementRun(sizes, run)
     out.mkdir(parents=True, exist_ok=True)
     stages = Stages(folder=out, fingerprint=run.config.fingerprint(repr(sizes)), console=console)
 

@@ -42,6 +42,7 @@ from benchmarks.drain_parts.claims import below
 from benchmarks.drain_parts.models import CLOSEST, TREES, Model, Sampler, baselines, neural
 from benchmarks.drain_parts.policies import diverse_plans
 from benchmarks.drain_parts.world import replay_policies
+from benchmarks.policies_parts.placement_claims import AFTER_TABLE, draw_gains
 from benchmarks.scale_parts.cells import (
     FLOOR,
     LEVELS,
@@ -169,7 +170,7 @@ def policies(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     """Train policies in the default's simulator, and judge them in the truth on new products."""
     scaled = bare_scaled(preset, seed)
     clock(f"{preset}: world")
-    kept = states_of(folder.parent, "accuracy", preset, seed, samples)
+    kept = states_of(folder.parent, f"accuracy-{preset}", seed, samples)
     if not (kept / KEPT).exists():  # this part alone: it trains what that one would
         default_model(preset, diverse(scaled, seed), seed, kept)
         clock(f"{preset}: {DEFAULT}: trained")
@@ -186,9 +187,9 @@ def policies(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     return {**result_of(preset, run, seeds, found), "size": size}
 
 
-def states_of(folder: Path, name: str, preset: str, seed: int, samples: int) -> Path:
+def states_of(folder: Path, part: str, seed: int, samples: int) -> Path:
     """Return where a part keeps states, so that it goes on within itself as well."""
-    return folder / f"{name}-{preset}-{seed}-{samples}-states"
+    return folder / f"{part}-{seed}-{samples}-states"
 
 
 PARTS: Mapping[str, Callable[[int, int, Clock, Path], dict[str, Any]]] = {
@@ -264,7 +265,7 @@ def main(
         path = folder / f"{part}-{seed}-{samples}.json"
         if not path.exists():
             began = time.perf_counter()
-            states = states_of(folder, *part.split("-"), seed, samples)
+            states = states_of(folder, part, seed, samples)
             result = PARTS[part](seed, samples, clock, states)
             write_json(path, {**result, "seconds": time.perf_counter() - began})
     found = {
@@ -283,17 +284,21 @@ def main(
         size += f"; not run: {', '.join(missing)}"
     seconds = sum(result["seconds"] for result in found.values())
     write_result("scale", "scale", claims, rows, [seed], f"{size}; {samples} samples", seconds)
-    worlds = [world for world in GAPS if f"accuracy-{world}" in found]
-    save_figure("scale", lambda axes: _draw_cells(axes, rows, worlds), panels=len(worlds))
-    worlds = [world for world in GAPS if f"products-{world}" in found]
+    drawn = [row for row in rows if "score" in row]
+    for kind, name, draw in (
+        ("accuracy", "scale", _draw_cells),
+        ("products", "scale_products", _draw_products),
+    ):
+        worlds = [world for world in GAPS if f"{kind}-{world}" in found]
+        if worlds:
+            save_figure(name, partial(draw, drawn, worlds), panels=len(worlds))
+    worlds = [world for world in GAPS if f"policies-{world}" in found]
     if worlds:
-        save_figure(
-            "scale_products", lambda axes: _draw_products(axes, rows, worlds), panels=len(worlds)
-        )
+        save_figure("scale_policies", partial(_draw_policies, rows, worlds), panels=len(worlds))
     clock("all done")
 
 
-def _draw_cells(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
+def _draw_cells(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
     models = (CLOSEST, TREES, INDEPENDENT, NO_BOXES, NO_STOCK, DEFAULT)
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for m, model in enumerate(models):
@@ -318,7 +323,7 @@ def _draw_cells(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> Non
     np.atleast_1d(axes)[0].legend(frameon=False, fontsize=7)
 
 
-def _draw_products(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
+def _draw_products(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for level in LEVELS:
             curve = [
@@ -336,6 +341,12 @@ def _draw_products(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> 
         axis.set_xlabel("products trained on")
         axis.set_ylabel("CRPS over the noise floor's, less 1")
     np.atleast_1d(axes)[0].legend(frameon=False)
+
+
+def _draw_policies(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
+    for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
+        draw_gains(axis, [r for r in rows if r["table"] == f"{world}: {AFTER_TABLE}"])
+        axis.set_title(world)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from draingym.policies.validation.validate import COLUMNS
 
 Figures = Mapping[str, Any]
 STAGES = ("before", "after")
+AFTER_TABLE = "value, after fine-tuning"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,11 +133,13 @@ def gain_claims(
             needs="> 0",
             passes=gain["truth"].low > 0,
         ),
-        figure_only(bar, "the same: mean", gain["truth"].value, "USD per product"),
-        figure_only(bar, "the same, of that baseline's value", gain["truth"].value / truth, ""),
+        figure_only(bar, f"{what}: mean gain", gain["truth"].value, "USD per product"),
+        figure_only(
+            bar, f"{what}: gain, of that baseline's value", gain["truth"].value / truth, ""
+        ),
         figure_only(
             bar,
-            "share of the simulator's promised gain that survives in the truth",
+            f"{what}: share of the simulator's promised gain that survives in the truth",
             gain["truth"].value / gain["simulator"].value,
             "",
         ),
@@ -224,19 +227,23 @@ def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Figure]:
             axis.legend()
 
     def gains(axes: Any) -> None:
-        table = [row for row in rows if row["table"] == "value, after fine-tuning"]
-        shown = sorted(table, key=lambda row: row["truth"])[-10:]
-        for i, row in enumerate(shown):
-            cell = row["against best baseline, truth"]
-            tone = "C1" if str(row["policy"]).startswith("neural") else "C0"
-            axes.plot([cell["low"], cell["high"]], [i, i], color=tone)
-            axes.plot(cell["mean"], i, "o", color=tone)
-        axes.set_yticks(range(len(shown)), [row["policy"] for row in shown])
-        axes.axvline(0, color="grey", linestyle="--", linewidth=1)
-        axes.set_xlabel("USD per product over the best tuned baseline, in the truth")
+        draw_gains(axes, [row for row in rows if row["table"] == AFTER_TABLE])
 
     return [
         Figure(name="policies_agreement", draw=agreement, panels=2),
         Figure(name="policies_drift", draw=drift, panels=2),
         Figure(name="policies_truth", draw=gains, panels=1),
     ]
+
+
+def draw_gains(axes: Any, table: Sequence[Row]) -> None:
+    """Draw what the ten best policies of a table of values gain over the best baseline."""
+    shown = sorted(table, key=lambda row: row["truth"])[-10:]
+    for i, row in enumerate(shown):
+        cell = row["against best baseline, truth"]
+        tone = "C1" if str(row["policy"]).startswith("neural") else "C0"
+        axes.plot([cell["low"], cell["high"]], [i, i], color=tone)
+        axes.plot(cell["mean"], i, "o", color=tone)
+    axes.set_yticks(range(len(shown)), [row["policy"] for row in shown])
+    axes.axvline(0, color="grey", linestyle="--", linewidth=1)
+    axes.set_xlabel("USD per product over the best tuned baseline, in the truth")

@@ -17,19 +17,17 @@ from numpy.typing import NDArray
 
 from benchmarks.policies_parts.placement_sizes import Sizes
 from draingym.common.files import read_json, write_json
-from draingym.demo.config import LoopConfig
 from draingym.demo.history import historical_policy
 from draingym.demo.run import Run, Setting, _some
 from draingym.demo.stages import Advance
 from draingym.demo.validation_stage import verdict_figures
-from draingym.drain_model import Checkpoint, load_checkpoint, save_checkpoint, train
+from draingym.drain_model import Checkpoint, save_checkpoint
 from draingym.policies import (
     Baseline,
     FineTuneConfig,
     OneStep,
     OrderUpToParams,
     PathwiseGradient,
-    TrainConfig,
     TuneConfig,
     WindowTask,
     baseline_suite,
@@ -47,30 +45,12 @@ from draingym.policies import (
     validate,
 )
 from draingym.policies.validation.fine_tuning import Policies
-from draingym.policies.validation.validate import COLUMNS
 from draingym.simulator import Dynamics, Params, Policy, PyTree, Scenario, Windows, window
-from draingym.world.orders import WorldConfig
 
 Figures = dict[str, Any]
 BASELINE = "order up to"
 # Never labelled: the log was written by the first; the others are made for the validation alone.
 LOGGED = "historical"
-
-
-def demo_run(sizes: Sizes, data: str, seed: int, out: Path) -> Run:
-    """Return the demo's run with a world of the benchmark's size."""
-    base = LoopConfig()
-    config = LoopConfig(
-        data=data,  # type: ignore[arg-type]
-        seed=seed,
-        train_products=2 / 3,
-        world=WorldConfig(period_days=2, num_products=sizes.products, seed=seed),
-        drain=replace(base.drain, **sizes.drain),
-        train=TrainConfig(
-            updates=sizes.updates, evaluate_every=max(sizes.updates // 5, 1), seed=seed
-        ),
-    )
-    return Run(config, out)
 
 
 class PlacementRun:
@@ -198,7 +178,7 @@ class PlacementRun:
         """Make a policy and save it with its figures, or return those of the saved one."""
         path = self.path(name)
         if not path.with_suffix(".json").exists():
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             params, made = make()
             save_policy(path, policy, params)
             write_json(path.with_suffix(".json"), made)
@@ -372,55 +352,6 @@ class PlacementRun:
         nodes = self.run.world.network.num_nodes
         off = perturbed({**policies, **around}, nodes, 1, sd=0.6, seed=1000 + k)
         return {**policies, **around, **off}
-
-    def ensemble(self, advance: Advance) -> Figures:
-        """Train the other members of an ensemble, from other seeds."""
-        run = self.run
-        for e in range(1, self.sizes.members):
-            found = train(run.training_data, run.config.drain, seed=run.config.seed + 1000 * e)
-            save_checkpoint(found.checkpoint, run.out / f"member{e}.npz")
-            advance(e, self.sizes.members - 1)
-        return {"members": self.sizes.members}
-
-    def pessimism(self, advance: Advance) -> Figures:
-        """Train policies on an ensemble's mean less weight times spread, and validate them."""
-        run, sizes = self.run, self.sizes
-        members = [run.checkpoint] + [
-            load_checkpoint(run.out / f"member{e}.npz") for e in range(1, sizes.members)
-        ]
-        neural, alone = self.policy("neural")
-        policies = {"one model": (neural, alone)}
-        for done, weight in enumerate(sizes.weights):
-            name = f"ensemble, weight {weight:g}"
-            self.trained(name, run.setting_of(members, pessimism=weight), sizes.updates)
-            policies[name] = (neural, load_parameters(self.path(name), neural))
-            advance(done + 1, len(sizes.weights) + 1)
-        found = {}
-        for name, setting in (
-            ("one model", run.setting),
-            ("ensemble", run.setting_of(members, pessimism=0.0)),
-        ):
-            found[name] = validate(
-                policies,
-                setting.simulator,
-                setting.params,
-                setting.test,
-                run.test_horizon,
-                run.oracle(sizes.replications, self.seed),
-                run.truth(sizes.replications),
-                judges=run.judges,
-                seed=self.seed,
-            )
-        return {
-            name: {
-                policy: {c: v.estimate(policy, c).to_dict() for c in COLUMNS}
-                | {
-                    "against one model": v.difference(policy, "one model", "truth").to_dict(),
-                }
-                for policy in policies
-            }
-            for name, v in found.items()
-        }
 
 
 def spread_out(number: int, few: int | None) -> NDArray[np.int64]:

@@ -19,11 +19,13 @@ from draingym.policies import (
     ScenarioProgram,
     TrainConfig,
     WindowTask,
+    checked_rollouts,
     imitate_plans,
     load_policy,
     save_policy,
     train_policy,
 )
+from draingym.policies.validation.validate import _of
 from draingym.simulator import (
     Dynamics,
     LocalDemand,
@@ -185,6 +187,18 @@ def test_too_few_periods_are_refused() -> None:
         imitate_plans(levels_policy(), params, batch, batch.series.glance_views, np.ones(4))
 
 
+def test_products_that_judge_alone_fare_as_among_all() -> None:
+    """What ``validate`` rests on where it rolls out in the simulator those that judge alone."""
+    simulator, params, batch, _ = tree_windows(products=6)
+    policy = levels_policy()
+    every, _ = checked_rollouts(simulator, params, policy, policy.init(KEY), batch)
+    some, _ = checked_rollouts(
+        simulator, params, policy, policy.init(KEY), _of(batch, jnp.array([4, 1]))
+    )
+    np.testing.assert_allclose(some, every[[4, 1]], rtol=1e-6)
+
+
+@pytest.mark.slow
 def test_learned_levels_are_trained_through_rollouts() -> None:
     simulator, params, batch, lead = tree_windows()
     windows = Windows(

@@ -277,6 +277,8 @@ def main(
     rows = [row for result in found.values() for row in result["rows"]]
     shown = ("world", "model", "policy", "products", "score", "to_floor", "closed")
     print_table("Cells", [{k: row[k] for k in shown} for row in rows if row["table"] == "cell"])
+    for table in dict.fromkeys(row["table"] for row in rows if "truth" in row):
+        print_table(table, [row for row in rows if row["table"] == table])
     print_claims(claims)
     size = "; ".join(result["size"] for result in found.values() if "size" in result)
     missing = [part for part in PARTS if part not in found]

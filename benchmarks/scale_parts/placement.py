@@ -95,7 +95,7 @@ class ScaledRun(Run):
         """
         asked = (*checkpoints, pessimism, test)
         kept = self._last
-        if kept is None or any(a is not b for a, b in zip(kept[0], asked, strict=True)):
+        if kept is None or not _alike(kept[0], asked):
             self._last = None
             self.__dict__.pop("setting", None)
             made = super().setting_of(checkpoints, pessimism=pessimism, test=test)
@@ -271,6 +271,18 @@ class ScaledPlacement(PlacementRun):
             stop = np.minimum(periods + ahead[n], run.world.num_periods)
             known[:, :, n] = so_far[:, stop, n] - so_far[:, periods, n]
         return known
+
+
+def _alike(kept: tuple[Any, ...], asked: tuple[Any, ...]) -> bool:
+    """Return whether settings are of the same models, whether read from a file or just trained."""
+
+    def same(a: Any, b: Any) -> bool:
+        if isinstance(a, Checkpoint) and isinstance(b, Checkpoint):
+            pairs = zip(*(jax.tree.leaves(x.weights) for x in (a, b)), strict=True)
+            return a.config == b.config and all(np.array_equal(x, y) for x, y in pairs)
+        return bool(a == b)
+
+    return len(kept) == len(asked) and all(same(a, b) for a, b in zip(kept, asked, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -158,8 +158,10 @@ class ScaledPlacement(PlacementRun):
     @cached_property
     def learners(self) -> Mapping[str, Policy]:
         """The neural policy with all of its options, and levels linear in features."""
-        neural = cast(NeuralPlacement, self.run.policies["neural"])
-        return {"neural": replace(neural, cover_per_node=True, spread=True), LEARNED: self.levels}
+        plain = cast(NeuralPlacement, self.run.policies["neural"])
+        start = self.levels.start_cover
+        neural = replace(plain, start_cover=start, cover_per_node=True, spread=True)
+        return {"neural": neural, LEARNED: self.levels}
 
     @cached_property
     def suite(self) -> Mapping[str, Baseline]:

@@ -54,7 +54,14 @@ class _TargetNetwork(nnx.Module):
     """
 
     def __init__(
-        self, features: int, width: int, heads: int, outputs: int, own: int, rngs: nnx.Rngs
+        self,
+        features: int,
+        width: int,
+        heads: int,
+        outputs: int,
+        start_cover: tuple[float, float],
+        own: int,
+        rngs: nnx.Rngs,
     ) -> None:
         self.embed = nnx.Linear(features, width, rngs=rngs)
         if heads > 0:
@@ -62,7 +69,7 @@ class _TargetNetwork(nnx.Module):
         self.mix = nnx.Linear((4 if heads > 0 else 3) * width, width, rngs=rngs)
         # Starts at zero: the untrained policy is a plain order-up-to policy.
         self.head = nnx.Linear(width, outputs, kernel_init=nnx.initializers.zeros, rngs=rngs)
-        self.log_cover = nnx.Param(jnp.log(jnp.array([14.0, 7.0])))  # bought, placed; periods
+        self.log_cover = nnx.Param(jnp.log(jnp.array(start_cover)))  # bought, placed; periods
         self.log_reach = nnx.Param(jnp.log(jnp.array(0.2)))  # 1000 km
         if own > 0:
             self.log_own = nnx.Param(jnp.zeros(own))  # of each node's cover, over all nodes'
@@ -122,6 +129,7 @@ class NeuralPlacement:
     feasibility: Feasibility = "ration"
     # Lowest and highest of each attribute among the products trained on; None is no bound.
     attribute_range: tuple[tuple[float, float], ...] | None = None
+    start_cover: tuple[float, float] = (14.0, 7.0)  # periods, bought and placed, before training
     cover_per_node: bool = False  # whether each node's cover has a factor of its own
     spread: bool = False  # whether the network sees how far demand scatters around its forecast
 
@@ -134,6 +142,8 @@ class NeuralPlacement:
                 f"feasibility is {self.feasibility!r}, must be 'ration', 'proportional' or "
                 "'softmax'"
             )
+        if not min(self.start_cover) > 0:
+            raise ValueError(f"start_cover is {self.start_cover}, must be above 0")
         ranges = self.attribute_range
         if ranges is None:
             return
@@ -153,8 +163,15 @@ class NeuralPlacement:
     def _network(self, key: Array) -> _TargetNetwork:
         outputs = 2 if self.feasibility == "softmax" else 1
         own = self.tree.parent.shape[0] if self.cover_per_node else 0
-        rngs = nnx.Rngs(key)
-        return _TargetNetwork(self.num_features, self.width, self.heads, outputs, own, rngs)
+        return _TargetNetwork(
+            self.num_features,
+            self.width,
+            self.heads,
+            outputs,
+            self.start_cover,
+            own,
+            nnx.Rngs(key),
+        )
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights: a plain order-up-to policy with random hidden features."""

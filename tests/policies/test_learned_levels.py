@@ -243,6 +243,16 @@ def test_a_cover_of_its_own_is_a_factor_of_the_node() -> None:
     np.testing.assert_allclose(after / before, [1.0, 1.0, 3.0, 1.0], rtol=1e-5)
 
 
+def test_the_covers_that_training_starts_from_are_a_setting() -> None:
+    policy = NeuralPlacement(tree=TREE, num_attributes=2, width=4, start_cover=(3.0, 1.5))
+    empty = observation([0.0] * 4, forecast=(4.0, 3.0, 2.0, 1.0))
+    log_cover = policy.init(KEY)["log_cover"]
+    np.testing.assert_allclose(np.exp(log_cover), [3.0, 1.5], rtol=1e-6)
+    assert float(policy.apply(policy.init(KEY), empty, KEY)[0]) == pytest.approx(30.0)
+    with pytest.raises(ValueError, match="start_cover"):
+        replace(policy, start_cover=(0.0, 1.0))
+
+
 def test_spread_follows_from_means_by_hand() -> None:
     policy = NeuralPlacement(tree=TREE, num_attributes=2, width=4, spread=True)
     from draingym.policies.networks.neural import _scatter

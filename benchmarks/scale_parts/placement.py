@@ -48,7 +48,7 @@ from draingym.simulator import (
 
 FloatArray = NDArray[np.float64]
 IMITATED, LEARNED = "hindsight, imitated", "learned base stock"
-EXTRA_PERIODS, SAFETIES = (0, 1), (0.0, 0.5, 1.0)  # of policies that know the demand
+EXTRA_PERIODS, SAFETIES = (0, 1, 3), (0.0, 1.0, 2.0)  # of policies that know the demand
 
 
 class ScaledRun(Run):
@@ -167,7 +167,7 @@ class ScaledPlacement(PlacementRun):
     def suite(self) -> Mapping[str, Baseline]:
         """All baselines that are tuned, the imitated plans among them."""
         suite = baseline_suite(self.tree, period_days=self.run.world.period_days, programs=False)
-        factors = {"buy_factor": (0.2, 5.0), "place_factor": (0.2, 5.0), "safety": (0.02, 10.0)}
+        factors = {"buy_factor": (0.1, 5.0), "place_factor": (0.2, 30.0), "safety": (0.02, 30.0)}
         return {**suite, IMITATED: Baseline(self.imitated, factors)}
 
     @cached_property

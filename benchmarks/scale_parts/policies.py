@@ -51,7 +51,7 @@ _SIZES = Sizes(
     one_step=0,
     train=TrainConfig(batch_products=25),
 )
-SIZES = {"paper": sized(_SIZES, 200), "busy": sized(replace(_SIZES, labelled=None), 200)}
+SIZES = {"paper": sized(_SIZES, 160), "busy": sized(replace(_SIZES, labelled=None), 160)}
 
 
 class Policies:

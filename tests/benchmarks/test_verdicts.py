@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,27 @@ def test_every_draw_of_a_run_is_of_its_seed_and_one_run_knows_ten_products() -> 
     assert [part.seed for part in parts] == [3] * 5
     assert known["seed 0"] == base
     assert known["10 products"] == replace(base, train_products=0.2)
+
+
+def test_kept_runs_become_a_result_and_a_figure_that_say_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("seed 0", "seed 4", verdicts.FEW):
+        found = made(name, fine_tuned=name != "seed 4", yes=name != verdicts.FEW)
+        (tmp_path / f"{name.replace(' ', '-')}.json").write_text(json.dumps(found))
+    monkeypatch.setattr(verdicts, "run_loop", None)
+    for write in ("write_result", "save_figure"):
+        to_folder = partial(getattr(verdicts, write), folder=tmp_path / "results")
+        monkeypatch.setattr(verdicts, write, to_folder)
+    verdicts.main(seeds=(0,), folder=tmp_path)
+    result = json.loads((tmp_path / "results" / "verdicts.json").read_text())
+    assert (result["issue"], result["seeds"], result["seconds"]) == ("scale", [0, 4], 3.0)
+    assert "not run: seed 1, seed 2, seed 3, seed 5" in result["preset"]
+    assert result["claims"][0]["value"] == 2
+    assert result["claims"][0]["passes"] is False  # two seeds are no eight
+    assert (tmp_path / "results" / "verdicts.png").stat().st_size > 10_000
+    with pytest.raises(ValueError, match=r"seeds holds 12, must be in \[0, 9\]"):
+        verdicts.main(seeds=(12,), folder=tmp_path)
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ SMALL = LoopConfig(
     samples=16,
     floor_samples=16,
     replications=1,
+    verdict_replications=1,
     one_step_samples=4,
     training_horizon=5,
     training_starts=2,

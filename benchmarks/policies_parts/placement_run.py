@@ -129,7 +129,7 @@ class PlacementRun:
                 self.suite[name].bounds,
                 self.few(setting.train),
                 config.training_horizon,
-                TuneConfig(rollouts=self.sizes.rollouts, seed=self.seed),
+                TuneConfig(rollouts=self.sizes.rollouts, seed=self.seed + 100 * bool(stage)),
             )
             return found.params, {"value": found.value, "rollouts": found.rollouts}
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchmarks.policies_parts.placement_sizes import Sizes
 from draingym.common.files import read_json, write_json
 from draingym.demo.history import historical_policy
-from draingym.demo.run import Run, Setting, _some
+from draingym.demo.run import Run, Setting, some_products
 from draingym.demo.stages import Advance
 from draingym.demo.validation_stage import verdict_figures
 from draingym.drain_model import Checkpoint, save_checkpoint
@@ -112,7 +112,7 @@ class PlacementRun:
         starts = spread_out(windows.num_starts, self.sizes.searched_starts)
         if len(products) == windows.num_products and len(starts) == windows.num_starts:
             return windows
-        some = _some(windows, products)
+        some = some_products(windows, products)
         cut = jax.tree.map(lambda leaf: leaf[starts], (some.initial, some.start))
         return replace(some, initial=cut[0], start=cut[1])
 

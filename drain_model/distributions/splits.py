@@ -43,15 +43,20 @@ class Split:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Table:
+class _Support:
     lowest: Float[Array, "*b"]
     highest: Float[Array, "*b"]
     start: Float[Array, "*b M"]  # first unit of every cell
     width: Float[Array, "*b M"]  # units in it; 0: no cell
     middle: Float[Array, "*b M"]  # where its weight is taken
+    centre: Float[Array, "*b"]  # unit that weights are relative to
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    support: _Support
     density: Float[Array, "*b M"]  # weight of one unit, the largest being 1
-    centre: Float[Array, "*b"]
-    log_scale: Float[Array, "*b"]  # log weight (relative to the centre) of the largest
 
 
 def _stirling(x: Array) -> Array:
@@ -60,22 +65,58 @@ def _stirling(x: Array) -> Array:
     return inverse * (1.0 / 12.0 - square * (1.0 / 360.0 - square / 1260.0))
 
 
-def _log_growth(k: Array, d: Array, a: Array) -> Array:
-    """Return ``log G(k + d; a) - log G(k; a)`` for k and k + d at least 0."""
+def _growth(k: Array, d: Array, a: Array) -> tuple[Array, Array]:
+    """Return ``r`` and ``s``, of ``log G(k + d; a) - log G(k; a) = log r + s``.
+
+    k and k + d are at least 0.
+    """
     x, y = k + a, k + 1.0
-    shift = ((x * (x + 1.0)) / ((x + d) * (x + d + 1.0))) * (
+    ratio = ((x * (x + 1.0)) / ((x + d) * (x + d + 1.0))) * (
         ((y + d) * (y + d + 1.0)) / (y * (y + 1.0))
     )
     x, y = x + 2.0, y + 2.0
-    main = jnp.log(shift) + d * jnp.log((x + d) / (y + d))
-    main = main + (x - 0.5) * jnp.log1p(d / x) - (y - 0.5) * jnp.log1p(d / y)
-    return main + _stirling(x + d) - _stirling(x) - _stirling(y + d) + _stirling(y)
+    rest = d * jnp.log(x / y)
+    rest = rest + (x + d - 0.5) * jnp.log1p(d / x) - (y + d - 0.5) * jnp.log1p(d / y)
+    return ratio, rest + _stirling(x + d) - _stirling(x) - _stirling(y + d) + _stirling(y)
 
 
-def _log_weight(k: Array, centre: Array, split: Split) -> Array:
+def _log_weight(k: Array, centre: Array, total: Array, alpha: Array, beta: Array) -> Array:
     """Return ``log w(k) - log w(centre)``."""
     d = k - centre
-    return _log_growth(centre, d, split.alpha) + _log_growth(split.total - centre, -d, split.beta)
+    left, right = _growth(centre, d, alpha), _growth(total - centre, -d, beta)
+    return jnp.log(left[0] * right[0]) + left[1] + right[1]
+
+
+@jax.custom_jvp
+def _log_norm(
+    alpha: Array, beta: Array, total: Array, centre: Array, middle: Array, width: Array
+) -> Array:
+    """Return ``log sum_k w(k) - log w(centre)`` over cells, differentiable in alpha and beta."""
+    return _log_norm_and_slopes(alpha, beta, total, centre, middle, width)[0]
+
+
+def _log_norm_and_slopes(
+    alpha: Array, beta: Array, total: Array, centre: Array, middle: Array, width: Array
+) -> tuple[Array, Array, Array]:
+    def of(alpha: Array, beta: Array) -> Array:
+        args = (x[..., None] for x in (centre, total, alpha, beta))
+        return _log_weight(middle, *args)
+
+    one, none = jnp.ones_like(alpha), jnp.zeros_like(alpha)
+    log_weight, by_alpha = jax.jvp(of, (alpha, beta), (one, none))
+    by_beta = jax.jvp(of, (alpha, beta), (none, one))[1]
+    highest = jnp.max(log_weight, axis=-1)
+    mass = width * jnp.exp(log_weight - highest[..., None])
+    norm = jnp.sum(mass, axis=-1)
+    slopes = (jnp.sum(mass * by, axis=-1) / norm for by in (by_alpha, by_beta))
+    return highest + jnp.log(norm), *slopes
+
+
+@_log_norm.defjvp
+def _log_norm_jvp(primals: tuple[Array, ...], tangents: tuple[Array, ...]) -> tuple[Array, Array]:
+    # The expected slope of a weight: nothing of the size of the cells is kept for later.
+    found, by_alpha, by_beta = _log_norm_and_slopes(*primals)
+    return found, by_alpha * tangents[0] + by_beta * tangents[1]
 
 
 def _widening(length: Array, steps: Array, number: Array) -> Array:
@@ -108,28 +149,28 @@ def _cells(first: Array, last: Array, centre: Array, cells: int) -> tuple[Array,
     return ends[..., :-1], ends[..., 1:] - ends[..., :-1]
 
 
-def _table(split: Split, cells: int) -> _Table:
-    """Return cells and weights; differentiable in alpha and beta alone."""
+def _support(split: Split, cells: int) -> _Support:
+    """Return the cells; they have no derivatives."""
+    split = jax.lax.stop_gradient(split)
     lowest = jnp.maximum(split.total - split.later, 0.0)
     highest = jnp.minimum(split.total, split.own)
     share = split.alpha / (split.alpha + split.beta)
     centre = jnp.clip(jnp.round(split.total * share), lowest, highest)
-    lowest, highest, centre = jax.lax.stop_gradient((lowest, highest, centre))
     last = highest[..., None]
     start, width = _cells(lowest[..., None], last, centre[..., None], cells)
     middle = jnp.minimum(start + 0.5 * jnp.maximum(width - 1.0, 0.0), last)
-    log_weight = _log_weight(middle, centre[..., None], jax.tree.map(lambda x: x[..., None], split))
-    log_scale = jax.lax.stop_gradient(jnp.max(log_weight, axis=-1))
-    return _Table(
-        lowest=lowest,
-        highest=highest,
-        start=start,
-        width=width,
-        middle=middle,
-        density=jnp.exp(log_weight - log_scale[..., None]),
-        centre=centre,
-        log_scale=log_scale,
+    return _Support(
+        lowest=lowest, highest=highest, start=start, width=width, middle=middle, centre=centre
     )
+
+
+def _table(split: Split, cells: int) -> _Table:
+    """Return cells and weights; differentiable in alpha and beta alone."""
+    support = _support(split, cells)
+    args = (x[..., None] for x in (support.centre, split.total, split.alpha, split.beta))
+    log_weight = _log_weight(support.middle, *args)
+    log_scale = jax.lax.stop_gradient(jnp.max(log_weight, axis=-1, keepdims=True))
+    return _Table(support=support, density=jnp.exp(log_weight - log_scale))
 
 
 def split_log_prob(
@@ -150,10 +191,11 @@ def split_log_prob(
         In alpha and beta.
     """
     split = _frozen_units(split)
-    table = _table(split, cells)
-    k = jnp.clip(units, table.lowest, table.highest)
-    log_weight = _log_weight(k, table.centre, split) - table.log_scale
-    found = log_weight - jnp.log(jnp.sum(table.width * table.density, axis=-1))
+    support = _support(split, cells)
+    k = jnp.clip(units, support.lowest, support.highest)
+    at = (split.alpha, split.beta, split.total, support.centre)
+    log_norm = _log_norm(*at, support.middle, support.width)
+    found = _log_weight(k, support.centre, split.total, split.alpha, split.beta) - log_norm
     return jnp.where(k == units, found, -jnp.inf)
 
 
@@ -196,7 +238,7 @@ def draw_split(split: Split, uniform: Float[Array, "*b"], *, cells: int = 64) ->
     """
     frozen = _frozen_units(split)
     table = _table(frozen, cells)
-    mass = table.width * table.density
+    mass = table.support.width * table.density
     upto = _cumulated(mass)
     norm = upto[..., -1]
     target = jax.lax.stop_gradient(uniform * norm)
@@ -210,7 +252,7 @@ def draw_split(split: Split, uniform: Float[Array, "*b"], *, cells: int = 64) ->
     def total(x: Array) -> Array:
         return jnp.sum(jnp.where(before, x, 0.0), axis=-1)
 
-    start, width = pick(table.start), pick(table.width)
+    start, width = pick(table.support.start), pick(table.support.width)
     own_mass, below = pick(mass), total(mass)
     position = jnp.clip((target - below) / jnp.maximum(own_mass, _TINY), 0.0, 1.0)
     offset = jnp.clip(jnp.floor(position * width), 0.0, width - 1.0)
@@ -250,7 +292,7 @@ def _slopes(
     """Return the derivatives in T, A and L that ``draw_split`` documents."""
     total, own, later = split.total, split.own, split.later
     alpha, beta = split.alpha, split.beta
-    lowest, highest = table.lowest, table.highest
+    lowest, highest = table.support.lowest, table.support.highest
     # Weights of the first and of the last unit, and of those just outside of the support.
     first, last = table.density[..., 0], table.density[..., -1]
     rest = total - highest
@@ -264,10 +306,10 @@ def _slopes(
     )
     shrink = lowest / jnp.maximum(lowest - 1.0 + alpha, MIN_ALPHA)
     outside_first = first * shrink * (total - lowest + beta) / (total - lowest + 1.0)
-    left = total[..., None] - table.middle
+    left = total[..., None] - table.support.middle
     more = (left + beta[..., None]) / (left + 1.0)
     less = jnp.where(left > 0, left / jnp.where(left > 0, left - 1.0 + beta[..., None], 1.0), 0.0)
-    mass = table.width * table.density
+    mass = table.support.width * table.density
 
     def curve(masses: Array) -> tuple[Array, Array, Array]:
         upto = _cumulated(masses)
@@ -282,7 +324,7 @@ def _slopes(
         norm, before, inverse = of
         target = uniform * (norm + add_first + add_last) - add_first
         filled = (target[..., None] - before) * inverse
-        reached = jnp.sum(table.width * jnp.clip(filled, 0.0, 1.0), axis=-1)
+        reached = jnp.sum(table.support.width * jnp.clip(filled, 0.0, 1.0), axis=-1)
         drawn = lowest + jnp.where(target < 0, -1.0, jnp.floor(reached))
         return jnp.clip(drawn, low, high) - value
 

@@ -74,11 +74,13 @@ class Lanes(nnx.Module):
     product (heavy ones are kept nearer), and ``cover_n`` the stock left over what the node's
     market asks for, so that stock that is scarce is spared. Of the orders that go to node n a
     share ``kappa_nz`` is placed: a promise from far off loses customers. A node from which ``m``
-    units are wanted serves the soft minimum ``(B^-k + m^-k)^(-1/k)`` of its stock left and ``m``;
-    what was not served tries once more, in proportion to the weight times ``B / (B + c)``.
+    units are wanted serves the soft minimum ``(B^-k + m^-k)^(-1/k)`` of its stock left and ``m``,
+    the harder the more is left; what was not served tries once more, in proportion to the weight
+    times ``B / (B + c)``.
 
-    Served units have a slope of at most 1 in the node's own stock, at empty shelves too: one more
-    unit is at most one more unit shipped. Without that bound gradients through a rollout explode.
+    Served units have a slope of at most 1 in the node's own stock, to a thousandth, at empty
+    shelves too: one more unit is at most one more unit shipped. Without that bound gradients
+    through a rollout explode.
     """
 
     def __init__(self, config: DrainConfig, num_attributes: int, *, rngs: nnx.Rngs) -> None:
@@ -92,6 +94,7 @@ class Lanes(nnx.Module):
         self.sensitivity = nnx.Linear(num_attributes, self.heads, rngs=rngs)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
         self.sharpness = nnx.Param(jnp.zeros((self.heads,)))
+        self.sharpening = nnx.Param(jnp.zeros((self.heads,)))
         self.scarcity = nnx.Param(jnp.zeros((self.heads,)))
         self.log_cover = nnx.Param(jnp.zeros((self.heads,)))
         self.mixture = nnx.Param(jnp.zeros((self.heads,)))
@@ -145,50 +148,58 @@ class Lanes(nnx.Module):
         score = score + ranges[..., None, None] * shaped(lane)
         here = active[..., None, :, None]
 
-        def preference(score: Array) -> Array:
-            score = jnp.where(here, score, -1e9)
-            score = score - jax.lax.stop_gradient(jnp.max(score, axis=-2, keepdims=True))
-            return jnp.where(here, jnp.exp(score), 0.0)
+        def at_nodes(pairs: Array, by_region: Array) -> Array:
+            return jnp.einsum("...nz,...z->...n", pairs, by_region)
 
-        def share(weight: Array) -> Array:
-            return weight / (jnp.sum(weight, axis=-2, keepdims=True) + 1e-6)
+        def at_regions(pairs: Array, by_node: Array) -> Array:
+            return jnp.einsum("...nz,...n->...z", pairs, by_node)
 
         def serve(wanted: Array, left: Array) -> Array:
-            # A soft minimum: (left^-k + wanted^-k)^(-1/k); its slope in either is at most 1.
+            # A soft minimum, (left^-k + wanted^-k)^(-1/k): what Poisson orders find on the shelf.
+            power = 1.0 + jax.nn.softplus(sharpness + sharpening * jnp.log1p(left))
             ratio = jnp.log(left + 1e-6) - jnp.log(wanted + 1e-6)
             return left * jnp.exp(-jax.nn.softplus(power * ratio) / power)
 
-        orders = demand[..., None, None, :] / self.steps  # every head routes all demand
-        stock = jnp.broadcast_to(available[..., None, :], (*score.shape[:-2], score.shape[-2]))
-        placed = shaped(reach)
-        power = by_head(jax.nn.softplus(self.sharpness[...] + 3.0)) + 1.0
+        # Preferences are the only exponential of every pair: what else they depend on is a factor
+        # of a node or of a region, so that routing is products of matrices with vectors.
+        score = jnp.where(here, score, -1e9)
+        score = score - jax.lax.stop_gradient(jnp.max(score, axis=-2, keepdims=True))
+        preference = jnp.where(here, jnp.exp(score), 0.0)
+        placeable = preference * shaped(reach)
+        orders = demand[..., None, :] / self.steps  # every head routes all demand
+        stock = jnp.broadcast_to(available[..., None, :], score.shape[:-1])
+        # With -1 and 2.15 the soft minimum is E min(Poisson, stock) to 1% from 5 units on, to 5% at
+        # two, and to 15% at one.
+        sharpness = by_head(self.sharpness[...] - 1.0)
+        sharpening = by_head(self.sharpening[...] + 2.15)
         half = by_head(jnp.exp(self.log_gate[...]))
         price = by_head(3.0 * jax.nn.sigmoid(self.scarcity[...] - 1.0))
         cover = by_head(1.0 + jax.nn.softplus(self.log_cover[...]))
         # Markets by preference alone: what is usual, and this step's part if that is more.
-        market = share(preference(score))
-        market = jnp.sum(market * (usual[..., None, None, :] + orders), axis=-1)
+        whole = jnp.sum(preference, axis=-2) + 1e-6
+        market = at_nodes(preference, (usual[..., None, :] + orders) / whole)
 
         left, none = stock, jnp.zeros_like(stock)
         wanted, routed, served = none, none, none
         flow = jnp.zeros_like(score)
         for _ in range(self.steps):
             scarce = price * jnp.exp(-left / (cover * market + 1.0))
-            weight = preference(score - scarce[..., None])
-            first = share(weight) * orders  # [*b, B, N, Z]
-            asked = jnp.sum(first * placed, axis=-1)
+            least = jnp.min(jnp.where(active[..., None, :], scarce, 9.0), axis=-1, keepdims=True)
+            spared = jnp.exp(jax.lax.stop_gradient(least) - scarce)  # [*b, B, N]
+            first = orders / (at_regions(preference, spared) + 1e-6)  # [*b, B, Z]
+            asked = spared * at_nodes(placeable, first)
             now = serve(asked, left)
-            fill = jnp.minimum(now / (asked + 1e-6), 1.0)[..., None]
-            unserved = jnp.sum(first * (1.0 - fill), axis=-2, keepdims=True)
-            flow = flow + first * placed * fill
+            fill = jnp.minimum(now / (asked + 1e-6), 1.0)
+            unserved = first * at_regions(preference, spared * (1.0 - fill))
             left = jnp.maximum(left - now, 0.0)
             # Orders per unit left, so that an empty shelf gets none.
-            per_unit = weight / (left + half)[..., None]
-            again = per_unit / (jnp.sum(per_unit * left[..., None], axis=-2, keepdims=True) + 1e-2)
-            again = again * unserved * placed
-            pressure = jnp.sum(again, axis=-1)
+            per_unit = spared / (left + half)
+            again = unserved / (at_regions(preference, per_unit * left) + 1e-2)
+            pressure = per_unit * at_nodes(placeable, again)
             more = serve(pressure * left, left)
-            flow = flow + again * (more / (pressure + 1e-6))[..., None]
+            tried = (spared * fill)[..., None] * first[..., None, :]
+            tried = tried + (per_unit * more / (pressure + 1e-6))[..., None] * again[..., None, :]
+            flow = flow + placeable * tried
             wanted, routed = wanted + asked, routed + asked + pressure * left
             served = served + now + more
             left = jnp.maximum(left - more, 0.0)

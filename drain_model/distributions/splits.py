@@ -108,8 +108,8 @@ def _log_norm_and_slopes(
     highest = jnp.max(log_weight, axis=-1)
     mass = width * jnp.exp(log_weight - highest[..., None])
     norm = jnp.sum(mass, axis=-1)
-    slopes = (jnp.sum(mass * by, axis=-1) / norm for by in (by_alpha, by_beta))
-    return highest + jnp.log(norm), *slopes
+    by_alpha, by_beta = (jnp.sum(mass * by, axis=-1) / norm for by in (by_alpha, by_beta))
+    return highest + jnp.log(norm), by_alpha, by_beta
 
 
 @_log_norm.defjvp

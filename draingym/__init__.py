@@ -15,6 +15,8 @@ from draingym.registration import register_envs
 
 if TYPE_CHECKING:
     from draingym.common.devices import jit
+    from draingym.networks.description import Arc, Node, Store
+    from draingym.networks.network import Network
     from draingym.policies import (
         BaseStock,
         CappedBaseStock,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
 __version__ = version("draingym")
 
 __all__ = [
+    "Arc",
     "BaseStock",
     "CappedBaseStock",
     "Dynamics",
@@ -62,13 +65,16 @@ __all__ = [
     "InventoryVectorEnv",
     "LocalDemand",
     "NegativeBinomial",
+    "Network",
     "NeuralPlacement",
+    "Node",
     "Normal",
     "OrderUpTo",
     "Params",
     "Poisson",
     "Scenario",
     "Simulator",
+    "Store",
     "batch_returns",
     "chunked_value_and_grad",
     "jit",
@@ -95,12 +101,18 @@ _POLICIES = (
     "tune",
 )
 
+_DESCRIPTION = ("Arc", "Node", "Store")
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "draingym.common.devices": ("jit",),
+        "draingym.networks.description": _DESCRIPTION,
+        "draingym.networks.network": ("Network",),
         "draingym.policies": _POLICIES,
-        "draingym.simulator": [name for name in __all__ if name not in (*_POLICIES, "jit")],
+        "draingym.simulator": [
+            name for name in __all__ if name not in (*_POLICIES, *_DESCRIPTION, "Network", "jit")
+        ],
     },
 )
 

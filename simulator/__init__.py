@@ -64,6 +64,7 @@ from draingym.simulator.scenarios.series import (
     scenario_from_views,
 )
 from draingym.simulator.scenarios.windows import Windows, make_windows, window
+from draingym.simulator.terms import Assembly, Perishable, Storage, Terms
 from draingym.simulator.types import (
     MOST_UNITS,
     Drain,
@@ -89,6 +90,7 @@ __all__ = [
     "LARGEST",
     "MOST_UNITS",
     "Acted",
+    "Assembly",
     "Demand",
     "Deterministic",
     "Drain",
@@ -112,6 +114,7 @@ __all__ = [
     "Observation",
     "Painter",
     "Params",
+    "Perishable",
     "Poisson",
     "Policy",
     "PriceResponse",
@@ -124,6 +127,8 @@ __all__ = [
     "Series",
     "Simulator",
     "State",
+    "Storage",
+    "Terms",
     "Trajectory",
     "Transition",
     "ViewProcess",

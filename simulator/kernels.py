@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from draingym.simulator.draws import lesser
 from draingym.simulator.types import Drain, History, Series
@@ -19,6 +19,8 @@ class LocalDemandParams:
 
     share: Float[Array, "N Z"]  # share of a region's views that is demand at the node
     unit_ship_cost: Float[Array, " N"]  # currency per unit
+    # Where a kernel has a backlog, the nodes whose customers wait; None is all of them.
+    waits: Bool[Array, " N"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,10 +64,14 @@ class LocalDemand:
         outbound = lesser(need, available)
         unmet = need - outbound
         none = jnp.zeros_like(unmet)
+        lost, waiting = (none, unmet) if self.backlog else (unmet, none)
+        if self.backlog and params.waits is not None:
+            lost = jnp.where(params.waits, 0.0, unmet)
+            waiting = jnp.where(params.waits, unmet, 0.0)
         drain = Drain(
             outbound=outbound,
             ship_cost=params.unit_ship_cost * outbound,
-            lost=none if self.backlog else unmet,
-            waiting=unmet if self.backlog else none,
+            lost=lost,
+            waiting=waiting,
         )
         return drain.waiting, drain

@@ -95,8 +95,9 @@ def _stow(dynamics: Dynamics, params: Params, state: State, action: Array, now: 
     return acted
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="dynamics")
 def _settle(
+    dynamics: Dynamics,
     params: Params,
     observation: Observation,
     action: Array,
@@ -106,7 +107,7 @@ def _settle(
 ) -> tuple[State, Transition]:
     """Take the drain out and charge the period, for all products."""
     memory = jnp.zeros((action.shape[0], 0))
-    settled: tuple[State, Transition] = jax.vmap(partial(settle, params))(
+    settled: tuple[State, Transition] = jax.vmap(partial(settle, params, dynamics=dynamics))(
         observation, action, acted, drain, memory, now
     )
     return settled
@@ -235,7 +236,7 @@ def run(
             lost=_real(outcome.lost),
             waiting=none,
         )
-        state, transition = _settle(params, observation, action, acted, drain, now)
+        state, transition = _settle(dynamics, params, observation, action, acted, drain, now)
         transitions.append(transition)
         if record:
             outcomes.append(outcome)

@@ -28,6 +28,7 @@ def mapped(case: Case) -> Mapped:
     ordering = p["reward_function"] == "reward1"
     margin = sell - cost
     income = sell if ordering else margin
+    over = np.asarray(p["overflow_cost_ratio"])[None, :, None] * cost * (not ordering)
     late = np.asarray(p["backlog_ratio"])[None, :, None] * margin
     if not ordering:
         late = np.maximum(late, 0.0)
@@ -47,9 +48,7 @@ def mapped(case: Case) -> Mapped:
                     + p["unit_storage_cost_per_volume"][w] * p["volume"][w][s],
                     price=income[:, w, s].tolist() if tail else 0.0,
                     unmet_cost=late[:, w, s].tolist() if tail else 0.0,
-                    refuse_cost=0.0
-                    if ordering
-                    else (p["overflow_cost_ratio"][w] * cost[:, w, s]).tolist(),
+                    refuse_cost=over[:, w, s].tolist(),
                 )
             )
             arcs.append(
@@ -92,7 +91,7 @@ def mapped(case: Case) -> Mapped:
         missed = table(ledger.unmet[t]).copy()
         missed[:-1] = table(ledger.short[t])[1:]
         fee, held = table(ledger.fees[t]), table(ledger.holding[t])
-        over, bought = table(ledger.refused[t]), table(ledger.requests[t])
+        wasted, bought = table(ledger.refused[t]), table(ledger.requests[t])
         return {
             "flows": {
                 "demand": demand,
@@ -109,7 +108,7 @@ def mapped(case: Case) -> Mapped:
                 "profit": earned,
                 "income": earned,
                 "outcome": bought,
-                "excess_cost": over,
+                "excess_cost": wasted,
                 "order_cost": fee,
                 "holding_cost": held,
                 "backlog_cost": missed,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from draingym.common.devices import jit
     from draingym.networks.description import Arc, Node, Store
     from draingym.networks.network import Network
+    from draingym.networks.registering import register
     from draingym.policies import (
         BaseStock,
         CappedBaseStock,
@@ -81,6 +82,7 @@ __all__ = [
     "make",
     "make_gymnax",
     "make_params",
+    "register",
     "scenario_from_views",
     "serial_in_transit",
     "serial_line",
@@ -102,6 +104,7 @@ _POLICIES = (
 )
 
 _DESCRIPTION = ("Arc", "Node", "Store")
+_OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "register")
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -109,10 +112,9 @@ __getattr__, __dir__ = lazy_names(
         "draingym.common.devices": ("jit",),
         "draingym.networks.description": _DESCRIPTION,
         "draingym.networks.network": ("Network",),
+        "draingym.networks.registering": ("register",),
         "draingym.policies": _POLICIES,
-        "draingym.simulator": [
-            name for name in __all__ if name not in (*_POLICIES, *_DESCRIPTION, "Network", "jit")
-        ],
+        "draingym.simulator": [name for name in __all__ if name not in _OTHERS],
     },
 )
 

@@ -94,14 +94,14 @@ class Network(Plan):
         Raises:
             ValueError: If the requests are no matrix of a column an arc.
         """
-        table = np.asarray(requests)
-        if table.ndim != 2 or table.shape[1] != len(self.arcs) or not len(table):
+        shape = np.shape(requests)
+        if len(shape) != 2 or shape[1] != len(self.arcs) or not shape[0]:
             raise ValueError(
-                f"requests has shape {table.shape}, must be (T, {len(self.arcs)}): an entry an arc"
+                f"requests has shape {shape}, must be (T, {len(self.arcs)}): an entry an arc"
             )
         simulator, params = self.built.simulator, self.built.params
         key = jax.random.key(0) if key is None else key
-        scenario = simulator.prepare(params, self.built.sample(key, len(table)))
+        scenario = simulator.prepare(params, self.built.sample(key, shape[0]))
 
         def period(state: State, now: tuple[Array, Any]) -> tuple[State, tuple[State, Transition]]:
             state, transition = simulator.step(params, state, *now)
@@ -109,7 +109,7 @@ class Network(Plan):
 
         start = simulator.reset(params, scenario)
         played: tuple[State, Transition] = jax.jit(partial(jax.lax.scan, period))(
-            start, (jnp.asarray(table, float), scenario.series)
+            start, (jnp.asarray(requests, float), scenario.series)
         )[1]
         return played
 

@@ -71,6 +71,11 @@ class Plan:
                 raise ValueError(
                     f"node {node.name!r}: store is {node.store!r}, must be one of {sorted(stores)}"
                 )
+            if node.class_limit is not None and self.arrivals == "before shipping":
+                raise ValueError(
+                    f"node {node.name!r}: class_limit is {node.class_limit}, must be None where "
+                    "arrivals are 'before shipping': what is shipped on would need a place"
+                )
         for arc in self.arcs:
             for end in ("source", "target"):
                 name = getattr(arc, end)

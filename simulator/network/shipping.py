@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from draingym.simulator.draws import lesser, round_shipments
+from draingym.simulator.draws import lesser, round_shipments, straight_through
 from draingym.simulator.network.arcs import total_of, value_at
 from draingym.simulator.network.rationing import in_order
 from draingym.simulator.terms import Terms
@@ -86,6 +86,8 @@ def ship(
         room = stock * terms.yields
     if terms is not None and terms.source_limit is not None:
         room = lesser(room, terms.source_limit)
+    if whole_units and terms is not None:  # a yield, or an age, may leave part of a unit
+        room = straight_through(jnp.floor(room), room)
     if dynamics.by_rank:
         bound = jnp.where(source >= 0, value_at(source, room), jnp.inf)
         rank = jnp.zeros(source.shape) if params.rank is None else params.rank

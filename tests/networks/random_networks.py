@@ -33,6 +33,7 @@ def random_network(seed, size, periods, *, whole_units=False):
     ages, delays, backlogs, assembly = some(), some(), some(), some(0.6)
     doors, limits, lead = some(), some(), int(rng.integers(0, 4))
     names = [f"n{i}" for i in range(size)]
+    places = arrivals != "before shipping" and not whole_units
     sells = [some(0.6) for _ in names]
     sells[-1] = True
     nodes = []
@@ -55,7 +56,7 @@ def random_network(seed, size, periods, *, whole_units=False):
                 shelf_life=life,
                 lifo=some(),
                 waste_cost=amount(0, 2, none=0.0),
-                class_limit=eighths(2, 12) if life and some(0.3) and not whole_units else None,
+                class_limit=eighths(2, 12) if life and some(0.3) and places else None,
                 store=str(rng.choice(["hall", "yard"])) if stores and some(0.7) else None,
                 volume=float(rng.choice([1.0, 0.5, 2.0])),
                 refuse_cost=amount(0, 2, none=0.0),

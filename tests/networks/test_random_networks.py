@@ -10,7 +10,8 @@ from tests.networks import reference
 from tests.networks.random_networks import random_network, random_requests
 
 PERIODS = 6
-REAL = {"rtol": 2e-5, "atol": 2e-3}
+# In float64: a fee is paid, or not, for what rounding leaves.
+REAL = {"rtol": 1e-9, "atol": 1e-9}
 
 
 def played(network, requests):
@@ -21,7 +22,8 @@ def played(network, requests):
 def check_against_reference(seed, size):
     network = random_network(seed, size, PERIODS)
     requests = random_requests(seed, network, PERIODS)
-    state, moves = played(network, requests)
+    with jax.enable_x64(True):
+        state, moves = played(network, requests)
     flows = moves.ledger.flows
     for t, want in enumerate(reference.simulate(network, requests)):
         got = {name: getattr(flows, name)[t] for name in want if hasattr(flows, name)}
@@ -74,32 +76,31 @@ def check_balances(seed, size, *, whole_units):
     for leaf in jax.tree.leaves((state, moves.shipped, moves.stowed, moves.reward)):
         assert np.isfinite(leaf).all()
     for leaf in (state.on_hand, state.pipeline, moves.shipped, flows.door, flows.parts):
-        assert leaf.min() >= -1e-3
+        assert (leaf >= -1e-3).all()
     if whole_units:
         for leaf in (moves.shipped, state.on_hand, state.pipeline):
             np.testing.assert_array_equal(leaf % 1, 0)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_agrees_with_the_slow_reference(seed):
-    check_against_reference(seed, (1, 3, 5)[seed % 3])
+    check_against_reference(seed, (1, 4)[seed % 2])
 
 
 @pytest.mark.parametrize("whole_units", [False, True])
-@pytest.mark.parametrize("seed", [0, 1])
-def test_units_are_conserved_whatever_is_asked_for(seed, whole_units):
-    check_balances(seed, 5, whole_units=whole_units)
+def test_units_are_conserved_whatever_is_asked_for(whole_units):
+    check_balances(0, 5, whole_units=whole_units)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(6, 2**16), size=st.sampled_from([1, 3, 5, 30]))
 def test_agrees_with_the_slow_reference_in_many_networks(seed, size):
     check_against_reference(seed, size)
 
 
 @pytest.mark.slow
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(seed=st.integers(6, 2**16), size=st.sampled_from([1, 3, 5, 30]), whole=st.booleans())
 def test_units_are_conserved_in_many_networks(seed, size, whole):
     check_balances(seed, size, whole_units=whole)

@@ -72,6 +72,7 @@ class Simulator:
                 waiting=none if waiting is None else waiting,
                 memory=self.kernel.init(params.kernel, initial.history),
                 owed=unless(self.dynamics.hold_requests, initial.owed),
+                gate=unless(terms is not None and terms.leave_limit is not None, None),
                 door=unless(terms is not None and terms.receive_limit is not None, None),
                 parts=unless(params.assembly is not None, initial.parts),
                 ages=initial.ages,

@@ -38,7 +38,7 @@ from draingym.simulator.network.arcs import into, sum_at
 from draingym.simulator.network.charges import Flows, Ledger, charge
 from draingym.simulator.network.receiving import Received, receive
 from draingym.simulator.network.requesting import delayed, requested_by
-from draingym.simulator.network.shipping import ship
+from draingym.simulator.network.shipping import depart, on_the_way, ship
 from draingym.simulator.terms import Terms
 from draingym.simulator.types import (
     MOST_UNITS,
@@ -70,6 +70,7 @@ class Acted:
     short: Float[Array, " E"] | None = None  # units claimed that the source did not ship
     used: Float[Array, " N"] | None = None  # units of stock that were shipped, where there is yield
     received: Received | None = None  # what came in; None in a tree, and before late arrivals
+    gate: Float[Array, " E"] | None = None  # units set aside at the source
     door: Float[Array, " E"] | None = None  # as it was, until something is received
     parts: Float[Array, " E"] | None = None
     ages: Float[Array, "A N"] | None = None
@@ -96,6 +97,7 @@ def observe(params: Params, state: State, series: Series) -> Observation:
         calendar=series.calendar,
         owed=state.owed,
         storage_price=series.storage_forecast,
+        gate=state.gate,
         door=state.door,
         parts=state.parts,
         ages=state.ages,
@@ -173,11 +175,14 @@ def act(
     for _ in range(dynamics.passes):
         stock = state.on_hand if early is None else state.on_hand + early
         shipment = ship(params, state, claim, stock, series, terms, dynamics)
-        shipped = shipment.shipped
+        shipped = leaving = shipment.shipped
+        gate = state.gate
+        if gate is not None and terms is not None and terms.leave_limit is not None:
+            leaving, gate = depart(gate, shipped, terms.leave_limit)
         if dynamics.whole_units and series.split_uniform is not None:
-            pieces = split_shipments(shipped, series.lead_share, series.split_uniform)
+            pieces = split_shipments(leaving, series.lead_share, series.split_uniform)
         else:
-            pieces = series.lead_share.T * shipped[None, :]
+            pieces = series.lead_share.T * leaving[None, :]
         counted, arrived = early, due + pieces[0]
         if dynamics.passes > 1:
             early = on_shelf(arrived)
@@ -205,7 +210,6 @@ def act(
         if ages is not None and params.perishable is not None:
             ages, spilled = _put_away(params, series, ages, arrived, received, counted)
             available = available - spilled
-    later = jnp.concatenate([state.pipeline[1:], jnp.zeros_like(pieces[1:2])])
     unshipped = None
     if dynamics.hold_requests or terms is not None:
         # Rounding leaves a claim a little short or over, where nothing kept it from shipping.
@@ -216,12 +220,13 @@ def act(
         transferred=shipment.transferred,
         stowed=stowed,
         available=available,
-        pipeline=pieces[1:] + later,
+        pipeline=on_the_way(state.pipeline, pieces, None if terms is None else terms.stands),
         arrived=arrived,
         owed=unshipped if dynamics.hold_requests else None,
         short=None if terms is None else unshipped,
         used=None if terms is None else shipment.used,
         received=received,
+        gate=gate,
         door=state.door if received is None else received.door,
         parts=state.parts if received is None else received.parts,
         ages=ages,
@@ -344,6 +349,7 @@ def settle(
         waiting=drain.waiting,
         memory=memory,
         owed=acted.owed,
+        gate=acted.gate,
         door=acted.door,
         parts=acted.parts,
         ages=acted.ages,
@@ -446,6 +452,7 @@ def _ledger(
         arrived=acted.arrived,
         short=acted.short,
         refused=none if refused is None else refused,
+        gate=none if acted.gate is None else acted.gate,
         door=none if acted.door is None else acted.door,
         parts=none if acted.parts is None else acted.parts,
         wasted=wasted,

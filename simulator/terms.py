@@ -35,6 +35,8 @@ class Terms:
     ship_limit: Float[Array, " E"] | None = None  # units shipped on the arc
     source_limit: Float[Array, " N"] | None = None  # units the node ships on all its arcs
     yields: Float[Array, " N"] | None = None  # units the node ships of a unit of its stock, above 0
+    leave_limit: Float[Array, " E"] | None = None  # units let out; the rest is set aside
+    stands: Float[Array, " E"] | None = None  # above 0: what is on its way stays where it is
     receive_limit: Float[Array, " E"] | None = None  # units let in; the rest waits at the door
     # What it costs.
     request_cost: Float[Array, " E"] | None = None  # a unit requested
@@ -44,7 +46,7 @@ class Terms:
     receive_cost: Float[Array, " E"] | None = None  # a unit that arrives
     transfer_price: Float[Array, " E"] | None = None  # a unit shipped, from target to source
     short_cost: Float[Array, " E"] | None = None  # a unit claimed that the source does not ship
-    dock_cost: Float[Array, " E"] | None = None  # a unit at the door, or a part, at a period's end
+    dock_cost: Float[Array, " E"] | None = None  # a unit set aside, at the door, or a part
     refuse_cost: Float[Array, " N"] | None = None  # a unit that finds no room in the store
     waste_cost: Float[Array, " N"] | None = None  # a unit that expires
     sale_price: Float[Array, " N"] | None = None  # a unit sold to customers, beside the series' one

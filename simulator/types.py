@@ -185,10 +185,12 @@ class State:
     """What an action can change."""
 
     on_hand: Float[Array, " N"]  # units at the end of the last period
-    pipeline: Float[Array, "L E"]  # units in transit; row k arrives k periods from now
+    # Units in transit; row k arrives k periods from now. One row more where transit may stand.
+    pipeline: Float[Array, "L E"]
     waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     memory: PyTree  # the kernel's own memory
     owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
+    gate: Float[Array, " E"] | None = None  # units set aside at the source; None: all are let out
     door: Float[Array, " E"] | None = None  # units at the target's door; None: all are let in
     parts: Float[Array, " E"] | None = None  # parts that wait for others; None: no assembly
     ages: Float[Array, "A N"] | None = None  # units on hand by age, youngest first; None: no age
@@ -212,6 +214,7 @@ class Observation:
     owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
     storage_price: Float[Array, " N"] | None = None  # forecast, currency a unit; None: no limit
     # As in ``State``, and the period's demand where the order of events shows it.
+    gate: Float[Array, " E"] | None = None
     door: Float[Array, " E"] | None = None
     parts: Float[Array, " E"] | None = None
     ages: Float[Array, "A N"] | None = None

@@ -5,7 +5,8 @@ the same period (``arrivals="before shipping"``), successors are served one afte
 everything is backlogged, at inner nodes too. The inventory level is our stock less what customers
 wait for and successors are owed. A shipment lead time is ours; an order lead time is our delay, and
 for orders to the outside part of the lead time. Goods wait for other parts at the rate of their
-supplier, and before the door of a node whose receipts are paused.
+supplier, before the door of a node whose receipts are paused, or set aside where shipments to it
+are; the transit to a node may stand.
 """
 
 from __future__ import annotations
@@ -32,15 +33,14 @@ def mapped(case: Case) -> Mapped:
         customers = node["successors_in_service_order"]
         if OUTSIDE in customers[:-1]:
             raise CannotMapError("customers outside are served before other nodes")
-        if node["disruption_type"] in ("TP", "SP"):
-            raise CannotMapError(f"disruption {node['disruption_type']} of transit or shipments")
         if OUTSIDE in node["predecessors"]:
             ways.append((OUTSIDE, name))
         ways += [(name, after) for after in customers if after != OUTSIDE]
     for before, name in ways:
         node, inner = described[name], before != OUTSIDE
         lead, delay = node["SLT"], node["OLT"]
-        paused = node["disruption_type"] == "RP"
+        paused = [0.0 if at["inputs"]["disrupted"][name] else OPEN for at in periods]
+        kind = node["disruption_type"]
         supplier = described[before] if inner else None
         shipments, orders = node["initial_shipments"], node["initial_orders"]
         arcs.append(
@@ -52,9 +52,9 @@ def mapped(case: Case) -> Mapped:
                 in_transit=[shipments] * lead + ([] if inner else [orders] * delay),
                 on_order=[orders] * delay if inner else [],
                 needs=1.0 if len(node["predecessors"]) > 1 else None,
-                receive_limit=[0.0 if at["inputs"]["disrupted"][name] else OPEN for at in periods]
-                if paused
-                else None,
+                receive_limit=paused if kind == "RP" else None,
+                leave_limit=paused if kind == "SP" and inner else None,
+                stands=[float(not units) for units in paused] if kind == "TP" else 0.0,
                 transit_cost=0.0 if supplier is None else supplier["in_transit_holding_cost"],
                 dock_cost=0.0 if supplier is None else supplier["holding_cost"],
                 short_cost=0.0 if supplier is None else supplier["stockout_cost"],
@@ -96,6 +96,8 @@ def mapped(case: Case) -> Mapped:
         ledger, moves, state = run.ledger, run.moves, run.state
         none = np.zeros(len(ways))
         door = none if state.door is None else state.door[t]
+        gate = np.zeros((len(periods), len(ways))) if state.gate is None else state.gate
+        aside = gate[t] - (gate[t - 1] if t else none)
         before = none if state.door is None or t == 0 else state.door[t - 1]
         came = ledger.flows.arrived[t] - (door - before)
         owed = np.asarray(state.owed)
@@ -109,7 +111,7 @@ def mapped(case: Case) -> Mapped:
             out = {w[1]: e for e, w in enumerate(ways) if w[0] == name}
             waiting = state.waiting[t, n]
             asked = {after: reached[e] for after, e in out.items()}
-            sent = {after: moves.shipped[t, e] for after, e in out.items()}
+            sent = {after: moves.shipped[t, e] - aside[e] for after, e in out.items()}
             behind = {after: owed[t, e] for after, e in out.items()}
             if sells[name]:
                 sent[OUTSIDE], behind[OUTSIDE] = moves.outbound[t, n], waiting
@@ -123,15 +125,19 @@ def mapped(case: Case) -> Mapped:
             ends[name] = {
                 "inventory_level": state.on_hand[t, n] - sum(behind.values()),
                 "backorders_by_successor": behind,
-                "set_aside_by_successor": dict.fromkeys(out, 0.0),
+                "set_aside_by_successor": {after: gate[t, e] for after, e in out.items()},
                 "raw_material_by_predecessor": {w: parts[e] for w, e in into.items()},
                 "held_up_receipts_by_predecessor": {w: door[e] for w, e in into.items()},
                 "in_transit_by_predecessor": {w: run.transit[t, e] for w, e in into.items()},
                 "on_order_by_predecessor": {w: on_order[e] for w, e in into.items()},
             }
             leaving, coming = list(out.values()), list(into.values())
+            # Units set aside are charged on the arc; their source pays, as it holds them.
+            rate = np.array([float(np.max(arc.dock_cost)) for arc in arcs])
+            held = ledger.dock[t] - rate * gate[t]
+            kept = (rate * gate[t])[leaving].sum()
             cost = {
-                "holding": ledger.holding[t, n] + ledger.dock[t, coming].sum(),
+                "holding": ledger.holding[t, n] + held[coming].sum() + kept,
                 "stockout": ledger.unmet[t, n] + ledger.short[t, leaving].sum(),
                 "in_transit_holding": ledger.transit[t, leaving].sum(),
             }

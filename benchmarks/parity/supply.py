@@ -20,8 +20,6 @@ def orgym(case: Case) -> Mapped:
 
 def gyminvmgmt(case: Case) -> Mapped:
     """Map a case of gym-invmgmt."""
-    if case["parameters"].get("goodwill"):
-        raise CannotMapError("goodwill changes the mean of demand, which is an input of the file")
     return _mapped(case, case["parameters"]["edges_in_filling_order"], shared=True)
 
 
@@ -109,7 +107,7 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
                 "on_hand": {name: run.state.on_hand[t, n] for name, n in index.items()},
                 "in_transit": {name: run.transit[t, e] for name, e in by_edge.items()},
                 "unfilled_demand": {_name(e): unmet[index[n]] for n, e in retail.items()},
-                "sentiment": 1.0,
+                "sentiment": _sentiment(p.get("goodwill"), run, t),
             },
             "costs": costs,
             "profit_by_node_discounted": profit,
@@ -131,3 +129,18 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
 
 def _name(edge: dict[str, Any]) -> str:
     return f"{edge['supplier']}>{edge['buyer']}"
+
+
+def _sentiment(goodwill: dict[str, float] | None, run: Run, t: int) -> float:
+    """Return what multiplies the mean demand of a period, which is itself an input of the file."""
+    if not goodwill:
+        return 1.0
+    rate = {name.removeprefix("gw_"): value for name, value in goodwill.items()}
+    unmet = (run.moves.waiting + run.moves.lost).sum(axis=1)
+    level = 1.0
+    for before in unmet[:t]:
+        if before > 0:
+            level = max(level * rate["decay"], rate["floor"])
+        else:
+            level = min(level * rate["growth"], rate["cap"])
+    return level

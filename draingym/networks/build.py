@@ -125,6 +125,8 @@ _ARC_TERMS = {
     "minimum": ("minimum", 0.0),
     "batch": ("batch", 0.0),
     "ship_limit": ("ship_limit", np.inf),
+    "leave_limit": ("leave_limit", np.inf),
+    "stands": ("stands", 0.0),
     "receive_limit": ("receive_limit", np.inf),
     "request_cost": ("request_cost", 0.0),
     "request_fee": ("request_fee", 0.0),
@@ -229,7 +231,8 @@ def _initial(network: Plan, index: dict[str, int]) -> Initial:
     """Return where every episode starts."""
     nodes, arcs = network.nodes, network.arcs
     leads, depth = _leads(network), max([arc.delay for arc in arcs], default=0)
-    pipeline, queue = np.zeros((leads, len(arcs))), np.zeros((depth, len(arcs)))
+    rows = leads + any(arc.stands for arc in arcs)  # what stands needs a place before the first
+    pipeline, queue = np.zeros((rows, len(arcs))), np.zeros((depth, len(arcs)))
     for e, arc in enumerate(arcs):
         pipeline[: len(arc.in_transit), e] = arc.in_transit
         queue[: len(arc.on_order), e] = arc.on_order
@@ -380,30 +383,33 @@ def _means(network: Plan) -> dict[str, float | None]:
     return found
 
 
+def downstream(network: Plan) -> Numbers:
+    """Return [N] the mean demand of each node and of all that it feeds, units a period."""
+    index = {node.name: n for n, node in enumerate(network.nodes)}
+    demand = np.zeros(len(network.nodes))
+    for name, (key, i) in _selling(network).items():
+        what = network.demand[key]
+        if hasattr(what, "mean"):
+            demand[index[name]] = what.mean[i]
+        else:
+            table = np.asarray(what, np.float64)
+            demand[index[name]] = np.abs(table.reshape(len(table), -1)[:, i]).mean()
+    below = demand
+    for _ in network.nodes:  # a level further with every turn
+        known, below = below, demand.copy()
+        for arc in network.arcs:
+            if arc.source is not None:
+                units = known[index[arc.target]] * (arc.needs or 1.0)
+                below[index[arc.source]] += units / network.nodes[index[arc.source]].yields
+    return below
+
+
 def _most(network: Plan, index: dict[str, int]) -> Numbers:
     """Return what an action of 1 requests: four times the mean demand downstream, or as told."""
-    demand = np.zeros(len(network.nodes))
-    selling = _selling(network)
-    for name, (key, i) in selling.items():
-        what = network.demand[key]
-        mean = what.mean[i] if hasattr(what, "mean") else None
-        if mean is None:
-            table = np.abs(np.asarray(what, np.float64))
-            mean = table.reshape(len(table), -1)[:, i].mean()
-        demand[index[name]] = mean
-    below = demand.copy()
-    for _ in network.nodes:
-        below = demand.copy() + sum(
-            (
-                np.eye(len(demand))[index[arc.source]] * below[index[arc.target]]
-                for arc in network.arcs
-                if arc.source is not None
-            ),
-            start=np.zeros(len(demand)),
-        )
+    below = downstream(network)
     most = []
     for arc in network.arcs:
-        usual = max(4.0 * below[index[arc.target]], 1.0)
+        usual = max(4.0 * below[index[arc.target]] * (arc.needs or 1.0), 1.0)
         limit = np.inf if arc.request_limit is None else float(np.max(arc.request_limit))
         most.append(arc.most if arc.most is not None else max(min(usual, limit), 1e-6))
     return np.array(most)

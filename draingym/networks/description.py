@@ -124,6 +124,8 @@ class Arc:
         accepts: Share of a request that the source accepts, in [0, 1]; the rest is cancelled.
         review: Requests count every so many periods, from the first on; others are cancelled.
         ship_limit: Units shipped in a period.
+        leave_limit: Units let out in a period of those shipped; the rest is set aside.
+        stands: 1 in a period at whose end nothing on the way moves on, else 0.
         receive_limit: Units let in in a period; the rest waits at the door.
         rank: Place in the source's order, the lowest first (``Network.rationing``); arcs are in the
             order in which they are listed when not given.
@@ -139,7 +141,8 @@ class Arc:
         price: Currency a unit shipped, paid by the target to the source.
         short_cost: Currency a unit claimed that the source does not ship, in every period.
         transit_cost: Currency a unit on its way at a period's end.
-        dock_cost: Currency a unit at the door, or waiting to be assembled, at a period's end.
+        dock_cost: Currency a unit set aside, at the door, or waiting to be assembled, at a
+            period's end.
     """
 
     source: str | None
@@ -157,6 +160,8 @@ class Arc:
     accepts: Amount = 1.0
     review: int = 1
     ship_limit: Amount | None = None
+    leave_limit: Amount | None = None
+    stands: Amount = 0.0
     receive_limit: Amount | None = None
     rank: int | None = None
     needs: float | None = None
@@ -210,7 +215,8 @@ class Arc:
                 _keep(self, field.name, amount(where + field.name, getattr(self, field.name)))
         for name in ("ship_cost", "price"):
             _keep(self, name, amount(where + name, getattr(self, name), low=-LARGEST))
-        _keep(self, "accepts", amount(where + "accepts", self.accepts, high=1.0))
+        for name in ("accepts", "stands"):
+            _keep(self, name, amount(where + name, getattr(self, name), high=1.0))
         _keep(self, "batch", amount(where + "batch", self.batch, low=1e-9))
         if self.batch is not None and self.request_limit is not None:
             batch, limit = np.max(self.batch), np.min(self.request_limit)

@@ -19,6 +19,7 @@ class Flows:
     arrived: Float[Array, " E"]  # units that were due, let in or not
     short: Float[Array, " E"]  # units claimed that the source did not ship
     refused: Float[Array, " E"]  # units for which there was no room in the store
+    gate: Float[Array, " E"]  # units set aside at the source at the period's end
     door: Float[Array, " E"]  # units at the door at the period's end
     parts: Float[Array, " E"]  # parts that wait for others at the period's end
     wasted: Float[Array, " N"]  # units that expired
@@ -100,7 +101,7 @@ def charge(
     receipts = times(terms.receive_cost, flows.arrived)
     paid = times(terms.transfer_price, shipped)
     short = times(terms.short_cost, flows.short)
-    dock = times(terms.dock_cost, flows.door + flows.parts)
+    dock = times(terms.dock_cost, flows.gate + flows.door + flows.parts)
     turned_away = times(terms.refuse_cost, refused)
     wasted = times(terms.waste_cost, flows.wasted)
     sales = times(terms.sale_price, sold)

@@ -68,7 +68,7 @@ def ship(
     free, bought = jnp.full((), jnp.inf), jnp.ones(())  # what the vendor may ship, part of orders
     if whole_units:
         held = jnp.sum(state.on_hand) + jnp.sum(state.pipeline)
-        for waits in (state.door, state.parts):
+        for waits in (state.gate, state.door, state.parts):
             held = held if waits is None else held + jnp.sum(waits)
         free = MOST_UNITS - jnp.where(held > MOST_UNITS, MOST_UNITS, held)
         orders = jnp.sum(jnp.where(source >= 0, 0.0, amount))
@@ -115,3 +115,36 @@ def ship(
     if terms is not None and terms.yields is not None:
         used = lesser(transferred / terms.yields, stock)
     return Shipment(shipped=amount, transferred=transferred, used=used, unmet=unmet)
+
+
+def depart(
+    gate: Float[Array, " E"], shipped: Float[Array, " E"], limit: Float[Array, " E"]
+) -> tuple[Float[Array, " E"], Float[Array, " E"]]:
+    """Return the units that leave their source, and those set aside for a later period.
+
+    Gradients: exact almost everywhere; that of the side that binds.
+    """
+    ready = gate + shipped
+    leaving = lesser(ready, limit)
+    return leaving, ready - leaving
+
+
+def on_the_way(
+    pipeline: Float[Array, "rows E"],
+    pieces: Float[Array, "leads E"],
+    stands: Float[Array, " E"] | None,
+) -> Float[Array, "rows E"]:
+    """Return what is in transit after a period, the next period's arrivals first.
+
+    Args:
+        pipeline: What was in transit before; row 0 has arrived.
+        pieces: [L+1, E] shipped in the period, by periods to arrival; row 0 has arrived.
+        stands: [E] above 0 where nothing moves on at the period's end: what is shipped in the next
+            joins what is still at the start of its way. The pipeline has L+1 rows then, L without.
+    """
+    if stands is None:
+        return pieces[1:] + jnp.concatenate([pipeline[1:], jnp.zeros_like(pieces[1:2])])
+    left = (pipeline + pieces)[1:]
+    none = jnp.zeros_like(pieces[:1])
+    still = jnp.concatenate([none, left])
+    return jnp.where(stands[None, :] > 0, still, jnp.concatenate([left, none]))

@@ -22,16 +22,17 @@ def random_network(seed, size, periods, *, whole_units=False):
             return none
         return [eighths(low, high) for _ in range(periods)] if some(0.3) else eighths(low, high)
 
-    def limit_of(doors):
-        """What is let in; whole units where they are whole."""
+    def limit_of(there):
+        """What is let in or out; whole units where they are whole."""
         if whole_units:
-            return float(rng.integers(0, 6)) if doors else None
-        return amount(0, 6, 0.5) if doors else None
+            return float(rng.integers(0, 6)) if there else None
+        return amount(0, 6, 0.5) if there else None
 
     arrivals = str(rng.choice(["before shipping", "before demand", "end"]))
     stores = some() and arrivals != "before shipping"
     ages, delays, backlogs, assembly = some(), some(), some(), some(0.6)
     doors, limits, lead = some(), some(), int(rng.integers(0, 4))
+    gates, stalls = some(0.3), some(0.3)
     names = [f"n{i}" for i in range(size)]
     places = arrivals != "before shipping" and not whole_units
     sells = [some(0.6) for _ in names]
@@ -92,6 +93,8 @@ def random_network(seed, size, periods, *, whole_units=False):
                     accepts=amount(0, 1, 0.3, none=1.0),
                     review=int(rng.integers(1, 3)),
                     ship_limit=amount(1, 9, 0.3) if limits else None,
+                    leave_limit=limit_of(gates),
+                    stands=rng.integers(0, 2, periods).tolist() if stalls and some() else 0.0,
                     receive_limit=limit_of(doors),
                     rank=int(rng.integers(0, 3)) if some() else None,
                     needs=float(rng.choice([0.5, 1.0, 2.0])) if made else None,

@@ -89,7 +89,8 @@ def simulate(network, requests):
     arcs = network.arcs
     nodes = {node.name: node for node in network.nodes}
     shelf = {name: Shelf(node) for name, node in nodes.items()}
-    transit = [dict(enumerate(arc.in_transit)) for arc in arcs]  # by period of arrival
+    transit = [dict(enumerate(arc.in_transit)) for arc in arcs]  # by periods to arrival
+    gate = [0.0] * len(arcs)
     coming = [dict(enumerate(arc.on_order)) for arc in arcs]  # requests, by period
     owed = [arc.owed if network.backorders else 0.0 for arc in arcs]
     door = [0.0] * len(arcs)
@@ -111,7 +112,7 @@ def simulate(network, requests):
             reward -= at(arc.request_fee, t, 0) * (ordered[e] > 0)
 
         shipped, used = [0.0] * len(arcs), dict.fromkeys(nodes, 0.0)
-        arrived = [transit[e].pop(t, 0.0) for e in range(len(arcs))]
+        arrived = [transit[e].pop(0, 0.0) for e in range(len(arcs))]
         refused, spilled = [0.0] * len(arcs), dict.fromkeys(nodes, 0.0)
         stowed = dict.fromkeys(nodes, 0.0)
 
@@ -132,12 +133,15 @@ def simulate(network, requests):
                 want = [units * room / sum(want) for units in want]
             for e, units in zip(mine, want, strict=True):
                 shipped[e] = units
+                ready = gate[e] + units
+                leaves = min(ready, at(arcs[e].leave_limit, t, math.inf))
+                gate[e] = ready - leaves
                 lead = arcs[e].lead_time
                 lead = lead[t % len(lead)] if isinstance(lead, tuple) else lead
                 if lead:
-                    transit[e][t + lead] = transit[e].get(t + lead, 0.0) + units
+                    transit[e][lead] = transit[e].get(lead, 0.0) + leaves
                 else:
-                    arrived[e] += units
+                    arrived[e] += leaves
             if name is not None:
                 used[name] = sum(want) / nodes[name].yields
                 shelf[name].take(used[name])
@@ -211,12 +215,16 @@ def simulate(network, requests):
             owed[e] = short[e] if network.backorders else 0.0
             if network.send_back and arc.source is not None:
                 shelf[arc.source].put(refused[e])
+            if not at(arc.stands, t, 0.0):
+                transit[e] = {periods - 1: units for periods, units in transit[e].items()}
             on_way = sum(transit[e].values())
             paid = at(arc.price, t, 0) if arc.source is None else 0.0
             reward -= at(arc.ship_cost, t, 0) * shipped[e] + paid * shipped[e]
             reward -= at(arc.ship_fee, t, 0) * (shipped[e] > 0)
             reward -= at(arc.receive_cost, t, 0) * arrived[e] + at(arc.short_cost, t, 0) * short[e]
-            reward -= arc.transit_cost * on_way + at(arc.dock_cost, t, 0) * (door[e] + parts[e])
+            reward -= arc.transit_cost * on_way + at(arc.dock_cost, t, 0) * (
+                gate[e] + door[e] + parts[e]
+            )
             reward -= at(nodes[arc.target].refuse_cost, t, 0) * refused[e]
         for name, node in nodes.items():
             reward -= node.holding_cost * shelf[name].units
@@ -228,6 +236,7 @@ def simulate(network, requests):
                 "arrived": arrived,
                 "short": short,
                 "refused": refused,
+                "gate": list(gate),
                 "door": list(door),
                 "parts": list(parts),
                 "transit": [sum(each.values()) for each in transit],

@@ -10,6 +10,8 @@ import pytest
 
 import draingym
 from draingym import Arc, Network, Node, Normal, Poisson, Store
+from draingym.cli import main
+from draingym.networks.policy import base_stock
 
 
 def small(**options):
@@ -220,3 +222,28 @@ def test_a_network_can_be_registered():
             draingym.register(name, small())
     finally:
         del gymnasium.registry[name]
+
+
+def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
+    small().save(tmp_path / "network.json")
+    out = tmp_path / "episode.png"
+    command = ["draingym", "play", str(tmp_path / "network.json"), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", [*command, "--horizon", "5"])
+    main()
+    assert "base-stock, 5 periods: reward" in capsys.readouterr().out
+    assert out.stat().st_size > 1000
+
+
+def test_base_stock_fills_up_every_node_by_its_first_arc():
+    network = small(demand={"north": [3], "south": [5]})
+    policy = base_stock(network)
+    # Lead times 2, 0 and 2; demand downstream 8, 3 and 5; a period, and one of cover.
+    assert policy.levels == (8 * 4, 3 * 2, 5 * 4)
+    built = network.built
+    scenario = built.sample(jax.random.key(0), 3)
+    levels = policy.init(jax.random.key(0))
+    moves = built.simulator.rollout(built.params, policy, levels, scenario).transitions
+    # The plant has 40, above its 32; north 8, above its 6; south has nothing.
+    np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
+    # 20 are under way to the south, and 5 customers wait: 15 of 20.
+    np.testing.assert_array_equal(moves.action[1], [12, 1, 5, 0])

@@ -200,6 +200,18 @@ TABLES = [
         id="receipts that are paused wait at the door",
     ),
     pytest.param(
+        one([0, 0], arc={"leave_limit": [0, 9], "dock_cost": 2}),
+        [[5], [1]],
+        {"gate": [[5], [0]], "on_hand": [[0], [6]], "reward": [-10, 0]},
+        id="shipments that are paused are set aside",
+    ),
+    pytest.param(
+        one([0] * 4, arc={"lead_time": 2, "in_transit": [1, 2], "stands": [1, 0, 0, 0]}),
+        [[4], [8], [0], [0]],
+        {"arrived": [[1], [0], [2], [12]], "transit": [[6], [14], [12], [0]]},
+        id="transit that stands arrives later, with what is shipped next",
+    ),
+    pytest.param(
         pair([0, 0], plant={"on_hand": 5, "yields": 0.5}),
         [[0, 2], [0, 2]],
         {"shipped": [[0, 2], [0, 0.5]], "on_hand": [[1, 2], [0, 2.5]]},

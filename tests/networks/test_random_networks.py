@@ -44,7 +44,7 @@ def check_balances(seed, size, *, whole_units):
     initial = built.sample(jax.random.key(0), PERIODS).initial
     in_transit = np.asarray(initial.pipeline).sum(axis=0)
     on_hand = np.asarray(initial.on_hand)
-    door, parts = np.zeros(len(source)), np.zeros(len(source))
+    gate, door, parts = np.zeros((3, len(source)))
     needs = np.array([arc.needs or 0.0 for arc in network.arcs])
     yields = np.array([node.yields for node in network.nodes])
 
@@ -56,7 +56,9 @@ def check_balances(seed, size, *, whole_units):
         close = {"rtol": 1e-5, "atol": 1e-3 * (1 + np.abs(moves.shipped[t]).max() / 1e3)}
         transit = state.pipeline[t].sum(axis=0)
         np.testing.assert_allclose(
-            in_transit + moves.shipped[t], transit + flows.arrived[t], **close
+            in_transit + gate + moves.shipped[t],
+            transit + flows.gate[t] + flows.arrived[t],
+            **close,
         )
         let_in = flows.arrived[t] + door - flows.door[t] - flows.refused[t]
         goods = np.where(needs > 0, 0.0, let_in)
@@ -70,7 +72,8 @@ def check_balances(seed, size, *, whole_units):
         np.testing.assert_allclose(
             at_nodes(source, moves.shipped[t]), flows.used[t] * yields, **close
         )
-        in_transit, on_hand, door, parts = transit, moves.on_hand[t], flows.door[t], flows.parts[t]
+        in_transit, on_hand = transit, moves.on_hand[t]
+        gate, door, parts = flows.gate[t], flows.door[t], flows.parts[t]
         if state.ages is not None:
             np.testing.assert_allclose(state.ages[t].sum(axis=0), on_hand, **close)
     for leaf in jax.tree.leaves((state, moves.shipped, moves.stowed, moves.reward)):

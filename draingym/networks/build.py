@@ -67,6 +67,7 @@ def build(network: Plan) -> Built:
         share=real(share),
         unit_ship_cost=jnp.zeros(len(nodes)),
         waits=jnp.asarray(waits) if waits.any() and not waits.all() else None,
+        substitute=_substitute(network, index),
     )
     zero = jnp.zeros(len(nodes))
     terms = _terms(network)
@@ -108,6 +109,17 @@ def build(network: Plan) -> Built:
         most=_most(network, index),
         sample=_sampler(network, share, terms, index),
     )
+
+
+def _substitute(network: Plan, index: dict[str, int]) -> Array | None:
+    """Return who takes what instead, [N, N]; None where nobody does."""
+    if not any(node.substitutes for node in network.nodes):
+        return None
+    share = np.zeros((len(index), len(index)))
+    for node in network.nodes:
+        for other, part in (node.substitutes or {}).items():
+            share[index[other], index[node.name]] = part
+    return real(share)
 
 
 def _selling(network: Plan) -> dict[str, tuple[Any, int]]:
@@ -394,8 +406,8 @@ def downstream(network: Plan) -> Numbers:
         else:
             table = np.asarray(what, np.float64)
             demand[index[name]] = np.abs(table.reshape(len(table), -1)[:, i]).mean()
-    below = demand
-    for _ in network.nodes:  # a level further with every turn
+    below, known = demand, np.full_like(demand, np.nan)
+    while not np.array_equal(below, known):  # a level further with every turn: there is no circle
         known, below = below, demand.copy()
         for arc in network.arcs:
             if arc.source is not None:

@@ -37,6 +37,8 @@ class Node:
         unmet_cost: Currency a unit of demand lost, or waiting at a period's end.
         backlog: Unmet demand waits, and is served first; else it is lost.
         price: Currency a unit sold to customers.
+        substitutes: Share of the customers who find nothing here and take another node's instead,
+            by its name.
         salvage: Currency a unit on hand when an episode ends.
         ship_limit: Units the node ships on all its arcs in a period.
         yields: Units it ships of a unit of its stock, above 0: 0.8 where a fifth is lost on
@@ -60,6 +62,7 @@ class Node:
     unmet_cost: Amount = 0.0
     backlog: bool = False
     price: Amount = 0.0
+    substitutes: Mapping[str, float] | None = None
     salvage: float = 0.0
     ship_limit: Amount | None = None
     yields: float = 1.0
@@ -86,6 +89,13 @@ class Node:
         _keep(self, "price", amount(where + "price", self.price, low=-LARGEST))
         require_flag(where + "backlog", self.backlog)
         require_flag(where + "lifo", self.lifo)
+        for other, share in (self.substitutes or {}).items():
+            require_range(f"{where}substitutes[{other!r}]", share, low=0.0, high=1.0)
+        if sum((self.substitutes or {}).values()) > 1.0 + 1e-6:
+            raise ValueError(
+                f"{where}substitutes sum to {sum((self.substitutes or {}).values())}, must be at "
+                "most 1"
+            )
         if self.waiting and not self.backlog:
             raise ValueError(f"{where}waiting is {self.waiting}, must be 0 without backlog")
         if self.shelf_life is not None:

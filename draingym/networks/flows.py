@@ -66,8 +66,9 @@ def longest_pass(arcs: Sequence[Arc]) -> int:
 
 def order_of_nodes(names: Sequence[str], arcs: Sequence[Arc]) -> dict[str, int]:
     """Return how many arcs lie between a vendor and each node, on the longest way."""
-    depth = dict.fromkeys(names, 0)
-    for _ in names:
+    depth, known = dict.fromkeys(names, 0), dict[str, int]()
+    while depth != known:
+        known = dict(depth)
         for arc in arcs:
             if arc.source is not None:
                 depth[arc.target] = max(depth[arc.target], depth[arc.source] + 1)

@@ -71,6 +71,12 @@ class Plan:
                 raise ValueError(
                     f"node {node.name!r}: store is {node.store!r}, must be one of {sorted(stores)}"
                 )
+            for other in node.substitutes or {}:
+                if other not in self._index or other == node.name:
+                    raise ValueError(
+                        f"node {node.name!r}: substitutes has {other!r}, must be another node's "
+                        "name"
+                    )
             if node.class_limit is not None and self.arrivals == "before shipping":
                 raise ValueError(
                     f"node {node.name!r}: class_limit is {node.class_limit}, must be None where "

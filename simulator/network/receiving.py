@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from draingym.simulator.draws import lesser, straight_through
-from draingym.simulator.network.arcs import at_target, into, sum_at, value_at
+from draingym.simulator.network.arcs import at_target, into, least_at, sum_at, value_at
 from draingym.simulator.terms import Assembly, Storage, Terms
 
 
@@ -123,8 +123,6 @@ def _made(
     needs = assembly.needs
     enough = jnp.where(needs > 0, parts / jnp.where(needs > 0, needs, 1.0), jnp.inf)
     ends = jnp.arange(nodes) if target is None else target
-    least = jnp.min(
-        jnp.where(ends[None, :] == jnp.arange(nodes)[:, None], enough[None, :], jnp.inf), axis=1
-    )
+    least = least_at(ends, enough, nodes)
     made = jnp.where(least < jnp.inf, least, 0.0)
     return straight_through(jnp.floor(jax.lax.stop_gradient(made)), made) if whole_units else made

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from draingym.simulator.draws import lesser, round_shipments, straight_through
-from draingym.simulator.network.arcs import total_of, value_at
+from draingym.simulator.network.arcs import ends_of
 from draingym.simulator.network.rationing import in_order
 from draingym.simulator.terms import Terms
 from draingym.simulator.types import MOST_UNITS, Dynamics, Params, Series, State
@@ -80,7 +80,7 @@ def ship(
         unmet = jnp.zeros_like(source, bool) if limited is None else limited
         return Shipment(shipped=amount, transferred=none, used=none, unmet=unmet)
 
-    feeds = source[None, :] == jnp.arange(nodes)[:, None]
+    of_arcs, of_source = ends_of(source, nodes)
     room = stock
     if terms is not None and terms.yields is not None:
         room = stock * terms.yields
@@ -89,28 +89,28 @@ def ship(
     if whole_units and terms is not None:  # a yield, or an age, may leave part of a unit
         room = straight_through(jnp.floor(room), room)
     if dynamics.by_rank:
-        bound = jnp.where(source >= 0, value_at(source, room), jnp.inf)
+        bound = jnp.where(source >= 0, of_source(room), jnp.inf)
         rank = jnp.zeros(source.shape) if params.rank is None else params.rank
         served = in_order(amount, source, rank, bound)
         unmet = served < amount
         amount = served * jnp.where(source >= 0, 1.0, bought) if whole_units else served
     else:
-        demanded = total_of(feeds, amount)
+        demanded = of_arcs(amount)
         short = demanded > room
         # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
         fill = jnp.where(short, room / jnp.where(demanded > 0, demanded, 1.0), 1.0)
         # An arc's part of what it claims.
-        part = total_of(feeds.T, fill) + jnp.where(source >= 0, 0.0, bought)
-        unmet = total_of(feeds.T, short.astype(stock.dtype)) > 0
+        part = of_source(fill) + jnp.where(source >= 0, 0.0, bought)
+        unmet = of_source(short.astype(stock.dtype)) > 0
         amount = amount * part
     if limited is not None:
         unmet = unmet | limited
     if whole_units:
         amount = round_shipments(amount, source, room, series.round_uniform, free)
-        transferred = total_of(feeds, amount)
+        transferred = of_arcs(amount)
     else:
         # Rationed shipments add up to the stock only to rounding error: stock is a limit.
-        transferred = lesser(total_of(feeds, amount), room)
+        transferred = lesser(of_arcs(amount), room)
     used = transferred
     if terms is not None and terms.yields is not None:
         used = lesser(transferred / terms.yields, stock)

@@ -38,7 +38,8 @@ def random_network(seed, size, periods, *, whole_units=False):
     sells = [some(0.6) for _ in names]
     sells[-1] = True
     nodes = []
-    for name, sold in zip(names, sells, strict=True):
+    swaps = some(0.3) and not whole_units
+    for n, (name, sold) in enumerate(zip(names, sells, strict=True)):
         life = int(rng.integers(1, 4)) if ages and some(0.7) else None
         on_hand = eighths(0, 12) if not whole_units else float(rng.integers(0, 12))
         backlog = backlogs and some(0.7)
@@ -51,6 +52,7 @@ def random_network(seed, size, periods, *, whole_units=False):
                 unmet_cost=amount(0, 3, none=0.0) if sold else 0.0,
                 backlog=backlog,
                 price=amount(0, 9, none=0.0) if sold else 0.0,
+                substitutes={others[0]: 0.5} if (others := names[:n][-1:]) and swaps else None,
                 salvage=eighths(0, 2),
                 ship_limit=amount(1, 9) if limits else None,
                 yields=float(rng.choice([1.0, 0.5, 2.0])) if not whole_units else 1.0,

@@ -195,18 +195,31 @@ def simulate(network, requests):
             take_in(list(nodes))
 
         outbound, lost = dict.fromkeys(nodes, 0.0), dict.fromkeys(nodes, 0.0)
-        wasted = {}
-        for name, node in nodes.items():
+        wasted, unmet = {}, {}
+        for name in nodes:
             demand = network.demand[name][t] if name in network.demand else 0.0
             need = demand + waiting[name]
             outbound[name] = min(need, shelf[name].units)
+            unmet[name] = need - outbound[name]
+        asks = {
+            name: {o: node.substitutes[name] * unmet[o] for o, node in nodes.items()
+                   if name in (node.substitutes or {})}
+            for name in nodes
+        }  # fmt: skip
+        sold = {n: min(sum(asks[n].values()), shelf[n].units - outbound[n]) for n in nodes}
+        for name, others in asks.items():
+            for other, units in others.items():
+                if units > 0:
+                    unmet[other] -= units * sold[name] / sum(others.values())
+            outbound[name] += sold[name]
+        for name, node in nodes.items():
             shelf[name].take(outbound[name])
-            unmet = need - outbound[name]
-            waiting[name] = unmet if node.backlog else 0.0
-            lost[name] = 0.0 if node.backlog else unmet
+            waiting[name] = unmet[name] if node.backlog else 0.0
+            lost[name] = 0.0 if node.backlog else unmet[name]
             wasted[name] = shelf[name].expire()
             reward += at(node.price, t, 0) * outbound[name]
-            reward -= at(node.unmet_cost, t, 0) * unmet + at(node.waste_cost, t, 0) * wasted[name]
+            reward -= at(node.unmet_cost, t, 0) * unmet[name]
+            reward -= at(node.waste_cost, t, 0) * wasted[name]
         if network.arrivals == "end":
             take_in(list(nodes))
         short = [0.0] * len(arcs)

@@ -275,6 +275,20 @@ TABLES = [
         {"spilled": [[5]], "on_hand": [[3]]},
         id="units of one age that are kept",
     ),
+    pytest.param(
+        Network(
+            nodes=[
+                Node("a", on_hand=2, price=3),
+                Node("b", on_hand=2, unmet_cost=1, substitutes={"a": 0.5}),
+            ],
+            arcs=[Arc(None, "a")],
+            demand={"a": [1], "b": [5]},
+        ),
+        [[0]],
+        # Of the 3 who find no b, 1.5 accept a; 1 is left of it.
+        {"outbound": [[2, 2]], "lost": [[0, 2]], "reward": [6 - 2]},
+        id="customers take another product instead",
+    ),
     # Stores and assembly.
     pytest.param(
         two_products(),

@@ -33,9 +33,9 @@ BENCHMARKS := $(filter-out \_%,$(notdir $(basename $(wildcard benchmarks/*.py)))
 help: ## List the targets
 	@grep -hE '^[a-z0-9%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-# Half of a first demo is compiling; without fused emitters XLA is twice as quick at it. The benchmark
-# of the loop compiles alike, so that its figures are those that the demo prints.
-demo bench-loop: export XLA_FLAGS ?= --xla_cpu_use_fusion_emitters=false
+# Half of a first demo is compiling; without fused emitters XLA is twice as quick at it. The benchmarks
+# of the loop compile alike, so that their figures are those that the demo prints.
+demo bench-loop bench-verdicts: export XLA_FLAGS ?= --xla_cpu_use_fusion_emitters=false
 
 .PHONY: demo
 demo: $(DEMO) ## The whole loop, from orders to a validated policy: report in runs/demo

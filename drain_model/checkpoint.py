@@ -21,7 +21,7 @@ from draingym.drain_model.data.dataset import DrainData, Geography
 from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
-from draingym.world.views import ATTRIBUTES
+from draingym.drain_model.outside import Outside, outside
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
@@ -105,24 +105,6 @@ def _static(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Outside:
-    """An attribute of a product beyond those that a model was trained on."""
-
-    product: str  # its id, quoted, or its index
-    attribute: str
-    value: float
-    low: float  # the range trained on
-    high: float
-
-    def __str__(self) -> str:
-        """Return what a message says of it."""
-        return (
-            f"{self.attribute} of product {self.product} is {self.value:g}, trained on from "
-            f"{self.low:g} to {self.high:g}"
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Checkpoint:
     """A trained drain model: everything that is needed to use it again."""
 
@@ -192,25 +174,12 @@ class Checkpoint:
                 )
 
     def outside(self, data: DrainData) -> tuple[Outside, ...]:
-        """Return every attribute beyond those trained on, product by product; see ``Statistics``.
+        """Return what of the data lies beyond what the model was trained on.
 
-        The network takes such a product for one at the edge of what it knows.
+        The network takes a product with an attribute beyond those trained on for one at their
+        edge; it has seen no place like a node or region outside of the geography.
         """
-        stats = self.statistics
-        low, high = np.asarray(stats.attributes_low), np.asarray(stats.attributes_high)
-        values = data.attributes
-        columns = self.num_attributes
-        names = ATTRIBUTES if len(ATTRIBUTES) == columns else tuple(map(str, range(columns)))
-        return tuple(
-            Outside(
-                product=data.name_of(int(p)),
-                attribute=names[f],
-                value=float(values[p, f]),
-                low=float(low[f]),
-                high=float(high[f]),
-            )
-            for p, f in np.argwhere((values < low) | (values > high))
-        )
+        return outside(self.statistics, data)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -294,7 +263,7 @@ def _statistics(num_calendar: int, num_attributes: int) -> Statistics:
     shapes |= dict.fromkeys(("calendar_mean", "calendar_scale"), (num_calendar,))
     names = (f"attributes_{name}" for name in ("mean", "scale", "low", "high"))
     shapes |= dict.fromkeys(names, (num_attributes,))
-    shapes |= dict.fromkeys(("coordinates_mean",), (2,))
+    shapes |= dict.fromkeys(("coordinates_mean", "places_low", "places_high"), (2,))
     leaves = {name: jax.ShapeDtypeStruct(s, jnp.float32) for name, s in shapes.items()}
     return Statistics(**cast(Any, leaves))
 

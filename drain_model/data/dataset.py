@@ -20,6 +20,7 @@ Float32Array = NDArray[np.float32]
 
 _CUBES = ("outbound", "ship_cost", "available", "glance_views")  # fields of [P, T, ...]
 _SLOT = ("node", "region", "units")  # of lanes, as ``world.lanes`` has them
+_SLOTS = 32  # room for lanes is made in steps: panels of one network then share their programs
 _OPTIONAL = ("sales", "lane", "lane_units")  # those that data may lack
 
 
@@ -73,7 +74,10 @@ class DrainData:
     # units, and how many; 0 units after a product and period's last. Both, or neither.
     lane: Int32Array | None = None  # [P, T, S]
     lane_units: Float32Array | None = None  # [P, T, S]
-    product_id: tuple[str, ...] = ()  # P names for messages, or none
+    # Names for messages, or none.
+    product_id: tuple[str, ...] = ()  # P
+    node_name: tuple[str, ...] = ()  # N
+    region_name: tuple[str, ...] = ()  # Z
 
     def __post_init__(self) -> None:
         """Check shapes and bounds; see the class."""
@@ -119,10 +123,11 @@ class DrainData:
         serves = np.broadcast_to(self.active, self.outbound.shape)
         require(serves | (self.outbound == 0), "data.outbound", self.outbound, "0 where not active")
         self._check_lanes()
-        if self.product_id and len(self.product_id) != products:
-            raise ValueError(
-                f"data.product_id has {len(self.product_id)} names, must be {products}"
-            )
+        sizes = {"product_id": products, "node_name": nodes, "region_name": regions}
+        for name, size in sizes.items():
+            found = getattr(self, name)
+            if found and len(found) != size:
+                raise ValueError(f"data.{name} has {len(found)} names, must be {size}")
 
     def _check_lanes(self) -> None:
         """Check that lanes are there, and that their units are what nodes shipped."""
@@ -190,6 +195,9 @@ class DrainData:
             columns = [values(f"{space}_{axis}", space) for axis in ("latitude", "longitude")]
             return np.stack(columns, axis=1).astype(np.float32)
 
+        def names(dim: str) -> tuple[str, ...]:
+            return tuple(map(str, panel[dim].values)) if dim in panel else ()
+
         lanes: dict[str, Any] = {}
         if "lane_units" in panel:
             regions = values("distance_km", "node", "region").shape[1]
@@ -211,7 +219,9 @@ class DrainData:
                     values("distance_km", "node", "region").astype(np.float32)
                 ),
             ),
-            product_id=tuple(map(str, panel["product"].values)) if "product" in panel else (),
+            product_id=names("product"),
+            node_name=names("node"),
+            region_name=names("region"),
         )
 
     @property
@@ -263,7 +273,9 @@ class DrainData:
         if not parts:
             raise ValueError("parts is empty, must hold at least 1 panel")
         most = max(0 if part.lane is None else part.lane.shape[-1] for part in parts)
-        parts = [part._with_slots(most) for part in parts]
+        lanes = int(parts[0].geography.distance_km.size)
+        slots = max(most, min(-(-most // _SLOTS) * _SLOTS, lanes))
+        parts = [part._with_slots(slots) for part in parts]
         first = parts[0]
         for i, part in enumerate(parts):
             same = (
@@ -332,7 +344,15 @@ class DrainData:
 
     def name_of(self, product: int) -> str:
         """Return what messages call a product: its id, or its index where it has none."""
-        return repr(self.product_id[product]) if self.product_id else str(product)
+        return _called(self.product_id, product)
+
+    def node_of(self, node: int) -> str:
+        """Return what messages call a node, likewise."""
+        return _called(self.node_name, node)
+
+    def region_of(self, region: int) -> str:
+        """Return what messages call a region, likewise."""
+        return _called(self.region_name, region)
 
     def arrays(self) -> Inputs:
         """Return the network's inputs in the host's memory, [P, T, ...].
@@ -356,6 +376,10 @@ class DrainData:
         """Return the network's inputs on the device, [P, T, ...]."""
         inputs: Inputs = jax.tree.map(jnp.asarray, self.arrays())
         return inputs
+
+
+def _called(names: tuple[str, ...], index: int) -> str:
+    return repr(names[index]) if names else str(index)
 
 
 def _labels(lanes: Mapping[str, NDArray[Any]], regions: int) -> dict[str, NDArray[Any]]:

@@ -51,6 +51,8 @@ class Statistics:
     attributes_high: Float[Array, " F"]  # them are taken for such ones at the edge
     coordinates_mean: Float[Array, " 2"]  # degrees, of the regions
     coordinates_scale: Float[Array, ""]  # degrees
+    places_low: Float[Array, " 2"]  # degrees, least and greatest of all nodes and regions: the
+    places_high: Float[Array, " 2"]  # geography that was trained on
     distance_scale: Float[Array, ""]  # km
     log_cost_mean: Float[Array, ""]  # log currency a unit
     log_cost_scale: Float[Array, ""]
@@ -91,6 +93,7 @@ class Statistics:
         mean = total / entries
         deviation = math.sqrt(max(squares / entries - mean**2, 0.0))
         regions = np.asarray(geography.region_coordinates)
+        places = np.concatenate([np.asarray(geography.node_coordinates), regions])
 
         def scale(values: NDArray[Any]) -> NDArray[Any]:
             deviation = np.std(values, axis=0)
@@ -105,6 +108,8 @@ class Statistics:
             attributes_high=jnp.asarray(attributes.max(axis=0)),
             coordinates_mean=jnp.asarray(regions.mean(axis=0)),
             coordinates_scale=jnp.asarray(np.max(scale(regions))),
+            places_low=jnp.asarray(places.min(axis=0)),
+            places_high=jnp.asarray(places.max(axis=0)),
             distance_scale=jnp.asarray(np.mean(np.asarray(geography.distance_km))),
             log_cost_mean=jnp.asarray(mean, jnp.float32),
             log_cost_scale=jnp.asarray(max(deviation, 0.05), jnp.float32),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
 from draingym.demo.config import MOST_SAMPLES
 from draingym.drain_model import Checkpoint, DrainData, load_checkpoint, sample_panel
-from draingym.drain_model.checkpoint import Outside
 from draingym.drain_model.closest_node.fit import fit_closest_node, sample_closest_node
 from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
 from draingym.drain_model.evaluation.published import (
@@ -27,6 +25,7 @@ from draingym.drain_model.evaluation.published import (
     table_2,
     table_3,
 )
+from draingym.drain_model.outside import outside_notes
 
 Row = dict[str, Any]  # of a table: model, then figures by name
 NUMBERS = {*TABLE_2, *TABLE_3}
@@ -107,26 +106,6 @@ def table_of(rows: list[Row], title: str) -> Table:
     return table
 
 
-def outside_text(outside: Sequence[Outside], products: int, most: int = 5) -> str:
-    """Return which products a model was trained on none like, and how far they are from any.
-
-    Args:
-        outside: At least 1.
-        products: How many there are in all.
-        most: How many lines are shown.
-    """
-    count = len({x.product for x in outside})
-    rest = len(outside) - most
-    return "\n".join(
-        [
-            f"{count} of {products} products are beyond what was trained on; the model takes them "
-            "for such at the edge:",
-            *(f"  {x}" for x in outside[:most]),
-            *([f"  and {rest} more"] if rest > 0 else []),
-        ]
-    )
-
-
 def evaluate_drain(
     path: Path,
     panel: Path,
@@ -159,8 +138,8 @@ def evaluate_drain(
         console.print(table_of(rows, f"{title}, {size}"))
     console.print(f"{CAPTION} {SAMPLES_NOTE}")
     outside = checkpoint.outside(data)
-    if outside:
-        console.print(outside_text(outside, data.num_products))
+    for note in outside_notes(outside, data):
+        console.print(note)
     if out is not None:
         figures = [evaluation.to_dict() for evaluation in found]
         beyond = [asdict(x) for x in outside]

@@ -67,7 +67,7 @@ def validate_folder(
             or the validation overlaps training where that is not allowed.
     """
     require_writable(out, "folder")
-    run = Run(_run_config(folder), folder)
+    run = Run(_run_config(folder), folder).final
     first = run.split if config.start == -1 else config.start
     stop = run.world.num_periods if config.periods == -1 else first + config.periods
     if not 1 <= first < stop <= run.world.num_periods:

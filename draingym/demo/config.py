@@ -33,7 +33,7 @@ class LoopConfig:
     samples: int = 128  # joint samples a model is scored by
     floor_samples: int = 128  # joint samples of the noise floor
     replications: int = 4  # of lead times, conversions and costs in the validation
-    verdict_replications: int = 1  # the same, where the simulator is judged over many policies
+    verdict_replications: int = 2  # the same, where the simulator is judged over many policies
     one_step_samples: int = 8  # joint samples that score the drain model on visited states
     training_horizon: int = 14  # periods of a rollout that trains a policy
     training_starts: int = 4  # windows of the training periods that rollouts start in
@@ -45,6 +45,8 @@ class LoopConfig:
     economics: Economics = field(default_factory=Economics)
     # Whether the drain model learns from replays under policies that keep other stock, too.
     diverse_stock: bool = True
+    # Whether a verdict that says no is followed by a round of fine-tuning, and by another verdict.
+    fine_tune: bool = True
     drain: DrainConfig = field(default_factory=lambda: DrainConfig(epochs=4, validate_every=1))
     tune: TuneConfig = field(default_factory=TuneConfig)
     train: TrainConfig = field(default_factory=lambda: TrainConfig(updates=240))

@@ -10,10 +10,10 @@ import numpy as np
 
 from draingym.demo.accuracy import score_models
 from draingym.demo.history import true_systems
-from draingym.demo.run import Run
+from draingym.demo.run import Run, Setting
 from draingym.demo.stages import Advance
 from draingym.drain_model import DrainData, Progress, save_checkpoint, train
-from draingym.policies import train_by_gradient, tune
+from draingym.policies import TrainResult, train_by_gradient, tune
 from draingym.policies.store import save_policy
 
 Figures = dict[str, Any]
@@ -27,9 +27,9 @@ def train_drain_model(run: Run, advance: Advance) -> Figures:
 
     data = run.training_data
     if run.config.diverse_stock:
-        data = DrainData.stack([replace(data, sales=None), *run.diverse_stock()])
+        data = DrainData.stack([replace(data, sales=None), *run.diverse_stock])
     trained = train(data, run.config.drain, seed=run.config.seed, progress=show)
-    save_checkpoint(trained.checkpoint, run.out / "drain_model.npz")
+    save_checkpoint(trained.checkpoint, run.model_path)
     weights = jax.tree.leaves(trained.checkpoint.weights)
     return {
         "epochs": trained.history[-1].epoch,
@@ -69,16 +69,10 @@ def train_policies(run: Run, advance: Advance) -> Figures:
         progress=lambda done, _: advance(done, total),
     )
     save_policy(run.out / "order_up_to.npz", run.policies["order up to"], tuned.params)
-    trained = train_by_gradient(
-        setting.simulator,
-        setting.params,
-        run.policies["neural"],
-        setting.train,
-        config.training_horizon,
-        config.train,
-        progress=lambda done, _: advance(config.tune.generations + done, total),
+    neural = train_neural(
+        run, setting, lambda done, _: advance(config.tune.generations + done, total)
     )
-    save_policy(run.out / "neural.npz", run.policies["neural"], trained.params)
+    save_policy(run.neural_path, run.policies["neural"], neural.params)
     return {
         "horizon": config.training_horizon,
         "starts": np.asarray(setting.train.start).tolist(),
@@ -90,12 +84,38 @@ def train_policies(run: Run, advance: Advance) -> Figures:
             "rollouts": tuned.rollouts,
             "curve": tuned.curve.tolist(),
         },
-        "neural": {
-            "value": trained.value,
-            "rollouts": trained.rollouts,
-            "updates": trained.updates.tolist(),
-            "curve": trained.curve.tolist(),
-        },
+        "neural": neural_figures(neural),
+    }
+
+
+def train_neural(run: Run, setting: Setting, advance: Advance, seed: int = 0) -> TrainResult:
+    """Train the neural policy by gradients in a simulator, from a new start.
+
+    Args:
+        run: Says which policy, and for how long.
+        setting: The simulator.
+        advance: Called with (updates done, updates).
+        seed: Added to the configuration's.
+    """
+    config = run.config
+    return train_by_gradient(
+        setting.simulator,
+        setting.params,
+        run.policies["neural"],
+        setting.train,
+        config.training_horizon,
+        replace(config.train, seed=config.train.seed + seed),
+        progress=advance,
+    )
+
+
+def neural_figures(trained: TrainResult) -> Figures:
+    """Return how a policy's training went, as plain values."""
+    return {
+        "value": trained.value,
+        "rollouts": trained.rollouts,
+        "updates": trained.updates.tolist(),
+        "curve": trained.curve.tolist(),
     }
 
 

@@ -1,4 +1,4 @@
-"""The loop: orders, world, log, drain model, policies, three-column validation, verdict, report."""
+"""The loop: orders, world, log, drain model, policies, verdict, fine-tuning, validation, report."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ from draingym.common.files import write_json
 from draingym.common.machine import machine, versions
 from draingym.demo.config import LoopConfig
 from draingym.demo.data_stage import get_orders, write_history
+from draingym.demo.fine_tuning_stage import fine_tune_simulator
 from draingym.demo.learning_stages import score_drain_model, train_drain_model, train_policies
 from draingym.demo.run import Run
 from draingym.demo.stages import Advance, Stages
-from draingym.demo.validation_stage import judge_simulator, validate_policies
-from draingym.report import check_stage, summary_table, verdict_text, write_report
+from draingym.demo.validation_stage import (
+    judge_fine_tuned,
+    judge_simulator,
+    validate_policies,
+)
+from draingym.report import check_stage, summary_table, verdicts_text, write_report
 
 Figures = dict[str, Any]
 Work = Callable[[Run, Advance], Figures]
@@ -31,9 +36,12 @@ STAGES: tuple[tuple[str, str, Work], ...] = (
     ("drain", "Drain model: training", train_drain_model),
     ("accuracy", "Drain model: accuracy, baseline, noise floor", score_drain_model),
     ("policies", "Policies: tuning and training", train_policies),
-    ("validation", "Validation: simulator, oracle, truth", validate_policies),
     ("verdict", "Verdict: may the simulator be trusted?", judge_simulator),
+    ("fine_tuning", "Fine-tuning on the oracle's labels", fine_tune_simulator),
+    ("final_verdict", "Verdict after fine-tuning", judge_fine_tuned),
+    ("validation", "Validation: simulator, oracle, truth", validate_policies),
 )
+ROUND = ("fine_tuning", "final_verdict")  # run where the first verdict says no
 
 
 def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
@@ -61,9 +69,11 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     )
     write_json(out / "config.json", config.to_dict(), finite=False)
     run = Run(config, out)
-    figures: Figures = {
-        name: stages.run(name, title, partial(work, run)) for name, title, work in STAGES
-    }
+    figures: Figures = {}
+    for name, title, work in STAGES:
+        if name in ROUND and not (config.fine_tune and figures["verdict"]["use"] == "none"):
+            continue
+        figures[name] = stages.run(name, title, partial(work, run))
     figures["trace"] = figures["validation"].pop("trace")
     figures |= {
         "seconds": stages.seconds,
@@ -75,6 +85,6 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     write_json(out / "results.json", figures)
     report = write_report(figures, out)
     console.print(summary_table(figures))
-    console.print(verdict_text(figures["verdict"]))
+    console.print(verdicts_text(figures))
     console.print(f"Report: {report}")
     return figures

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +19,14 @@ from draingym.common.config import read_config, require_fields
 from draingym.common.files import read_json
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import historical_policy, true_systems
+from draingym.demo.replays import replays
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
 from draingym.oracle.estimates.rates import estimate_rates
 from draingym.oracle.replays.latents import sample_latent
-from draingym.oracle.replays.setting import setting_from_log
 from draingym.oracle.systems import Systems, build_systems
 from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
 from draingym.policies.rules.shares import diverse_policies
 from draingym.policies.store import load_parameters
-from draingym.policies.validation.fine_tuning import label
 from draingym.policies.validation.overlap import Fitted
 from draingym.policies.validation.pessimism import PessimisticSimulator
 from draingym.policies.validation.validate import ReplayedWorld
@@ -50,6 +50,7 @@ from draingym.world.ta_feng import load_order_lines
 from draingym.world.views import ConversionRates
 
 ORDERS = "orders.json"
+_TUNED = "_fine_tuned"  # what files are called of what a round of fine-tuning made
 POLICIES = ("historical", "order up to", "neural")
 # Periods that training windows leave for the encoders to see.
 HISTORY = 4
@@ -84,6 +85,40 @@ class Run:
         """Do nothing yet."""
         self.config = config
         self.out = out
+        self.is_fine_tuned = False
+
+    # What a round of fine-tuning makes anew
+
+    @property
+    def model_path(self) -> Path:
+        """Of the drain model."""
+        return self.out / f"drain_model{_TUNED * self.is_fine_tuned}.npz"
+
+    @property
+    def neural_path(self) -> Path:
+        """Of the neural policy."""
+        return self.out / f"neural{_TUNED * self.is_fine_tuned}.npz"
+
+    @cached_property
+    def fine_tuned(self) -> Run:
+        """The run with drain model and neural policy after fine-tuning; the rest is shared."""
+        other = copy(self)
+        other.is_fine_tuned = True
+        for name in ("checkpoint", "setting", "parameters"):
+            other.__dict__.pop(name, None)
+        return other
+
+    @property
+    def final(self) -> Run:
+        """The run after fine-tuning where there was a round of it, or the run itself."""
+        other = self.fine_tuned
+        there = other.model_path.exists() and other.neural_path.exists()
+        return other if there else self
+
+    def forget_fine_tuning(self) -> None:
+        """Remove what a round of fine-tuning left: it was another model's."""
+        for path in self.out.glob(f"*{_TUNED}.npz"):
+            path.unlink()
 
     @cached_property
     def order_lines(self) -> OrderLines:
@@ -189,39 +224,29 @@ class Run:
             np.flatnonzero(self.trained_products)
         )
 
-    def diverse_stock(self) -> list[DrainData]:
-        """Return that part as the oracle would have had it, had other policies kept the stock.
-
-        The oracle's rates, forecasts and attributes are those of the training periods.
-        """
-        log, config = self.log, self.config
-        setting = setting_from_log(
-            log,
-            config.oracle,
-            config.economics,
-            rates=estimate_rates(log, known_periods=self.split),
-            known_periods=self.split,
-            panel=self.panel,
-        )
-        policies = diverse_policies(self.world.network, self.world.period_days, seed=config.seed)
-        return label(
-            policies,
-            ReplayedWorld(
-                systems=setting.systems,
-                views=[setting.views(config.seed + k) for k in range(len(policies))],
-            ),
-            setting.params,
-            setting.scenario(0, self.split, config.seed),
+    def replays(self, policies: Mapping[str, tuple[Policy, PyTree]], seed: int) -> list[DrainData]:
+        """Return that part as the oracle would have had it, had each policy kept the stock."""
+        return replays(
+            self.log,
+            self.panel,
             self.drain_data.periods(0, self.split),
-            dynamics=setting.dynamics,
+            policies,
+            self.config,
             products=np.flatnonzero(self.trained_products),
-            seed=config.seed,
+            seed=seed,
         )
+
+    @cached_property
+    def diverse_stock(self) -> list[DrainData]:
+        """Replays under policies whose stock the log never had."""
+        network, seed = self.world.network, self.config.seed
+        policies = diverse_policies(network, self.world.period_days, seed=seed)
+        return self.replays(policies, seed)
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """The trained drain model."""
-        path = self.out / "drain_model.npz"
+        path = self.model_path
         found = load_checkpoint(path, config=self.config.drain)
         try:
             found.require(self.drain_data)
@@ -327,7 +352,7 @@ class Run:
             "order up to": load_parameters(
                 self.out / "order_up_to.npz", self.policies["order up to"]
             ),
-            "neural": load_parameters(self.out / "neural.npz", self.policies["neural"]),
+            "neural": load_parameters(self.neural_path, self.policies["neural"]),
         }
 
     # The worlds that judge

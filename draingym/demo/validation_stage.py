@@ -12,6 +12,7 @@ from draingym.common.bootstrap import Interval
 from draingym.demo.run import POLICIES, Run
 from draingym.demo.stages import Advance
 from draingym.oracle.replays.environment import run as run_oracle
+from draingym.policies.store import save_policy
 from draingym.policies.validation.candidates import jittered, order_up_to_grid, perturbed
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
@@ -24,7 +25,8 @@ BASELINE = "order up to"
 
 
 def validate_policies(run: Run, advance: Advance) -> Figures:
-    """Run the demo's policies in simulator, oracle and truth on the held-out periods."""
+    """Run the last policies in the last simulator, oracle and truth, on the held-out periods."""
+    run = run.final
     config, setting = run.config, run.setting
     truth = run.truth(config.replications)
     validation = validate(
@@ -44,6 +46,16 @@ def validate_policies(run: Run, advance: Advance) -> Figures:
 
 def judge_simulator(run: Run, advance: Advance) -> Figures:
     """Validate the simulator over a spread of policies, and say what it is fit for."""
+    run.forget_fine_tuning()
+    return _judged(run, advance)
+
+
+def judge_fine_tuned(run: Run, advance: Advance) -> Figures:
+    """Validate the simulator after fine-tuning, over policies that no round labelled."""
+    return _judged(run.fine_tuned, advance)
+
+
+def _judged(run: Run, advance: Advance) -> Figures:
     config, setting = run.config, run.setting
     ids = run.world.products.id
     # The demo's products are few: those it is fitted on judge, and the report says so.
@@ -54,8 +66,9 @@ def judge_simulator(run: Run, advance: Advance) -> Figures:
         (run.split, run.split + run.test_horizon),
         allow,
     )
+    policies = spread_of_policies(run)
     validation = validate(
-        spread_of_policies(run),
+        policies,
         setting.simulator,
         setting.params,
         setting.test,
@@ -72,7 +85,9 @@ def judge_simulator(run: Run, advance: Advance) -> Figures:
         seed=config.seed,
         progress=advance,
     )
-    return verdict_figures(validation, judge(validation, config.thresholds))
+    verdict = judge(validation, config.thresholds)
+    save_policy(run.out / "chosen.npz", *policies[verdict.agreement.chosen])
+    return verdict_figures(validation, verdict)
 
 
 def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:

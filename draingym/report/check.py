@@ -56,6 +56,7 @@ DATE = Leaf("a date such as 2000-11-01", lambda x: isinstance(x, str) and _is_da
 TEXT = Leaf("text", lambda value: isinstance(value, str))
 TEXT_OR_NONE = Leaf("text or null", lambda value: value is None or isinstance(value, str))
 FLAG = Leaf("true or false", lambda value: isinstance(value, bool))
+LIST = Leaf("a list", lambda value: isinstance(value, list))
 ANYTHING = Leaf("a value", lambda value: True)
 
 ESTIMATE = {"mean": NUMBER, "low": NUMBER, "high": NUMBER}
@@ -78,6 +79,32 @@ SCORES = {
     "slopes_total": SLOPES,
     "pit": CURVE,
     "coverage": {"nominal": CURVE, "node": CURVE, "total": CURVE},
+}
+
+TRAINED = {"value": NUMBER, "rollouts": COUNT, "updates": CURVE, "curve": CURVE}
+VERDICT: dict[str, Any] = {
+    "use": Leaf("one of values, ranks, none, unknown", lambda x: x in USES),
+    "headline": TEXT,
+    "reasons": Many(TEXT),
+    "policies": Many(TEXT),
+    "columns": Many(TEXT),
+    **dict.fromkeys(("horizon", "replications", "products", "start"), COUNT),
+    "value": Each({"simulator": ESTIMATE, "oracle": ESTIMATE}),
+    "agreements": Many(
+        {
+            **dict.fromkeys(("column", "reference", "worst", "chosen", "best"), TEXT),
+            "error": Each(ESTIMATE),
+            "mean_error": ESTIMATE,
+            "regret": ESTIMATE,
+            "top_regret": dict.fromkeys(("1", "3", "5"), ESTIMATE),
+            "tail": Each({"worth": ESTIMATE, "error": ESTIMATE}),
+            "kendall": CORRELATION,
+            "spearman": CORRELATION,
+        }
+    ),
+    "drift": {"value": Many(CURVE), "stock": Many(CURVE)},
+    "one_step": SHARES,  # empty where the kernel is not learned
+    "outside": LIST,  # empty where nothing is beyond the training range
 }
 
 SCHEMA: dict[str, Any] = {
@@ -118,7 +145,7 @@ SCHEMA: dict[str, Any] = {
             "rollouts": COUNT,
             "curve": CURVE,
         },
-        "neural": {"value": NUMBER, "rollouts": COUNT, "updates": CURVE, "curve": CURVE},
+        "neural": TRAINED,
     },
     "validation": {
         "policies": Many(TEXT),
@@ -128,27 +155,7 @@ SCHEMA: dict[str, Any] = {
         "difference": Each(dict.fromkeys(COLUMNS, ESTIMATE)),
         "value_error": Each(NUMBER),
     },
-    "verdict": {
-        "use": Leaf("one of values, ranks, none, unknown", lambda x: x in USES),
-        "headline": TEXT,
-        "reasons": Many(TEXT),
-        "policies": Many(TEXT),
-        "columns": Many(TEXT),
-        **dict.fromkeys(("horizon", "replications", "products", "start"), COUNT),
-        "value": Each({"simulator": ESTIMATE, "oracle": ESTIMATE}),
-        "agreements": Many(
-            {
-                **dict.fromkeys(("column", "reference", "worst", "chosen", "best"), TEXT),
-                "error": Each(ESTIMATE),
-                "mean_error": ESTIMATE,
-                "regret": ESTIMATE,
-                "kendall": CORRELATION,
-                "spearman": CORRELATION,
-            }
-        ),
-        "drift": {"value": Many(CURVE), "stock": Many(CURVE)},
-        "one_step": SHARES,  # empty where the kernel is not learned
-    },
+    "verdict": VERDICT,
     "trace": {
         "product": TEXT,
         "start": COUNT,
@@ -162,8 +169,18 @@ SCHEMA: dict[str, Any] = {
 }
 
 
+# What results have where the first verdict says no: both, or neither.
+ROUND: dict[str, Any] = {
+    "fine_tuning": {
+        "labelled": Many(TEXT),
+        "loss": NUMBER,
+        "neural": TRAINED,
+    },
+    "final_verdict": VERDICT,
+}
+
 # Figures of stages that have another place in the results than under the stage's name.
-_STAGES = SCHEMA | {"validation": {**SCHEMA["validation"], "trace": SCHEMA["trace"]}}
+_STAGES = SCHEMA | ROUND | {"validation": {**SCHEMA["validation"], "trace": SCHEMA["trace"]}}
 
 
 def check_stage(name: str, figures: Any, where: str) -> None:
@@ -190,7 +207,8 @@ def check(results: Mapping[str, Any]) -> None:
         ValueError: If a key is missing, a value is of a wrong kind, or lengths do not match; the
             message has the key's path.
     """
-    _walk(results, SCHEMA, "results")
+    there = any(name in results for name in ROUND)
+    _walk(results, SCHEMA | ROUND if there else SCHEMA, "results")
     _check_lengths(results)
 
 
@@ -240,16 +258,9 @@ def _check_lengths(results: Mapping[str, Any]) -> None:
         for key, policy in needed + ([("difference", name)] if name != BASELINE else []):
             if policy not in validation[key]:
                 raise ValueError(f"results.validation.{key}.{policy} is missing")
-    verdict = results["verdict"]
-    for name in verdict["policies"]:
-        if name not in verdict["value"]:
-            raise ValueError(f"results.verdict.value.{name} is missing")
-        if name not in verdict["agreements"][0]["error"]:
-            raise ValueError(f"results.verdict.agreements[0].error.{name} is missing")
-        if verdict["one_step"] and name not in verdict["one_step"]:
-            raise ValueError(f"results.verdict.one_step.{name} is missing")
-    for key in ("value", "stock"):
-        _length(verdict["drift"][key], len(verdict["policies"]), f"verdict.drift.{key}")
+    for stage in ("verdict", "final_verdict"):
+        if stage in results:
+            _check_verdict(results[stage], stage)
     periods = len(next(iter(results["trace"]["policies"].values()))["lost"])
     for name, moves in results["trace"]["policies"].items():
         for key in ("on_hand", "outbound", "lost"):
@@ -257,6 +268,18 @@ def _check_lengths(results: Mapping[str, Any]) -> None:
         for key in ("on_hand", "outbound"):
             for t, row in enumerate(moves[key]):
                 _length(row, nodes, f"trace.policies.{name}.{key}[{t}]")
+
+
+def _check_verdict(verdict: Mapping[str, Any], stage: str) -> None:
+    found = verdict["agreements"][0]
+    for name in verdict["policies"]:
+        needed = {"value": verdict["value"], "one_step": verdict["one_step"]}
+        needed |= {f"agreements[0].{key}": found[key] for key in ("error", "tail")}
+        for key, known in needed.items():
+            if name not in known and (known or key != "one_step"):
+                raise ValueError(f"results.{stage}.{key}.{name} is missing")
+    for key in ("value", "stock"):
+        _length(verdict["drift"][key], len(verdict["policies"]), f"{stage}.drift.{key}")
 
 
 def _length(value: Sequence[Any], expected: int, path: str) -> None:

@@ -20,11 +20,14 @@ from draingym.report.figures import (
 from draingym.report.flows import map_figure, trace_figure
 from draingym.report.style import Figure
 from draingym.report.table import accuracy_rows, model_columns, validation_rows, world_rows
-from draingym.report.verdict_figures import verdict_figures
+from draingym.report.verdict_figures import agreement_figure, verdict_figures
+from draingym.report.verdict_page import AGREEMENT_HEADS, final_verdict, stage_rows
 
 
 def make_figures(results: Mapping[str, Any]) -> list[Figure]:
     """Return the report's figures, in the order of the page, not drawn yet."""
+    fine_tuned = "final_verdict" in results
+    before = [agreement_figure(results["verdict"], before=True)] if fine_tuned else []
     return [
         map_figure(results),
         crps_figure(results),
@@ -32,7 +35,8 @@ def make_figures(results: Mapping[str, Any]) -> list[Figure]:
         learning_figure(results),
         validation_figure(results),
         trace_figure(results),
-        *verdict_figures(results["verdict"]),
+        *before,
+        *verdict_figures(final_verdict(results)),
     ]
 
 
@@ -91,6 +95,9 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
         accuracy_words=words.accuracy_words(results),
         validation_words=words.validation_words(results),
         transfer_words=words.transfer_words(results),
+        verdict=final_verdict(results),
+        agreement_heads=AGREEMENT_HEADS,
+        agreements=stage_rows(results),
         facts=words.data_facts(results),
         seconds=[(stage, words.clock(s)) for stage, s in results["seconds"].items()],
         total_seconds=words.clock(sum(results["seconds"].values())),

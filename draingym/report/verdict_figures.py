@@ -22,8 +22,13 @@ def verdict_figures(verdict: Mapping[str, Any]) -> list[Figure]:
     return [*figures, one_step_figure(verdict)] if verdict["one_step"] else figures
 
 
-def agreement_figure(verdict: Mapping[str, Any]) -> Figure:
-    """Values in the simulator against the oracle's, and the error of every policy."""
+def agreement_figure(verdict: Mapping[str, Any], before: bool = False) -> Figure:
+    """Values in the simulator against the oracle's, and the error of every policy.
+
+    Args:
+        verdict: What the figure shows.
+        before: Whether a round of fine-tuning followed, with a verdict of its own.
+    """
     names, table = verdict["policies"], verdict["value"]
     found = verdict["agreements"][0]
 
@@ -72,8 +77,9 @@ def agreement_figure(verdict: Mapping[str, Any]) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
 
     return Figure(
-        name="agreement",
-        title="Does the simulator value policies as the oracle does?",
+        name="agreement_before" if before else "agreement",
+        title=f"{'Before fine-tuning: does' if before else 'Does'} the simulator value policies as "
+        "the oracle does?",
         caption=(
             f"{len(names)} policies, {verdict['products']} products, {verdict['horizon']} periods "
             f"from period {verdict['start']}, common random numbers; 95% intervals over products "

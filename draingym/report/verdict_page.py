@@ -23,11 +23,34 @@ _STYLE = {"values": "bold green", "ranks": "bold yellow", "none": "bold red", "u
 _MINUS = "\N{MINUS SIGN}"
 
 
-def verdict_text(verdict: Mapping[str, Any]) -> Group:
+# Columns of ``agreement_rows``.
+AGREEMENT_HEADS = [
+    *(("mean error", ""), ("Kendall", ""), ("Spearman", ""), ("regret, best 1", "")),
+    *(("best 3", ""), ("best 5", ""), ("chooses", "")),
+]
+
+
+def final_verdict(results: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a run's verdict after fine-tuning where there was a round of it, or its only one."""
+    verdict: Mapping[str, Any] = results.get("final_verdict", results["verdict"])
+    return verdict
+
+
+def verdict_text(verdict: Mapping[str, Any], when: str = "") -> Group:
     """Return headline and reasons for the terminal."""
-    lines = [Text(f"Verdict: {verdict['headline']}", style=_STYLE[verdict["use"]])]
+    lines = [Text(f"Verdict{when}: {verdict['headline']}", style=_STYLE[verdict["use"]])]
     lines += [Text(f"- {reason}") for reason in verdict["reasons"]]
     return Group(*lines)
+
+
+def verdicts_text(results: Mapping[str, Any]) -> Group:
+    """Return a run's verdict for the terminal; both, where it was fine-tuned."""
+    if "final_verdict" not in results:
+        return verdict_text(results["verdict"])
+    return Group(
+        verdict_text(results["verdict"], " before fine-tuning"),
+        verdict_text(results["final_verdict"], " after fine-tuning"),
+    )
 
 
 def verdict_table(verdict: Mapping[str, Any]) -> Table:
@@ -42,7 +65,7 @@ def verdict_table(verdict: Mapping[str, Any]) -> Table:
 
 
 def _heads(verdict: Mapping[str, Any]) -> list[str]:
-    heads = ["policy", *verdict["columns"], "error"]
+    heads = ["policy", *verdict["columns"], "error", "worst tenth", "error there"]
     return [*heads, "one step"] if verdict["one_step"] else heads
 
 
@@ -61,7 +84,14 @@ def verdict_rows(verdict: Mapping[str, Any]) -> list[Row]:
             )
             for c, e in ((c, values[name][c]) for c in columns)
         ]
-        cells.append(Cell(main=percent(found["error"][name]["mean"], sign=True)))
+        tail = found["tail"][name]
+        cells += [
+            Cell(main=percent(found["error"][name]["mean"], sign=True)),
+            *(
+                Cell(main=mean(tail[key], key == "error"), under=interval(tail[key]))
+                for key in tail
+            ),
+        ]
         if verdict["one_step"]:
             cells.append(Cell(main=f"{verdict['one_step'][name]:.2f}x"))
         rows.append(Row(label=name, cells=tuple(cells), colour=policy_colour(name)))
@@ -87,6 +117,7 @@ def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> P
         figures={f.name: f.for_page() for f in figures},
         heads=[(head, "") for head in _heads(verdict)[1:]],
         rows=verdict_rows(verdict),
+        agreement_heads=AGREEMENT_HEADS,
         agreements=agreement_rows(verdict),
         **theme(),
     )
@@ -101,17 +132,29 @@ def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> P
 def agreement_rows(verdict: Mapping[str, Any]) -> list[Row]:
     """Return how columns stand for each other: error, rank correlations, regret."""
     return [
-        Row(
-            label=f"{a['column']} for {a['reference']}",
-            cells=(
-                _share(a["mean_error"]),
-                *(_plain(a[key]) for key in ("kendall", "spearman")),
-                _share(a["regret"]),
-                Cell(main=str(a["chosen"])),
-            ),
-        )
+        Row(label=f"{a['column']} for {a['reference']}", cells=_agreement_cells(a))
         for a in verdict["agreements"]
     ]
+
+
+def stage_rows(results: Mapping[str, Any]) -> list[Row]:
+    """Return how the simulator stands for the oracle, before and after fine-tuning."""
+    stages = {"simulator for oracle": results["verdict"]}
+    if "final_verdict" in results:
+        stages = {"before": results["verdict"], "after": results["final_verdict"]}
+    return [
+        Row(label=label, cells=_agreement_cells(verdict["agreements"][0]))
+        for label, verdict in stages.items()
+    ]
+
+
+def _agreement_cells(a: Mapping[str, Any]) -> tuple[Cell, ...]:
+    return (
+        _share(a["mean_error"]),
+        *(_plain(a[key]) for key in ("kendall", "spearman")),
+        *(_share(a["top_regret"][k]) for k in ("1", "3", "5")),
+        Cell(main=str(a["chosen"])),
+    )
 
 
 def _share(e: Mapping[str, float]) -> Cell:

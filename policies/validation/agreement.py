@@ -1,4 +1,4 @@
-"""How well one column of a validation stands for another: errors, ranks, regret, drift.
+"""How well one column of a validation stands for another: errors, ranks, regret, tails, drift.
 
 Intervals are paired bootstrap intervals over products and replications: the same draws of both for
 all policies and columns.
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from draingym.common.bootstrap import Interval, draw_means, interval
+from draingym.policies.validation.tail import Tail, tail_of
 from draingym.policies.validation.validate import Validation
 
 FloatArray = NDArray[np.float64]
+TOP = (1, 3, 5)  # how many of the column's best are looked at in the reference
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +34,15 @@ class Agreement:
     spearman: Interval
     chosen: str  # the column's best policy
     best: str  # the reference's best policy
-    regret: Interval  # loss by choosing by the column, share of the best's |value|
+    # By k: loss by running the column's k best in the reference and keeping the best of them, a
+    # share of the best policy's |value|.
+    top_regret: dict[int, Interval]
+    tail: dict[str, Tail]  # by policy: on the products on which the reference finds it worst
+
+    @property
+    def regret(self) -> Interval:
+        """Loss by choosing by the column, a share of the best policy's |value|."""
+        return self.top_regret[1]
 
 
 def agreement(validation: Validation, column: str, reference: str) -> Agreement:
@@ -44,7 +54,7 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
         reference: What is taken for right.
 
     Returns:
-        Errors by policy, rank correlations, and the regret of choosing by ``column``.
+        Errors and tails by policy, rank correlations, and the regret of choosing by ``column``.
 
     Raises:
         ValueError: If there is no such column, or a value of the reference is 0.
@@ -64,10 +74,17 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
     error = (values - right) / np.abs(right)
     drawn_error = (drawn - drawn_right) / np.abs(drawn_right)
     chosen, best = int(values.argmax()), int(right.argmax())
-    # The choice is one that was made: draws say how much it may cost, against the best of each.
-    regret = (right[best] - right[chosen]) / abs(right[best])
+    ranked = np.argsort(-values, kind="stable")
     drawn_best = drawn_right.max(axis=1)
-    drawn_regret = (drawn_best - drawn_right[:, chosen]) / np.abs(drawn_best)
+
+    def regret(k: int) -> Interval:
+        # The choice is one that was made: draws say how much it may cost, against the best of each.
+        top = ranked[:k]
+        drawn_top = drawn_right[:, top].max(axis=1)
+        return interval(
+            float((right[best] - right[top].max()) / abs(right[best])),
+            (drawn_best - drawn_top) / np.abs(drawn_best),
+        )
 
     def ranks(correlation: Callable[[FloatArray, FloatArray], FloatArray]) -> Interval:
         point = float(correlation(values[None], right[None])[0])
@@ -86,7 +103,8 @@ def agreement(validation: Validation, column: str, reference: str) -> Agreement:
         spearman=ranks(spearman),
         chosen=validation.names[chosen],
         best=validation.names[best],
-        regret=interval(float(regret), drawn_regret),
+        top_regret={k: regret(k) for k in TOP},
+        tail={name: tail_of(first[p], second[p]) for p, name in enumerate(validation.names)},
     )
 
 

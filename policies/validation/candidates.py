@@ -68,6 +68,15 @@ def _times(factor: float, cover: Array) -> Any:
     return np.float32(factor) * np.asarray(cover)
 
 
+def covers_times(around: OrderUpToParams, buy: float, place: float) -> OrderUpToParams:
+    """Return order-up-to parameters with both covers times a factor, on the host."""
+    return OrderUpToParams(
+        buy_cover=_times(buy, around.buy_cover),
+        place_cover=_times(place, around.place_cover),
+        safety=around.safety,
+    )
+
+
 def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple[Policy, PyTree]]:
     """Return order-up-to policies at a grid of covers around given ones.
 
@@ -76,14 +85,7 @@ def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple
         around: Covers that ``BUY_FACTORS`` and ``PLACE_FACTORS`` multiply.
     """
     return {
-        f"up to {b:g}x bought, {p:g}x placed": (
-            policy,
-            OrderUpToParams(
-                buy_cover=_times(b, around.buy_cover),
-                place_cover=_times(p, around.place_cover),
-                safety=around.safety,
-            ),
-        )
+        f"up to {b:g}x bought, {p:g}x placed": (policy, covers_times(around, b, p))
         for b in BUY_FACTORS
         for p in PLACE_FACTORS
     }

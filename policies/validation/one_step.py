@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from draingym.drain_model import Checkpoint, DrainData, sample_panel
 from draingym.drain_model.evaluation.metrics import crps
+from draingym.drain_model.outside import Outside
 from draingym.simulator import Transition
 
 
@@ -46,6 +47,12 @@ class OneStep:
         stop = self.log.num_periods if horizon is None else self.start + horizon
         score, units = self._score(replace(self.log, sales=None).products(products), stop)
         return float(score.sum() / max(units.sum(), 1.0))
+
+    def outside(self, products: NDArray[np.int64]) -> tuple[Outside, ...]:
+        """Return which of some products, nodes and regions are beyond what was trained on."""
+        data = self.log.products(products)
+        found = (x for checkpoint in self.checkpoints for x in checkpoint.outside(data))
+        return tuple(dict.fromkeys(found))
 
     def _score(
         self, panel: DrainData, stop: int

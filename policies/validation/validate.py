@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.bootstrap import Interval, draw_means, interval
+from draingym.drain_model.outside import Outside, outside_notes
 from draingym.oracle.replays.environment import run
 from draingym.oracle.systems import Systems
 from draingym.policies.validation.checked import checked_rollouts
@@ -52,6 +53,7 @@ class Validation:
     one_step: FloatArray | None = None  # [K, P] CRPS of the drain on states visited in the oracle
     one_step_units: FloatArray | None = None  # [K, P] units shipped in the same entries
     one_step_log: float | None = None  # CRPS over units on the log's own states, same periods
+    outside: tuple[Outside, ...] = ()  # what lies beyond what the drain model was trained on
 
     @property
     def horizon(self) -> int:
@@ -134,7 +136,8 @@ def validate(
         truth: Knows the latents; none for real data.
         judges: Indices of the products that count, such as those held out of every fit; all when
             not given. All products run: they share boxes and capacity.
-        one_step: Scores the drain model on the states that policies visit in the oracle.
+        one_step: Scores the drain model on the states that policies visit in the oracle, and says
+            which products that judge, and which places, are beyond what it was trained on.
         notes: What a report must say (``draingym.policies.validation.overlap``).
         seed: Of all random numbers.
         workers: Oracle runs at a time, in threads; the number of cores when not given. The result
@@ -225,13 +228,15 @@ def validate(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    outside = () if one_step is None else one_step.outside(which)
     return Validation(
         names=tuple(policies),
         columns=columns,
         rewards=rewards,
         stock=stock,
         start=int(windows.start[0]),
-        notes=tuple(notes),
+        notes=(*notes, *(outside_notes(outside, one_step.log.products(which)) if one_step else ())),
+        outside=outside,
         one_step=None if one_step is None else scores[0],
         one_step_units=None if one_step is None else scores[1],
         one_step_log=None if one_step is None else one_step.of_log(which),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from draingym.common.bootstrap import Interval, plain
 from draingym.common.config import require_fields
+from draingym.drain_model.outside import Outside
 from draingym.policies.validation.agreement import Agreement, Drift, agreement, drift
 from draingym.policies.validation.validate import Validation
 
@@ -51,6 +52,7 @@ class Verdict:
     drift: Drift
     others: tuple[Agreement, ...]  # oracle and truth, simulator and truth, where it is known
     one_step: dict[str, float]  # by policy: CRPS on visited states over that on the log's
+    outside: tuple[Outside, ...]  # what lies beyond what the drain model was trained on
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -61,6 +63,7 @@ class Verdict:
             "agreements": [_agreement(a) for a in (self.agreement, *self.others)],
             "drift": {"value": plain(self.drift.value), "stock": plain(self.drift.stock)},
             "one_step": plain(self.one_step),
+            "outside": [asdict(x) for x in self.outside],
         }
 
 
@@ -71,6 +74,12 @@ def _agreement(found: Agreement) -> dict[str, Any]:
             *("column", "reference", "error", "mean_error", "worst", "kendall", "spearman"),
             *("chosen", "best", "regret"),
         )
+    } | {
+        "top_regret": {str(k): plain(regret) for k, regret in found.top_regret.items()},
+        "tail": {
+            name: {"worth": plain(tail.worth), "error": plain(tail.error)}
+            for name, tail in found.tail.items()
+        },
     }
 
 
@@ -111,7 +120,7 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
     headline = {
         "values": "Use the simulator: both its values and its ranking of policies hold.",
         "ranks": "Use the simulator to choose between policies; do not plan with its values.",
-        "none": "Do not choose by this simulator yet: fine-tune its drain model first.",
+        "none": "Do not choose by this simulator yet: fine-tune its drain model.",
         "unknown": (
             f"{number} policies are too few to say whether the simulator ranks policies right "
             f"({limits.min_policies} are needed)."
@@ -122,6 +131,7 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
         f"{number} policies (at most {limits.value_error:.0%} to plan with them), most for "
         f"{found.worst!r}: {_percent(found.error[found.worst], sign=True)}.",
         _choice(found, limits),
+        *_tails(found),
     ]
     if number > 1:
         reasons.insert(
@@ -144,16 +154,39 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
         drift=apart,
         others=others,
         one_step=one_step,
+        outside=validation.outside,
     )
 
 
 def _choice(found: Agreement, limits: Thresholds) -> str:
     if found.chosen == found.best:
         return f"It chooses {found.chosen!r}, and so does the oracle: no regret."
+    costs = [
+        f"{_percent(regret)} if its {k} best are run in the oracle and the best of them is kept"
+        for k, regret in found.top_regret.items()
+        if 1 < k < len(found.error)
+    ]
     return (
         f"It chooses {found.chosen!r}, the oracle {found.best!r}: choosing by the simulator costs "
-        f"{_percent(found.regret)} of the value (at most {limits.regret:.0%})."
+        f"{_percent(found.regret)} of the value (at most {limits.regret:.0%})"
+        f"{''.join(f'; {cost}' for cost in costs)}."
     )
+
+
+def _tails(found: Agreement) -> list[str]:
+    """Say what the chosen policy is worth on its worst products, and whose promise is furthest off.
+
+    In currency: worth there may be near 0.
+    """
+    furthest = max(found.tail, key=lambda name: abs(found.tail[name].error.value))
+    names = dict.fromkeys((found.chosen, furthest))
+    return [
+        f"On the tenth of the products on which the oracle finds {name!r} worst, it is worth "
+        f"{_amount(found.tail[name].worth)} a product; the simulator's promise there is off by "
+        f"{_amount(found.tail[name].error, sign=True)}"
+        f"{', more than for any other policy' if name == furthest else ''}."
+        for name in names
+    ]
 
 
 def _warnings(
@@ -210,6 +243,12 @@ def _percent(found: Interval, sign: bool = False) -> str:
     low, high = 100 * found.low, 100 * found.high
     value = f"{100 * found.value:+.1f}%" if sign else f"{100 * found.value:.1f}%"
     return f"{value} [{low:.1f}, {high:.1f}]"
+
+
+def _amount(found: Interval, sign: bool = False) -> str:
+    digits = 0 if max(abs(x) for x in (found.value, found.low, found.high)) >= 100 else 2
+    value = f"{found.value:{'+' if sign else ''},.{digits}f}"
+    return f"{value} [{found.low:,.{digits}f}, {found.high:,.{digits}f}]"
 
 
 def _plain(found: Interval) -> str:

@@ -56,11 +56,10 @@ def test_what_is_at_a_path_is_told(tmp_path: Path) -> None:
         ("y" * 300, "File name too long"),
         ("y/" * 3000 + "y", "File name too long"),
         ("loop", "Too many levels of symbolic links"),
-        ("nul\0", "embedded null byte"),
+        ("nul\0", "(stat: )?embedded null (byte|character in path)"),  # Python 3.11 and 3.13
     ):
-        message = re.escape(
-            f"log {tmp_path / name} cannot be read ({reason}), must be a path that the system can"
-        )
+        path = re.escape(str(tmp_path / name))
+        message = rf"log {path} cannot be read \({reason}\), must be a path that the system can"
         with pytest.raises(ValueError, match=message):
             kind_at(tmp_path / name, "log")
 

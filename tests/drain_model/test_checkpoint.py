@@ -17,6 +17,7 @@ from draingym.drain_model import (
     save_checkpoint,
 )
 from draingym.drain_model.checkpoint import initial_weights
+from draingym.drain_model.outside import outside_notes
 
 TINY = DrainConfig(width=8, heads=2, pair_width=8, frequencies=2)
 
@@ -212,6 +213,45 @@ def test_data_of_other_features_or_nodes_is_named(checkpoint: Checkpoint, data: 
         checkpoint.require(fewer)
 
 
+def test_places_outside_of_the_geography_are_named(checkpoint: Checkpoint, data: DrainData) -> None:
+    places = data.geography
+    node, region = (np.array(getattr(places, f"{name}_coordinates")) for name in ("node", "region"))
+    high = max(node[:, 0].max(), region[:, 0].max())
+    node[1, 0] = high + 5.0
+    region[3] = [high + 7.0, region[:, 1].mean()]
+    far = replace(
+        data,
+        geography=replace(places, node_coordinates=node, region_coordinates=region),
+        node_name=("a", "Anchorage", "c", "d"),
+    )
+    first, second = found = checkpoint.outside(far)
+    assert (first.kind, first.name, first.attribute) == ("node", "'Anchorage'", "latitude")
+    assert (first.value, first.high) == pytest.approx((high + 5.0, high))
+    assert (second.kind, second.name, second.attribute) == ("region", "3", "latitude")
+    notes = outside_notes(found, far)
+    counts = [note[: note.index(" outside")] for note in notes]
+    assert counts == ["1 of 4 nodes lie", "1 of 5 regions lie"]
+    assert "latitude of node 'Anchorage' is" in notes[0]
+    # A place within the span is no news, wherever it is.
+    inside = np.array(places.region_coordinates)
+    inside[3] = inside.mean(axis=0)
+    near = replace(data, geography=replace(places, region_coordinates=inside))
+    assert checkpoint.outside(near) == ()
+
+
+def test_notes_count_products_and_name_the_first(checkpoint: Checkpoint, data: DrainData) -> None:
+    far = data.attributes.copy()
+    far[:4, 0] += 100.0
+    far[0, 1] -= 100.0
+    moved = replace(data, attributes=far)
+    (note,) = outside_notes(checkpoint.outside(moved), moved, most=3)
+    assert note.startswith("4 of 6 products have attributes beyond those that the drain model was")
+    assert note.endswith("; 2 more.")
+    assert outside_notes((), data) == ()
+    with pytest.raises(ValueError, match=r"data.region_name has 1 names, must be 5"):
+        replace(data, region_name=("a",))
+
+
 def test_products_beyond_the_range_are_named_and_taken_to_its_edge(
     checkpoint: Checkpoint, data: DrainData
 ) -> None:
@@ -222,7 +262,7 @@ def test_products_beyond_the_range_are_named_and_taken_to_its_edge(
     product_id = tuple(f"P{i}" for i in range(data.num_products))
     moved = replace(data, attributes=far, product_id=product_id)
     (found,) = checkpoint.outside(moved)
-    assert (found.product, found.attribute) == ("'P2'", "log_price")
+    assert (found.kind, found.name, found.attribute) == ("product", "'P2'", "log_price")
     assert found.value == pytest.approx(high + 3.0)
     assert str(found).startswith(f"log_price of product 'P2' is {high + 3.0:g}, trained on from")
     # A price beyond the range is as good as the highest there was.

@@ -136,7 +136,11 @@ def test_lanes_follow_products_and_periods(data: DrainData) -> None:
     part = data.products(np.array([3, 1])).periods(4, 9)
     np.testing.assert_array_equal(part.lane, data.lane[[3, 1], 4:9])
     both = DrainData.stack([part, replace(data.products(np.array([2])).periods(4, 9))])
-    np.testing.assert_array_equal(both.lane_units[:2], part.lane_units)
+    size = part.lane_units.shape[-1]
+    np.testing.assert_array_equal(both.lane_units[:2, :, :size], part.lane_units)
+    # Room is made in steps of 32 slots, up to one for every lane: panels alike have as many.
+    assert both.lane_units.shape[-1] == data.geography.distance_km.size
+    assert both.lane_units[..., size:].sum() == 0.0
     # Panels whose fullest period has fewer lanes have fewer slots.
     most = int((part.lane_units > 0).sum(axis=-1).max())
     narrow = replace(part, lane=part.lane[..., :most], lane_units=part.lane_units[..., :most])

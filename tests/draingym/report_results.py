@@ -66,7 +66,7 @@ def fake_verdict() -> Results:
     ranks = {"mean": 0.33, "low": -0.33, "high": 1.0}
     return {
         "use": "none",
-        "headline": "Do not choose by this simulator yet: fine-tune its drain model first.",
+        "headline": "Do not choose by this simulator yet: fine-tune its drain model.",
         "reasons": ["Its values are off the oracle's by 6.1%.", "50 products were trained on."],
         "policies": list(found),
         "columns": ["simulator", "oracle"],
@@ -93,6 +93,13 @@ def fake_verdict() -> Results:
                 "chosen": "neural",
                 "best": "order up to",
                 "regret": estimate(0.042, 0.01),
+                "top_regret": {
+                    k: estimate(lost, 0.0) for k, lost in (("1", 0.042), ("3", 0.0), ("5", 0.0))
+                },
+                "tail": {
+                    name: {"worth": estimate(88.0, 9.0), "error": estimate(off, 2.0)}
+                    for name, off in (("historical", 3.1), ("order up to", -4.2), ("neural", 17.0))
+                },
             }
         ],
         "drift": {
@@ -100,7 +107,18 @@ def fake_verdict() -> Results:
             for key in ("value", "stock")
         },
         "one_step": {"historical": 1.0, "order up to": 1.1, "neural": 1.8},
+        "outside": [],
     }
+
+
+def fake_final_verdict() -> Results:
+    """The verdict after fine-tuning: ranks are right."""
+    verdict = fake_verdict()
+    ranks = {"mean": 1.0, "low": 0.33, "high": 1.0}
+    found = verdict["agreements"][0]
+    found |= {"kendall": ranks, "spearman": dict(ranks), "chosen": "order up to"}
+    headline = "Use the simulator to choose between policies; do not plan with its values."
+    return verdict | {"use": "ranks", "headline": headline}
 
 
 def fake_results() -> Results:
@@ -149,6 +167,7 @@ def fake_results() -> Results:
     }
     epochs = np.arange(1, 61)
     updates = [0, *range(20, 121, 20)]
+    curve = [611.0, 890.0, 951.0, 984.0, 1001.0, 1009.0, 1012.0]
     return {
         "data": {
             "source": "Ta-Feng",
@@ -219,11 +238,17 @@ def fake_results() -> Results:
                 "value": 1012.0,
                 "rollouts": 3320,
                 "updates": updates,
-                "curve": [611.0, 890.0, 951.0, 984.0, 1001.0, 1009.0, 1012.0],
+                "curve": curve,
             },
         },
         "validation": validation,
         "verdict": fake_verdict(),
+        "fine_tuning": {
+            "labelled": ["neural", "order up to, 0.6x"],
+            "loss": 6.8,
+            "neural": {"value": 1020.0, "rollouts": 3320, "updates": updates, "curve": curve},
+        },
+        "final_verdict": fake_final_verdict(),
         "trace": {
             "product": "4714981010038",
             "start": 40,

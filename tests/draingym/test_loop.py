@@ -1,6 +1,7 @@
 """The whole loop, small: every stage, resuming, and what is refused."""
 
 import json
+from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,20 +19,24 @@ from draingym.demo.data_stage import get_orders
 from draingym.demo.loop import STAGES, run_loop
 from draingym.demo.run import Run
 from draingym.drain_model import DrainConfig
-from draingym.policies import TrainConfig, TuneConfig, save_policy
+from draingym.policies import TrainConfig, TuneConfig, load_policy, save_policy
 from draingym.policies.validation.checked import checked_rollouts
 from draingym.policies.validation.fine_tuning import FineTuneConfig, fine_tune, label
 from draingym.policies.validation.pessimism import PessimisticSimulator
 from draingym.policies.validation.validate import validate
+from draingym.policies.validation.verdict import Thresholds
 from draingym.simulator import window
 from draingym.world.orders import WorldConfig
 from tests.compilations import compiled_once
+from tests.draingym.damage import stages
+from tests.draingym.report_results import fake_verdict
 
 SMALL = LoopConfig(
     data="synthetic",
     samples=16,
     floor_samples=16,
     replications=1,
+    verdict_replications=1,
     one_step_samples=4,
     training_horizon=5,
     training_starts=2,
@@ -39,13 +44,14 @@ SMALL = LoopConfig(
     drain=DrainConfig(width=8, heads=2, pair_width=8, dilations=(1,), epochs=2, batch_products=3),
     tune=TuneConfig(population=2, generations=1),
     train=TrainConfig(updates=2, batch_products=3, evaluate_every=2),
+    thresholds=Thresholds(kendall=1.0),  # which none reaches: a round of fine-tuning follows
 )
 
 
-# Six policies request units: historical, order up to, neural, perturbed, and two that place by
-# shares. A drain model and a policy are evaluated. Oracles run over three horizons: those of the
-# log, of training and of the test.
-SEVERAL = {"requests_of": 6, "evaluate": 2, "_keys": 3, "_look": 4}
+# Seven policies request units: historical, order up to, neural, perturbed copies of the last two,
+# and two that place by shares. A drain model and a policy are evaluated. Oracles run over three
+# horizons: those of the log, of training and of the test.
+SEVERAL = {"requests_of": 7, "evaluate": 2, "_keys": 3, "_look": 4}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +93,68 @@ def test_the_demo_ends_with_a_verdict_over_twenty_policies(run):
     text = (out / "report.html").read_text()
     assert verdict["headline"] in text
     assert "May the simulator be trusted?" in text
+    (found,) = verdict["agreements"]
+    assert found["top_regret"]["1"] == found["regret"]
+    assert found["top_regret"]["5"]["mean"] <= found["top_regret"]["3"]["mean"]
+    assert set(found["tail"]) == set(verdict["policies"])
+    for name, tail in found["tail"].items():  # the worst of six products, and not their mean
+        assert tail["worth"]["mean"] < verdict["value"][name]["oracle"]["mean"]
+
+
+def test_a_no_is_followed_by_a_round_of_fine_tuning_and_another_verdict(run):
+    out, figures = run
+    first, final = figures["verdict"], figures["final_verdict"]
+    assert first["use"] == "none"
+    assert set(final["policies"]) == set(first["policies"])
+    labelled = figures["fine_tuning"]["labelled"]
+    assert not set(labelled) & set(final["policies"]) - {"neural"}  # and that one is new
+    assert final["value"]["neural"] != first["value"]["neural"]
+    # The rules are the same, and so are the oracle's draws; the simulator is another.
+    rule = "up to 2x bought, 1x placed"
+    assert final["value"][rule]["oracle"] == first["value"][rule]["oracle"]
+    assert final["value"][rule]["simulator"] != first["value"][rule]["simulator"]
+    folder = Run(SMALL, out)
+    assert folder.final is folder.fine_tuned
+    assert folder.fine_tuned.panel is not None
+    for name in ("drain_model", "neural"):
+        before, after = (out / f"{name}{end}.npz" for end in ("", "_fine_tuned"))
+        assert before.read_bytes() != after.read_bytes()
+    # What is validated last, and what is chosen, comes from the fine-tuned model.
+    table = figures["validation"]["value"]["neural"]
+    assert table["oracle"]["mean"] != pytest.approx(first["value"]["neural"]["oracle"]["mean"])
+    chosen, _ = load_policy(out / "chosen.npz")
+    name = final["agreements"][0]["chosen"]
+    kinds = {"neural": "NeuralPlacement", "up to": "OrderUpTo", "historical": "Historical"}
+    expected = (
+        "Perturbed"
+        if "perturbed" in name
+        else next((kind for start, kind in kinds.items() if name.startswith(start)), "OrderUpTo")
+    )
+    assert type(chosen).__name__ == expected
+    text = (out / "report.html").read_text()
+    assert "After a round of fine-tuning" in text
+    assert all(policy in text for policy in labelled)
+
+
+def test_a_yes_ends_the_loop_without_a_round(tmp_path, monkeypatch):
+    made = stages()
+    made["verdict"] = made["final_verdict"]
+    ran = []
+
+    def stage(name):
+        return lambda run, advance: ran.append(name) or deepcopy(made[name])
+
+    fakes = tuple((name, title, stage(name)) for name, title, _ in STAGES)
+    monkeypatch.setattr("draingym.demo.loop.STAGES", fakes)
+    monkeypatch.setattr("draingym.demo.loop.write_report", lambda figures, out: out)
+    for allowed in (True, False):  # a no, where no round is wanted, ends it as well
+        if not allowed:
+            made["verdict"] = fake_verdict()
+        config = replace(SMALL, fine_tune=allowed)
+        figures = run_loop(config, tmp_path / str(allowed), Console(quiet=True))
+        assert "final_verdict" not in figures
+        assert not {"fine_tuning", "final_verdict"} & set(ran)
+        assert ran[-1] == "validation"
 
 
 def test_the_folder_holds_what_the_readme_says(run):
@@ -127,7 +195,8 @@ def test_a_finished_run_keeps_every_stage(run):
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypatch):
     out, figures = run
-    for name in ("accuracy", "policies", "validation", "verdict"):
+    last = ("accuracy", "policies", "verdict", "fine_tuning", "final_verdict", "validation")
+    for name in last:
         (out / "stages" / f"{name}.json").unlink()
     ran = []
 
@@ -137,7 +206,7 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
     counting = tuple((name, title, counted(name, work)) for name, title, work in STAGES)
     monkeypatch.setattr("draingym.demo.loop.STAGES", counting)
     again = run_loop(SMALL, out, Console(quiet=True))
-    assert ran == ["accuracy", "policies", "validation", "verdict"]
+    assert tuple(ran) == last
     assert again["validation"]["value"] == figures["validation"]["value"]
 
 

@@ -13,12 +13,21 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from draingym.report import verdict_table, verdict_text, write_report, write_validation
-from draingym.report.style import PALETTE
+from draingym.report import (
+    verdict_table,
+    verdict_text,
+    verdicts_text,
+    write_report,
+    write_validation,
+)
+from draingym.report.check import check
+from draingym.report.page import make_figures, render_page
+from draingym.report.style import PALETTE, Figure
+from draingym.report.verdict_page import stage_rows
 from tests.draingym.report_results import Results, estimate, fake_results, fake_verdict
 
 FIGURES = ("map", "crps", "calibration", "learning", "validation", "trace", "agreement")
-FIGURES = (*FIGURES, "drift", "one_step")
+FIGURES = (*FIGURES, "agreement_before", "drift", "one_step")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +35,35 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     assert write_report(fake_results(), folder) == folder / "report.html"
     return folder
+
+
+def test_a_run_without_a_round_shows_its_only_verdict(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del results["fine_tuning"], results["final_verdict"]
+    check(results)
+    assert "agreement_before" not in {figure.name for figure in make_figures(results)}
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(verdicts_text(results))
+    assert console.export_text().startswith("Verdict: Do not choose by this simulator yet")
+    drawn = {"title": "", "caption": "", "legend": (), "panels": [], "columns": 1}
+    monkeypatch.setattr(Figure, "for_page", lambda figure: drawn)
+    page = render_page(results, make_figures(results))
+    assert page.count(results["verdict"]["headline"]) == 1
+    assert "After a round of fine-tuning" not in page
+
+
+def test_a_fine_tuned_run_shows_both_verdicts(results: Results) -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(verdicts_text(results))
+    text = console.export_text()
+    assert text.index("Verdict before fine-tuning: Do not choose") < text.index(
+        "Verdict after fine-tuning: Use the simulator to choose between policies"
+    )
+    labels = [row.label for row in stage_rows(results)]
+    assert labels == ["before", "after"]
+    with pytest.raises(ValueError, match=r"results\.final_verdict is missing"):
+        check({name: x for name, x in results.items() if name != "final_verdict"})
 
 
 class Page(HTMLParser):
@@ -92,7 +130,7 @@ def test_ids_are_unique_and_references_resolve(written: Path) -> None:
 def test_drawings_are_xml_and_follow_the_theme(written: Path) -> None:
     text = (written / "report.html").read_text(encoding="utf-8")
     drawings = re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL)
-    assert len(drawings) == 21  # panels, and the map a second time for phones
+    assert len(drawings) == 23  # panels, and the map a second time for phones
     for drawing in drawings:
         root = ElementTree.fromstring(drawing)
         assert root.get("aria-label")
@@ -196,7 +234,7 @@ def test_a_validation_has_a_page_of_its_own(tmp_path: Path) -> None:
     assert not {"script", "link", "img", "iframe", "object"} & set(page.tags)
     for shown in ("Do not choose by this simulator yet", "<i>All</i> products", "+13%", "1.80x"):
         assert shown in page.text
-    for shown in ("simulator for oracle", "4.2%", "[-0.33, 1.00]"):
+    for shown in ("simulator for oracle", "4.2%", "[-0.33, 1.00]", "best 3", "worst tenth", "+17"):
         assert shown in page.text
     assert json.loads((tmp_path / "validation.json").read_text())["use"] == "none"
 

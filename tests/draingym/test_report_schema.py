@@ -28,7 +28,7 @@ def key_paths(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
                 ("config",),
             ) or "quantiles" in str(path):
                 continue
-            if path == ("verdict", "one_step"):
+            if path[1:] == ("one_step",):
                 continue
             if path != ("trace", "policies"):
                 found.append((*path, key))

@@ -81,6 +81,17 @@ def test_a_model_is_trained_resumed_and_evaluated(
     for model in found["models"]:
         crps = model["scores"]["crps_node"]
         assert crps["low"] <= crps["mean"] <= crps["high"]
+    assert found["outside"] == []
+    # A region where the model has seen none is named.
+    places = make_process().data.geography
+    regions = np.array(places.region_coordinates)
+    regions[1, 0] += 30.0
+    moved = replace(make_process().data, geography=replace(places, region_coordinates=regions))
+    there = (*arguments[:3], panels.write(moved, tmp_path), *arguments[4:], "--start", "16")
+    assert run(monkeypatch, *there, "--out", tmp_path / "rows.json") == 0
+    assert "1 of 5 regions lie outside of the geography" in capsys.readouterr().out
+    (beyond,) = json.loads((tmp_path / "rows.json").read_text())["outside"]
+    assert (beyond["kind"], beyond["attribute"]) == ("region", "latitude")
     # All periods were trained on, so that none is held out.
     assert run(monkeypatch, *arguments) == 2
     assert "periods [20, 20), must be a non-empty part of [0, 20)" in capsys.readouterr().err

@@ -1,14 +1,16 @@
 """Off-policy validation: figures by hand, overlap, and verdicts that follow from them."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from draingym.common.bootstrap import draw_means
+from draingym.common.bootstrap import RESAMPLES, draw_means, multiplicities
+from draingym.drain_model.outside import Outside
 from draingym.policies.validation.agreement import agreement, drift, kendall, spearman
 from draingym.policies.validation.overlap import Fitted, overlap_notes
+from draingym.policies.validation.tail import tail_of
 from draingym.policies.validation.validate import Validation, validate
 from draingym.policies.validation.verdict import Thresholds, judge
 
@@ -45,6 +47,67 @@ def test_errors_ranks_and_regret_by_hand():
     for interval in (found.mean_error, found.kendall, found.regret):
         assert interval.low == pytest.approx(interval.value)
         assert interval.high == pytest.approx(interval.value)
+
+
+def test_regret_of_the_best_few_by_hand():
+    # The simulator's order is p0 > p1 > p2 > p3 > p4; the oracle's best is p3, then p2.
+    found = agreement(made([50, 40, 30, 20, 10], [10, 12, 16, 20, 11]), "simulator", "oracle")
+    regrets = {k: found.top_regret[k].value for k in (1, 3, 5)}
+    assert regrets == pytest.approx({1: 0.5, 3: 0.2, 5: 0.0})
+    assert found.regret == found.top_regret[1]
+    # A best few of all there are cannot miss the best, whatever the draws.
+    assert (found.top_regret[5].low, found.top_regret[5].high) == (0.0, 0.0)
+    verdict = judge(made([50, 40, 30, 20, 10], [10, 12, 16, 20, 11]), Thresholds(min_policies=5))
+    (choice,) = [reason for reason in verdict.reasons if reason.startswith("It chooses")]
+    assert "costs 50.0% [50.0, 50.0] of the value (at most 1%); 20.0%" in choice
+    assert "if its 3 best are run in the oracle and the best of them is kept" in choice
+    assert verdict.to_dict()["agreements"][0]["top_regret"]["3"]["mean"] == pytest.approx(0.2)
+
+
+def test_the_tail_is_the_worst_tenth_of_products_by_hand():
+    # Twenty products worth 1 to 20, in another order; two of them are the tail.
+    worth = np.random.default_rng(0).permutation(np.arange(1.0, 21.0))
+    promised = worth + np.where(worth == 2.0, 5.0, 0.0) + np.where(worth > 2.0, 100.0, 0.0)
+    found = tail_of(promised[None], worth[None])
+    assert found.worth.value == pytest.approx(1.5)
+    assert found.error.value == pytest.approx(2.5)
+    assert found.worth.low < 1.5 < found.worth.high  # draws may miss the worst, or double it
+    assert found.worth.low >= 1.0
+    # A tenth of 21 products is three, and all of them are the mean.
+    more = np.append(worth, 0.0)[None]
+    assert tail_of(more, more).worth.value == pytest.approx(1.0)
+    assert tail_of(promised[None], worth[None], 1.0).worth.value == pytest.approx(worth.mean())
+    with pytest.raises(ValueError, match=r"share is 0, must be in \(0, 1\]"):
+        tail_of(worth[None], worth[None], 0)
+
+
+def test_draws_of_the_tail_are_those_of_sorting_each_resample():
+    rng = np.random.default_rng(3)
+    worth, promised = rng.standard_normal((2, 3, 17))
+    found = tail_of(promised, worth, 0.2)  # four of 17
+    times = multiplicities(17, RESAMPLES, 0).astype(int)
+    weight = multiplicities(3, RESAMPLES, 1) / 3
+    worths, errors = [], []
+    for b in range(RESAMPLES):
+        which = np.repeat(np.arange(17), times[b])
+        value, other = ((weight[b] @ x)[which] for x in (worth, promised))
+        tail = np.argsort(value, kind="stable")[:4]
+        worths.append(value[tail].mean())
+        errors.append((other - value)[tail].mean())
+    for drawn, slow in ((found.worth, worths), (found.error, errors)):
+        assert (drawn.low, drawn.high) == pytest.approx(tuple(np.quantile(slow, [0.025, 0.975])))
+
+
+def test_the_verdict_says_what_the_chosen_policy_is_worth_on_its_worst_products():
+    oracle = np.linspace(100, 200, 24)
+    verdict = judge(made(oracle + np.where(np.arange(24) == 4, 30.0, 1.0), oracle))
+    tails = [reason for reason in verdict.reasons if reason.startswith("On the tenth")]
+    assert "finds 'p23' worst, it is worth 200 [200, 200] a product" in tails[0]
+    assert tails[0].endswith("is off by +1.00 [1.00, 1.00].")
+    assert "'p4'" in tails[1]
+    assert tails[1].endswith("is off by +30.00 [30.00, 30.00], more than for any other policy.")
+    plain = verdict.to_dict()["agreements"][0]["tail"]["p4"]
+    assert (plain["worth"]["mean"], plain["error"]["mean"]) == pytest.approx((oracle[4], 30.0))
 
 
 def test_choosing_the_best_has_no_regret_and_negative_values_have_errors_with_the_right_sign():
@@ -128,6 +191,9 @@ def test_the_verdict_names_who_exploits_drifts_and_leaves_the_log():
     units = np.ones((24, 6))
     scores = np.full((24, 6), 0.2)
     scores[3] *= 2.0
+    beyond = Outside(
+        kind="product", name="'a'", attribute="log_price", value=9.0, low=1.0, high=4.0
+    )
     verdict = judge(
         replace(
             found,
@@ -136,8 +202,10 @@ def test_the_verdict_names_who_exploits_drifts_and_leaves_the_log():
             one_step_units=units,
             one_step_log=0.2,
             notes=("2 of 6 products were trained on.",),
+            outside=(beyond,),
         )
     )
+    assert verdict.to_dict()["outside"] == [asdict(beyond)]
     promised_more = [r for r in verdict.reasons if r.startswith("Promised more")]
     drifting = [r for r in verdict.reasons if "stock by node differs" in r]
     off = [r for r in verdict.reasons if "CRPS" in r]

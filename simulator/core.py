@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from draingym.simulator.checks import check_waiting, countable
-from draingym.simulator.dynamics import act, observe, settle
+from draingym.simulator.dynamics import act, observe
 from draingym.simulator.precision import as_real
+from draingym.simulator.settlement import settle
 from draingym.simulator.types import (
     DrainKernel,
     Dynamics,

@@ -23,7 +23,8 @@ class Terms:
     they vary, and are the only ones that count. Amounts are currency and units. A cost below zero
     is a credit.
 
-    Gradients: those of unit costs are exact. A fee's is zero: it is paid or not. Limits have the
+    Gradients: those of unit costs are exact. A fee's is zero: it is paid or not (for
+    more than ``charges.LEAST_UNITS``, so that rounding errors pay none). Limits have the
     derivative of the side that binds. ``minimum`` has none below it. ``batch`` is straight through.
     """
 

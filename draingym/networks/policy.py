@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from draingym.networks.build import downstream
 from draingym.networks.plan import Plan
+from draingym.networks.tables import downstream
 from draingym.simulator import Observation
 
 

@@ -18,8 +18,9 @@ from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.systems import Systems
 from draingym.simulator.checks import check_requests, check_stock
-from draingym.simulator.dynamics import Acted, act, observe, settle
+from draingym.simulator.dynamics import Acted, act, observe
 from draingym.simulator.requests import requests_of
+from draingym.simulator.settlement import settle
 from draingym.simulator.types import (
     Drain,
     Dynamics,
@@ -180,6 +181,8 @@ def run(
     if not dynamics.whole_units:
         msg = "dynamics.whole_units is False, must be True: the emulated systems ship whole units"
         raise ValueError(msg)
+    if params.target is not None:
+        raise ValueError("params.target is given, must be None: the emulated systems serve a tree")
     initial = scenario.initial
     if initial.history.waiting is not None:
         msg = "initial.history.waiting is given, must be None: the emulated systems have no backlog"

@@ -10,6 +10,9 @@ from jaxtyping import Array, Float, Int
 
 from draingym.simulator.terms import Terms
 
+# Fewer units are none: what rounding leaves of stock, or of a request, must not cost a fee.
+LEAST_UNITS = 1e-4
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +96,7 @@ def charge(
         return jnp.zeros_like(units) if rate is None else rate * units
 
     def once(fee: Array | None, units: Array) -> Array:
-        return jnp.zeros_like(units) if fee is None else jnp.where(units > 0, fee, 0.0)
+        return jnp.zeros_like(units) if fee is None else jnp.where(units > LEAST_UNITS, fee, 0.0)
 
     requests = times(terms.request_cost, ordered)
     fees = once(terms.request_fee, ordered) + once(terms.ship_fee, shipped)

@@ -109,7 +109,7 @@ def simulate(network, requests):
             coming[e][t + arc.delay] = coming[e].get(t + arc.delay, 0.0) + ordered[e] * open_now
             claim.append(coming[e].pop(t, 0.0) + owed[e])
             reward -= at(arc.request_cost, t, 0) * ordered[e]
-            reward -= at(arc.request_fee, t, 0) * (ordered[e] > 0)
+            reward -= at(arc.request_fee, t, 0) * (ordered[e] > 1e-4)
 
         shipped, used = [0.0] * len(arcs), dict.fromkeys(nodes, 0.0)
         arrived = [transit[e].pop(0, 0.0) for e in range(len(arcs))]
@@ -233,7 +233,7 @@ def simulate(network, requests):
             on_way = sum(transit[e].values())
             paid = at(arc.price, t, 0) if arc.source is None else 0.0
             reward -= at(arc.ship_cost, t, 0) * shipped[e] + paid * shipped[e]
-            reward -= at(arc.ship_fee, t, 0) * (shipped[e] > 0)
+            reward -= at(arc.ship_fee, t, 0) * (shipped[e] > 1e-4)
             reward -= at(arc.receive_cost, t, 0) * arrived[e] + at(arc.short_cost, t, 0) * short[e]
             reward -= arc.transit_cost * on_way + at(arc.dock_cost, t, 0) * (
                 gate[e] + door[e] + parts[e]

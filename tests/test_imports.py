@@ -52,7 +52,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "policies": {
         "rules": set(),
         "networks": set(),
-        "training": {"networks"},
+        "training": {"networks", "rules", "bounds"},
         "bounds": set(),
         "capacity": {"rules"},
         "validation": {"rules"},

@@ -41,7 +41,7 @@ LEADS, HOLDING, UNMET = (2, 4, 3, 4), (0.1, 0.2, 0.5, 1.0), 9.0
 
 @dataclass(frozen=True)
 class Fixed:
-    """Requests the same units in every period; all are equal, so that programs are compiled once."""
+    """Requests the same units in every period; equal to all others, so that it compiles once."""
 
     def init(self, key: Any) -> Any:
         """Return nothing to learn."""

@@ -32,6 +32,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "simulator": {
         "scenarios": set(),
         "adapters": set(),
+        "network": set(),
         "problems": {"scenarios"},
     },
     "drain_model": {
@@ -60,6 +61,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "report": set(),
         "demo": {"report"},
         "envs": {"demo", "report"},
+        "networks": {"envs", "report"},
         "commands": {"demo", "report"},
     },
 }

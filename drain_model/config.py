@@ -128,6 +128,10 @@ class DrainConfig:
         """Periods before the current one that the convolutions look back on."""
         return (self.kernel_size - 1) * sum(self.dilations)
 
+    def fitted_periods(self, periods: int) -> int:
+        """Return how many of the training periods are fitted; those after them validate."""
+        return min(round(periods * (1.0 - self.validation_share)), periods - 1)
+
 
 # ``small`` trains within a minute on two CPU cores; ``paper`` has the paper's sizes.
 PRESETS: dict[str, DrainConfig] = {

@@ -271,7 +271,7 @@ def train(
     if folder is not None:
         require_writable(folder, "folder")
     periods, products = data.num_periods, data.num_products
-    fit = min(round(periods * (1.0 - config.validation_share)), periods - 1)
+    fit = config.fitted_periods(periods)
     if fit < 1:
         raise ValueError(f"data.num_periods is {periods}, must be at least 2, one to validate on")
     batch = min(config.batch_products, products)

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jax
 from rich.console import Console
 from rich.table import Table
 
@@ -14,9 +13,9 @@ from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
 from draingym.demo.config import MOST_SAMPLES
-from draingym.drain_model import Checkpoint, DrainData, load_checkpoint, sample_panel
-from draingym.drain_model.closest_node.fit import fit_closest_node, sample_closest_node
-from draingym.drain_model.evaluation.evaluate import Evaluation, evaluate
+from draingym.drain_model import Checkpoint, DrainData, load_checkpoint
+from draingym.drain_model.evaluation.beside_closest import beside_closest
+from draingym.drain_model.evaluation.evaluate import Evaluation
 from draingym.drain_model.evaluation.published import (
     CAPTION,
     SAMPLES_NOTE,
@@ -51,39 +50,6 @@ def held_out(checkpoint: Checkpoint, data: DrainData, start: int, stop: int) -> 
             f"checkpoint was trained on the first {checkpoint.train_periods}"
         )
     return first, last
-
-
-def evaluate_models(
-    checkpoint: Checkpoint, data: DrainData, periods: tuple[int, int], samples: int, seed: int
-) -> list[Evaluation]:
-    """Score the checkpoint's one-step-ahead samples, beside the tuned closest node.
-
-    Args:
-        checkpoint: A trained model.
-        data: A panel from its first period on.
-        periods: First period and the one after the last.
-        samples: Joint samples of each model.
-        seed: Of the samples.
-
-    Returns:
-        The learned model, then the closest node, tuned on the periods before.
-
-    Raises:
-        ValueError: If the data does not fit the checkpoint, or the periods are not in it.
-    """
-    key_learned, key_closest = jax.random.split(jax.random.key(seed))
-    column = checkpoint.config.conversion_column
-    learned = sample_panel(checkpoint, data, periods, samples, key_learned)
-    known = data.periods(0, periods[0]) if periods[0] else data
-    closest = fit_closest_node(known, conversion_column=column, seed=seed)
-    nearest = sample_closest_node(
-        closest, data, periods, samples, key_closest, conversion_column=column
-    )
-    part = data.periods(*periods)
-    return [
-        evaluate(name, *drawn, part, num_atoms=checkpoint.config.num_atoms)
-        for name, drawn in (("learned", learned), ("closest node", nearest))
-    ]
 
 
 def table_of(rows: list[Row], title: str) -> Table:
@@ -132,13 +98,14 @@ def evaluate_drain(
     checkpoint = load_checkpoint(path)
     data = DrainData.from_panel(load_panel(panel))
     periods = held_out(checkpoint, data, start, stop)
-    found = evaluate_models(checkpoint, data, periods, samples, seed)
+    beside = beside_closest(checkpoint, data, periods, samples, seed)
+    found = [beside.learned, beside.closest]
     size = f"periods {periods[0]} to {periods[1] - 1}, {samples} samples"
     for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
         console.print(table_of(rows, f"{title}, {size}"))
     console.print(f"{CAPTION} {SAMPLES_NOTE}")
     outside = checkpoint.outside(data)
-    for note in outside_notes(outside, data):
+    for note in (*outside_notes(outside, data), *beside.warnings):
         console.print(note)
     if out is not None:
         figures = [evaluation.to_dict() for evaluation in found]

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -26,7 +27,10 @@ from draingym.drain_model import (
     train,
 )
 from draingym.drain_model.data.source import Source
+from draingym.drain_model.evaluation.beside_closest import BesideClosest, beside_closest
 from draingym.drain_model.training.run import BEST
+
+CHECKED_PRODUCTS, CHECKED_SAMPLES = 64, 64  # of the look at what was trained
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +112,8 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
 
     ``drain_model.npz``, the best parameters so far, and ``state.npz`` are written after every
     validation; ``curve.json`` at the end; ``tensorboard/`` as training goes on. The same
-    configuration goes on where it was interrupted, and does nothing more once it is done.
+    configuration goes on where it was interrupted, and trains no more once it is done. A model that
+    is worse than the tuned closest node ends with a warning.
 
     Raises:
         ValueError: If the panel or the configuration is bad, or the folder holds another run.
@@ -161,4 +166,21 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
         f"Stopped after {last.epoch} epochs ({trained.stopped}), best validation loss "
         f"{last.best_loss:.4f}: {out / BEST}"
     )
+    if source.num_periods > 1:
+        for warning in _beside_closest(trained, source, config).warnings:
+            console.print(warning)
     return trained
+
+
+def _beside_closest(trained: Trained, source: Source, config: TrainDrainConfig) -> BesideClosest:
+    """Compare with the closest node on the periods that training was validated on."""
+    some = source if isinstance(source, DrainData) else next(source.blocks())
+    chosen = np.random.default_rng(config.seed).permutation(some.num_products)[:CHECKED_PRODUCTS]
+    first = config.model.fitted_periods(source.num_periods)
+    return beside_closest(
+        trained.checkpoint,
+        some.products(np.sort(chosen)),
+        (first, source.num_periods),
+        CHECKED_SAMPLES,
+        config.seed,
+    )

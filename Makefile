@@ -78,7 +78,8 @@ CLIENTS := .venv-clients/.installed
 
 .PHONY: test-clients
 test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
-	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) tests/draingym/test_clients.py
+	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) \
+	  tests/draingym/test_clients.py tests/benchmarks/test_torch_drain.py
 
 $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/install.sh $(call stale,.venv-clients)
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients

@@ -22,16 +22,33 @@ from draingym.drain_model import (
 from draingym.drain_model.checkpoint import initial_weights
 from draingym.drain_model.kernel import LearnedParams
 from draingym.simulator import History, Series
+from draingym.world.lanes import lane_slots
 
 NODES, REGIONS, CALENDAR, ATTRIBUTES = 20, 100, 2, 3
 HOLDING = 0.05  # currency per unit and period
+Places = tuple[int, int]  # nodes and regions
 
 
-def random_data(products: int, periods: int, seed: int) -> DrainData:
-    """Return a panel of the right magnitudes; what is in it has no bearing on speed."""
+def random_data(
+    products: int,
+    periods: int,
+    seed: int,
+    places: Places = (NODES, REGIONS),
+    *,
+    boxes: bool = False,
+) -> DrainData:
+    """Return a panel of the right magnitudes; what is in it has no bearing on speed.
+
+    Args:
+        products: How many.
+        periods: How many.
+        seed: Of all numbers.
+        places: Nodes and regions.
+        boxes: Whether it is known which node shipped to which region.
+    """
     random = np.random.default_rng(seed)
-    shape = (products, periods, NODES)
-    nodes, regions = (random.uniform((28, -120), (46, -75), (n, 2)) for n in (NODES, REGIONS))
+    shape = (products, periods, places[0])
+    nodes, regions = (random.uniform((28, -120), (46, -75), (n, 2)) for n in places)
     gap = (nodes[:, None] - regions[None]) * np.array([111.0, 88.0])
     available = random.poisson(random.gamma(1.5, 6.0, shape))
     outbound = np.minimum(random.poisson(random.gamma(1.0, 5.0, shape)), available)
@@ -39,19 +56,27 @@ def random_data(products: int, periods: int, seed: int) -> DrainData:
         "outbound": outbound,
         "ship_cost": outbound * random.gamma(20.0, 0.3, shape),
         "available": available,
-        "glance_views": random.poisson(random.gamma(2.0, 5.0, (products, periods, REGIONS))),
+        "glance_views": random.poisson(random.gamma(2.0, 5.0, (products, periods, places[1]))),
         "calendar": random.standard_normal((periods, CALENDAR)),
         "attributes": random.normal((3.0, 1.0, -2.0), 0.4, (products, ATTRIBUTES)),
     }
     single: dict[str, Any] = {name: values.astype(np.float32) for name, values in arrays.items()}
-    places = (nodes, regions, np.sqrt((gap**2).sum(axis=-1)))
+    found = (nodes, regions, np.sqrt((gap**2).sum(axis=-1)))
+    if boxes:
+        product, period, node = np.repeat(
+            np.indices(shape).reshape(3, -1), outbound.ravel(), axis=1
+        )
+        region, one = random.integers(places[1], size=node.size), np.ones(node.size)
+        slots = lane_slots(product, period, node, region, one, (products, periods))
+        single["lane"] = (slots["node"] * places[1] + slots["region"]).astype(np.int32)
+        single["lane_units"] = slots["units"].astype(np.float32)
     return DrainData(
-        active=np.ones((periods, NODES), bool),
+        active=np.ones((periods, places[0]), bool),
         geography=Geography(
             **dict(
                 zip(
                     ("node_coordinates", "region_coordinates", "distance_km"),
-                    (jnp.asarray(x, jnp.float32) for x in places),
+                    (jnp.asarray(x, jnp.float32) for x in found),
                     strict=True,
                 )
             )
@@ -72,16 +97,23 @@ class Rollouts:
     arrivals: Float[Array, "P T N"]  # units
 
     @classmethod
-    def of(cls, config: DrainConfig, products: int, horizon: int, seed: int) -> Rollouts:
-        """Return rollouts of a freshly initialised network."""
-        data = random_data(products, WINDOW + horizon, seed)
+    def of(
+        cls,
+        config: DrainConfig,
+        products: int,
+        horizon: int,
+        seed: int,
+        places: Places = (NODES, REGIONS),
+    ) -> Rollouts:
+        """Return rollouts of a freshly initialised network on so many nodes and regions."""
+        nodes, data = places[0], random_data(products, WINDOW + horizon, seed, places)
         checkpoint = Checkpoint(
             config=config,
             weights=initial_weights(config, CALENDAR, ATTRIBUTES, seed=seed),
             statistics=Statistics.from_data(data),
             node_coordinates=np.asarray(data.geography.node_coordinates),
         )
-        everywhere, always = jnp.ones(NODES, bool), jnp.zeros(NODES, jnp.int32)
+        everywhere, always = jnp.ones(nodes, bool), jnp.zeros(nodes, jnp.int32)
         kernel, params = LearnedDrain.bind(checkpoint, data.geography, everywhere, always)
         # The first period is history alone: a window has one period of drain less than of views.
         inputs = data.inputs()
@@ -96,9 +128,9 @@ class Rollouts:
             unit_cost=jnp.ones(lead),
             attributes=inputs.attributes[:, 1:],
             calendar=inputs.calendar[:, 1:],
-            lead_share=jnp.zeros((*lead, NODES, 2)),
+            lead_share=jnp.zeros((*lead, nodes, 2)),
             last=jnp.zeros(lead, bool),
-            round_uniform=jnp.zeros((*lead, NODES)),
+            round_uniform=jnp.zeros((*lead, nodes)),
             drain_uniform=uniforms,
         )
         past = History(

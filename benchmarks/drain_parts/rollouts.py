@@ -27,6 +27,7 @@ from draingym.world.lanes import lane_slots
 NODES, REGIONS, CALENDAR, ATTRIBUTES = 20, 100, 2, 3
 HOLDING = 0.05  # currency per unit and period
 Places = tuple[int, int]  # nodes and regions
+Kind = Literal["prepare", "forward", "remat", "stored"]  # what is compiled; two are gradients
 
 
 def random_data(
@@ -95,6 +96,7 @@ class Rollouts:
     history: History
     stock: Float[Array, "P N"]  # units on hand at the start
     arrivals: Float[Array, "P T N"]  # units
+    part: int | None = None  # products that are prepared at a time; all when not given
 
     @classmethod
     def of(
@@ -154,7 +156,7 @@ class Rollouts:
             found = self.kernel.prepare(params, series)
             return jax.tree.map(lambda x: x[-self.arrivals.shape[1] :], found)
 
-        return jax.vmap(one)(self.series)
+        return jax.lax.map(one, self.series, batch_size=self.part or self.stock.shape[0])
 
     def run(
         self, params: LearnedParams, exogenous: Any, arrivals: Array, *, remat: bool
@@ -181,7 +183,7 @@ class Rollouts:
         total, flows = jax.vmap(one)(self.series, exogenous, self.history, self.stock, arrivals)
         return jnp.sum(total), flows
 
-    def compiled(self, kind: Literal["prepare", "forward", "remat", "stored"]) -> Any:
+    def compiled(self, kind: Kind) -> Any:
         """Compile one function; it takes the parameters, and but for ``prepare`` the rest too."""
         if kind == "prepare":
             return jax.jit(self.prepare).lower(self.params).compile()
@@ -192,6 +194,13 @@ class Rollouts:
 
         function = run if kind == "forward" else jax.grad(run, argnums=2, has_aux=True)
         return jax.jit(function).lower(self.params, exogenous, self.arrivals).compile()
+
+    def repeated(self, times: int) -> Rollouts:
+        """Return rollouts of every product so many times."""
+        names = ("series", "history", "stock", "arrivals")
+        kept = {name: getattr(self, name) for name in names}
+        many = jax.tree.map(lambda x: jnp.repeat(x, times, axis=0), kept)
+        return replace(self, **many)
 
     def windows(self) -> Rollouts:
         """Return the same rollouts without a cache."""

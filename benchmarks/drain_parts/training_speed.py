@@ -5,6 +5,7 @@ With the same weights the losses of the first updates must be the same.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,7 @@ from benchmarks.drain_parts.rollouts import (
     Places,
     random_data,
 )
+from draingym.common.devices import cores_mesh, part_size, placed
 from draingym.common.machine import machine
 from draingym.drain_model import DrainConfig, DrainData, Statistics
 from draingym.drain_model.checkpoint import Weights, graph_definition, initial_weights
@@ -35,6 +37,10 @@ from draingym.drain_model.training.state import Learned
 # step divides a gradient by its own size, so that the rounding of the smallest ones shows.
 LOSS_TOLERANCES = (1e-5, 1e-5, 1e-3)
 CALLS = 3 + 3 * (REPEATS + 1)  # at most, of each: checks, and timing ours and both of PyTorch's
+
+
+class DifferentLossesError(RuntimeError):
+    """PyTorch does not learn the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,8 +83,14 @@ class Training:
         return replace(ones, dependence=jnp.asarray(self.config.dependence_weight))
 
     def ours(self) -> tuple[Callable[[], list[float]], float]:
-        """Return what makes updates and returns their losses, and seconds of compiling it."""
+        """Return what makes updates and returns their losses, and seconds of compiling it.
+
+        Devices share the products out as ``draingym.drain_model.train`` has it.
+        """
         config, data, total = self.config, self.data, CALLS * self.updates
+        products, periods = data.num_products, data.num_periods
+        entries = periods * sum(data.geography.distance_km.shape) * config.width
+        mesh = cores_mesh(products, products * entries)
         panel = programs.Panel(
             statistics=Statistics.from_data(data),
             geography=jax.tree.map(jnp.asarray, data.geography),
@@ -91,14 +103,16 @@ class Training:
             optimizer=programs.optimizer_of(config, total).init(self.weights),
             balance=self.balance,
         )
-        products = data.num_products
         rows = jnp.tile(jnp.arange(products), (self.updates, 1))
+        panel, learned, rows = placed((panel, learned, rows), mesh)
         on_processor = next(iter(rows.devices())).platform == "cpu"
-        chunk = programs.cache_chunk(products) if on_processor else products
+        each = part_size(mesh, products)
+        chunk = programs.cache_chunk(each) if on_processor else each
         start = time.perf_counter()
         definition = graph_definition(config, CALENDAR, ATTRIBUTES)
-        sizes = (total, data.num_periods, chunk)
-        step = programs.update.lower(definition, config, *sizes, learned, rows, panel).compile()
+        sizes = (total, periods, chunk)
+        lowered = programs.update.lower(definition, config, *sizes, learned, rows, panel, mesh=mesh)
+        step = lowered.compile()
         seconds = time.perf_counter() - start
 
         def call() -> list[float]:
@@ -133,15 +147,25 @@ class Training:
         """Make the first updates of both; return their losses.
 
         Raises:
-            RuntimeError: If they differ.
+            DifferentLossesError: If they differ.
         """
         pairs: list[tuple[float, float]] = []
         while len(pairs) < len(LOSS_TOLERANCES):
             pairs += zip(ours(), theirs(), strict=True)
         for update, ((a, b), bound) in enumerate(zip(pairs, LOSS_TOLERANCES, strict=False), 1):
             if not abs(a - b) <= bound * abs(a):
-                raise RuntimeError(f"{self.label}: loss {a} of update {update} is {b} in PyTorch")
+                said = f"{self.label}: loss {a} of update {update} is {b} in PyTorch"
+                raise DifferentLossesError(said)
         return pairs
+
+
+def without_torch(device: str) -> str:
+    """Return why PyTorch is not compared with on a device; empty where it can be."""
+    try:
+        import torch
+    except ImportError as error:
+        return f"PyTorch cannot be imported ({error})"
+    return "PyTorch has no CUDA" if device == "cuda" and not torch.cuda.is_available() else ""
 
 
 def training_row(training: Training, device: str = "cpu") -> Row:
@@ -149,48 +173,49 @@ def training_row(training: Training, device: str = "cpu") -> Row:
 
     Args:
         training: What is timed.
-        device: PyTorch's; JAX runs on its default one.
+        device: PyTorch's, which is left out where it is not there; JAX runs on its default one.
 
     Raises:
-        ImportError: If PyTorch is not there.
-        RuntimeError: If the losses of the first updates differ.
+        DifferentLossesError: If those of the first updates differ.
     """
-    import torch
-
+    reason = without_torch(device)
     ours, seconds = training.ours()
-    theirs = training.theirs(device)
-    training.same(ours, theirs)
-    times = timed({"jax": ours})
     # PyTorch is not always faster on more threads: its better time counts.
     best: dict[int, tuple[float, float]] = {}
-    for threads in (
-        sorted({1, machine()["cores"]}) if device == "cpu" else (torch.get_num_threads(),)
-    ):
-        torch.set_num_threads(threads)
-        best[threads] = timed({"torch": theirs})["torch"]
-    threads = min(best, key=lambda n: best[n][0])
-    times["torch"] = best[threads]
+    if not reason:
+        import torch
+
+        theirs = training.theirs(device)
+        training.same(ours, theirs)
+        for threads in sorted({1, machine()["cores"]} if device == "cpu" else {1}):
+            torch.set_num_threads(threads)
+            best[threads] = timed({"torch": theirs})["torch"]
+    mine = timed({"jax": ours})["jax"]
+    threads = min(best, key=lambda n: best[n][0], default=None)
+    yours = (math.nan, math.nan) if threads is None else best[threads]
     products, periods = training.data.num_products, training.data.num_periods
     made = products * periods * training.updates
     return {
         "network": training.label,
         "products": products,
         "periods": periods,
-        "JAX, product-periods/s": made / times["jax"][0],
-        "PyTorch, product-periods/s": made / times["torch"][0],
-        "times faster": times["torch"][0] / times["jax"][0],
-        "times faster, processor": times["torch"][1] / times["jax"][1],
+        "JAX, product-periods/s": made / mine[0],
+        "PyTorch, product-periods/s": made / yours[0],
+        "times faster": yours[0] / mine[0],
+        "times faster, processor": yours[1] / mine[1],
         "PyTorch's threads": threads,
         "compile, s": seconds,
+        "skipped": reason,
     }
 
 
 def training_rows(cases: Sequence[Callable[[], Training]]) -> tuple[list[Row], str]:
     """Return the rows of training on the processor, or none and why."""
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        return [], f"PyTorch cannot be imported ({error}): training is not compared"
+    reason = without_torch("cpu")
+    if reason:
+        return [], f"{reason}: training is not compared"
+    if jax.default_backend() == "cpu":
+        return [training_row(make()) for make in cases], ""
     with jax.default_device(jax.devices("cpu")[0]):
         return [training_row(make()) for make in cases], ""
 

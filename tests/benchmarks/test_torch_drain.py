@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.drain_parts.training_speed import LOSS_TOLERANCES, Training, training_row
+from benchmarks.drain_parts.training_speed import (
+    LOSS_TOLERANCES,
+    DifferentLossesError,
+    Training,
+    training_row,
+)
 from benchmarks.scale_parts.configs import CONFIGS
 from draingym.drain_model import PRESETS
 
@@ -47,7 +52,7 @@ def test_a_row_gives_both_speeds_and_another_loss_is_refused():
         row["times faster"],
         row["JAX, product-periods/s"] / row["PyTorch, product-periods/s"],
     )
-    with pytest.raises(RuntimeError, match=r"what: loss 2.0 of update 2 is 2.1 in PyTorch"):
+    with pytest.raises(DifferentLossesError, match=r"what: loss 2.0 of update 2 is 2.1 in PyTorch"):
         training.same(lambda: [1.0, 2.0, 3.0], lambda: [1.0, 2.1, 3.0])
 
 

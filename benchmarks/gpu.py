@@ -9,9 +9,9 @@ a policy. Matrix products are float32 throughout, without the shorter numbers of
 
     make bench-gpu      # at most 8 minutes on one H100 or H200
 
-Needs JAX for CUDA (the extra ``cuda13``), and PyTorch for the comparison. Cases that are finished
-are kept in the folder, by card: a second call does what the first one had no time for. What does
-not fit the card's memory is a row that says so. Without a GPU nothing is run.
+``make`` installs JAX for CUDA, and PyTorch for the comparison, in an environment of their own.
+Cases that are finished are kept in the folder, by card: a second call does what the first one had
+no time for. What does not fit the card's memory is a row that says so. Without a GPU nothing runs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from draingym.common.files import write_json
 from draingym.common.machine import machine
 
 BAR = 5  # of the issue
-LIMIT = 420.0  # seconds after which no case begins: the longest takes a minute
+LIMIT = 390.0  # seconds after which no case begins, as one may compile for a minute
 TABLES = ("rollouts", "training", "classic", "memory", "policy")
 
 

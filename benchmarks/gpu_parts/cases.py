@@ -88,9 +88,8 @@ def fits(work: Callable[[], Any]) -> tuple[Any, str]:
         return None, lines[0].strip()[:200]
 
 
-def measured(rollouts: Rollouts, kind: Kind, given: tuple[Any, ...], repeats: int) -> Row:
-    """Return the speed of one function of rollouts, and how much of the card it uses."""
-    program = rollouts.compiled(kind)
+def measured(rollouts: Rollouts, program: Any, given: tuple[Any, ...], repeats: int) -> Row:
+    """Return the speed of a compiled function of rollouts, and how much of the card it uses."""
     seconds = _seconds(partial(program, *given), repeats)
     cost = cost_of(program)
     products, periods = rollouts.arrivals.shape[:2]
@@ -116,8 +115,9 @@ def rollouts(name: str, config: DrainConfig, sizes: Sizes, products: int) -> lis
     row: Row = {"table": "rollouts", "network": name, "products": products}
 
     def prepared() -> tuple[Row, Any]:
-        figures = measured(found, "prepare", (found.params,), sizes.repeats)
-        return figures, found.compiled("prepare")(found.params)
+        program = found.compiled("prepare")
+        figures = measured(found, program, (found.params,), sizes.repeats)
+        return figures, program(found.params)
 
     both, reason = fits(prepared)
     stream = row | {"what": "location stream"} | (both[0] if both else {}) | {"skipped": reason}
@@ -125,9 +125,13 @@ def rollouts(name: str, config: DrainConfig, sizes: Sizes, products: int) -> lis
         why = {"skipped": f"location stream: {reason}"}
         return [stream, *(row | {"what": what} | why for what in _KINDS)]
     rows = [stream]
+    given = (found.params, both[1], found.arrivals)
     for what, kind in _KINDS.items():
-        given = (found.params, both[1], found.arrivals)
-        figures, reason = fits(partial(measured, found, kind, given, sizes.repeats))
+
+        def run(kind: Kind = kind) -> Row:
+            return measured(found, found.compiled(kind), given, sizes.repeats)
+
+        figures, reason = fits(run)
         rows.append(row | {"what": what} | (figures or {}) | {"skipped": reason})
     return rows
 
@@ -174,13 +178,11 @@ def training(name: str, config: DrainConfig, sizes: Sizes) -> list[Row]:
     return [row | (dict(found) if found is not None else {"skipped": reason})]
 
 
-def memory(name: str, config: DrainConfig, sizes: Sizes) -> list[Row]:
+def memory(name: str, config: DrainConfig, sizes: Sizes, horizon: int) -> list[Row]:
     """Return the memory of the gradient, with and without remat."""
     return [
         {"table": "memory", **row}
-        for row in memory_rows(
-            name, config, sizes.memory, sizes.horizons, sizes.places, windows=False
-        )
+        for row in memory_rows(name, config, sizes.memory, (horizon,), sizes.places, windows=False)
     ]
 
 
@@ -235,13 +237,14 @@ def cases(sizes: Sizes) -> dict[str, Callable[[], list[Row]]]:
     def each() -> Iterable[tuple[str, Callable[[], list[Row]]]]:
         for name, config in sizes.training:
             yield f"training {name}", partial(training, name, config, sizes)
-        for name, config in sizes.networks:
-            for products in sizes.batches:
+        for products in sizes.batches:
+            for name, config in sizes.networks:
                 case = partial(rollouts, name, config, sizes, products)
                 yield f"rollouts {name} {products}", case
         yield "classic", partial(classic, sizes)
         yield "policy", partial(policy, sizes)
-        for name, config in sizes.networks:
-            yield f"memory {name}", partial(memory, name, config, sizes)
+        for horizon in sizes.horizons:
+            for name, config in sizes.networks:
+                yield f"memory {name} {horizon}", partial(memory, name, config, sizes, horizon)
 
     return dict(each())

@@ -158,7 +158,7 @@ def usual_of(orders: Tensor, decay: float) -> Tensor:
     """Return the exponentially weighted mean of the periods up to each, [B, T, Z]."""
     steps = torch.arange(orders.shape[1], device=orders.device)
     gap = steps[:, None] - steps
-    weight = torch.where(gap >= 0, (1.0 - decay) * decay ** gap.clamp(min=0).float(), 0.0)
+    weight = torch.where(gap >= 0, (1.0 - decay) * decay ** gap.clamp(min=0).to(orders.dtype), 0.0)
     # Weighted by a matrix: a few periods, where a loop over them would start as many kernels.
     return weight @ orders / (1.0 - decay ** (steps + 1.0))[:, None]
 

@@ -139,9 +139,10 @@ def test_a_batch_that_does_not_fit_is_a_row(monkeypatch, fails):
             return self
 
         def compiled(self, kind):
-            return lambda _: kind
+            return lambda *_: kind
 
-    def measured(_, kind, given, repeats):
+    def measured(_, program, given, repeats):
+        kind = program(*given)
         assert given[1:] == ((), ("prepare", Given.arrivals))[kind != "prepare"]
         if kind == fails:
             raise RuntimeError("Out of memory")

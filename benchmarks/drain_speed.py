@@ -91,13 +91,14 @@ SIZES = {
 def shipped() -> list[Callable[[], Training]]:
     """Return the training of what ships: the preset ``small``, and that of ``benchmarks.scale``.
 
-    Periods are those that are trained on in the demo and in the world ``paper``.
+    Periods are those that are trained on in the demo and in the world ``paper``, where a node ships
+    0.3 units of a product in a period.
     """
     small, paper = PRESETS["small"], CONFIGS["paper"]
     names = ("ours, 6 nodes and 30 regions", "ours, coherent, 20 nodes and 99 regions")
     return [
-        partial(Training.of, names[0], small, small.batch_products, 39, (6, 30)),
-        partial(Training.of, names[1], paper, paper.batch_products, 40, (20, 99)),
+        partial(Training.of, names[0], small, small.batch_products, 40, (6, 30)),
+        partial(Training.of, names[1], paper, paper.batch_products, 40, (20, 99), pace=0.3),
     ]
 
 

@@ -66,6 +66,11 @@ def claims_of(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
         elif row["table"] == "classic":
             what = f"{row['network']}, {row['what']}, {row['trajectories']} trajectories"
             claims.append(figure_only(BAR, what, row["M steps/s"], "M steps/s"))
+        elif row["table"] == "memory":
+            remat = "with" if row["remat"] == "yes" else "without"
+            what = f"memory of the gradient, {row['network']}, {remat} remat, "
+            what += f"{row['horizon']} periods, {row['products']} products"
+            claims.append(figure_only(BAR, what, row["peak memory, MB"], "MB"))
         elif row["table"] == "policy":
             what = f"training a policy, {row['products']} products an update"
             claims.append(figure_only(BAR, what, row["ms an update"], "ms an update"))

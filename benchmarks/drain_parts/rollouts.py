@@ -36,6 +36,7 @@ def random_data(
     seed: int,
     places: Places = (NODES, REGIONS),
     *,
+    pace: float = 5.0,
     boxes: bool = False,
 ) -> DrainData:
     """Return a panel of the right magnitudes; what is in it has no bearing on speed.
@@ -45,19 +46,20 @@ def random_data(
         periods: How many.
         seed: Of all numbers.
         places: Nodes and regions.
+        pace: Units a node ships in a period, where stock does not limit it.
         boxes: Whether it is known which node shipped to which region.
     """
     random = np.random.default_rng(seed)
     shape = (products, periods, places[0])
     nodes, regions = (random.uniform((28, -120), (46, -75), (n, 2)) for n in places)
     gap = (nodes[:, None] - regions[None]) * np.array([111.0, 88.0])
-    available = random.poisson(random.gamma(1.5, 6.0, shape))
-    outbound = np.minimum(random.poisson(random.gamma(1.0, 5.0, shape)), available)
+    available = random.poisson(random.gamma(1.5, 1.2 * pace, shape))
+    outbound = np.minimum(random.poisson(random.gamma(1.0, pace, shape)), available)
     arrays: dict[str, Any] = {
         "outbound": outbound,
         "ship_cost": outbound * random.gamma(20.0, 0.3, shape),
         "available": available,
-        "glance_views": random.poisson(random.gamma(2.0, 5.0, (products, periods, places[1]))),
+        "glance_views": random.poisson(random.gamma(2.0, pace, (products, periods, places[1]))),
         "calendar": random.standard_normal((periods, CALENDAR)),
         "attributes": random.normal((3.0, 1.0, -2.0), 0.4, (products, ATTRIBUTES)),
     }

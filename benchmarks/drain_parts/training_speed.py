@@ -62,16 +62,17 @@ class Training:
         periods: int,
         places: Places = (NODES, REGIONS),
         updates: int = 1,
+        pace: float = 5.0,
     ) -> Training:
         """Return the training of a freshly initialised network on random data.
 
-        Boxes are known where lanes learn from them.
+        Boxes are known where lanes learn from them; ``pace`` is that of ``random_data``.
         """
         boxes = bool(config.lane_heads) and config.lane_labels
         return cls(
             label=label,
             config=config,
-            data=random_data(products, periods, 1, places, boxes=boxes),
+            data=random_data(products, periods, 1, places, pace=pace, boxes=boxes),
             weights=initial_weights(config, CALENDAR, ATTRIBUTES, seed=0),
             updates=updates,
         )
@@ -139,7 +140,12 @@ class Training:
         balance = {name: float(value) for name, value in asdict(self.balance).items()}
         trainer = Trainer(network.to(device), config, rates, balance)
         part = batch_of(data, np.arange(data.num_products), data.num_periods, device)
-        return lambda: [trainer.update(part) for _ in range(self.updates)]
+
+        def call() -> list[float]:
+            losses = [trainer.update(part) for _ in range(self.updates)]
+            return [float(loss) for loss in losses]
+
+        return call
 
     def same(
         self, ours: Callable[[], list[float]], theirs: Callable[[], list[float]]

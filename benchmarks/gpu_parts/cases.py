@@ -48,11 +48,13 @@ class Sizes:
     stores: tuple[int, ...]  # trajectories of the classic problems
     training: tuple[tuple[str, DrainConfig], ...]
     periods: int  # of a training batch
+    pace: float  # units a node ships in a period of it
     updates: int  # of a call of training
     memory: int  # products of the memory's table
     horizons: tuple[int, ...]  # of the memory's table
     policy_updates: int  # a multiple of four
     policy_batch: int
+    policy_periods: int
     repeats: int = REPEATS
 
 
@@ -65,11 +67,13 @@ FULL = Sizes(
     stores=(8192, 65_536),
     training=(("preset paper", PRESETS["paper"]), ("as it ships", CONFIGS["paper"])),
     periods=40,
+    pace=0.3,  # as in the world of that size
     updates=10,
     memory=64,
     horizons=(26, 52),
     policy_updates=40,
     policy_batch=512,
+    policy_periods=26,
 )
 
 
@@ -169,6 +173,7 @@ def training(name: str, config: DrainConfig, sizes: Sizes) -> list[Row]:
     made = partial(
         Training.of,
         *(name, config, config.batch_products, sizes.periods, sizes.places, sizes.updates),
+        pace=sizes.pace,
     )
     row: Row = {"table": "training", "network": name, "products": config.batch_products}
     try:
@@ -189,7 +194,7 @@ def memory(name: str, config: DrainConfig, sizes: Sizes, horizon: int) -> list[R
 def policy(sizes: Sizes) -> list[Row]:
     """Return one short training of a policy through the learned kernel."""
     nodes, regions = sizes.places
-    env = make(LEARNED, horizon=sizes.horizon, num_nodes=nodes, num_regions=regions)
+    env = make(LEARNED, horizon=sizes.policy_periods, num_nodes=nodes, num_regions=regions)
 
     def sample(key: jax.Array, periods: int, batch: int | None = None) -> Scenario:
         del periods  # an episode's
@@ -202,10 +207,10 @@ def policy(sizes: Sizes) -> list[Row]:
         params=env.params,
         simulator=env.simulator,
         sample=sample,
-        periods=sizes.horizon,
+        periods=sizes.policy_periods,
         warm_up=0,
         evaluation_batch=sizes.policy_batch,
-        evaluation_periods=sizes.horizon,
+        evaluation_periods=sizes.policy_periods,
         evaluation_warm_up=0,
     )
     every = sizes.policy_updates // 4
@@ -224,7 +229,7 @@ def policy(sizes: Sizes) -> list[Row]:
         row
         | {
             "ms an update": 1e3 * seconds,
-            "product-periods/s": sizes.policy_batch * sizes.horizon / seconds,
+            "product-periods/s": sizes.policy_batch * sizes.policy_periods / seconds,
             "value at the start": float(found.curve[0]),
             "value": found.value,
         }

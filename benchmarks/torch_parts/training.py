@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.torch_parts.network import Batch, TorchDrain
 from draingym.drain_model.config import DrainConfig
@@ -48,8 +49,8 @@ class Trainer:
         )
         self.made = 0
 
-    def update(self, batch: Batch) -> float:
-        """Make an update; return the loss before it."""
+    def update(self, batch: Batch) -> Tensor:
+        """Make an update; return the loss before it, on the device: nobody waits for it."""
         for group, factor in zip(self.optimizer.param_groups, self.factors, strict=True):
             group["lr"] = factor * float(self.rates[self.made])
         self.made += 1
@@ -58,4 +59,4 @@ class Trainer:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
         self.optimizer.step()
-        return loss.item()
+        return loss.detach()

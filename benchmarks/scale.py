@@ -5,6 +5,7 @@ product ships 0.3 units a period; ``busy``, 125 products of synthetic orders by 
 units. In both, the last third of the periods, a fifth of the products, and a node that opens in
 those periods are held out. Models are scored in four cells: products seen and new, on the log's
 policy and on three others that no model is fitted to; off policy, scores are summed over the three.
+Policies are trained in the default's simulator and judged in the truth on what is held out.
 
     make bench-scale                                  # 2 cores, under 90 minutes
     make bench-scale ARGS="--parts accuracy-busy"     # one part of it
@@ -38,13 +39,15 @@ from benchmarks._common import (
     write_result,
 )
 from benchmarks.drain_parts.claims import below
-from benchmarks.drain_parts.models import CLOSEST, TREES, Sampler, baselines, neural
+from benchmarks.drain_parts.models import CLOSEST, TREES, Model, Sampler, baselines, neural
 from benchmarks.drain_parts.policies import diverse_plans
 from benchmarks.drain_parts.world import replay_policies
+from benchmarks.policies_parts.placement_claims import AFTER_TABLE, draw_gains
 from benchmarks.scale_parts.cells import (
     FLOOR,
     LEVELS,
     Scaled,
+    bare_scaled,
     make_scaled,
     rows_of,
     score,
@@ -53,8 +56,12 @@ from benchmarks.scale_parts.cells import (
     worst_mean,
 )
 from benchmarks.scale_parts.configs import CONFIGS
+from benchmarks.scale_parts.placement import ScaledRun
+from benchmarks.scale_parts.policies import SEEDS as POLICY_SEEDS
+from benchmarks.scale_parts.policies import SIZES as POLICY_SIZES
+from benchmarks.scale_parts.policies import folder_of, result_of, run_policies
 from draingym.common.files import write_json
-from draingym.drain_model import DrainData
+from draingym.drain_model import DrainData, load_checkpoint, save_checkpoint
 
 DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
@@ -66,6 +73,7 @@ GAPS = {  # bar 2: share of the gap closed at a node, by world, policy and produ
     "paper": {("on policy", "seen"): 0.8, ("on policy", "new"): 0.8, ("off policy", "new"): 0.75},
     "busy": {("on policy", "seen"): 0.9, ("on policy", "new"): 0.85, ("off policy", "new"): 0.8},
 }
+KEPT = "default.npz"  # the default's checkpoint, beside its training state
 SEEN = 160  # products that were trained on and judge
 
 
@@ -79,6 +87,13 @@ def diverse(scaled: Scaled, seed: int) -> DrainData:
         half = np.sort(random.permutation(scaled.fitted)[: scaled.fitted.size // 2])
         parts.append(panel.data.periods(0, world.split).products(half))
     return DrainData.stack(parts)
+
+
+def default_model(preset: str, mixed: DrainData, seed: int, folder: Path) -> Model:
+    """Train the default on history and diverse stock, and keep it for the part on policies."""
+    model = neural(DEFAULT, mixed, CONFIGS[preset], seed=seed, folder=folder)
+    save_checkpoint(model.members[0], folder / KEPT)
+    return model
 
 
 def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -> dict[str, Any]:
@@ -95,8 +110,10 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     }
     clock(f"{preset}: baselines fitted")
     long = replace(config, epochs=config.epochs * 2)
+    default = default_model(preset, mixed, seed, folder)
+    samplers[DEFAULT] = default.sample
+    clock(f"{preset}: {DEFAULT}: trained")
     for name, data, own in (
-        (DEFAULT, mixed, config),
         (NO_STOCK, history, long),
         (NO_BOXES, mixed, replace(config, lane_labels=False)),
         (INDEPENDENT, mixed, replace(config, joint="independent")),
@@ -146,19 +163,47 @@ def products(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     return {"rows": rows}
 
 
+def policies(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -> dict[str, Any]:
+    """Train policies in the default's simulator, and judge them in the truth on new products."""
+    scaled = bare_scaled(preset, seed)
+    clock(f"{preset}: world")
+    kept = states_of(folder.parent, f"accuracy-{preset}", seed, samples)
+    if not (kept / KEPT).exists():  # this part alone: it trains what that one would
+        default_model(preset, diverse(scaled, seed), seed, kept)
+        clock(f"{preset}: {DEFAULT}: trained")
+    checkpoint = load_checkpoint(kept / KEPT)
+    sizes, seeds = POLICY_SIZES[preset], range(seed, seed + POLICY_SEEDS)
+    run = ScaledRun(scaled.world, scaled.fitted, checkpoint, folder_of(folder, checkpoint))
+    found = run_policies(run, sizes, seeds, clock)
+    size = (
+        f"policies, {preset}: {scaled.fitted.size} products trained on, "
+        f"{run.judges.size} new ones judge, {run.test_horizon} held-out periods, "
+        f"{sizes.rollouts} rollouts of {run.config.training_horizon} periods a policy, "
+        f"{len(seeds)} seeds"
+    )
+    return {**result_of(preset, run, seeds, found), "size": size}
+
+
+def states_of(folder: Path, part: str, seed: int, samples: int) -> Path:
+    """Return where a part keeps states, so that it goes on within itself as well."""
+    return folder / f"{part}-{seed}-{samples}-states"
+
+
 PARTS: Mapping[str, Callable[[int, int, Clock, Path], dict[str, Any]]] = {
     f"{name}-{preset}": partial(work, preset)
     for preset in ("paper", "busy")
-    for name, work in (("accuracy", accuracy), ("products", products))
+    for name, work in (("accuracy", accuracy), ("products", products), ("policies", policies))
 }
 
 
 def claims_of(found: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
-    """Return the claims of bars 1 to 4."""
+    """Return the claims of bars 1 to 4 and 6."""
     claims = []
     for part, result in found.items():
         kind, world = part.split("-")
-        if kind == "accuracy":
+        if kind == "policies":
+            claims += [Claim(**claim) for claim in result["claims"]]
+        elif kind == "accuracy":
             claims += _accuracy_claims(world, result)
         else:
             for level in ("crps_total", "crps_node"):
@@ -202,7 +247,8 @@ def main(
     """Run the parts that are not there yet; write JSON and figures of all that are.
 
     Args:
-        parts: Some of accuracy-paper, products-paper, accuracy-busy, products-busy.
+        parts: Some of accuracy, products and policies, each with -paper or -busy; policies use the
+            model of accuracy.
         seed: Of everything.
         samples: Joint samples a model is scored by.
         folder: Where finished parts are kept.
@@ -216,7 +262,7 @@ def main(
         path = folder / f"{part}-{seed}-{samples}.json"
         if not path.exists():
             began = time.perf_counter()
-            states = folder / f"{part}-{seed}-states"  # of training, so that it goes on as well
+            states = states_of(folder, part, seed, samples)
             result = PARTS[part](seed, samples, clock, states)
             write_json(path, {**result, "seconds": time.perf_counter() - began})
     found = {
@@ -228,6 +274,8 @@ def main(
     rows = [row for result in found.values() for row in result["rows"]]
     shown = ("world", "model", "policy", "products", "score", "to_floor", "closed")
     print_table("Cells", [{k: row[k] for k in shown} for row in rows if row["table"] == "cell"])
+    for table in dict.fromkeys(row["table"] for row in rows if "truth" in row):
+        print_table(table, [row for row in rows if row["table"] == table])
     print_claims(claims)
     size = "; ".join(result["size"] for result in found.values() if "size" in result)
     missing = [part for part in PARTS if part not in found]
@@ -235,17 +283,21 @@ def main(
         size += f"; not run: {', '.join(missing)}"
     seconds = sum(result["seconds"] for result in found.values())
     write_result("scale", "scale", claims, rows, [seed], f"{size}; {samples} samples", seconds)
-    worlds = [world for world in GAPS if f"accuracy-{world}" in found]
-    save_figure("scale", lambda axes: _draw_cells(axes, rows, worlds), panels=len(worlds))
-    worlds = [world for world in GAPS if f"products-{world}" in found]
+    drawn = [row for row in rows if "score" in row]
+    for kind, name, draw in (
+        ("accuracy", "scale", _draw_cells),
+        ("products", "scale_products", _draw_products),
+    ):
+        worlds = [world for world in GAPS if f"{kind}-{world}" in found]
+        if worlds:
+            save_figure(name, partial(draw, drawn, worlds), panels=len(worlds))
+    worlds = [world for world in GAPS if f"policies-{world}" in found]
     if worlds:
-        save_figure(
-            "scale_products", lambda axes: _draw_products(axes, rows, worlds), panels=len(worlds)
-        )
+        save_figure("scale_policies", partial(_draw_policies, rows, worlds), panels=len(worlds))
     clock("all done")
 
 
-def _draw_cells(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
+def _draw_cells(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
     models = (CLOSEST, TREES, INDEPENDENT, NO_BOXES, NO_STOCK, DEFAULT)
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for m, model in enumerate(models):
@@ -270,7 +322,7 @@ def _draw_cells(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> Non
     np.atleast_1d(axes)[0].legend(frameon=False, fontsize=7)
 
 
-def _draw_products(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> None:
+def _draw_products(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
         for level in LEVELS:
             curve = [
@@ -288,6 +340,12 @@ def _draw_products(axes: Any, rows: list[dict[str, Any]], worlds: list[str]) -> 
         axis.set_xlabel("products trained on")
         axis.set_ylabel("CRPS over the noise floor's, less 1")
     np.atleast_1d(axes)[0].legend(frameon=False)
+
+
+def _draw_policies(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
+    for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
+        draw_gains(axis, [r for r in rows if r["table"] == f"{world}: {AFTER_TABLE}"])
+        axis.set_title(world)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from draingym.registration import register_envs
 
 if TYPE_CHECKING:
     from draingym.common.devices import jit
+    from draingym.networks.description import Arc, Node, Store
+    from draingym.networks.network import Network
+    from draingym.networks.registering import register
     from draingym.policies import (
         BaseStock,
         CappedBaseStock,
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
 __version__ = version("draingym")
 
 __all__ = [
+    "Arc",
     "BaseStock",
     "CappedBaseStock",
     "Dynamics",
@@ -62,19 +66,23 @@ __all__ = [
     "InventoryVectorEnv",
     "LocalDemand",
     "NegativeBinomial",
+    "Network",
     "NeuralPlacement",
+    "Node",
     "Normal",
     "OrderUpTo",
     "Params",
     "Poisson",
     "Scenario",
     "Simulator",
+    "Store",
     "batch_returns",
     "chunked_value_and_grad",
     "jit",
     "make",
     "make_gymnax",
     "make_params",
+    "register",
     "scenario_from_views",
     "serial_in_transit",
     "serial_line",
@@ -95,12 +103,18 @@ _POLICIES = (
     "tune",
 )
 
+_DESCRIPTION = ("Arc", "Node", "Store")
+_OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "register")
+
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "draingym.common.devices": ("jit",),
+        "draingym.networks.description": _DESCRIPTION,
+        "draingym.networks.network": ("Network",),
+        "draingym.networks.registering": ("register",),
         "draingym.policies": _POLICIES,
-        "draingym.simulator": [name for name in __all__ if name not in (*_POLICIES, "jit")],
+        "draingym.simulator": [name for name in __all__ if name not in _OTHERS],
     },
 )
 

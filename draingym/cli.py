@@ -186,6 +186,30 @@ def validate(
     validate_folder(run, config, run / "validation" if out is None else out, Console())
 
 
+def play(
+    network: Annotated[Path, tyro.conf.Positional],
+    policy: Literal["base-stock", "random"] = "base-stock",
+    out: Path = Path("episode.png"),
+    horizon: int = 100,
+    seed: int = 0,
+) -> None:
+    """Play an episode of a network of one's own, and draw it.
+
+    Args:
+        network: JSON file that Network.save wrote.
+        policy: Base stocks that cover the lead time, or requests at random.
+        out: File of the picture.
+        horizon: Periods.
+        seed: Of demand, lead times and random requests.
+    """
+    from draingym.common.arrays import require_seed, require_whole
+    from draingym.networks.play import play as run
+
+    require_whole("horizon", horizon, low=1, high=100_000)
+    require_seed(seed)
+    print(run(network, policy, out, horizon, seed))
+
+
 def main() -> None:
     """Run the command line.
 
@@ -203,6 +227,7 @@ def main() -> None:
                 "train-drain": train_drain,
                 "evaluate-drain": evaluate_drain,
                 "validate": validate,
+                "play": play,
             },
             prog="draingym",
             description=(

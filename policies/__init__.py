@@ -41,6 +41,12 @@ if TYPE_CHECKING:
         ReorderPoint,
         ReorderPointParams,
     )
+    from draingym.policies.rules.forecast_levels import (
+        ForecastBaseStock,
+        ForecastLevels,
+        ImitatedBaseStock,
+        ImitatedParams,
+    )
     from draingym.policies.rules.historical import Historical
     from draingym.policies.rules.placement import (
         CappedCoverParams,
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
         ProportionalParams,
         ReorderParams,
     )
+    from draingym.policies.rules.scenario_program import ScenarioParams, ScenarioProgram
     from draingym.policies.rules.suite import Baseline, baseline_suite, serial_suite, store_suite
     from draingym.policies.rules.tabular import TabularOrders
     from draingym.policies.rules.transport import (
@@ -67,6 +74,7 @@ if TYPE_CHECKING:
     from draingym.policies.store import load_parameters, load_policy, save_parameters, save_policy
     from draingym.policies.task import SampledTask, Task, WindowTask
     from draingym.policies.training.evolution import EvolutionStrategy
+    from draingym.policies.training.imitation import imitate_plans
     from draingym.policies.training.loop import train_policies, train_policy
     from draingym.policies.training.method import (
         Evaluated,
@@ -117,10 +125,14 @@ __all__ = [
     "EvolutionStrategy",
     "FineTuneConfig",
     "FineTuned",
+    "ForecastBaseStock",
+    "ForecastLevels",
     "GaussianPolicy",
     "Hindsight",
     "Historical",
     "Hyper",
+    "ImitatedBaseStock",
+    "ImitatedParams",
     "LostSales",
     "MLPPolicy",
     "Method",
@@ -145,6 +157,8 @@ __all__ = [
     "RollingHorizon",
     "RollingParams",
     "SampledTask",
+    "ScenarioParams",
+    "ScenarioProgram",
     "ScoreFunction",
     "TabularOrders",
     "Task",
@@ -173,6 +187,7 @@ __all__ = [
     "hindsight_plan",
     "hindsight_values",
     "hyper_of",
+    "imitate_plans",
     "judge",
     "label",
     "load_parameters",
@@ -249,6 +264,12 @@ __getattr__, __dir__ = lazy_names(
             "ReorderPoint",
             "ReorderPointParams",
         ),
+        "draingym.policies.rules.forecast_levels": (
+            "ForecastBaseStock",
+            "ForecastLevels",
+            "ImitatedBaseStock",
+            "ImitatedParams",
+        ),
         "draingym.policies.rules.historical": ("Historical",),
         "draingym.policies.rules.placement": (
             "CappedCoverParams",
@@ -263,6 +284,10 @@ __getattr__, __dir__ = lazy_names(
             "PerNodeParams",
             "ProportionalParams",
             "ReorderParams",
+        ),
+        "draingym.policies.rules.scenario_program": (
+            "ScenarioParams",
+            "ScenarioProgram",
         ),
         "draingym.policies.rules.suite": (
             "Baseline",
@@ -289,6 +314,7 @@ __getattr__, __dir__ = lazy_names(
             "WindowTask",
         ),
         "draingym.policies.training.evolution": ("EvolutionStrategy",),
+        "draingym.policies.training.imitation": ("imitate_plans",),
         "draingym.policies.training.loop": (
             "train_policies",
             "train_policy",

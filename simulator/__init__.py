@@ -27,7 +27,7 @@ from draingym.simulator.draws import (
     split_shipments,
     straight_through,
 )
-from draingym.simulator.dynamics import Acted, act, observe, settle
+from draingym.simulator.dynamics import Acted, act, observe
 from draingym.simulator.kernels import LocalDemand, LocalDemandParams
 from draingym.simulator.params import Economics, make_params, params_from_network
 from draingym.simulator.problems.classic import (
@@ -64,6 +64,8 @@ from draingym.simulator.scenarios.series import (
     scenario_from_views,
 )
 from draingym.simulator.scenarios.windows import Windows, make_windows, window
+from draingym.simulator.settlement import settle
+from draingym.simulator.terms import Assembly, Perishable, Storage, Terms
 from draingym.simulator.types import (
     MOST_UNITS,
     Drain,
@@ -89,6 +91,7 @@ __all__ = [
     "LARGEST",
     "MOST_UNITS",
     "Acted",
+    "Assembly",
     "Demand",
     "Deterministic",
     "Drain",
@@ -112,6 +115,7 @@ __all__ = [
     "Observation",
     "Painter",
     "Params",
+    "Perishable",
     "Poisson",
     "Policy",
     "PriceResponse",
@@ -124,6 +128,8 @@ __all__ = [
     "Series",
     "Simulator",
     "State",
+    "Storage",
+    "Terms",
     "Trajectory",
     "Transition",
     "ViewProcess",

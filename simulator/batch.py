@@ -9,7 +9,7 @@ fits their cache.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from draingym.common.devices import (
 from draingym.simulator.batch_axis import vmap_last
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
+from draingym.simulator.terms import Terms
 from draingym.simulator.types import Params, Policy, PyTree, Scenario, Series, State
 
 # Name of what a policy would rather store than recompute in the backward pass.
@@ -66,6 +67,13 @@ _RANKS = {
     "ship_cost": 2,
     "available": 2,
     "waiting": 1,
+    "owed": 1,
+    "parts": 1,
+    "ages": 2,
+    "queue": 2,
+    "shown": 2,
+    "age_share": 3,
+    **{field.name: 2 for field in fields(Terms)},
 }
 
 

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from draingym.simulator.checks import check_waiting, countable
-from draingym.simulator.dynamics import act, observe, settle
+from draingym.simulator.dynamics import act, observe
 from draingym.simulator.precision import as_real
+from draingym.simulator.settlement import settle
 from draingym.simulator.types import (
     DrainKernel,
     Dynamics,
@@ -59,27 +60,37 @@ class Simulator:
         on_hand = initial.on_hand
         if self.dynamics.whole_units:
             on_hand = countable(on_hand, initial.pipeline)
-        none = jnp.zeros_like(on_hand)
+        none, no_arc = jnp.zeros_like(on_hand), jnp.zeros_like(params.source, float)
+        terms = params.terms if scenario.series.terms is None else scenario.series.terms
+
+        def unless(there: bool, given: Array | None) -> Array | None:
+            return (no_arc if given is None else given) if there else None
+
         state: State = as_real(
             State(
                 on_hand=on_hand,
                 pipeline=initial.pipeline,
                 waiting=none if waiting is None else waiting,
                 memory=self.kernel.init(params.kernel, initial.history),
-                owed=none if self.dynamics.hold_requests else None,
+                owed=unless(self.dynamics.hold_requests, initial.owed),
+                gate=unless(terms is not None and terms.leave_limit is not None, None),
+                door=unless(terms is not None and terms.receive_limit is not None, None),
+                parts=unless(params.assembly is not None, initial.parts),
+                ages=initial.ages,
+                queue=initial.queue,
             )
         )
         return state
 
     def step(
-        self, params: Params, state: State, action: Float[Array, " N"], series: Series
+        self, params: Params, state: State, action: Float[Array, " E"], series: Series
     ) -> tuple[State, Transition]:
         """Advance one period: act, arrivals, drain, costs (see ``draingym.simulator.dynamics``).
 
         Args:
             params: Costs, limits, structure and the kernel's parameters.
             state: The state before the period.
-            action: [N] units each node requests from its parent.
+            action: [E] units requested on each arc; in a tree, by each node from its parent.
             series: The period's slice of a prepared ``scenario.series``.
 
         Returns:
@@ -94,7 +105,9 @@ class Simulator:
         memory, drain = self.kernel.drain(
             params.kernel, state.memory, acted.available, series.exogenous, series.drain_uniform
         )
-        state, transition = settle(params, observation, action, acted, drain, memory, series)
+        state, transition = settle(
+            params, observation, action, acted, drain, memory, series, self.dynamics
+        )
         return as_real(state), transition
 
     def rollout(

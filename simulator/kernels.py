@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from draingym.simulator.draws import lesser
+from draingym.simulator.network.arcs import total_of
 from draingym.simulator.types import Drain, History, Series
 
 
@@ -19,6 +20,10 @@ class LocalDemandParams:
 
     share: Float[Array, "N Z"]  # share of a region's views that is demand at the node
     unit_ship_cost: Float[Array, " N"]  # currency per unit
+    # Where a kernel has a backlog, the nodes whose customers wait; None is all of them.
+    waits: Bool[Array, " N"] | None = None
+    # [n, m]: share of the customers of m who find nothing there and take n instead; None is nobody.
+    substitute: Float[Array, "N N"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +32,10 @@ class LocalDemand:
 
     ``demand_n = sum_z share[n, z] * glance_views[z]``. What stock cannot serve is lost, or waits
     (``backlog``) and is served first in later periods. No draw is made: demand is the scenario's.
+
+    Where customers substitute, what is left at n after its own customers is sold to those who find
+    nothing at m and accept n: ``min(left_n, sum_m substitute[n, m] * unmet_m)``. They are expected
+    numbers, not draws.
 
     Gradients: exact almost everywhere. At a tie of need and stock the derivative is the demand's
     side, zero with respect to stock: one more unit would have stayed on the shelf.
@@ -61,11 +70,20 @@ class LocalDemand:
         need = exogenous + memory
         outbound = lesser(need, available)
         unmet = need - outbound
+        if params.substitute is not None:
+            asked = total_of(params.substitute, unmet)
+            sold = lesser(asked, available - outbound)
+            served = total_of(params.substitute.T, sold / jnp.where(asked > 0, asked, 1.0))
+            outbound, unmet = outbound + sold, unmet - unmet * served
         none = jnp.zeros_like(unmet)
+        lost, waiting = (none, unmet) if self.backlog else (unmet, none)
+        if self.backlog and params.waits is not None:
+            lost = jnp.where(params.waits, 0.0, unmet)
+            waiting = jnp.where(params.waits, unmet, 0.0)
         drain = Drain(
             outbound=outbound,
             ship_cost=params.unit_ship_cost * outbound,
-            lost=none if self.backlog else unmet,
-            waiting=unmet if self.backlog else none,
+            lost=lost,
+            waiting=waiting,
         )
         return drain.waiting, drain

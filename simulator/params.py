@@ -106,7 +106,7 @@ def make_params(
     require_shape("serves", sells, (nodes,))
     require_shape("active_from", opens, (nodes,))
     return Params(
-        parent=jnp.asarray(tree),
+        source=jnp.asarray(tree),
         serves=jnp.asarray(sells),
         active_from=jnp.asarray(opens),
         holding_cost=per_node("holding_cost", holding_cost),

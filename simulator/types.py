@@ -2,17 +2,24 @@
 
 Shapes are for one product. Batches of products come from ``jax.vmap``.
 
-``N`` nodes, ``Z`` regions, ``L`` longest lead time in periods, ``T`` periods, ``H`` periods of
-history, ``E`` calendar features, ``F`` product attributes, ``K`` uniforms a kernel uses a period.
+``N`` nodes, ``E`` arcs, ``Z`` regions, ``L`` longest lead time in periods, ``T`` periods, ``H``
+periods of history, ``C`` calendar features, ``F`` product attributes, ``K`` uniforms a kernel uses
+a period, ``A`` ages of stock, ``D`` longest delay of a request.
+
+Arc e replenishes node ``target[e]`` from node ``source[e]``. In a tree arc n replenishes node n, so
+that arcs and nodes are the same axis, ``E = N``, and a node's source is its parent.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Bool, Float, Int
+
+from draingym.simulator.network.charges import Ledger
+from draingym.simulator.terms import Assembly, Perishable, Storage, Terms
 
 PyTree = Any
 
@@ -26,8 +33,26 @@ class Dynamics:
     """How shipments between nodes work; the same for the simulator and the oracle."""
 
     whole_units: bool = True  # ship whole units (fulfilment worlds), not reals (classic problems)
-    hold_requests: bool = False  # a parent owes its children what it cannot ship; else forgotten
-    ship_arrivals: bool = False  # a parent can ship what arrives in the same period
+    hold_requests: bool = False  # a source owes what it cannot ship; else forgotten
+    ship_arrivals: bool = False  # a source can ship what arrives in the same period
+    late_arrivals: bool = False  # what arrives is stowed after demand, at the period's end
+    # Nodes that goods pass within a period where lead times are 0: as many as the longest chain of
+    # such arcs has. 1 is enough where none leads to a node that ships.
+    passes: int = 1
+    by_rank: bool = False  # a short source serves its arcs by ``Params.rank``, not in proportion
+    rounding: Literal["down", "nearest", "up"] = "down"  # of requests to whole batches
+    send_back: bool = False  # a full store sends back what does not fit; else it is gone
+
+    def __post_init__(self) -> None:
+        """Refuse an order of events that contradicts itself."""
+        if self.ship_arrivals and self.late_arrivals:
+            raise ValueError("late_arrivals is True, must be False where arrivals are shipped on")
+        if self.passes < 1 or (self.passes > 1 and not self.ship_arrivals):
+            raise ValueError(
+                f"passes is {self.passes}, must be at least 1, and 1 unless ship_arrivals is True"
+            )
+        if self.rounding not in ("down", "nearest", "up"):
+            raise ValueError(f"rounding is {self.rounding!r}, must be 'down', 'nearest' or 'up'")
 
 
 @jax.tree_util.register_dataclass
@@ -38,21 +63,42 @@ class Params:
     Every field is an array, so that it can be swept with ``jax.vmap`` and differentiated.
     """
 
-    parent: Int[Array, " N"]  # index of the node that replenishes this one; -1 is the vendor
+    source: Int[Array, " E"]  # node that ships on the arc; -1 is the vendor
     serves: Bool[Array, " N"]  # whether customers are served from the node
     active_from: Int[Array, " N"]  # first period in which the node exists
     holding_cost: Float[Array, " N"]  # currency per unit on hand at a period's end
     holding_rate: Float[Array, " N"]  # share of the unit cost per unit on hand at a period's end
-    transfer_cost: Float[Array, " N"]  # currency per unit shipped from a parent node to this one
+    transfer_cost: Float[Array, " E"]  # currency per unit shipped from a node to another
     unmet_cost: Float[Array, " N"]  # currency per unit of demand lost, or waiting at its end
     salvage_rate: Float[Array, ""]  # share of the unit cost credited for stock left at the end
     discount: Float[Array, ""]  # per period
     kernel: PyTree  # parameters of the drain kernel
     # Off, and out of the compiled program, where they are None.
-    transit_cost: Float[Array, " N"] | None = None  # currency per unit on its way to the node
+    transit_cost: Float[Array, " E"] | None = None  # currency per unit on its way at a period's end
     capacity: Float[Array, " N"] | None = None  # units of storage; stock may exceed it, at a price
     capacity_price: Float[Array, " N"] | None = None  # currency per unit stored within capacity
     overflow_price: Float[Array, " N"] | None = None  # currency per unit stored above capacity
+    target: Int[Array, " E"] | None = None  # node that the arc replenishes; None: arc n's is node n
+    rank: Float[Array, " E"] | None = None  # the arc's place in its source's order (``by_rank``)
+    terms: Terms | None = None  # what arcs allow and charge, the same in all periods
+    storage: Storage | None = None  # stores of limited room
+    perishable: Perishable | None = None  # stock by age
+    assembly: Assembly | None = None  # nodes that make their stock of parts
+    delay: Float[Array, "D+1 E"] | None = None  # part of a request seen k periods on
+
+    @property
+    def parent(self) -> Int[Array, " N"]:
+        """The node that replenishes each node of a tree; -1 is the vendor.
+
+        Raises:
+            ValueError: If the network is no tree in which arc n replenishes node n.
+        """
+        if self.target is not None:
+            raise ValueError(
+                "params.target is given, must be None: this works on trees, where arc n replenishes"
+                " node n"
+            )
+        return self.source
 
 
 @jax.tree_util.register_dataclass
@@ -73,8 +119,13 @@ class Initial:
     """Where a trajectory starts."""
 
     on_hand: Float[Array, " N"]  # units
-    pipeline: Float[Array, "L N"]  # units; row k arrives k periods after the first one
+    pipeline: Float[Array, "L E"]  # units; row k arrives k periods after the first one
     history: History
+    # None is none, as far as the mechanism is there.
+    owed: Float[Array, " E"] | None = None  # units that sources owe
+    parts: Float[Array, " E"] | None = None  # parts that wait for others
+    ages: Float[Array, "A N"] | None = None  # units by age; their sum is ``on_hand``
+    queue: Float[Array, "D E"] | None = None  # requests; row k reaches its source k periods on
 
 
 @jax.tree_util.register_dataclass
@@ -88,12 +139,14 @@ class Market:
     price: Float[Array, " T"]  # currency a unit
     unit_cost: Float[Array, " T"]  # currency a unit
     attributes: Float[Array, "T F"]  # product attributes (``world.ATTRIBUTES``)
-    calendar: Float[Array, "T E"]  # calendar features of the period
+    calendar: Float[Array, "T C"]  # calendar features of the period
     last: Bool[Array, " T"]  # true in the period that ends the trajectory
     # Price of storage charged on every unit on hand at a period's end, and the one that policies
     # see before they act: what a limit on the stock of all products together costs. None: no limit.
     storage_price: Float[Array, "T N"] | None = None  # currency a unit and period
     storage_forecast: Float[Array, "T N"] | None = None  # currency a unit and period
+    terms: Terms | None = None  # what arcs allow and charge, by period, in place of the params'
+    shown: Float[Array, "T N"] | None = None  # the period's own demand, where policies see it first
     exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of the series; None before
 
 
@@ -106,14 +159,15 @@ class Series(Market):
     simulator, its gradient and any two policies share one function and common random numbers.
     """
 
-    lead_share: Float[Array, "T N lead"]  # share of a shipment made now that arrives k periods on
-    round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by parent
+    lead_share: Float[Array, "T E lead"]  # share of a shipment made now that arrives k periods on
+    round_uniform: Float[Array, "T N"]  # uniforms of randomised rounding, by source
     drain_uniform: Float[Array, "T K"]  # uniforms of the kernel's draws
-    # Share of a request that its source accepts, vendor or parent; the rest is cancelled. None is
-    # all of it.
-    fill_rate: Float[Array, "T N"] | None = None
+    # Share of a request that its source accepts, vendor or node; the rest is cancelled. None is
+    # all of it. 0 where nothing may be ordered: between reviews, in a disruption.
+    fill_rate: Float[Array, "T E"] | None = None
     # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
-    split_uniform: Float[Array, "T N"] | None = None
+    split_uniform: Float[Array, "T E"] | None = None
+    age_share: Float[Array, "T E A"] | None = None  # of what arrives, by age; None: the youngest
 
 
 @jax.tree_util.register_dataclass
@@ -131,10 +185,16 @@ class State:
     """What an action can change."""
 
     on_hand: Float[Array, " N"]  # units at the end of the last period
-    pipeline: Float[Array, "L N"]  # units in transit; row k arrives k periods from now
+    # Units in transit; row k arrives k periods from now. One row more where transit may stand.
+    pipeline: Float[Array, "L E"]
     waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     memory: PyTree  # the kernel's own memory
-    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
+    owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
+    gate: Float[Array, " E"] | None = None  # units set aside at the source; None: all are let out
+    door: Float[Array, " E"] | None = None  # units at the target's door; None: all are let in
+    parts: Float[Array, " E"] | None = None  # parts that wait for others; None: no assembly
+    ages: Float[Array, "A N"] | None = None  # units on hand by age, youngest first; None: no age
+    queue: Float[Array, "D E"] | None = None  # requests; row k reaches its source k periods on
 
 
 @jax.tree_util.register_dataclass
@@ -143,16 +203,23 @@ class Observation:
     """What a policy may see before it acts in a period. No field looks into the period itself."""
 
     on_hand: Float[Array, " N"]  # units
-    pipeline: Float[Array, "L N"]  # units actually filled and in transit
+    pipeline: Float[Array, "L E"]  # units actually filled and in transit
     waiting: Float[Array, " N"]  # units of demand that wait for stock (backlog)
     active: Bool[Array, " N"]  # nodes that exist in this period
     forecast: Float[Array, " Z"]  # units a period by region
     price: Float[Array, ""]  # currency a unit
     unit_cost: Float[Array, ""]  # currency a unit
     attributes: Float[Array, " F"]
-    calendar: Float[Array, " E"]
-    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
+    calendar: Float[Array, " C"]
+    owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
     storage_price: Float[Array, " N"] | None = None  # forecast, currency a unit; None: no limit
+    # As in ``State``, and the period's demand where the order of events shows it.
+    gate: Float[Array, " E"] | None = None
+    door: Float[Array, " E"] | None = None
+    parts: Float[Array, " E"] | None = None
+    ages: Float[Array, "A N"] | None = None
+    queue: Float[Array, "D E"] | None = None
+    demand: Float[Array, " N"] | None = None
 
 
 @jax.tree_util.register_dataclass
@@ -171,14 +238,15 @@ class Drain:
 class Transition:
     """Everything that happened in one period; flows are complete, so conservation can be checked.
 
-    ``on_hand' = on_hand + stowed - transferred - outbound`` holds to the unit at every node.
+    ``on_hand' = on_hand + stowed - transferred - outbound`` holds to the unit at every node (less
+    ``flows.wasted`` and ``flows.spilled`` of a ledger, and with ``flows.used`` for what left).
     """
 
     observation: Observation  # before the action
-    action: Float[Array, " N"]  # units requested
-    ordered: Float[Array, " N"]  # units requested by nodes that exist, at least 0
-    shipped: Float[Array, " N"]  # units the parent (or vendor) shipped towards the node
-    transferred: Float[Array, " N"]  # units that left the node for its children
+    action: Float[Array, " E"]  # units requested
+    ordered: Float[Array, " E"]  # units requested by nodes that exist, at least 0
+    shipped: Float[Array, " E"]  # units the source shipped
+    transferred: Float[Array, " N"]  # units that left the node for others
     stowed: Float[Array, " N"]  # units that arrived and were put on the shelf
     available: Float[Array, " N"]  # units customers could buy: after arrivals, before the drain
     outbound: Float[Array, " N"]  # units shipped to customers
@@ -197,7 +265,8 @@ class Transition:
     reward: Float[Array, ""]  # revenue + salvage - every cost
     terminated: Bool[Array, ""]
     truncated: Bool[Array, ""]
-    owed: Float[Array, " N"] | None = None  # units the parent still owes; None: not held
+    owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
+    ledger: Ledger | None = None  # by arc and node, where the network has terms
 
 
 @jax.tree_util.register_dataclass
@@ -260,6 +329,6 @@ class Policy(Protocol):
         """Return initial parameters."""
         ...
 
-    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
-        """Return the units to request for every node from its parent, at least 0."""
+    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " E"]:
+        """Return the units to request on every arc (in a tree: for every node), at least 0."""
         ...

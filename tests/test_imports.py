@@ -32,6 +32,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "simulator": {
         "scenarios": set(),
         "adapters": set(),
+        "network": set(),
         "problems": {"scenarios"},
     },
     "drain_model": {
@@ -51,7 +52,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "policies": {
         "rules": set(),
         "networks": set(),
-        "training": {"networks"},
+        "training": {"networks", "rules", "bounds"},
         "bounds": set(),
         "capacity": {"rules"},
         "validation": {"rules"},
@@ -60,6 +61,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "report": set(),
         "demo": {"report"},
         "envs": {"demo", "report"},
+        "networks": {"envs", "report"},
         "commands": {"demo", "report"},
     },
 }

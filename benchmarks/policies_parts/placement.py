@@ -13,6 +13,7 @@ judge. Finished stages are kept: the same command goes on after the last one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,12 +21,34 @@ from rich.console import Console
 
 from benchmarks._common import drop_programs
 from benchmarks.policies_parts.part import Part
+from benchmarks.policies_parts.pessimism import pessimism, train_members
 from benchmarks.policies_parts.placement_claims import Values, claims_and_rows, pictures
-from benchmarks.policies_parts.placement_run import SIZES, Figures, PlacementRun, Sizes
+from benchmarks.policies_parts.placement_run import Figures, PlacementRun
+from benchmarks.policies_parts.placement_sizes import SIZES, Sizes
+from draingym.demo.config import LoopConfig
 from draingym.demo.data_stage import get_orders, write_history
 from draingym.demo.learning_stages import train_drain_model
+from draingym.demo.run import Run
 from draingym.demo.stages import Advance, Stages
 from draingym.drain_model import load_checkpoint
+from draingym.policies import TrainConfig
+from draingym.world.orders import WorldConfig
+
+
+def demo_run(sizes: Sizes, data: str, seed: int, out: Path) -> Run:
+    """Return the demo's run with a world of the benchmark's size."""
+    base = LoopConfig()
+    config = LoopConfig(
+        data=data,  # type: ignore[arg-type]
+        seed=seed,
+        train_products=2 / 3,
+        world=WorldConfig(period_days=2, num_products=sizes.products, seed=seed),
+        drain=replace(base.drain, **sizes.drain),
+        train=TrainConfig(
+            updates=sizes.updates, evaluate_every=max(sizes.updates // 5, 1), seed=seed
+        ),
+    )
+    return Run(config, out)
 
 
 def own_programs(work: Callable[[Advance], Figures]) -> Callable[[Advance], Figures]:
@@ -41,8 +64,8 @@ def own_programs(work: Callable[[Advance], Figures]) -> Callable[[Advance], Figu
 
 def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) -> Figures:
     """Run all stages of a seed that are not finished yet."""
-    placement = PlacementRun(sizes, data, seed, out)
-    run = placement.run
+    run = demo_run(sizes, data, seed, out)
+    placement = PlacementRun(sizes, run)
     out.mkdir(parents=True, exist_ok=True)
     stages = Stages(folder=out, fingerprint=run.config.fingerprint(repr(sizes)), console=console)
 
@@ -61,8 +84,8 @@ def run_seed(sizes: Sizes, data: str, seed: int, out: Path, console: Console) ->
             ("before", "validation", lambda a: placement.validated(run.checkpoint, "", a)),
             ("fine_tune", "fine-tuning rounds", placement.fine_tune),
             ("after", "validation after fine-tuning", after),
-            ("ensemble", "members of an ensemble", placement.ensemble),
-            ("pessimism", "pessimism", placement.pessimism),
+            ("ensemble", "members of an ensemble", partial(train_members, placement)),
+            ("pessimism", "pessimism", partial(pessimism, placement)),
         )
     } | {"seconds": dict(stages.seconds)}
 

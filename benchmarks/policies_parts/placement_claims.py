@@ -17,6 +17,7 @@ from draingym.policies.validation.validate import COLUMNS
 
 Figures = Mapping[str, Any]
 STAGES = ("before", "after")
+AFTER_TABLE = "value, after fine-tuning"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +34,7 @@ class Values:
             return cls(names=tuple(str(n) for n in stored["names"]), values=stored["values"])
 
 
-def _difference(seeds: Sequence[Values], first: str, second: str, column: str) -> Interval:
+def difference(seeds: Sequence[Values], first: str, second: str, column: str) -> Interval:
     """Return a paired difference; every seed's replications count as replications."""
     c = COLUMNS.index(column)
     apart = np.concatenate(
@@ -62,19 +63,10 @@ def claims_and_rows(
     claims = _bar_2(values, baselines) + _bar_3(found)
     rows: list[Row] = []
     for stage, seeds in values.items():
-        rows += [
-            {"table": f"value, {stage} fine-tuning", "policy": name}
-            | {c: _value(seeds, name, c).value for c in COLUMNS}
-            | {
-                "against best baseline, truth": _difference(
-                    seeds, name, _best(seeds, baselines), "truth"
-                ).to_dict()
-            }
-            for name in seeds[0].names
-        ]
+        rows += value_rows(f"value, {stage} fine-tuning", seeds, baselines)
     for seed, figures in found.items():
         for stage in STAGES:
-            rows += [_agreement_row(seed, stage, a) for a in figures[stage]["agreements"]]
+            rows += [agreement_row(seed, stage, a) for a in figures[stage]["agreements"]]
     for seed, figures in found.items():
         rows += [
             {
@@ -92,38 +84,66 @@ def claims_and_rows(
     return claims, rows
 
 
-def _best(seeds: Sequence[Values], baselines: Sequence[str]) -> str:
-    """Return the tuned baseline that is best in the truth: the hardest to beat."""
-    return max(baselines, key=lambda name: _value(seeds, name, "truth").value)
+def value_rows(table: str, seeds: Sequence[Values], baselines: Sequence[str]) -> list[Row]:
+    """Return what every policy is worth in each column, of the seeds that have it."""
+    rows: list[Row] = []
+    best = best_baseline(seeds, baselines)
+    for name in dict.fromkeys(name for v in seeds for name in v.names):
+        own = [v for v in seeds if name in v.names]
+        row = {"table": table, "policy": name, "seeds": len(own)}
+        row |= {c: _value(own, name, c).value for c in COLUMNS}
+        against = difference(own, name, best, "truth").to_dict()
+        rows.append({**row, "against best baseline, truth": against})
+    return rows
+
+
+def best_baseline(seeds: Sequence[Values], baselines: Sequence[str], column: str = "truth") -> str:
+    """Return the tuned baseline that is best in a column: in the truth, the hardest to beat."""
+    return max(baselines, key=lambda name: _value(seeds, name, column).value)
 
 
 def _bar_2(values: Mapping[str, Sequence[Values]], baselines: Sequence[str]) -> list[Claim]:
     claims = []
     for stage, words in (("before", "trained in the log's simulator"), ("after", "fine-tuned")):
-        seeds = values[stage]
-        best = _best(seeds, baselines)
-        gain = {c: _difference(seeds, "neural", best, c) for c in COLUMNS}
-        truth = _value(seeds, best, "truth").value
-        claims += [
-            Claim(
-                bar=2,
-                what=f"neural, {words}, over the best tuned baseline ({best}) in the truth, "
-                "held-out products and periods: lower end of the interval",
-                value=gain["truth"].low,
-                unit="USD per product",
-                needs="> 0",
-                passes=gain["truth"].low > 0,
-            ),
-            figure_only(2, "the same: mean", gain["truth"].value, "USD per product"),
-            figure_only(2, "the same, of that baseline's value", gain["truth"].value / truth, ""),
-            figure_only(
-                2,
-                "share of the simulator's promised gain that survives in the truth",
-                gain["truth"].value / gain["simulator"].value,
-                "",
-            ),
-        ]
+        claims += gain_claims(2, f"neural, {words}", values[stage], baselines)
     return claims
+
+
+def gain_claims(
+    bar: int, what: str, seeds: Sequence[Values], baselines: Sequence[str]
+) -> list[Claim]:
+    """Return what the neural policy gains over the best baseline in the truth, seeds pooled.
+
+    Args:
+        bar: That the lower end of the interval must be above 0 for.
+        what: Which neural policy it is.
+        seeds: Values of each seed.
+        baselines: Those that it is compared with; the best of them in the truth counts.
+    """
+    best = best_baseline(seeds, baselines)
+    gain = {c: difference(seeds, "neural", best, c) for c in COLUMNS}
+    truth = _value(seeds, best, "truth").value
+    return [
+        Claim(
+            bar=bar,
+            what=f"{what}, over the best tuned baseline ({best}) in the truth, "
+            "held-out products and periods: lower end of the interval",
+            value=gain["truth"].low,
+            unit="USD per product",
+            needs="> 0",
+            passes=gain["truth"].low > 0,
+        ),
+        figure_only(bar, f"{what}: mean gain", gain["truth"].value, "USD per product"),
+        figure_only(
+            bar, f"{what}: gain, of that baseline's value", gain["truth"].value / truth, ""
+        ),
+        figure_only(
+            bar,
+            f"{what}: share of the simulator's promised gain that survives in the truth",
+            gain["truth"].value / gain["simulator"].value,
+            "",
+        ),
+    ]
 
 
 def _bar_3(found: Mapping[int, Figures]) -> list[Claim]:
@@ -154,7 +174,8 @@ def _bar_3(found: Mapping[int, Figures]) -> list[Claim]:
     return claims
 
 
-def _agreement_row(seed: int, stage: str, a: Figures) -> Row:
+def agreement_row(seed: int, stage: str, a: Figures) -> Row:
+    """Return a row of how two columns agree: ``a`` as ``Verdict.to_dict`` has it."""
     return {
         "table": "agreement",
         "seed": seed,
@@ -206,19 +227,23 @@ def pictures(found: Mapping[int, Figures], rows: Sequence[Row]) -> list[Figure]:
             axis.legend()
 
     def gains(axes: Any) -> None:
-        table = [row for row in rows if row["table"] == "value, after fine-tuning"]
-        shown = sorted(table, key=lambda row: row["truth"])[-10:]
-        for i, row in enumerate(shown):
-            cell = row["against best baseline, truth"]
-            tone = "C1" if str(row["policy"]).startswith("neural") else "C0"
-            axes.plot([cell["low"], cell["high"]], [i, i], color=tone)
-            axes.plot(cell["mean"], i, "o", color=tone)
-        axes.set_yticks(range(len(shown)), [row["policy"] for row in shown])
-        axes.axvline(0, color="grey", linestyle="--", linewidth=1)
-        axes.set_xlabel("USD per product over the best tuned baseline, in the truth")
+        draw_gains(axes, [row for row in rows if row["table"] == AFTER_TABLE])
 
     return [
         Figure(name="policies_agreement", draw=agreement, panels=2),
         Figure(name="policies_drift", draw=drift, panels=2),
         Figure(name="policies_truth", draw=gains, panels=1),
     ]
+
+
+def draw_gains(axes: Any, table: Sequence[Row]) -> None:
+    """Draw what the ten best policies of a table of values gain over the best baseline."""
+    shown = sorted(table, key=lambda row: row["truth"])[-10:]
+    for i, row in enumerate(shown):
+        cell = row["against best baseline, truth"]
+        tone = "C1" if str(row["policy"]).startswith("neural") else "C0"
+        axes.plot([cell["low"], cell["high"]], [i, i], color=tone)
+        axes.plot(cell["mean"], i, "o", color=tone)
+    axes.set_yticks(range(len(shown)), [row["policy"] for row in shown])
+    axes.axvline(0, color="grey", linestyle="--", linewidth=1)
+    axes.set_xlabel("USD per product over the best tuned baseline, in the truth")

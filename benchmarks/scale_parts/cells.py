@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,23 +60,25 @@ def make_scaled(
         seen: How many of the fitted products judge, too.
         clock: Told what is done.
     """
-    world = make_drain_world(preset, seed, opening=True)
-    new = new_products(world)
-    fitted = np.setdiff1d(np.arange(world.history.data.num_products), new)
-    some = np.sort(np.random.default_rng([seed, 6]).permutation(fitted)[:seen])
+    scaled = bare_scaled(preset, seed)
+    world, new = scaled.world, scaled.judged["new"]
+    some = np.sort(np.random.default_rng([seed, 6]).permutation(scaled.fitted)[:seen])
     plans = heldout_policies(world.world)
     others = replay_policies(world, {name: plans[name] for name in JUDGES}, seed=seed + 2)
     panels = {"history": world.history, **others}
     periods = (world.split, world.history.data.num_periods)
     floors = {name: floor(panel, samples, 1, periods) for name, panel in panels.items()}
     clock(f"{preset}: world, held-out policies, noise floors")
-    return Scaled(
-        world=world,
-        fitted=fitted,
-        judged={"seen": some, "new": new},
-        panels=panels,
-        floors=floors,
-    )
+    judged = {"seen": some, "new": new}
+    return replace(scaled, judged=judged, panels=panels, floors=floors)
+
+
+def bare_scaled(preset: Any, seed: int) -> Scaled:
+    """Build the world of ``make_scaled`` alone: no replays, no floors, new products judge."""
+    world = make_drain_world(preset, seed, opening=True)
+    new = new_products(world)
+    fitted = np.setdiff1d(np.arange(world.history.data.num_products), new)
+    return Scaled(world=world, fitted=fitted, judged={"new": new}, panels={}, floors={})
 
 
 def score(

@@ -1,4 +1,4 @@
-"""Paints the pictures of docs/gym.md: `python docs/images/environments.py`."""
+"""Paints the pictures of docs/gym.md and docs/networks.md: `python docs/images/environments.py`."""
 
 from pathlib import Path
 
@@ -29,7 +29,19 @@ def paint(id: str, name: str, request: np.ndarray, periods: int) -> None:
     env.close()
 
 
+def paint_network() -> None:
+    """Save the picture of the network that docs/networks.md describes."""
+    page = (FOLDER.parent / "networks.md").read_text(encoding="utf-8")
+    code = page.split("```python\n")[1].split("```")[0]
+    found: dict[str, object] = {}
+    exec(compile(code, "networks.md", "exec"), found)
+    network = found["network"]
+    if isinstance(network, draingym.Network):
+        network.picture(FOLDER / "network.png")
+
+
 if __name__ == "__main__":
+    paint_network()
     draingym.registration.register_envs()
     paint(
         "draingym/Placement-v0",

@@ -321,7 +321,7 @@ class Run:
         return Setting(
             simulator=simulator,
             params=params,
-            train=train if trained.size == train.num_products else _some(train, trained),
+            train=train if trained.size == train.num_products else some_products(train, trained),
             test=windows([start], stop - start),
         )
 
@@ -397,7 +397,7 @@ class Run:
         )
 
 
-def _some(windows: Windows, products: NDArray[np.int64]) -> Windows:
+def some_products(windows: Windows, products: NDArray[np.int64]) -> Windows:
     """Return the windows of some products."""
     return replace(
         windows,

@@ -190,32 +190,32 @@ class MapPicture(_Picture):
         return 2200.0 * np.minimum(units / self._full, 1.0)
 
 
-class TreePicture(_Picture):
-    """A tree, the vendor on the left: stock as bars, backlog or lost demand in red, flows as lines.
+class GraphPicture(_Picture):
+    """Nodes and arcs: stock as bars, backlog or lost demand in red, flows as lines.
 
     Args:
-        parent: [N] index of the replenishing node, -1 for the vendor.
+        source: [E] node that ships on each arc, -1 for a vendor.
+        target: [E] node that it replenishes.
         names: [N] of the nodes.
         full: Units that fill a bar.
     """
 
-    def __init__(self, parent: Sequence[int], names: Sequence[str], *, full: float) -> None:
+    def __init__(
+        self,
+        source: Sequence[int],
+        target: Sequence[int],
+        names: Sequence[str],
+        *,
+        full: float,
+    ) -> None:
         """Draw nothing yet; see the class."""
         super().__init__(full, "period")
-        self._parent = np.asarray(parent)
+        self._source, self._target = np.asarray(source), np.asarray(target)
         self._names = names
 
     def _places(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        nodes = len(self._parent)
-        depth, y = np.zeros(nodes), np.zeros(nodes)
-        for n, p in enumerate(self._parent):
-            depth[n] = 0 if p < 0 else depth[p] + 1
-        leaves = [n for n in range(nodes) if n not in self._parent]
-        y[leaves] = np.linspace(1, 0, len(leaves)) if len(leaves) > 1 else 0.5
-        for n in reversed(range(nodes)):
-            if n not in leaves:
-                y[n] = y[self._parent == n].mean()
-        return depth, y
+        """Return where each node is: how many arcs from a vendor, and how high."""
+        raise NotImplementedError
 
     def _draw(self, axes: Axes) -> None:
         from matplotlib.collections import LineCollection
@@ -226,9 +226,9 @@ class TreePicture(_Picture):
         rows = len(set(y))
         self._height = 0.75 / rows  # of a bar; leaves are 1 / (rows - 1) apart
         axes.set(xlim=(-0.8, x.max() + 0.6), ylim=(-0.3, 1.55))
-        start = [(-0.75, 0.5) if p < 0 else (x[p] + 0.13, y[p]) for p in self._parent]
+        start = [(-0.75, 0.5) if s < 0 else (x[s] + 0.13, y[s]) for s in self._source]
         self._flow = LineCollection(
-            [(start[n], (x[n] - 0.13, y[n])) for n in range(len(x))],
+            [(start[e], (x[n] - 0.13, y[n])) for e, n in enumerate(self._target)],
             colors=colour("orderupto"),
             capstyle="round",
         )
@@ -253,7 +253,34 @@ class TreePicture(_Picture):
                 bars, self._height * np.minimum(units / self._full, 1), strict=True
             ):
                 bar.set_height(height)
+        on_way = np.bincount(self._target, scene.in_transit, minlength=len(scene.on_hand))
         for label, name, units, transit in zip(
-            self._labels, self._names, scene.on_hand, scene.in_transit, strict=True
+            self._labels, self._names, scene.on_hand, on_way, strict=True
         ):
             label.set_text(f"{name}: {units:,.0f} (+{transit:,.0f})")
+
+
+class TreePicture(GraphPicture):
+    """A tree, the vendor on the left.
+
+    Args:
+        parent: [N] index of the replenishing node, -1 for the vendor.
+        names: [N] of the nodes.
+        full: Units that fill a bar.
+    """
+
+    def __init__(self, parent: Sequence[int], names: Sequence[str], *, full: float) -> None:
+        """Draw nothing yet; see the class."""
+        super().__init__(parent, range(len(parent)), names, full=full)
+
+    def _places(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        nodes = len(self._source)
+        depth, y = np.zeros(nodes), np.zeros(nodes)
+        for n, p in enumerate(self._source):
+            depth[n] = 0 if p < 0 else depth[p] + 1
+        leaves = [n for n in range(nodes) if n not in self._source]
+        y[leaves] = np.linspace(1, 0, len(leaves)) if len(leaves) > 1 else 0.5
+        for n in reversed(range(nodes)):
+            if n not in leaves:
+                y[n] = y[self._source == n].mean()
+        return depth, y

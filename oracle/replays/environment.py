@@ -18,8 +18,9 @@ from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.systems import Systems
 from draingym.simulator.checks import check_requests, check_stock
-from draingym.simulator.dynamics import Acted, act, observe, settle
+from draingym.simulator.dynamics import Acted, act, observe
 from draingym.simulator.requests import requests_of
+from draingym.simulator.settlement import settle
 from draingym.simulator.types import (
     Drain,
     Dynamics,
@@ -95,8 +96,9 @@ def _stow(dynamics: Dynamics, params: Params, state: State, action: Array, now: 
     return acted
 
 
-@jax.jit
+@partial(jax.jit, static_argnames="dynamics")
 def _settle(
+    dynamics: Dynamics,
     params: Params,
     observation: Observation,
     action: Array,
@@ -106,7 +108,7 @@ def _settle(
 ) -> tuple[State, Transition]:
     """Take the drain out and charge the period, for all products."""
     memory = jnp.zeros((action.shape[0], 0))
-    settled: tuple[State, Transition] = jax.vmap(partial(settle, params))(
+    settled: tuple[State, Transition] = jax.vmap(partial(settle, params, dynamics=dynamics))(
         observation, action, acted, drain, memory, now
     )
     return settled
@@ -179,6 +181,8 @@ def run(
     if not dynamics.whole_units:
         msg = "dynamics.whole_units is False, must be True: the emulated systems ship whole units"
         raise ValueError(msg)
+    if params.target is not None:
+        raise ValueError("params.target is given, must be None: the emulated systems serve a tree")
     initial = scenario.initial
     if initial.history.waiting is not None:
         msg = "initial.history.waiting is given, must be None: the emulated systems have no backlog"
@@ -235,7 +239,7 @@ def run(
             lost=_real(outcome.lost),
             waiting=none,
         )
-        state, transition = _settle(params, observation, action, acted, drain, now)
+        state, transition = _settle(dynamics, params, observation, action, acted, drain, now)
         transitions.append(transition)
         if record:
             outcomes.append(outcome)

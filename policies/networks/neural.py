@@ -53,15 +53,26 @@ class _TargetNetwork(nnx.Module):
     Where parents share out by softmax, to a node's priority too.
     """
 
-    def __init__(self, features: int, width: int, heads: int, outputs: int, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        heads: int,
+        outputs: int,
+        start_cover: tuple[float, float],
+        own: int,
+        rngs: nnx.Rngs,
+    ) -> None:
         self.embed = nnx.Linear(features, width, rngs=rngs)
         if heads > 0:
             self.look = _RegionAttention(width, heads, rngs)
         self.mix = nnx.Linear((4 if heads > 0 else 3) * width, width, rngs=rngs)
         # Starts at zero: the untrained policy is a plain order-up-to policy.
         self.head = nnx.Linear(width, outputs, kernel_init=nnx.initializers.zeros, rngs=rngs)
-        self.log_cover = nnx.Param(jnp.log(jnp.array([14.0, 7.0])))  # bought, placed; periods
+        self.log_cover = nnx.Param(jnp.log(jnp.array(start_cover)))  # bought, placed; periods
         self.log_reach = nnx.Param(jnp.log(jnp.array(0.2)))  # 1000 km
+        if own > 0:
+            self.log_own = nnx.Param(jnp.zeros(own))  # of each node's cover, over all nodes'
 
     def __call__(
         self,
@@ -92,7 +103,12 @@ class NeuralPlacement:
     their forecasts, and how well their nodes are stocked. The calendar reaches it through the
     forecast alone: dates of a log that covers no full year would be extrapolated. Nodes share all
     weights, so the policy runs unchanged when a node opens, and permuting nodes permutes its
-    actions.
+    actions. With ``cover_per_node`` each node's cover has a factor of its own besides, 1 for a node
+    that training never saw open: the policy then belongs to its network.
+
+    A forecast has no spread of its own: what a policy sees of it is a mean. ``spread`` adds two
+    features that follow from means alone: the coefficient of variation of Poisson demand, and how
+    evenly it comes from the regions that are a node's to serve.
 
     A product whose attributes lie outside ``attribute_range`` is taken to be at its edge: a network
     says nothing of value about a price that training never showed it.
@@ -113,6 +129,9 @@ class NeuralPlacement:
     feasibility: Feasibility = "ration"
     # Lowest and highest of each attribute among the products trained on; None is no bound.
     attribute_range: tuple[tuple[float, float], ...] | None = None
+    start_cover: tuple[float, float] = (14.0, 7.0)  # periods, bought and placed, before training
+    cover_per_node: bool = False  # whether each node's cover has a factor of its own
+    spread: bool = False  # whether the network sees how far demand scatters around its forecast
 
     def __post_init__(self) -> None:
         """Refuse heads that do not divide the width, an unknown rule, and ranges that are none."""
@@ -123,6 +142,8 @@ class NeuralPlacement:
                 f"feasibility is {self.feasibility!r}, must be 'ration', 'proportional' or "
                 "'softmax'"
             )
+        if not min(self.start_cover) > 0:
+            raise ValueError(f"start_cover is {self.start_cover}, must be above 0")
         ranges = self.attribute_range
         if ranges is None:
             return
@@ -136,12 +157,21 @@ class NeuralPlacement:
 
     @property
     def num_features(self) -> int:
-        """Features of a node: seven of its own, then the product's attributes."""
-        return 7 + self.num_attributes
+        """Features of a node: seven of its own, two of its spread, the product's attributes."""
+        return 7 + 2 * self.spread + self.num_attributes
 
     def _network(self, key: Array) -> _TargetNetwork:
         outputs = 2 if self.feasibility == "softmax" else 1
-        return _TargetNetwork(self.num_features, self.width, self.heads, outputs, nnx.Rngs(key))
+        own = self.tree.parent.shape[0] if self.cover_per_node else 0
+        return _TargetNetwork(
+            self.num_features,
+            self.width,
+            self.heads,
+            outputs,
+            self.start_cover,
+            own,
+            nnx.Rngs(key),
+        )
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights: a plain order-up-to policy with random hidden features."""
@@ -164,11 +194,17 @@ class NeuralPlacement:
         bought = self.tree.parent < 0
         cover_now = jnp.maximum(position, 0.0) / (demand + 0.1)
         features = self._node_features(observation, demand, cover_now)
+        if self.spread:
+            scatter = _scatter(below @ share, demand, observation.forecast)
+            features = jnp.concatenate([features, scatter], axis=1)
         places = self._region_features(observation, share, cover_now)
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
         found = network(features, places, weight, self.tree)
         log_cover = network.log_cover[...]
-        cover = jnp.exp(jnp.where(bought, log_cover[0], log_cover[1]) + found[:, 0])
+        log_cover = jnp.where(bought, log_cover[0], log_cover[1])
+        if self.cover_per_node:
+            log_cover = log_cover + network.log_own[...]
+        cover = jnp.exp(log_cover + found[:, 0])
         gap = cover * demand - position
         request = jnp.where(gap >= 0, gap, 0.0)
         if self.feasibility == "ration":
@@ -233,6 +269,22 @@ class NeuralPlacement:
         weight = request if priority is None else request * jnp.exp(priority)
         shared = stock * weight / jnp.maximum(siblings @ weight + spare, 1e-9)
         return jnp.where(fed, shared, request)
+
+
+def _scatter(
+    served: Float[Array, "N Z"], demand: Float[Array, " N"], forecast: Float[Array, " Z"]
+) -> Float[Array, "N 2"]:
+    """Return a node's coefficient of variation of a period's demand, and its evenness, in [0, 1].
+
+    Args:
+        served: Share of each region's demand that is the node's, or of nodes below it.
+        demand: Forecast of the node, units.
+        forecast: Of regions, units.
+    """
+    wanted = served * forecast[None, :]
+    crowded = jnp.sum(wanted**2, axis=1) / jnp.maximum(demand, 1e-6) ** 2
+    even = jnp.where(demand > 0, 1.0 - crowded, 0.0)
+    return jnp.stack([1.0 / jnp.sqrt(demand + 0.1), even], axis=1)
 
 
 @partial(jax.jit, static_argnums=0)  # one program instead of many small ones

@@ -47,6 +47,22 @@ def forecast_demand(
     return demand
 
 
+def gamma_quantile(
+    mean: Float[Array, "*N"], shape: Float[Array, "*N"], z: Float[Array, "*N"]
+) -> Float[Array, "*N"]:
+    """Return a gamma's quantile, ``mean * max(1 - 1 / (9 k) + z / (3 sqrt(k)), 0)**3``.
+
+    Args:
+        mean: Above 0; units.
+        shape: k, ``mean**2 / variance``, above 0.
+        z: The standard normal's quantile at the same level.
+
+    Source: Wilson and Hilferty (1931).
+    """
+    root = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * jnp.sqrt(shape))
+    return mean * jnp.where(root >= 0, root, 0.0) ** 3
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PerNodeParams:
@@ -184,9 +200,9 @@ class Newsvendor:
 
     Demand over a cover has the mean m of the forecast and the variance ``m + (cv * m)**2`` of
     Poisson customers around a forecast that errs. Its quantile is a gamma's with that mean and
-    variance, ``m * (1 - 1 / (9 k) + z / (3 sqrt(k)))**3`` with ``k = m**2 / variance``.
+    variance (``gamma_quantile``).
 
-    Source: Arrow, Harris and Marschak (1951); the quantile after Wilson and Hilferty (1931).
+    Source: Arrow, Harris and Marschak (1951).
     """
 
     tree: Tree
@@ -211,9 +227,7 @@ class Newsvendor:
         cover = jnp.where(root, params.buy_cover, params.place_cover)
         z = ndtri(jnp.where(root, params.buy_fractile, params.place_fractile))
         mean = cover * forecast_demand(self.tree, observation) + 1e-6
-        shape = mean / (1.0 + params.cv**2 * mean)
-        root_of_quantile = 1.0 - 1.0 / (9.0 * shape) + z / (3.0 * jnp.sqrt(shape))
-        target = mean * jnp.where(root_of_quantile >= 0, root_of_quantile, 0.0) ** 3
+        target = gamma_quantile(mean, mean / (1.0 + params.cv**2 * mean), z)
         return raise_to(self.tree, observation, target)
 
 

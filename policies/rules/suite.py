@@ -18,6 +18,7 @@ from draingym.policies.rules.placement import (
     Newsvendor,
     OrderUpToPerNode,
 )
+from draingym.policies.rules.scenario_program import ScenarioProgram
 from draingym.policies.rules.transport import RollingHorizon, TransportPlacement
 from draingym.policies.tree import Tree
 from draingym.simulator import Policy
@@ -68,10 +69,10 @@ def baseline_suite(
         period_days: Days of a period: covers are bounded in days.
         lead_time: [N, L+1] probability of k periods from the parent; without it the
             rolling-horizon program, which needs one, is left out.
-        unit_ship_cost: [N][Z] currency a unit, for linear programs; a line in the distance when
-            not given.
-        programs: Whether to include policies that solve linear programs, which take a hundred
-            times as long as the others.
+        unit_ship_cost: [N][Z] currency a unit, for programs; a line in the distance when not
+            given.
+        programs: Whether to include policies that solve linear programs on the host, which take a
+            hundred times as long as the others.
 
     Returns:
         Policies and bounds by name; the first is the plain order-up-to policy.
@@ -85,6 +86,7 @@ def baseline_suite(
     place = (1.0 / period_days, 30.0 / period_days)
     safety = (0.02, 10.0)
     covers = {"buy_cover": buy, "place_cover": place, "safety": safety}
+    cost = ship_cost_by_distance(tree) if unit_ship_cost is None else unit_ship_cost
     root = np.asarray(tree.parent) < 0
     per_node = (np.where(root, buy[0], place[0]), np.where(root, buy[1], place[1]))
     suite = {
@@ -113,10 +115,13 @@ def baseline_suite(
             {"buy_cover": buy, "safety": safety, "push": (0.02, 1.0)},
         ),
         "distance aware": Baseline(DistanceAware(tree=tree), covers | {"reach": (0.01, 3.0)}),
+        "scenario program": Baseline(
+            ScenarioProgram(tree=tree, unit_ship_cost=cost),
+            {"buy_cover": buy, "place_cover": place, "cv": (0.02, 1.5), "stock_value": (0.2, 0.99)},
+        ),
     }
     if not programs:
         return suite
-    cost = ship_cost_by_distance(tree) if unit_ship_cost is None else unit_ship_cost
     suite["transport program"] = Baseline(
         TransportPlacement(tree=tree, unit_ship_cost=cost), covers
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import numpy as np
+from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.common.bootstrap import Interval, draw_means, interval
@@ -21,7 +22,16 @@ from draingym.oracle.replays.environment import run
 from draingym.oracle.systems import Systems
 from draingym.policies.validation.checked import checked_rollouts
 from draingym.policies.validation.one_step import OneStep
-from draingym.simulator import Params, Policy, PyTree, Simulator, Transition, Windows, window
+from draingym.simulator import (
+    Params,
+    Policy,
+    PyTree,
+    Scenario,
+    Simulator,
+    Transition,
+    Windows,
+    window,
+)
 from draingym.world.views import Views
 
 COLUMNS = ("simulator", "oracle", "truth")
@@ -101,6 +111,13 @@ class Validation:
         )
 
 
+@jax.jit
+def _of(scenario: Scenario, which: Array) -> Scenario:
+    """Return the scenarios of some products."""
+    some: Scenario = jax.tree.map(lambda leaf: leaf[which], scenario)
+    return some
+
+
 def _mean(values: FloatArray) -> Interval:
     return interval(float(values.mean()), draw_means(values[None])[:, 0])
 
@@ -135,7 +152,8 @@ def validate(
         oracle: Knows the log: rates estimated from it, latents drawn given it.
         truth: Knows the latents; none for real data.
         judges: Indices of the products that count, such as those held out of every fit; all when
-            not given. All products run: they share boxes and capacity.
+            not given. In oracle and truth all products run, which share boxes and capacity; in the
+            simulator, where none knows of another, those alone.
         one_step: Scores the drain model on the states that policies visit in the oracle, and says
             which products that judge, and which places, are beyond what it was trained on.
         notes: What a report must say (``draingym.policies.validation.overlap``).
@@ -175,22 +193,23 @@ def validate(
     weight = float(params.discount) ** np.arange(horizon)
     done = 0
 
-    def keep(p: int, c: int, r: int, moves: Transition) -> None:
+    def keep(p: int, c: int, r: int, moves: Transition, rows: NDArray[np.int64]) -> None:
         nonlocal done
-        rewards[p, c, r] = np.asarray(moves.reward, np.float64)[which] * weight
-        stock[p, c] += np.asarray(moves.on_hand, np.float32)[which] / replications
+        rewards[p, c, r] = np.asarray(moves.reward, np.float64)[rows] * weight
+        stock[p, c] += np.asarray(moves.on_hand, np.float32)[rows] / replications
         done += 1
         if progress is not None:
             progress(done, total)
 
     # The simulator first: it is fast, and finds policies that cannot be run.
+    own = drawn if judges is None else [(_of(scenario, which), key) for scenario, key in drawn]
     for p, (name, (policy, policy_params)) in enumerate(policies.items()):
-        for r, (scenario, key) in enumerate(drawn):
+        for r, (scenario, key) in enumerate(own):
             try:
                 _, moves = checked_rollouts(simulator, params, policy, policy_params, scenario, key)
             except ValueError as error:
                 raise ValueError(f"policy {name!r} in the simulator: {error}") from error
-            keep(p, 0, r, moves)
+            keep(p, 0, r, moves, np.arange(len(which)))
 
     def in_world(p: int, name: str, c: int, r: int) -> tuple[int, int, int, Transition]:
         policy, policy_params = policies[name]
@@ -222,7 +241,7 @@ def validate(
         try:
             for job in as_completed(jobs):
                 p, c, r, moves = job.result()
-                keep(p, c, r, moves)
+                keep(p, c, r, moves, which)
                 if one_step is not None and c == 1 and r == 0:
                     scores[:, p] = one_step.score(moves, which)
         except BaseException:

@@ -21,9 +21,9 @@ class Scene:
     period: int  # calendar index
     reward: float  # currency
     on_hand: FloatArray  # [N] units at the end of the period
-    in_transit: FloatArray  # [N] units on their way to the node
+    in_transit: FloatArray  # [E] units on their way; in a tree, to the node
     waiting: FloatArray  # [N] units of demand that wait
-    shipped: FloatArray  # [N] units the parent (or vendor) shipped towards the node
+    shipped: FloatArray  # [E] units that the source shipped
     outbound: FloatArray  # [N] units shipped to customers
     lost: FloatArray  # [N] units of demand lost
     glance_views: FloatArray  # [Z] page views (units of demand where demand is local)
@@ -53,10 +53,11 @@ def make_scene(state: State, now: Series, transition: Transition | None) -> Scen
         now: The period's exogenous values, without the time axis.
         transition: The period's flows; ``None`` at the start of a trajectory.
     """
-    none = np.zeros(np.shape(state.on_hand), np.float32)
 
-    def flow(name: str) -> FloatArray:
-        return none if transition is None else host(getattr(transition, name))
+    def flow(name: str, like: Any = state.on_hand) -> FloatArray:
+        if transition is None:
+            return np.zeros(np.shape(like)[-1:], np.float32)
+        return host(getattr(transition, name))
 
     return Scene(
         period=int(now.period),
@@ -64,7 +65,7 @@ def make_scene(state: State, now: Series, transition: Transition | None) -> Scen
         on_hand=host(state.on_hand),
         in_transit=host(state.pipeline).sum(axis=0),
         waiting=host(state.waiting),
-        shipped=flow("shipped"),
+        shipped=flow("shipped", state.pipeline),
         outbound=flow("outbound"),
         lost=flow("lost"),
         glance_views=host(now.glance_views),

@@ -1,0 +1,156 @@
+"""From a description in plain values to the simulator's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from draingym.networks.plan import Plan
+from draingym.networks.sampling import sampler
+from draingym.networks.tables import (
+    Numbers,
+    downstream,
+    first,
+    life,
+    real,
+    selling,
+    terms_by_period,
+    varies,
+)
+from draingym.simulator import (
+    Assembly,
+    Dynamics,
+    LocalDemand,
+    LocalDemandParams,
+    Params,
+    Perishable,
+    Scenario,
+    Simulator,
+    Storage,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """A network as the simulator has it."""
+
+    simulator: Simulator
+    params: Params
+    most: Numbers  # [E] units requested by an action of 1
+    sample: Callable[..., Scenario]  # (key, periods, batch=None), as for classic problems
+
+
+def build(network: Plan) -> Built:
+    """Return the simulator, its parameters and a sampler of scenarios of a network."""
+    nodes, arcs = network.nodes, network.arcs
+    index = {node.name: n for n, node in enumerate(nodes)}
+    source = np.array([-1 if arc.source is None else index[arc.source] for arc in arcs], np.int32)
+    target = np.array([index[arc.target] for arc in arcs], np.int32)
+    regions = [n for n, node in enumerate(nodes) if node.name in selling(network)]
+    share = np.zeros((len(nodes), len(regions)))
+    share[regions, np.arange(len(regions))] = 1.0
+    waits = np.array([node.backlog for node in nodes])
+    kernel = LocalDemandParams(
+        share=real(share),
+        unit_ship_cost=jnp.zeros(len(nodes)),
+        waits=jnp.asarray(waits) if waits.any() and not waits.all() else None,
+        substitute=_substitute(network, index),
+    )
+    zero = jnp.zeros(len(nodes))
+    by_period = terms_by_period(network)
+    transit = np.array([arc.transit_cost for arc in arcs])
+    depth = max([arc.delay for arc in arcs], default=0)
+    params = Params(
+        source=jnp.asarray(source),
+        target=jnp.asarray(target),
+        serves=jnp.asarray(np.isin(np.arange(len(nodes)), regions)),
+        active_from=jnp.zeros(len(nodes), jnp.int32),
+        holding_cost=real([node.holding_cost for node in nodes]),
+        holding_rate=zero,
+        transfer_cost=jnp.zeros(len(arcs)),
+        unmet_cost=zero,
+        salvage_rate=jnp.zeros(()),
+        discount=real(network.discount),
+        kernel=kernel,
+        transit_cost=real(transit) if transit.any() else None,
+        rank=real([i if arc.rank is None else arc.rank for i, arc in enumerate(arcs)]),
+        terms=None if varies(network) else jax.tree.map(lambda leaf: real(leaf[0]), by_period(1)),
+        storage=_storage(network),
+        perishable=_perishable(network),
+        assembly=_assembly(network),
+        delay=real(np.eye(depth + 1)[:, [arc.delay for arc in arcs]]) if depth else None,
+    )
+    dynamics = Dynamics(
+        whole_units=network.whole_units,
+        hold_requests=network.backorders,
+        ship_arrivals=network.arrivals == "before shipping",
+        late_arrivals=network.arrivals == "end",
+        passes=network.passes,
+        by_rank=network.rationing == "rank",
+        rounding=network.rounding,
+        send_back=network.send_back,
+    )
+    return Built(
+        simulator=Simulator(kernel=LocalDemand(backlog=bool(waits.any())), dynamics=dynamics),
+        params=params,
+        most=_most(network, index),
+        sample=sampler(network, share, by_period, index),
+    )
+
+
+def _substitute(network: Plan, index: dict[str, int]) -> Array | None:
+    """Return who takes what instead, [N, N]; None where nobody does."""
+    if not any(node.substitutes for node in network.nodes):
+        return None
+    share = np.zeros((len(index), len(index)))
+    for node in network.nodes:
+        for other, part in (node.substitutes or {}).items():
+            share[index[other], index[node.name]] = part
+    return real(share)
+
+
+def _storage(network: Plan) -> Storage | None:
+    if not any(node.store for node in network.nodes):
+        return None
+    index = {store.name: g for g, store in enumerate(network.stores)}
+    return Storage(
+        group=jnp.asarray(
+            [-1 if node.store is None else index[node.store] for node in network.nodes], jnp.int32
+        ),
+        volume=real([node.volume for node in network.nodes]),
+        room=real([store.room for store in network.stores]),
+    )
+
+
+def _perishable(network: Plan) -> Perishable | None:
+    if not life(network):
+        return None
+    limits = [np.inf if node.class_limit is None else node.class_limit for node in network.nodes]
+    return Perishable(
+        first=jnp.asarray(first(network), jnp.int32),
+        lifo=jnp.asarray([node.lifo for node in network.nodes]),
+        perishes=jnp.asarray([node.shelf_life is not None for node in network.nodes]),
+        class_limit=None if np.isinf(limits).all() else real(limits),
+    )
+
+
+def _assembly(network: Plan) -> Assembly | None:
+    if all(arc.needs is None for arc in network.arcs):
+        return None
+    return Assembly(needs=real([arc.needs or 0.0 for arc in network.arcs]))
+
+
+def _most(network: Plan, index: dict[str, int]) -> Numbers:
+    """Return what an action of 1 requests: four times the mean demand downstream, or as told."""
+    below = downstream(network)
+    most = []
+    for arc in network.arcs:
+        usual = max(4.0 * below[index[arc.target]] * (arc.needs or 1.0), 1.0)
+        limit = np.inf if arc.request_limit is None else float(np.max(arc.request_limit))
+        most.append(arc.most if arc.most is not None else max(min(usual, limit), 1e-6))
+    return np.array(most)

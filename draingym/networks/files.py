@@ -1,0 +1,116 @@
+"""Networks as JSON files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from draingym.common.arrays import short
+from draingym.common.config import read_config
+from draingym.common.files import read_json, write_json
+from draingym.networks.description import Arc, Node, Store
+from draingym.networks.plan import Plan
+from draingym.simulator import Deterministic, NegativeBinomial, Normal, Poisson
+
+P = TypeVar("P", bound=Plan)
+
+# Distributions by the name that a file gives them.
+DISTRIBUTIONS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (Poisson, NegativeBinomial, Normal, Deterministic)
+}
+SEPARATOR = ", "  # between the names of nodes that share a distribution
+
+
+def save(network: Plan, path: Path) -> None:
+    """Write a network to a JSON file: what differs from the defaults."""
+    write_json(path, as_dict(network))
+
+
+def as_dict(network: Plan) -> dict[str, Any]:
+    """Return a network as plain values; fields at their defaults are left out.
+
+    Raises:
+        ValueError: If demand is a distribution that files have no name for.
+    """
+    found = _differing(network)
+    for name in ("nodes", "arcs", "stores"):
+        if name in found:
+            found[name] = [_differing(part) for part in getattr(network, name)]
+    found["demand"] = {
+        SEPARATOR.join(key) if isinstance(key, tuple) else key: _demand(key, what)
+        for key, what in network.demand.items()
+    }
+    return found
+
+
+def _differing(described: Any) -> dict[str, Any]:
+    kept = {}
+    for field in fields(described):
+        if field.init and (
+            field.default is MISSING or getattr(described, field.name) != field.default
+        ):
+            kept[field.name] = getattr(described, field.name)
+    return kept
+
+
+def _demand(key: Any, what: Any) -> Any:
+    if not hasattr(what, "sample"):
+        return [list(row) if hasattr(row, "__len__") else row for row in what]
+    kind = type(what).__name__
+    if DISTRIBUTIONS.get(kind) is not type(what):
+        raise ValueError(f"demand for {key!r} is {kind}, must be one of {', '.join(DISTRIBUTIONS)}")
+    return {kind: asdict(what)}
+
+
+def load(path: Path, kind: type[P]) -> P:
+    """Read a network from a JSON file; see ``Network.load``."""
+    return from_dict(read_json(path, "network"), kind, str(path))
+
+
+def from_dict(values: Any, kind: type[P], where: str = "network") -> P:
+    """Make a network of a kind of plain values, as ``as_dict`` gives them.
+
+    Raises:
+        ValueError: Naming the field, its value and the bound.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{where} is {short(values)}, must hold fields of Network by name")
+    given = dict(values)
+    for name, part in (("nodes", Node), ("arcs", Arc), ("stores", Store)):
+        rows = given.get(name, [])
+        if not isinstance(rows, list):
+            raise ValueError(f"{where}: {name} is {short(rows)}, must be a list")
+        given[name] = [
+            read_config(part, row, f"{where}: {name}[{i}]") for i, row in enumerate(rows)
+        ]
+    demand = given.get("demand", {})
+    if not isinstance(demand, Mapping):
+        raise ValueError(f"{where}: demand is {short(demand)}, must hold demand by node")
+    given["demand"] = {
+        tuple(key.split(SEPARATOR)) if SEPARATOR in key else key: _read_demand(
+            what, f"{where}: demand for {key!r}"
+        )
+        for key, what in demand.items()
+    }
+    known = [field.name for field in fields(Plan) if field.init]
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{where}: {name} is no field, must be one of {', '.join(known)}")
+    try:
+        return kind(**given)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _read_demand(what: Any, where: str) -> Any:
+    if not isinstance(what, Mapping):
+        return what
+    if len(what) != 1 or next(iter(what)) not in DISTRIBUTIONS:
+        raise ValueError(
+            f"{where} is {short(dict(what))}, must be a list, or one of {', '.join(DISTRIBUTIONS)} "
+            "with its fields"
+        )
+    name, values = next(iter(what.items()))
+    return read_config(DISTRIBUTIONS[name], values, where)

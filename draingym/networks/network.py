@@ -1,0 +1,138 @@
+"""A supply network, described in plain values, and what it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array
+
+from draingym.common.arrays import require_whole
+from draingym.networks.build import Built, build
+from draingym.networks.files import load, save
+from draingym.networks.plan import Plan
+from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv, State, Transition
+
+MOST_PERIODS = 100_000  # of an episode, all of whose draws are made before it
+
+
+@dataclass(frozen=True)
+class Network(Plan):
+    """A supply network, and the environments, file and picture that it becomes.
+
+    Its fields are those of ``Plan``.
+
+    Example:
+        >>> from draingym import Arc, Network, Node, Poisson
+        >>> network = Network(
+        ...     nodes=[Node("plant", on_hand=40), Node("shop", on_hand=8, price=9.0)],
+        ...     arcs=[Arc(None, "plant", lead_time=2, request_cost=3.0), Arc("plant", "shop")],
+        ...     demand={"shop": Poisson(rate=5.0)},
+        ... )
+        >>> network.environment(horizon=20).num_actions
+        2
+    """
+
+    @cached_property
+    def built(self) -> Built:
+        """The simulator's arrays; see ``draingym.networks.build``."""
+        return build(self)
+
+    def environment(self, *, horizon: int, **options: Any) -> FunctionalEnv:
+        """Return the network as pure functions, for JAX: ``reset``, ``step`` and their gradients.
+
+        Args:
+            horizon: Periods of an episode.
+            **options: Of ``FunctionalEnv``: ``observation``, ``symmetric_actions``.
+
+        Raises:
+            ValueError: If the horizon is no whole number in [1, 100000].
+        """
+        require_whole("horizon", horizon, low=1, high=MOST_PERIODS)
+        built = self.built
+        return FunctionalEnv(
+            simulator=built.simulator,
+            params=built.params,
+            sample=lambda key: built.sample(key, horizon),
+            max_action=built.most,
+            painter=self._painter,
+            **options,
+        )
+
+    def gymnasium(
+        self, *, horizon: int, render_mode: str | None = None, info: bool = True, **options: Any
+    ) -> InventoryEnv:
+        """Return a Gymnasium environment of one trajectory; see ``InventoryEnv``."""
+        return InventoryEnv(
+            self.environment(horizon=horizon, **options), render_mode=render_mode, info=info
+        )
+
+    def vector(
+        self, num_envs: int, *, horizon: int, render_mode: str | None = None, **options: Any
+    ) -> InventoryVectorEnv:
+        """Return a Gymnasium environment of many trajectories; see ``InventoryVectorEnv``."""
+        return InventoryVectorEnv(
+            self.environment(horizon=horizon, **options), num_envs, render_mode=render_mode
+        )
+
+    def simulate(self, requests: ArrayLike, key: Array | None = None) -> tuple[State, Transition]:
+        """Play requests through a trajectory, as many periods as there are requests.
+
+        Args:
+            requests: [T, E] units.
+            key: Draws demand and lead times that are random; fixed when not given.
+
+        Returns:
+            The state after each period and what happened in it, leaves [T, ...].
+
+        Raises:
+            ValueError: If the requests are no matrix of a column an arc.
+        """
+        shape = np.shape(requests)
+        if len(shape) != 2 or shape[1] != len(self.arcs) or not shape[0]:
+            raise ValueError(
+                f"requests has shape {shape}, must be (T, {len(self.arcs)}): an entry an arc"
+            )
+        simulator, params = self.built.simulator, self.built.params
+        key = jax.random.key(0) if key is None else key
+        scenario = simulator.prepare(params, self.built.sample(key, shape[0]))
+
+        def period(state: State, now: tuple[Array, Any]) -> tuple[State, tuple[State, Transition]]:
+            state, transition = simulator.step(params, state, *now)
+            return state, (state, transition)
+
+        start = simulator.reset(params, scenario)
+        played: tuple[State, Transition] = jax.jit(partial(jax.lax.scan, period))(
+            start, (jnp.asarray(requests, float), scenario.series)
+        )[1]
+        return played
+
+    def picture(self, path: str | Path | None = None) -> Any:
+        """Return the network as an image, [440, 720, 3]; write it, where a path is given."""
+        from draingym.networks.picture import picture
+
+        return picture(self, path)
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a JSON file; ``Network.load`` reads it."""
+        save(self, Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Network:
+        """Read a network from a JSON file.
+
+        Raises:
+            ValueError: Naming the file, and what is wrong in it.
+        """
+        return load(Path(path), cls)
+
+    def _painter(self) -> Any:
+        from draingym.networks.picture import NetworkPicture
+
+        return NetworkPicture(self)

@@ -1,0 +1,177 @@
+"""A whole network in plain values, checked: what nodes, arcs and demand say of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from draingym.common.arrays import require_flag, require_range, short
+from draingym.networks.description import Arc, Node, Store
+from draingym.networks.flows import longest_pass, require_acyclic
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Who replenishes whom, who sells, and the order of events in a period.
+
+    An action has an entry for each arc, in the order in which they are listed. A period: the
+    policy acts; sources ship; what is due arrives; customers buy; what is too old expires; costs.
+
+    Attributes:
+        nodes: The stocks; see ``Node``.
+        arcs: Who replenishes whom; see ``Arc``. They must not form a circle.
+        demand: By name of a node: a distribution of one region (``Poisson``, ``Normal``, ...), or a
+            list of units a period (it starts again when it ends; below 0 is what customers bring
+            back). By names of several nodes, as a tuple: a distribution of as many regions.
+        stores: Places of limited room; see ``Store``.
+        arrivals: ``"before demand"``: what arrives can be sold in the period, and be shipped on in
+            the next; ``"before shipping"``: it can be shipped on in the period, along arcs of lead
+            time 0 through a whole chain; ``"end"``: it can be sold, and shipped on, in the next.
+        sees_demand: Policies see the demand of a period before they act in it.
+        rationing: ``"proportional"`` to the claims on a source that is short, or ``"rank"``: one
+            arc after the other.
+        backorders: A source owes what it cannot ship; else it is forgotten.
+        whole_units: Requests and shipments are rounded to whole units at random, without bias.
+        rounding: Of requests to whole batches.
+        send_back: A full store sends back what does not fit; else it is gone.
+        discount: A period, in (0, 1].
+    """
+
+    nodes: Sequence[Node]
+    arcs: Sequence[Arc]
+    demand: Mapping[Any, Any]
+    stores: Sequence[Store] = ()
+    arrivals: Literal["before shipping", "before demand", "end"] = "before demand"
+    sees_demand: bool = False
+    rationing: Literal["proportional", "rank"] = "proportional"
+    backorders: bool = False
+    whole_units: bool = False
+    rounding: Literal["down", "nearest", "up"] = "down"
+    send_back: bool = False
+    discount: float = 1.0
+    _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check what nodes, arcs and demand say of each other; see the class.
+
+        Raises:
+            ValueError: Naming the node or arc, the field, the value and the bound.
+        """
+        for name in ("nodes", "arcs", "stores"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not self.nodes:
+            raise ValueError("nodes is empty, must hold at least one node")
+        self._index.update(_unique("nodes", [node.name for node in self.nodes]))
+        stores = _unique("stores", [store.name for store in self.stores])
+        for node in self.nodes:
+            if node.store is not None and node.store not in stores:
+                raise ValueError(
+                    f"node {node.name!r}: store is {node.store!r}, must be one of {sorted(stores)}"
+                )
+            for other in node.substitutes or {}:
+                if other not in self._index or other == node.name:
+                    raise ValueError(
+                        f"node {node.name!r}: substitutes has {other!r}, must be another node's "
+                        "name"
+                    )
+            if node.class_limit is not None and self.arrivals == "before shipping":
+                raise ValueError(
+                    f"node {node.name!r}: class_limit is {node.class_limit}, must be None where "
+                    "arrivals are 'before shipping': what is shipped on would need a place"
+                )
+        for arc in self.arcs:
+            for end in ("source", "target"):
+                name = getattr(arc, end)
+                if name not in self._index and not (end == "source" and name is None):
+                    raise ValueError(f"arc {arc.name!r}: {end} is {name!r}, must be a node's name")
+            self._check_ages(arc)
+        require_acyclic(self.arcs)
+        for name, allowed in (
+            ("arrivals", ("before shipping", "before demand", "end")),
+            ("rationing", ("proportional", "rank")),
+            ("rounding", ("down", "nearest", "up")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} is {getattr(self, name)!r}, must be one of {allowed}")
+        for name in ("sees_demand", "backorders", "whole_units", "send_back"):
+            require_flag(name, getattr(self, name))
+        require_range("discount", self.discount, low=0.0, high=1.0, open_low=True)
+        if self.arrivals == "before shipping" and self.stores:
+            raise ValueError(
+                "arrivals is 'before shipping', must be 'before demand' or 'end' where stores are "
+                "limited: what a node ships on would need room"
+            )
+        self._check_demand()
+
+    def _check_ages(self, arc: Arc) -> None:
+        life = self.nodes[self._index[arc.target]].shelf_life
+        if arc.ages is None:
+            return
+        where = f"arc {arc.name!r}: ages"
+        if life is None:
+            raise ValueError(f"{where} is given, must be None: the target has no shelf_life")
+        longest = max(len(shares) for shares in arc.ages)
+        if longest > life:
+            raise ValueError(f"{where} has {longest} entries, must have at most shelf_life, {life}")
+        if self.arrivals == "before shipping":
+            raise ValueError(f"{where} is given, must be None where arrivals are 'before shipping'")
+
+    def _check_demand(self) -> None:
+        if not self.demand:
+            raise ValueError("demand is empty, must name at least one node that sells")
+        sells: list[str] = []
+        for key, what in self.demand.items():
+            names = key if isinstance(key, tuple) else (key,)
+            for name in names:
+                if name not in self._index:
+                    raise ValueError(f"demand is for {name!r}, must be for a node's name")
+                if name in sells:
+                    raise ValueError(f"demand for node {name!r} is given twice, must be given once")
+                sells.append(name)
+            if hasattr(what, "sample"):
+                if what.regions != len(names):
+                    raise ValueError(
+                        f"demand for {key!r} has {what.regions} regions, must have {len(names)}"
+                    )
+            else:
+                _units(f"demand for node {key!r}", what, len(names))
+        for node in self.nodes:
+            if node.name not in sells and (node.price or node.unmet_cost or node.waiting):
+                raise ValueError(
+                    f"node {node.name!r}: sells nothing, must be named in demand if it has a price,"
+                    " an unmet_cost or customers who wait"
+                )
+
+    @property
+    def passes(self) -> int:
+        """How many arcs of lead time 0 goods may pass in a period, one after the other."""
+        return longest_pass(self.arcs) if self.arrivals == "before shipping" else 1
+
+
+def _unique(field: str, names: list[str]) -> dict[str, int]:
+    """Return the place of each name."""
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            raise ValueError(f"{field} has two named {name!r}, must have different names")
+    return {name: i for i, name in enumerate(names)}
+
+
+def _units(what: str, values: Any, regions: int) -> None:
+    """Raise unless demand is a list of units a period, or one of lists for several nodes."""
+    try:
+        given = np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"{what} is {short(values)}, must be a distribution or a list of units a period"
+        ) from None
+    shape = (regions,) if regions > 1 else ()
+    if given.ndim != 1 + len(shape) or given.shape[1:] != shape or not given.size:
+        raise ValueError(
+            f"{what} has shape {given.shape}, must be one number a period"
+            + (f" for each of {regions} nodes" if regions > 1 else "")
+        )
+    for t, entry in enumerate(given.ravel()):
+        require_range(f"{what}[{t}]", entry, low=-1e9, high=1e9)

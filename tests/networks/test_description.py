@@ -1,0 +1,249 @@
+"""Descriptions: what is refused and how, files, and the environments they become."""
+
+import json
+from dataclasses import replace
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+import draingym
+from draingym import Arc, Network, Node, Normal, Poisson, Store
+from draingym.cli import main
+from draingym.networks.policy import base_stock
+
+
+def small(**options):
+    return Network(
+        **{
+            "nodes": [
+                Node("plant", on_hand=40, holding_cost=0.1),
+                Node("north", on_hand=8, price=9.0),
+                Node("south", backlog=True, unmet_cost=3.0),
+            ],
+            "arcs": [
+                Arc(None, "plant", lead_time=2, request_cost=3.0),
+                Arc("plant", "north"),
+                Arc("plant", "south", lead_time={1: 0.5, 2: 0.5}),
+                Arc(None, "south", request_cost=[5.0, 6.0]),
+            ],
+            "demand": {"north": [3, 4], "south": Poisson(rate=4.0)},
+        }
+        | options
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(
+            lambda: Network(
+                nodes=[Node("a"), Node("b")], arcs=[Arc("a", "b"), Arc("b", "a")], demand={"a": [1]}
+            ),
+            r"arcs go in a circle, (a > b|b > a)",
+            id="circle",
+        ),
+        pytest.param(
+            lambda: small(arcs=[Arc("mill", "plant")]),
+            r"arc 'mill > plant': source is 'mill', must be a node's name",
+            id="arc from no node",
+        ),
+        pytest.param(
+            lambda: small(arcs=[Arc(None, "shop")]),
+            r"arc 'vendor > shop': target is 'shop', must be a node's name",
+            id="arc to no node",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", lead_time={1: 0.5, 2: 0.4}),
+            r"arc 'a > b': lead_time has probabilities that sum to 0.9, must be 1",
+            id="probabilities",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", ages=[0.5, 0.4]),
+            r"arc 'a > b': ages\[0\] sums to 0.9, must be 1",
+            id="shares of ages",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", batch=5, request_limit=4),
+            r"arc 'a > b': batch is 5, must be at most request_limit, 4",
+            id="batch above limit",
+        ),
+        pytest.param(
+            lambda: Network(
+                nodes=[Node("a", shelf_life=2)],
+                arcs=[Arc(None, "a", ages=[0, 0, 1])],
+                demand={"a": [1]},
+            ),
+            r"arc 'vendor > a': ages has 3 entries, must have at most shelf_life, 2",
+            id="age above shelf life",
+        ),
+        pytest.param(
+            lambda: Node("a", on_hand=3, ages=[1, 1], shelf_life=2),
+            r"node 'a': ages sum to 2.0, must be on_hand, 3",
+            id="ages that are not the stock",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": [1], "mill": [2]}),
+            r"demand is for 'mill', must be for a node's name",
+            id="demand for no node",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": [1]}),
+            r"node 'south': sells nothing, must be named in demand",
+            id="price without demand",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": [1], "south": Normal(means=(1.0, 2.0), sds=(1.0, 1.0))}),
+            r"demand for 'south' has 2 regions, must have 1",
+            id="regions",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", ship_limit=-1),
+            r"arc 'a > b': ship_limit is -1, must be finite and in \[0.0,",
+            id="negative capacity",
+        ),
+        pytest.param(
+            lambda: Node("a", price=[1.0, np.nan]),
+            r"node 'a': price\[1\] is nan, must be finite",
+            id="price that is no number",
+        ),
+        pytest.param(
+            lambda: Store("hall", -1), r"store 'hall': room is -1, must be finite", id="room"
+        ),
+        pytest.param(
+            lambda: small(nodes=[Node("plant"), Node("plant")]),
+            r"nodes has two named 'plant', must have different names",
+            id="two of a name",
+        ),
+        pytest.param(
+            lambda: small(nodes=[Node("plant", store="hall"), Node("north"), Node("south")]),
+            r"node 'plant': store is 'hall', must be one of \[\]",
+            id="no such store",
+        ),
+        pytest.param(
+            lambda: small().environment(horizon=0), r"horizon is 0, must be in \[1,", id="horizon"
+        ),
+        pytest.param(
+            lambda: small().simulate([[1.0]]),
+            r"requests has shape \(1, 1\), must be \(T, 4\)",
+            id="requests",
+        ),
+    ],
+)
+def test_bad_input_names_what_it_is(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_network_of_arcs_is_no_tree():
+    with pytest.raises(ValueError, match=r"params.target is given, must be None"):
+        _ = small().built.params.parent
+
+
+def test_files_hold_a_network(tmp_path):
+    network = small()
+    network.save(tmp_path / "network.json")
+    assert Network.load(tmp_path / "network.json") == network
+    both = {("north", "south"): Normal(means=(3.0, 4.0), sds=(1.0, 1.0), correlation=0.5)}
+    network = small(demand=both, arrivals="end", sees_demand=True)
+    network.save(tmp_path / "network.json")
+    assert Network.load(tmp_path / "network.json") == network
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"roads": []}, r"roads is no field, must be one of nodes, arcs", id="field"),
+        pytest.param({"demand": {"north": {"Zipf": {}}}}, r"demand for 'north' is", id="demand"),
+        pytest.param({"nodes": [{"nam": 1}]}, r"nodes\[0\].nam is no field", id="node's field"),
+        pytest.param({"arcs": 3}, r"arcs is 3, must be a list", id="no list"),
+    ],
+)
+def test_a_file_that_is_wrong_says_where(tmp_path, change, message):
+    path = tmp_path / "network.json"
+    small().save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=rf"network.json: {message}"):
+        Network.load(path)
+
+
+def test_it_is_an_environment():
+    network = small()
+    env = network.gymnasium(horizon=4)
+    env.reset(seed=3)
+    over, rewards = False, []
+    while not over:
+        _, reward, _, over, info = env.step(np.full(4, 0.2, np.float32))
+        rewards.append(reward)
+    assert len(rewards) == 4
+    assert info["shipped"].shape == (4,)
+    many = network.vector(3, horizon=4)
+    many.reset(seed=3)
+    _, first, *_ = many.step(np.full((3, 4), 0.2, np.float32))
+    assert first[0] == pytest.approx(rewards[0], rel=1e-6)
+
+
+def test_policies_may_see_the_demand_before_they_act():
+    env = small(sees_demand=True, demand={"north": [3, 4], "south": [5, 6]}).environment(horizon=2)
+    view, state = env.reset(jax.random.key(0))
+    np.testing.assert_array_equal(env.read(view).demand, [0, 3, 5])
+    view = env.step(jax.random.key(0), state, np.zeros(4))[0]
+    np.testing.assert_array_equal(env.read(view).demand, [0, 4, 6])
+
+
+def test_a_batch_of_returns_is_that_of_its_trajectories():
+    network = small(demand={"north": [3, 4], "south": [5, 6]})
+    arcs = [replace(arc, lead_time=1) for arc in network.arcs]
+    network = replace(network, arcs=arcs)
+    built = network.built
+
+    class Fixed:
+        def apply(self, params, observation, key):
+            return params
+
+    scenario = built.sample(jax.random.key(0), 5, 2)
+    requests = np.array([6.0, 2.0, 3.0, 1.0], np.float32)
+    returns = draingym.batch_returns(built.simulator, built.params, Fixed(), requests, scenario)
+    reward = network.simulate(np.tile(requests, (5, 1)))[1].reward
+    np.testing.assert_allclose(returns, [reward.sum()] * 2, rtol=1e-5)
+
+
+def test_a_network_can_be_registered():
+    name = "test/Small-v0"
+    draingym.register(name, small())
+    try:
+        env = gymnasium.make(name, horizon=3)
+        env.reset(seed=0)
+        assert env.action_space.shape == (4,)
+        with pytest.raises(
+            ValueError, match=rf"id is '{name}', must be one that is not registered"
+        ):
+            draingym.register(name, small())
+    finally:
+        del gymnasium.registry[name]
+
+
+def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
+    small().save(tmp_path / "network.json")
+    out = tmp_path / "episode.png"
+    command = ["draingym", "play", str(tmp_path / "network.json"), "--out", str(out)]
+    monkeypatch.setattr("sys.argv", [*command, "--horizon", "5"])
+    main()
+    assert "base-stock, 5 periods: reward" in capsys.readouterr().out
+    assert out.stat().st_size > 1000
+
+
+def test_base_stock_fills_up_every_node_by_its_first_arc():
+    network = small(demand={"north": [3], "south": [5]})
+    policy = base_stock(network)
+    # Lead times 2, 0 and 2; demand downstream 8, 3 and 5; a period, and one of cover.
+    assert policy.levels == (8 * 4, 3 * 2, 5 * 4)
+    built = network.built
+    scenario = built.sample(jax.random.key(0), 3)
+    levels = policy.init(jax.random.key(0))
+    moves = built.simulator.rollout(built.params, policy, levels, scenario).transitions
+    # The plant has 40, above its 32; north 8, above its 6; south has nothing.
+    np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
+    # 20 are under way to the south, and 5 customers wait: 15 of 20.
+    np.testing.assert_array_equal(moves.action[1], [12, 1, 5, 0])

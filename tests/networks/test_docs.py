@@ -1,0 +1,34 @@
+"""The page about networks does what it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from draingym.networks.description import Arc, Node
+
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in BLOCKS:
+        quick = block.replace("52, 256", "10, 8").replace("range(100)", "range(2)")
+        assert (quick == block) == ("range(100)" not in block)
+        exec(compile(quick, str(PAGE), "exec"), names)
+    assert (tmp_path / "levels.npy").is_file()
+    assert len(BLOCKS[0].strip().splitlines()) <= 20
+
+
+@pytest.mark.parametrize("kind", [Node, Arc])
+def test_the_fields_it_names_exist(kind):
+    named = re.findall(rf"`{kind.__name__}\.(\w+)`", TEXT)
+    assert named
+    assert set(named) <= set(kind.__dataclass_fields__)
+
+
+def test_its_picture_is_there():
+    assert 0 < (PAGE.parent / "images" / "network.png").stat().st_size < 150_000

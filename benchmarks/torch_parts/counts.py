@@ -44,8 +44,9 @@ def routed_count(raw: Tensor, mean: Tensor, atoms: int) -> Count:
 
 def _normal_gaps(mean: Tensor, deviation: Tensor, start: float) -> Tensor:
     cut = ((start - mean) / deviation).clamp(-4.0, 4.0)[..., None]
-    levels = torch.tensor((0.0, *LEVELS), device=mean.device)
-    knots = -torch.special.ndtri(torch.special.ndtr(-cut) * (1.0 - levels))
+    levels = torch.tensor(LEVELS, device=mean.device)
+    inner = -torch.special.ndtri(torch.special.ndtr(-cut) * (1.0 - levels))
+    knots = torch.cat([cut, inner], dim=-1)
     gaps = knots.diff(dim=-1) * deviation[..., None]
     shift = (mean + deviation * cut[..., 0] - start).clamp(min=0.0)
     return torch.cat([gaps[..., :1] + shift[..., None], gaps[..., 1:]], dim=-1)

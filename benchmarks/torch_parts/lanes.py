@@ -57,7 +57,7 @@ class Lanes(nn.Module):
         self.region = nn.Linear(config.width, size)
         self.modulation = nn.Linear(config.width, 1)
         self.sensitivity = nn.Linear(num_attributes, self.heads)
-        for name in ("log_gate", "sharpness", "scarcity", "log_cover", "mixture"):
+        for name in ("log_gate", "sharpness", "sharpening", "scarcity", "log_cover", "mixture"):
             setattr(self, name, nn.Parameter(torch.zeros(self.heads)))
 
     def forward(
@@ -94,42 +94,46 @@ class Lanes(nn.Module):
         score = keys @ query.transpose(-2, -1) * self.depth**-0.5
         score = score + ranges[..., None, None] * lane
 
-        def share(score: Tensor) -> Tensor:
-            score = score - score.amax(dim=-2, keepdim=True).detach()
-            return score.exp()
-
-        def whole(weight: Tensor) -> Tensor:
-            return weight / (weight.sum(-2, keepdim=True) + 1e-6)
-
-        power = F.softplus(self.sharpness + 3.0)[:, None] + 1.0
+        score = score - score.amax(dim=-2, keepdim=True).detach()
+        preference = score.exp()
+        placeable = preference * reach
+        sharpness, sharpening = (self.sharpness - 1.0)[:, None], (self.sharpening + 2.15)[:, None]
         half = self.log_gate.exp()[:, None]
         price = 3.0 * (self.scarcity - 1.0).sigmoid()[:, None]
         cover = 1.0 + F.softplus(self.log_cover)[:, None]
 
         def serve(wanted: Tensor, left: Tensor) -> Tensor:
+            power = 1.0 + F.softplus(sharpness + sharpening * left.log1p())
             ratio = (left + 1e-6).log() - (wanted + 1e-6).log()
             return left * (-F.softplus(power * ratio) / power).exp()
 
-        part = demand[..., None, None, :] / self.steps
-        market = (whole(share(score)) * (usual[..., None, None, :] + part)).sum(-1)
+        def at_nodes(pairs: Tensor, by_region: Tensor) -> Tensor:
+            return (pairs @ by_region[..., None])[..., 0]
+
+        def at_regions(pairs: Tensor, by_node: Tensor) -> Tensor:
+            return (by_node[..., None, :] @ pairs)[..., 0, :]
+
+        part = demand[..., None, :] / self.steps
+        whole = preference.sum(-2) + 1e-6
+        market = at_nodes(preference, (usual[..., None, :] + part) / whole)
         left = stock[..., None, :].expand(*score.shape[:-1])
         wanted = routed = served = flow = 0.0
         for _ in range(self.steps):
             scarce = price * (-left / (cover * market + 1.0)).exp()
-            weight = share(score - scarce[..., None])
-            first = whole(weight) * part
-            asked = (first * reach).sum(-1)
+            spared = (scarce.amin(-1, keepdim=True).detach() - scarce).exp()
+            first = part / (at_regions(preference, spared) + 1e-6)
+            asked = spared * at_nodes(placeable, first)
             now = serve(asked, left)
-            fill = (now / (asked + 1e-6)).clamp(max=1.0)[..., None]
-            unserved = (first * (1.0 - fill)).sum(-2, keepdim=True)
-            flow = flow + first * reach * fill
+            fill = (now / (asked + 1e-6)).clamp(max=1.0)
+            unserved = first * at_regions(preference, spared * (1.0 - fill))
             left = (left - now).clamp(min=0.0)
-            per_unit = weight / (left + half)[..., None]
-            again = per_unit / ((per_unit * left[..., None]).sum(-2, keepdim=True) + 1e-2)
-            again = again * unserved * reach
-            pressure = again.sum(-1)
+            per_unit = spared / (left + half)
+            again = unserved / (at_regions(preference, per_unit * left) + 1e-2)
+            pressure = per_unit * at_nodes(placeable, again)
             more = serve(pressure * left, left)
-            flow = flow + again * (more / (pressure + 1e-6))[..., None]
+            tried = (spared * fill)[..., None] * first[..., None, :]
+            tried = tried + (per_unit * more / (pressure + 1e-6))[..., None] * again[..., None, :]
+            flow = flow + placeable * tried
             wanted, routed = wanted + asked, routed + asked + pressure * left
             served = served + now + more
             left = (left - more).clamp(min=0.0)

@@ -104,8 +104,8 @@ def normal_gaps(
     """
     cut = jnp.clip((start - mean) / deviation, -4.0, 4.0)[..., None]
     beyond = jax.scipy.special.ndtr(-cut)
-    levels = jnp.asarray((0.0, *LEVELS), mean.dtype).reshape((1,) * mean.ndim + (-1,))
-    knots = -jax.scipy.special.ndtri(beyond * (1.0 - levels))
+    levels = jnp.asarray(LEVELS, mean.dtype).reshape((1,) * mean.ndim + (-1,))
+    knots = jnp.concatenate([cut, -jax.scipy.special.ndtri(beyond * (1.0 - levels))], axis=-1)
     gaps = jnp.diff(knots, axis=-1) * deviation[..., None]
     # A mean far beyond the start: its quantiles were cut there.
     shift = jnp.maximum(mean + deviation * cut[..., 0] - start, 0.0)

@@ -153,9 +153,9 @@ def test_permuting_nodes_and_regions_permutes_the_outputs(
         distance_km=geography.distance_km[nodes][:, regions],
     )
     plain = [x[:, :, nodes] for x in forward(inputs, geography)]
-    # Sums in another order; logits up to 20 carry the error.
+    # Sums in another order; the log of a tail of 1e-4, which is what others leave of 1, shows it.
     change = moved(plain, forward(permuted, turned)).max()
-    assert change > 1e-3 if "rnn" in request.node.name else change < 2e-4
+    assert change > 1e-2 if "rnn" in request.node.name else change < 1e-3
 
 
 def test_an_rnn_passes_over_a_node_that_is_not_open(data: DrainData) -> None:

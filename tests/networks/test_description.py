@@ -206,6 +206,15 @@ def test_a_batch_of_returns_is_that_of_its_trajectories():
     np.testing.assert_allclose(returns, [reward.sum()] * 2, rtol=1e-5)
 
 
+def test_what_is_built_inside_a_trace_can_be_used_outside():
+    network = small()
+    jax.make_jaxpr(lambda: network.built.params.source)()
+    assert np.asarray(network.built.params.source).tolist() == [-1, 0, 0, -1]
+    assert not isinstance(
+        network.built.sample(jax.random.key(0), 2).initial.on_hand, jax.core.Tracer
+    )
+
+
 def test_a_network_can_be_registered():
     name = "test/Small-v0"
     draingym.register(name, small())

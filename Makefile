@@ -78,7 +78,8 @@ CLIENTS := .venv-clients/.installed
 
 .PHONY: test-clients
 test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
-	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) tests/draingym/test_clients.py
+	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) \
+	  tests/draingym/test_clients.py tests/benchmarks/test_torch_drain.py
 
 $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/install.sh $(call stale,.venv-clients)
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
@@ -100,11 +101,23 @@ format: $(DEV) ## Rewrite the code in the house style
 	$(BIN)/ruff format .
 
 .PHONY: bench
-bench: $(addprefix bench-,$(BENCHMARKS)) ## Run every benchmark (bench-NAME: one of them)
+bench: $(addprefix bench-,$(filter-out gpu,$(BENCHMARKS))) ## Run every benchmark but that of GPUs (bench-NAME: one of them)
 
 .PHONY: bench-%
 bench-%: $(DEV)
 	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+# JAX for CUDA and PyTorch, both from PyPI, share NVIDIA's libraries: some gigabytes.
+GPU := .venv-gpu/.installed
+
+.PHONY: bench-gpu
+bench-gpu: $(GPU) ## Time rollouts and training on one NVIDIA GPU, beside PyTorch; needs CUDA 13
+	.venv-gpu/bin/python -m benchmarks.gpu $(ARGS)
+
+$(GPU): pyproject.toml requirements/test.txt requirements/gpu.txt tools/install.sh $(call stale,.venv-gpu)
+	PYTHON="$(PYTHON)" env -u UV_TORCH_BACKEND \
+	  sh tools/install.sh --with requirements/gpu.txt test .venv-gpu
+	@touch $@
 
 .PHONY: test-latest
 test-latest: ## Run the tests without the lock, on the newest version of everything

@@ -4,8 +4,9 @@ Rollouts, at the paper's sizes on 20 nodes and 100 regions: the location stream 
 and reused, and a step costs one period; against the same network that encodes the last 32 periods
 of views and drain anew at every step (``drain_parts/rollout_speed.py``).
 
-Training: updates of the paper's variant beside the same network in PyTorch, both on the processor
-(``drain_parts/training_speed.py``).
+Training: updates beside the same network in PyTorch, both on the processor, of the paper's variants
+and of the sizes that ship: the default of 6 nodes and 30 regions, and that of 20 nodes and 99
+regions, which learns lanes from boxes (``drain_parts/training_speed.py``).
 
     python -m benchmarks.drain_speed [--preset small|paper]
 """
@@ -13,7 +14,9 @@ Training: updates of the paper's variant beside the same network in PyTorch, bot
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -40,8 +43,9 @@ from benchmarks.drain_parts.rollout_speed import (
     rollout_rows,
 )
 from benchmarks.drain_parts.rollouts import NODES, REGIONS
-from benchmarks.drain_parts.training_speed import training_rows
+from benchmarks.drain_parts.training_speed import Training, paper_variants, training_rows
 from benchmarks.drain_parts.window_drain import WINDOW
+from benchmarks.scale_parts.configs import CONFIGS
 from draingym.drain_model import PRESETS, DrainConfig
 
 
@@ -84,6 +88,20 @@ SIZES = {
 }
 
 
+def shipped() -> list[Callable[[], Training]]:
+    """Return the training of what ships: the preset ``small``, and that of ``benchmarks.scale``.
+
+    Periods are those that are trained on in the demo and in the world ``paper``, where a node ships
+    0.3 units of a product in a period.
+    """
+    small, paper = PRESETS["small"], CONFIGS["paper"]
+    names = ("ours, 6 nodes and 30 regions", "ours, coherent, 20 nodes and 99 regions")
+    return [
+        partial(Training.of, names[0], small, small.batch_products, 40, (6, 30)),
+        partial(Training.of, names[1], paper, paper.batch_products, 40, (20, 99), pace=0.3),
+    ]
+
+
 def networks() -> dict[str, DrainConfig]:
     """Return the networks of the rollouts, all of the paper's size.
 
@@ -116,7 +134,7 @@ def main(preset: Literal["small", "paper"] = "small") -> None:
     print_table("Rollouts", rollouts)
     memory = list(memory_rows("ours", configs["ours"], sizes.products))
     print_table("Peak memory of the gradient", memory)
-    training, reason = training_rows(sizes.updates, sizes.periods)
+    training, reason = training_rows([*paper_variants(sizes.updates, sizes.periods), *shipped()])
     claims = rollout_claims(rollouts)
     for row in memory:
         if row["horizon"] == HORIZONS[-1]:

@@ -55,12 +55,13 @@ from benchmarks.scale_parts.cells import (
     training,
     worst_mean,
 )
+from benchmarks.scale_parts.configs import CONFIGS
 from benchmarks.scale_parts.placement import ScaledRun
 from benchmarks.scale_parts.policies import SEEDS as POLICY_SEEDS
 from benchmarks.scale_parts.policies import SIZES as POLICY_SIZES
 from benchmarks.scale_parts.policies import folder_of, result_of, run_policies
 from draingym.common.files import write_json
-from draingym.drain_model import DrainConfig, DrainData, load_checkpoint, save_checkpoint
+from draingym.drain_model import DrainData, load_checkpoint, save_checkpoint
 
 DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
@@ -71,10 +72,6 @@ SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the fitted products: 50 to 800
 GAPS = {  # bar 2: share of the gap closed at a node, by world, policy and products
     "paper": {("on policy", "seen"): 0.8, ("on policy", "new"): 0.8, ("off policy", "new"): 0.75},
     "busy": {("on policy", "seen"): 0.9, ("on policy", "new"): 0.85, ("off policy", "new"): 0.8},
-}
-CONFIGS = {
-    "paper": DrainConfig(joint="coherent", batch_products=8, epochs=3, validate_every=1),
-    "busy": DrainConfig(joint="coherent", epochs=6, validate_every=1),
 }
 KEPT = "default.npz"  # the default's checkpoint, beside its training state
 SEEN = 160  # products that were trained on and judge

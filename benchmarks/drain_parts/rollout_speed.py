@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks._common import Claim, Row, at_least, figure_only, timed
-from benchmarks.drain_parts.rollouts import Rollouts
+from benchmarks.drain_parts.rollouts import NODES, REGIONS, Places, Rollouts
 from draingym.drain_model import DrainConfig
 
 HORIZONS = (8, 26, 52)  # periods, of the memory's table
@@ -79,11 +79,20 @@ def rollout_rows(label: str, config: DrainConfig, products: int, horizon: int) -
         }
 
 
-def memory_rows(label: str, config: DrainConfig, products: int) -> Iterable[Row]:
+def memory_rows(
+    label: str,
+    config: DrainConfig,
+    products: int,
+    horizons: tuple[int, ...] = HORIZONS,
+    places: Places = (NODES, REGIONS),
+    *,
+    windows: bool = True,
+) -> Iterable[Row]:
     """Yield the peak memory of the gradient by kernel, remat and horizon."""
-    for horizon in HORIZONS:
-        cached = Rollouts.of(config, products, horizon, seed=0)
-        for name, rollouts in (("cached", cached), ("windows", cached.windows())):
+    for horizon in horizons:
+        cached = Rollouts.of(config, products, horizon, 0, places)
+        both = {"cached": cached} | ({"windows": cached.windows()} if windows else {})
+        for name, rollouts in both.items():
             for kind, said in (("remat", "yes"), ("stored", "no")):
                 function, _ = compiled(rollouts, kind)
                 yield {

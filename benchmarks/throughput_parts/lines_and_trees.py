@@ -56,37 +56,44 @@ def simulated(simulator: Simulator, params: Params, scenario: Scenario) -> jax.A
     return batch_returns(simulator, params, Fixed(units=MEAN), None, scenario).mean()
 
 
-def tree_rows() -> list[Row]:
-    """Return the serial line and the warehouse with stores, beside printed figures."""
+def tree_functions(key: str, batch: int, chunk: int | None = None) -> dict[str, Callable[[], Any]]:
+    """Return simulation and training of a problem.
+
+    Args:
+        key: ``serial``, or ``stores`` for one warehouse with five.
+        batch: Trajectories.
+        chunk: Of the gradient; the problem's own when not given.
+    """
     means = (3.4, 4.2, 5.0, 5.8, 6.6)
     demand = Normal(means=means, sds=tuple(0.3 * m for m in means), correlation=0.5)
-    trees = {
-        "serial": (serial_line(), DensePolicy(num_nodes=4, lead_time=4, scale=MEAN), 256),
-        "stores": (
-            transshipment(demand=demand),
-            DensePolicy(num_nodes=6, lead_time=3, scale=MEAN, width=512),
-            512,
-        ),
+    if key == "serial":
+        problem, cached = serial_line(), 256
+        policy = DensePolicy(num_nodes=4, lead_time=4, scale=MEAN)
+    else:
+        problem, cached = transshipment(demand=demand), 512
+        policy = DensePolicy(num_nodes=6, lead_time=3, scale=MEAN, width=512)
+    simulator, params, sample = problem
+    scenario = sample(jax.random.key(0), PERIODS, batch)
+    run = jax.jit(partial(simulated, simulator, params))
+    optimizer, update = trainer((simulator, params), policy, chunk or cached)
+    weights = policy.init(jax.random.key(0))
+    held = (weights, optimizer.init(weights))
+    return {
+        "simulation": partial(run, scenario),
+        "training": partial(update, *held, scenario),
     }
+
+
+def tree_rows() -> list[Row]:
+    """Return the serial line and the warehouse with stores, beside printed figures."""
     names = {"serial": "four-stage serial line", "stores": "warehouse with 5 stores, 3 x 512"}
     rows = []
-    for key, (problem, policy, chunk) in trees.items():
-        batch, without, trained = PRINTED[key]
-        simulator, params, sample = problem
-        scenario = sample(jax.random.key(0), PERIODS, batch)
-        run = jax.jit(partial(simulated, simulator, params))
-        optimizer, update = trainer((simulator, params), policy, chunk)
-        weights = policy.init(jax.random.key(0))
-        held = (weights, optimizer.init(weights))
-        functions: dict[str, Callable[[], Any]] = {
-            "simulation": partial(run, scenario),
-            "training": partial(update, *held, scenario),
-        }
-        for (name, (wall, _)), printed in zip(
-            timed(functions, 5).items(), (without, trained), strict=True
-        ):
-            label = f"{names[key]}, {name}"
-            rows.append(row(label, batch, batch * PERIODS / wall, PEER, printed, "printed"))
+    for key, said in names.items():
+        batch, *printed = PRINTED[key]
+        found = timed(tree_functions(key, batch), 5)
+        for (name, (wall, _)), speed in zip(found.items(), printed, strict=True):
+            steps = batch * PERIODS
+            rows.append(row(f"{said}, {name}", batch, steps / wall, PEER, speed, "printed"))
     return rows
 
 

@@ -50,39 +50,65 @@ def store() -> Problem:
     return single_store(lead_time=LEAD, unmet_cost=UNMET, backlog=False, demand=Poisson(rate=MEAN))
 
 
-def store_functions(
-    batch: int,
-) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any], str]:
-    """Return what is timed by name, the same for PyTorch, and why that is empty if it is."""
-    simulator, params, sample = store()
-    key_orders, key_demand, key_init = jax.random.split(jax.random.key(0), 3)
-    scenario = sample(key_demand, PERIODS, batch)
-    orders = 2 * MEAN * jax.random.uniform(key_orders, (PERIODS, 1, batch))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drawn:
+    """A batch of the store, and the policy that is trained on it."""
+
+    batch: int
+    scenario: Scenario
+    orders: jax.Array  # [T, 1, B] units, of the simulation
+    policy: DensePolicy
+    weights: Any
+
+    @classmethod
+    def of(cls, batch: int) -> Drawn:
+        """Draw demand, orders and first weights."""
+        key_orders, key_demand, key_init = jax.random.split(jax.random.key(0), 3)
+        policy = DensePolicy(num_nodes=1, lead_time=LEAD, scale=MEAN)
+        return cls(
+            batch=batch,
+            scenario=store()[2](key_demand, PERIODS, batch),
+            orders=2 * MEAN * jax.random.uniform(key_orders, (PERIODS, 1, batch)),
+            policy=policy,
+            weights=policy.init(key_init),
+        )
+
+
+def own_functions(drawn: Drawn, chunk: int = CHUNK) -> dict[str, Callable[[], Any]]:
+    """Return what is timed by name; the gradient is that of ``chunk`` stores at a time."""
+    simulator, params, _ = store()
+    scenario, orders = drawn.scenario, drawn.orders
     given = replace(scenario, series=replace(scenario.series, forecast=orders))
-    policy = DensePolicy(num_nodes=1, lead_time=LEAD, scale=MEAN)
-    weights = policy.init(key_init)
     simulate: Callable[[Scenario], Any] = jit(
         lambda scenario: batch_returns(simulator, params, AsForecast(), None, scenario).mean()
     )
-    optimizer, update = trainer((simulator, params), policy, CHUNK)
-    state = [weights, optimizer.init(weights)]
+    optimizer, update = trainer((simulator, params), drawn.policy, chunk)
+    state = [drawn.weights, optimizer.init(drawn.weights)]
 
     def train() -> float:
         state[0], state[1], value = update(*state, scenario)
         return float(value)
 
-    ours = {"simulation": lambda: float(simulate(given)), "training": train}
+    return {"simulation": lambda: float(simulate(given)), "training": train}
+
+
+def store_functions(
+    batch: int,
+) -> tuple[dict[str, Callable[[], Any]], Callable[[], Any], str]:
+    """Return what is timed by name, the same for PyTorch, and why that is empty if it is."""
+    drawn = Drawn.of(batch)
+    ours = own_functions(drawn)
     try:
         import torch
 
         from benchmarks.throughput_parts.torch_store import TorchStore
     except ImportError as error:
         return ours, lambda: {}, f"PyTorch cannot be imported ({error})"
-    peer = TorchStore(LEAD, 1.0, UNMET, MEAN, weights)
-    demand = torch.tensor(np.asarray(scenario.series.glance_views)[:, 0])
-    requests = torch.tensor(np.asarray(orders).transpose(0, 2, 1).copy())
+    peer = TorchStore(LEAD, 1.0, UNMET, MEAN, drawn.weights)
+    demand = torch.tensor(np.asarray(drawn.scenario.series.glance_views)[:, 0])
+    requests = torch.tensor(np.asarray(drawn.orders).transpose(0, 2, 1).copy())
     pairs = [(-ours["simulation"]() / PERIODS, peer.simulate(demand, requests))]
-    pairs += [(train(), peer.update(demand)) for _ in range(3)]
+    pairs += [(ours["training"](), peer.update(demand)) for _ in range(3)]
     for a, b in pairs:
         if not abs(a - b) <= 1e-3 * abs(a):
             raise RuntimeError(f"the store costs {a} a period, and {b} in PyTorch")

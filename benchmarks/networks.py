@@ -1,6 +1,7 @@
 """Networks of arcs: trajectories of other simulators, and what a network costs beside a tree.
 
-Every file of a folder is played in both precisions (``benchmarks/parity``). The same serial line is
+Every file of a folder is played in both precisions (``benchmarks/parity``), and the optima that are
+known as numbers are solved again (``benchmarks/optima``). The same serial line is
 rolled out as a tree and as a described network, in turn, so that other work on the machine meets
 both.
 
@@ -27,12 +28,14 @@ import tyro
 from benchmarks._common import (
     Claim,
     at_least,
+    at_most,
     figure_only,
     print_claims,
     print_table,
     save_figure,
     write_result,
 )
+from benchmarks.optima import of_the_cases, of_the_literature
 from draingym import Arc, Network, Node, Normal, batch_returns, serial_line
 
 BATCH, PERIODS, REPEATS = 1024, 100, 7
@@ -128,6 +131,14 @@ def main(cases: Path = Path("../shared/cases")) -> None:
             what = f"cases reproduced in full, {precision}"
             claims.append(at_least(1, what, whole / len(found), "share", 1.0))
             rows += found
+    optima = of_the_literature() + (of_the_cases(cases) if cases.is_dir() else [])
+    print_table("Optima", optima)
+    furthest = max(line["apart"] for line in optima)
+    what = f"{len(optima)} known optima, the one furthest from ours, relative"
+    claims.append(at_most(2, what, furthest, "share", 1e-4))
+    worst = max(line["worst action"] for line in optima)
+    what = "known policies: what their worst action costs beyond the best, relative"
+    claims.append(at_most(2, what, worst, "share", 1e-5))
     timed = speeds()
     print_table("A line as a tree and as a network", timed)
     ratio = timed[1]["M steps/s"] / timed[0]["M steps/s"]
@@ -136,7 +147,7 @@ def main(cases: Path = Path("../shared/cases")) -> None:
     save_figure("networks", lambda axes: draw(axes, rows), size=(8.0, 6.0))
     preset = f"{PERIODS} periods, batch {BATCH}"
     seconds = time.perf_counter() - began
-    write_result("networks", "networks", claims, [*rows, *timed], [0], preset, seconds)
+    write_result("networks", "networks", claims, [*rows, *optima, *timed], [0], preset, seconds)
 
 
 def draw(axes: Any, rows: list[dict[str, Any]]) -> None:

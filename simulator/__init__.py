@@ -20,6 +20,7 @@ from draingym.simulator.batch_axis import vmap_last
 from draingym.simulator.bounds import LARGEST
 from draingym.simulator.checks import check_requests, check_stock
 from draingym.simulator.core import Simulator, discounted_return
+from draingym.simulator.decisions import Deciding, RandomReorder, decision_returns
 from draingym.simulator.draws import (
     hard_draw,
     lesser,
@@ -92,6 +93,7 @@ __all__ = [
     "MOST_UNITS",
     "Acted",
     "Assembly",
+    "Deciding",
     "Demand",
     "Deterministic",
     "Drain",
@@ -123,6 +125,7 @@ __all__ = [
     "PricedDemandParams",
     "PricedSimulator",
     "PyTree",
+    "RandomReorder",
     "Scenario",
     "Scene",
     "Series",
@@ -140,6 +143,7 @@ __all__ = [
     "check_requests",
     "check_stock",
     "chunked_value_and_grad",
+    "decision_returns",
     "demand_level",
     "demand_lift",
     "discounted_return",

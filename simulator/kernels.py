@@ -38,10 +38,17 @@ class LocalDemand:
     numbers, not draws.
 
     Gradients: exact almost everywhere. At a tie of need and stock the derivative is the demand's
-    side, zero with respect to stock: one more unit would have stayed on the shelf.
+    side, zero with respect to stock: one more unit would have stayed on the shelf. With
+    ``split_ties`` it is half of each side's: where whole units are rounded at random, a tie comes
+    about as often from above as from below.
+
+    Attributes:
+        backlog: What stock cannot serve waits.
+        split_ties: For whole units; changes derivatives alone.
     """
 
     backlog: bool = False
+    split_ties: bool = False
 
     @property
     def num_uniforms(self) -> int:
@@ -68,7 +75,9 @@ class LocalDemand:
         """Serve ``min(demand + waiting, available)`` at every node."""
         del uniforms
         need = exogenous + memory
-        outbound = lesser(need, available)
+        # JAX's own minimum takes half of each side at a tie.
+        serve = jnp.minimum if self.split_ties else lesser
+        outbound = serve(need, available)
         unmet = need - outbound
         if params.substitute is not None:
             asked = total_of(params.substitute, unmet)

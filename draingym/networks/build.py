@@ -96,7 +96,10 @@ def build(network: Plan) -> Built:
         send_back=network.send_back,
     )
     return Built(
-        simulator=Simulator(kernel=LocalDemand(backlog=bool(waits.any())), dynamics=dynamics),
+        simulator=Simulator(
+            kernel=LocalDemand(backlog=bool(waits.any()), split_ties=network.whole_units),
+            dynamics=dynamics,
+        ),
         params=params,
         most=_most(network, index),
         sample=sampler(network, share, by_period, index),

@@ -42,7 +42,8 @@ class Network(Plan):
     @cached_property
     def built(self) -> Built:
         """The simulator's arrays; see ``draingym.networks.build``."""
-        return build(self)
+        with jax.ensure_compile_time_eval():  # it is kept: nothing in it may belong to a trace
+            return build(self)
 
     def environment(self, *, horizon: int, **options: Any) -> FunctionalEnv:
         """Return the network as pure functions, for JAX: ``reset``, ``step`` and their gradients.

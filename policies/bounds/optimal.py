@@ -92,6 +92,50 @@ def base_stock_optimum(
     return Optimum(levels=np.array([level * step]), cost=float(total @ cost))
 
 
+def review_cost(
+    pmf: FloatArray,
+    step: float,
+    *,
+    level: float,
+    review: int,
+    lead_time: int,
+    holding_cost: float,
+    unmet_cost: float,
+) -> float:
+    """Return the cost per period of a store with backlog that orders up to a level at each review.
+
+    A period k periods after a review, k in [0, review), costs what is left of the level after the
+    demand of ``lead_time + 1 + k`` periods.
+
+    Args:
+        pmf: [K] probability of ``k * step`` units a period.
+        step: Units.
+        level: Units, a multiple of the step.
+        review: Periods from one review to the next, at least 1.
+        lead_time: Periods, at least 0.
+        holding_cost: Currency per unit on hand at a period's end.
+        unmet_cost: Currency per unit waiting at a period's end.
+
+    Raises:
+        ValueError: If there is less than a period between reviews.
+
+    Example:
+        >>> demand = discretise(stats.poisson(5), 1.0)
+        >>> costs = {"holding_cost": 1.0, "unmet_cost": 9.0}
+        >>> round(review_cost(demand, 1.0, level=32, review=3, lead_time=2, **costs), 3)
+        12.752
+    """
+    if review < 1:
+        raise ValueError(f"review is {review}, must be at least 1 period")
+    total = 0.0
+    for k in range(review):
+        demand = _sum_of(pmf, lead_time + 1 + k)
+        left = level - np.arange(len(demand)) * step
+        cost = holding_cost * np.maximum(left, 0) + unmet_cost * np.maximum(-left, 0)
+        total += float(demand @ cost) / review
+    return total
+
+
 def serial_optimum(
     pmf: FloatArray,
     step: float,

@@ -11,6 +11,7 @@ import pytest
 import draingym
 from draingym import Arc, Network, Node, Normal, Poisson, Store
 from draingym.cli import main
+from draingym.networks.play import episode
 from draingym.networks.policy import base_stock
 
 
@@ -168,28 +169,24 @@ def test_a_file_that_is_wrong_says_where(tmp_path, change, message):
         Network.load(path)
 
 
-def test_it_is_an_environment():
-    network = small()
+def test_it_is_an_environment_that_may_show_demand_before_actions():
+    network = small(sees_demand=True)
     env = network.gymnasium(horizon=4)
-    env.reset(seed=3)
+    view = env.reset(seed=3)[0]
+    read = network.environment(horizon=4).read
+    np.testing.assert_array_equal(read(view).demand[:2], [0, 3])
     over, rewards = False, []
     while not over:
-        _, reward, _, over, info = env.step(np.full(4, 0.2, np.float32))
+        view, reward, _, over, info = env.step(np.full(4, 0.2, np.float32))
         rewards.append(reward)
+        if len(rewards) == 1:
+            np.testing.assert_array_equal(read(view).demand[:2], [0, 4])
     assert len(rewards) == 4
     assert info["shipped"].shape == (4,)
     many = network.vector(3, horizon=4)
     many.reset(seed=3)
     _, first, *_ = many.step(np.full((3, 4), 0.2, np.float32))
     assert first[0] == pytest.approx(rewards[0], rel=1e-6)
-
-
-def test_policies_may_see_the_demand_before_they_act():
-    env = small(sees_demand=True, demand={"north": [3, 4], "south": [5, 6]}).environment(horizon=2)
-    view, state = env.reset(jax.random.key(0))
-    np.testing.assert_array_equal(env.read(view).demand, [0, 3, 5])
-    view = env.step(jax.random.key(0), state, np.zeros(4))[0]
-    np.testing.assert_array_equal(env.read(view).demand, [0, 4, 6])
 
 
 def test_a_batch_of_returns_is_that_of_its_trajectories():
@@ -209,6 +206,15 @@ def test_a_batch_of_returns_is_that_of_its_trajectories():
     np.testing.assert_allclose(returns, [reward.sum()] * 2, rtol=1e-5)
 
 
+def test_what_is_built_inside_a_trace_can_be_used_outside():
+    network = small()
+    jax.make_jaxpr(lambda: network.built.params.source)()
+    assert np.asarray(network.built.params.source).tolist() == [-1, 0, 0, -1]
+    assert not isinstance(
+        network.built.sample(jax.random.key(0), 2).initial.on_hand, jax.core.Tracer
+    )
+
+
 def test_a_network_can_be_registered():
     name = "test/Small-v0"
     draingym.register(name, small())
@@ -224,25 +230,24 @@ def test_a_network_can_be_registered():
         del gymnasium.registry[name]
 
 
+def steady():
+    return small(demand={"north": [3], "south": [5]})
+
+
 def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
-    small().save(tmp_path / "network.json")
+    steady().save(tmp_path / "network.json")
     out = tmp_path / "episode.png"
     command = ["draingym", "play", str(tmp_path / "network.json"), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", [*command, "--horizon", "5"])
+    monkeypatch.setattr("sys.argv", [*command, "--horizon", "3"])
     main()
-    assert "base-stock, 5 periods: reward" in capsys.readouterr().out
+    assert "base-stock, 3 periods: reward" in capsys.readouterr().out
     assert out.stat().st_size > 1000
 
 
 def test_base_stock_fills_up_every_node_by_its_first_arc():
-    network = small(demand={"north": [3], "south": [5]})
-    policy = base_stock(network)
     # Lead times 2, 0 and 2; demand downstream 8, 3 and 5; a period, and one of cover.
-    assert policy.levels == (8 * 4, 3 * 2, 5 * 4)
-    built = network.built
-    scenario = built.sample(jax.random.key(0), 3)
-    levels = policy.init(jax.random.key(0))
-    moves = built.simulator.rollout(built.params, policy, levels, scenario).transitions
+    assert base_stock(steady()).levels == (8 * 4, 3 * 2, 5 * 4)
+    moves = episode(steady(), "base-stock", 3, 0)
     # The plant has 40, above its 32; north 8, above its 6; south has nothing.
     np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
     # 20 are under way to the south, and 5 customers wait: 15 of 20.

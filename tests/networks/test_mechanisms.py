@@ -1,15 +1,34 @@
 """Every mechanism in a transition table that was worked out by hand."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
 
 from draingym import Arc, Network, Node, Store
 
+NODES, ARCS = 4, 3
+
+
+def padded(network, requests):
+    """The same with idle nodes and arcs at the end: operations have one shape, compiled once."""
+    idle = range(NODES - len(network.nodes))
+    network = replace(
+        network,
+        nodes=[*network.nodes, *(Node(f"idle {i}") for i in idle)],
+        arcs=[
+            *network.arcs,
+            *[Arc(None, "idle 0", lead_time=2)] * (ARCS - len(network.arcs)),
+        ],
+    )
+    return network, np.pad(requests, [(0, 0), (0, ARCS - len(requests[0]))])
+
 
 def play(network, requests):
-    """Flows, states and ledger by name, [T, ...] each."""
-    with jax.disable_jit():
+    """Flows, states and ledger by name, [T, ...] each, after which there are idle entries."""
+    network, requests = padded(network, requests)
+    with jax.disable_jit():  # operation by operation
         state, moves = jax.device_get(network.simulate(requests))
     ledger = moves.ledger
     found = {}
@@ -323,10 +342,11 @@ TABLES = [
 def test_by_hand(network, requests, expected):
     got = play(network, requests)
     for name, value in expected.items():
-        np.testing.assert_allclose(got[name], value, atol=1e-5, err_msg=name)
+        part = got[name][tuple(slice(n) for n in np.shape(value))]
+        np.testing.assert_allclose(part, value, atol=1e-5, err_msg=name)
 
 
 def test_what_is_no_number_is_no_request():
     got = play(one([0], arc={"request_cost": 1}), [[np.nan]])
-    assert got["shipped"] == 0
-    assert got["reward"] == 0
+    assert (got["shipped"] == 0).all()
+    assert (got["reward"] == 0).all()

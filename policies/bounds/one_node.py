@@ -1,0 +1,293 @@
+"""Problems of one node, or of two products at one, whose optimum is known exactly.
+
+Fixed order costs, a second supplier, stock that ages, products that replace each other. Demand is
+in whole units: ``pmf[k]`` is the probability of k. Lost sales are in ``lost_sales``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from draingym.policies.bounds.decisions import (
+    Decisions,
+    FloatArray,
+    IntArray,
+    enumerate_decisions,
+)
+
+Parts = Sequence[IntArray]
+Happened = tuple[Sequence[IntArray], FloatArray, FloatArray]
+
+
+def fixed_cost_store(
+    pmf: FloatArray,
+    *,
+    order_fee: float,
+    holding_cost: float,
+    unmet_cost: float,
+    lowest: int,
+    highest: int,
+) -> Decisions:
+    """One store with backlog that pays for every order: order up to a level, demand, cost.
+
+    Args:
+        pmf: Of demand.
+        order_fee: Currency an order.
+        holding_cost: Currency a unit on hand at a period's end.
+        unmet_cost: Currency a unit waiting at a period's end.
+        lowest: Units of the lowest net stock in the table, below 0.
+        highest: Of the highest.
+
+    Returns:
+        States ``net stock - lowest``; actions: the net stock after the order, less ``lowest``.
+
+    Source:
+        Scarf (1960): an (s, S) policy is optimal.
+    """
+    size = highest - lowest + 1
+
+    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
+        (x,), (y,), (demand,) = state, action, outcome
+        left = y - demand
+        net = left + lowest
+        cost = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
+        cost = cost + order_fee * (y > x)
+        return [left], np.where(y < x, np.inf, cost), pmf[demand]
+
+    return enumerate_decisions([size], [size], [len(pmf)], step)
+
+
+def order_up_to(problem: Decisions, lowest: int, reorder: int, level: int) -> IntArray:
+    """Return the actions of an (s, S) policy of a ``fixed_cost_store``, [S, 1]."""
+    net = np.arange(problem.shape[0]) + lowest
+    return (np.where(net <= reorder, level, net) - lowest)[:, None]
+
+
+def dual_sourcing(
+    pmf: FloatArray,
+    *,
+    regular_lead_time: int,
+    holding_cost: float,
+    unmet_cost: float,
+    expedited_cost: float,
+    most: tuple[int, int],
+    lowest: int,
+    highest: int,
+) -> Decisions:
+    """One store with backlog and two suppliers: a slow one, and one who is dear and at once.
+
+    Args:
+        pmf: Of demand.
+        regular_lead_time: Periods, at least 1; the expedited one is 0.
+        holding_cost: Currency a unit on hand at a period's end.
+        unmet_cost: Currency a unit waiting at a period's end.
+        expedited_cost: Currency a unit, above the regular one.
+        most: Units of an order, regular and expedited.
+        lowest: Net stock after the period's regular arrival: the lowest in the table.
+        highest: The highest.
+
+    Returns:
+        States: net stock with the period's arrival, less ``lowest``; then regular orders in
+        transit, the next to arrive first. Actions: regular and expedited order.
+    """
+    size, transit = highest - lowest + 1, regular_lead_time - 1
+
+    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
+        (regular, expedited), (demand,) = action, outcome
+        left = state[0] + expedited - demand
+        net = left + lowest
+        cost = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
+        due, *later = [*state[1:], regular]
+        return [left + due, *later], cost + expedited_cost * expedited, pmf[demand]
+
+    return enumerate_decisions(
+        [size, *[most[0] + 1] * transit], [most[0] + 1, most[1] + 1], [len(pmf)], step
+    )
+
+
+def perishable_store(
+    pmf: FloatArray,
+    *,
+    shelf_life: int,
+    lead_time: int,
+    lifo: bool,
+    order_cost: float,
+    unmet_cost: float,
+    waste_cost: float,
+    holding_cost: float,
+    max_order: int,
+    discount: float,
+) -> Decisions:
+    """One store with lost sales whose stock expires: order, demand, waste, cost, arrival.
+
+    Args:
+        pmf: Of demand.
+        shelf_life: Periods of demand that a unit can serve.
+        lead_time: Periods, at least 1: an order of now first serves the demand so many periods on.
+        lifo: The youngest units are sold first.
+        order_cost: Currency a unit.
+        unmet_cost: Currency a unit lost.
+        waste_cost: Currency a unit that expires.
+        holding_cost: Currency a unit left that has not expired.
+        max_order: Units.
+        discount: A period.
+
+    Returns:
+        States: orders in transit, the newest first; then stock by age, the youngest first.
+
+    Source:
+        De Moor, Gijsbrechts and Boute (2022), Reward shaping in perishable inventory.
+    """
+
+    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
+        (order,), (need,) = action, outcome
+        transit, stock = list(state[: lead_time - 1]), list(state[lead_time - 1 :])
+        ages = range(shelf_life)
+        wanted: IntArray = need
+        for age in ages if lifo else reversed(ages):
+            sold = np.minimum(stock[age], wanted)
+            stock[age], wanted = stock[age] - sold, wanted - sold
+        *kept, wasted = stock
+        cost = order_cost * order + unmet_cost * wanted + waste_cost * wasted
+        cost = cost + holding_cost * sum(kept, start=np.zeros(1))
+        *transit, arrived = [order, *transit]
+        return [*transit, arrived, *kept], cost, pmf[need]
+
+    size = max_order + 1
+    return enumerate_decisions(
+        [size] * (lead_time - 1 + shelf_life), [size], [len(pmf)], step, discount=discount
+    )
+
+
+def substituted_products(
+    means: tuple[float, float],
+    *,
+    accepts: float,
+    prices: tuple[float, float],
+    order_costs: tuple[float, float],
+    max_orders: tuple[int, int],
+    discount: float,
+) -> Decisions:
+    """Two products that live for two periods; customers who find no B take A, each by chance.
+
+    Order, Poisson demand (the oldest unit first), what is old expires, orders arrive.
+
+    Args:
+        means: Of the demand of A and B, units a period.
+        accepts: Probability that a customer of B who finds none takes an A.
+        prices: Currency a unit sold.
+        order_costs: Currency a unit ordered.
+        max_orders: Units.
+        discount: A period.
+
+    Returns:
+        States: A young and old, B young and old; actions: orders of A and B. Costs are below 0.
+
+    Source:
+        Hendrix et al. (2019), two products with substitution.
+    """
+    most = 2 * max_orders[0], 2 * max_orders[1]
+    chance = _asked(means, accepts, most)
+
+    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
+        stock = (state[0], state[1]), (state[2], state[3])
+        cost: FloatArray = np.zeros(1)
+        following: list[IntArray] = []
+        for i, (young, old) in enumerate(stock):
+            sold = np.minimum(young + old, outcome[i])
+            cost = cost + order_costs[i] * action[i] - prices[i] * sold
+            following += [action[i], young - np.maximum(sold - old, 0)]
+        return following, cost, chance[stock[1][0] + stock[1][1], outcome[0], outcome[1]]
+
+    sizes = [n + 1 for n in max_orders]
+    return enumerate_decisions(
+        [sizes[0], sizes[0], sizes[1], sizes[1]],
+        sizes,
+        [most[0] + 1, most[1] + 1],
+        step,
+        discount=discount,
+    )
+
+
+def _asked(means: tuple[float, float], accepts: float, most: tuple[int, int]) -> FloatArray:
+    """Return [stock of B, asked of A, asked of B] probabilities; at ``most`` stands "or more"."""
+    table = np.zeros((most[1] + 1, most[0] + 1, most[1] + 1))
+    own = stats.poisson.pmf(np.arange(most[0]), means[0])
+    reach = int(stats.poisson.isf(1e-14, means[1])) + 1
+    demand = stats.poisson.pmf(np.arange(reach), means[1])
+    demand[-1] += 1 - demand.sum()
+    for stock in range(most[1] + 1):
+        for units, probability in enumerate(demand):
+            unmet = max(units - stock, 0)
+            come = stats.binom.pmf(np.arange(most[0]), unmet, accepts)
+            asked = np.convolve(own, come)[: most[0]]
+            row = table[stock, :, min(units, most[1])]
+            row[:-1] += probability * asked
+            row[-1] += probability * (1 - asked.sum())
+    return table
+
+
+def platelets(
+    demand: FloatArray,
+    *,
+    logits: tuple[Sequence[float], Sequence[float]],
+    order_fee: float,
+    unmet_cost: float,
+    waste_cost: float,
+    holding_cost: float,
+    max_order: int,
+    discount: float,
+) -> Decisions:
+    """A hospital's platelets of a life of three periods, of random age on arrival, at once.
+
+    Order, arrival (at most ``max_order`` of an age are kept), demand (the oldest first; lost),
+    waste, cost; holding is on all that is left, with what expires.
+
+    Args:
+        demand: [weekdays, K] probability of k units.
+        logits: ``a + b * order``, of a remaining life of 2 and 3 periods; that of 1 is 0.
+        order_fee: Currency an order.
+        unmet_cost: Currency a unit lost.
+        waste_cost: Currency a unit that expires.
+        holding_cost: Currency a unit left.
+        max_order: Units.
+        discount: A period.
+
+    Returns:
+        States: the weekday; units with 2 and with 1 periods left. Actions: the order.
+
+    Source:
+        Mirjalili (2022), thesis, University of Toronto, chapter 4.
+    """
+    days = len(demand)
+    orders = np.arange(max_order + 1)[:, None]
+    odds = np.exp(np.asarray(logits[0]) + orders * np.asarray(logits[1]))
+    odds = np.concatenate([np.ones((max_order + 1, 1)), odds], axis=1)
+    share = odds / odds.sum(axis=1, keepdims=True)
+    chance = np.zeros((max_order + 1,) * 3)  # order, of life 2, of life 3
+    for order in range(max_order + 1):
+        for two in range(order + 1):
+            for three in range(order - two + 1):
+                units = [order - two - three, two, three]
+                chance[order, two, three] = stats.multinomial.pmf(units, order, share[order])
+
+    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
+        (day, two, one), (order,), (of_two, of_three, need) = state, action, outcome
+        fresh = np.maximum(order - of_two - of_three, 0)
+        stock = [np.minimum(x, max_order) for x in (of_three, two + of_two, one + fresh)]
+        wanted: IntArray = need
+        for age in (2, 1, 0):
+            sold = np.minimum(stock[age], wanted)
+            stock[age], wanted = stock[age] - sold, wanted - sold
+        cost = order_fee * (order > 0) + unmet_cost * wanted + waste_cost * stock[2]
+        cost = cost + holding_cost * (stock[0] + stock[1] + stock[2])
+        following = [(day + 1) % days, stock[0], stock[1]]
+        return following, cost, chance[order, of_two, of_three] * demand[day, need]
+
+    size = max_order + 1
+    return enumerate_decisions(
+        [days, size, size], [size], [size, size, demand.shape[1]], step, discount=discount
+    )

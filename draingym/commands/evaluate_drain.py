@@ -14,7 +14,7 @@ from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
 from draingym.demo.config import MOST_SAMPLES
 from draingym.drain_model import Checkpoint, DrainData, load_checkpoint
-from draingym.drain_model.evaluation.beside_closest import beside_closest
+from draingym.drain_model.closest_node.beside import beside_closest
 from draingym.drain_model.evaluation.evaluate import Evaluation
 from draingym.drain_model.evaluation.published import (
     CAPTION,

@@ -26,8 +26,8 @@ from draingym.drain_model import (
     Trained,
     train,
 )
+from draingym.drain_model.closest_node.beside import BesideClosest, beside_closest
 from draingym.drain_model.data.source import Source
-from draingym.drain_model.evaluation.beside_closest import BesideClosest, beside_closest
 from draingym.drain_model.training.run import BEST
 
 CHECKED_PRODUCTS, CHECKED_SAMPLES = 64, 64  # of the look at what was trained

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 
 from draingym.drain_model.checkpoint import Checkpoint, initial_weights
+from draingym.drain_model.closest_node.beside import BesideClosest, beside_closest
 from draingym.drain_model.data.statistics import Statistics
-from draingym.drain_model.evaluation.beside_closest import BesideClosest, beside_closest
 from tests.drain_model.conftest import LEAST, Process
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from draingym.simulator.checks import check_waiting, countable
 from draingym.simulator.dynamics import act, observe
+from draingym.simulator.network.stowing import terms_of
 from draingym.simulator.precision import as_real
 from draingym.simulator.settlement import settle
 from draingym.simulator.types import (
@@ -61,7 +62,7 @@ class Simulator:
         if self.dynamics.whole_units:
             on_hand = countable(on_hand, initial.pipeline)
         none, no_arc = jnp.zeros_like(on_hand), jnp.zeros_like(params.source, float)
-        terms = params.terms if scenario.series.terms is None else scenario.series.terms
+        terms = terms_of(params, scenario.series)
 
         def unless(there: bool, given: Array | None) -> Array | None:
             return (no_arc if given is None else given) if there else None

@@ -135,7 +135,9 @@ class RandomReorder:
         gap = jnp.maximum(params["level"] - position, 0.0)
         ordered = jax.lax.stop_gradient(action[0]) > 0
         if "batch" not in params:
-            decided: Array = jnp.where(ordered, jax.nn.log_sigmoid(far), jax.nn.log_sigmoid(-far))
+            # At the level, or above it, an order is of nothing: there was no decision.
+            stayed = jnp.where(gap > 0, jax.nn.log_sigmoid(-far), 0.0)
+            decided: Array = jnp.where(ordered, jax.nn.log_sigmoid(far), stayed)
             return decided
         wanted = gap / params["batch"]
         low = jax.lax.stop_gradient(jnp.floor(wanted))

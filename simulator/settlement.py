@@ -66,8 +66,9 @@ def settle(
     from_vendor = params.source < 0
     revenue = series.price * jnp.sum(drain.outbound)
     purchase = series.unit_cost * jnp.sum(jnp.where(from_vendor, acted.arrived, 0.0))
-    holding = jnp.sum((params.holding_cost + params.holding_rate * series.unit_cost) * on_hand)
-    unmet = jnp.sum(params.unmet_cost * (drain.lost + drain.waiting))
+    holding_by = (params.holding_cost + params.holding_rate * series.unit_cost) * on_hand  # node
+    unmet_by = params.unmet_cost * (drain.lost + drain.waiting)
+    holding, unmet = jnp.sum(holding_by), jnp.sum(unmet_by)
     transfer, owned = jnp.zeros(()), on_hand
     if nodes > 1:
         transfer = jnp.sum(jnp.where(from_vendor, 0.0, params.transfer_cost * acted.shipped))
@@ -76,8 +77,10 @@ def settle(
     salvage = jnp.where(series.last, params.salvage_rate * series.unit_cost * jnp.sum(owned), 0.0)
     reward = revenue + salvage - jnp.sum(drain.ship_cost) - purchase - transfer - holding - unmet
     transit = capacity = jnp.zeros(())
+    transit_by = jnp.zeros_like(acted.arrived)  # arc
     if params.transit_cost is not None:
-        transit = jnp.sum(params.transit_cost * jnp.sum(acted.pipeline, axis=0))
+        transit_by = params.transit_cost * jnp.sum(acted.pipeline, axis=0)
+        transit = jnp.sum(transit_by)
         reward = reward - transit
     if params.capacity is not None:
         capacity = _storage(params, on_hand)
@@ -85,7 +88,9 @@ def settle(
         capacity = capacity + jnp.sum(series.storage_price * on_hand)
     if params.capacity is not None or series.storage_price is not None:
         reward = reward - capacity
-    ledger = _ledger(params, series, acted, drain, on_hand, wasted)
+    ledger = _ledger(
+        params, series, acted, drain, on_hand, wasted, holding_by, unmet_by, transit_by
+    )
     if ledger is not None:
         reward = reward - ledger.total
     state = State(
@@ -186,6 +191,9 @@ def _ledger(
     drain: Drain,
     on_hand: Float[Array, " N"],
     wasted: Float[Array, " N"],
+    holding: Float[Array, " N"],
+    unmet_cost: Float[Array, " N"],
+    transit: Float[Array, " E"],
 ) -> Ledger | None:
     """Return what the terms charge, and every cost by node and arc; None without terms."""
     terms = terms_of(params, series)
@@ -204,9 +212,6 @@ def _ledger(
         spilled=nowhere if acted.spilled is None else acted.spilled,
         used=acted.used,
     )
-    unmet = drain.lost + drain.waiting
-    rate = params.holding_cost + params.holding_rate * series.unit_cost
-    on_way = jnp.sum(acted.pipeline, axis=0)
     return charge(
         terms,
         flows,
@@ -215,11 +220,11 @@ def _ledger(
         shipped=acted.shipped,
         refused=into(params.target, flows.refused, on_hand.shape[0]),
         sold=drain.outbound,
-        unmet=unmet,
+        unmet=drain.lost + drain.waiting,
         revenue=series.price * drain.outbound,
-        holding=rate * on_hand,
-        unmet_cost=params.unmet_cost * unmet,
-        transit=none if params.transit_cost is None else params.transit_cost * on_way,
+        holding=holding,
+        unmet_cost=unmet_cost,
+        transit=transit,
         left=jnp.where(series.last, on_hand, 0.0),
     )
 

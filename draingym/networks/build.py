@@ -14,9 +14,10 @@ from draingym.networks.plan import Plan
 from draingym.networks.sampling import sampler
 from draingym.networks.tables import (
     Numbers,
-    downstream,
     first,
     life,
+    longest_delay,
+    most,
     real,
     selling,
     terms_by_period,
@@ -48,7 +49,7 @@ class Built:
 def build(network: Plan) -> Built:
     """Return the simulator, its parameters and a sampler of scenarios of a network."""
     nodes, arcs = network.nodes, network.arcs
-    index = {node.name: n for n, node in enumerate(nodes)}
+    index = network.index
     source = np.array([-1 if arc.source is None else index[arc.source] for arc in arcs], np.int32)
     target = np.array([index[arc.target] for arc in arcs], np.int32)
     regions = [n for n, node in enumerate(nodes) if node.name in selling(network)]
@@ -59,12 +60,12 @@ def build(network: Plan) -> Built:
         share=real(share),
         unit_ship_cost=jnp.zeros(len(nodes)),
         waits=jnp.asarray(waits) if waits.any() and not waits.all() else None,
-        substitute=_substitute(network, index),
+        substitute=_substitute(network),
     )
     zero = jnp.zeros(len(nodes))
     by_period = terms_by_period(network)
     transit = np.array([arc.transit_cost for arc in arcs])
-    depth = max([arc.delay for arc in arcs], default=0)
+    depth = longest_delay(network)
     params = Params(
         source=jnp.asarray(source),
         target=jnp.asarray(target),
@@ -101,15 +102,16 @@ def build(network: Plan) -> Built:
             dynamics=dynamics,
         ),
         params=params,
-        most=_most(network, index),
-        sample=sampler(network, share, by_period, index),
+        most=most(network),
+        sample=sampler(network, share, by_period),
     )
 
 
-def _substitute(network: Plan, index: dict[str, int]) -> Array | None:
+def _substitute(network: Plan) -> Array | None:
     """Return who takes what instead, [N, N]; None where nobody does."""
     if not any(node.substitutes for node in network.nodes):
         return None
+    index = network.index
     share = np.zeros((len(index), len(index)))
     for node in network.nodes:
         for other, part in (node.substitutes or {}).items():
@@ -146,14 +148,3 @@ def _assembly(network: Plan) -> Assembly | None:
     if all(arc.needs is None for arc in network.arcs):
         return None
     return Assembly(needs=real([arc.needs or 0.0 for arc in network.arcs]))
-
-
-def _most(network: Plan, index: dict[str, int]) -> Numbers:
-    """Return what an action of 1 requests: four times the mean demand downstream, or as told."""
-    below = downstream(network)
-    most = []
-    for arc in network.arcs:
-        usual = max(4.0 * below[index[arc.target]] * (arc.needs or 1.0), 1.0)
-        limit = np.inf if arc.request_limit is None else float(np.max(arc.request_limit))
-        most.append(arc.most if arc.most is not None else max(min(usual, limit), 1e-6))
-    return np.array(most)

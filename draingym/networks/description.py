@@ -18,11 +18,11 @@ import numpy as np
 
 from draingym.common.arrays import require_flag, require_range, require_whole, short
 from draingym.simulator import LARGEST
+from draingym.simulator.problems.classic import MOST_LEAD
 
 Amount = float | Sequence[float]  # the same in all periods, or one a period
 
-MOST_LEAD = 1000  # periods; what is in transit is a row of the state for each
-MOST_LIFE = 1000
+MOST_LIFE = 1000  # periods; what is of an age is a row of the state
 
 
 @dataclass(frozen=True)

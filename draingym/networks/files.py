@@ -24,12 +24,7 @@ SEPARATOR = ", "  # between the names of nodes that share a distribution
 
 
 def save(network: Plan, path: Path) -> None:
-    """Write a network to a JSON file: what differs from the defaults."""
-    write_json(path, as_dict(network))
-
-
-def as_dict(network: Plan) -> dict[str, Any]:
-    """Return a network as plain values; fields at their defaults are left out.
+    """Write a network to a JSON file; fields at their defaults are left out.
 
     Raises:
         ValueError: If demand is a distribution that files have no name for.
@@ -42,15 +37,13 @@ def as_dict(network: Plan) -> dict[str, Any]:
         SEPARATOR.join(key) if isinstance(key, tuple) else key: _demand(key, what)
         for key, what in network.demand.items()
     }
-    return found
+    write_json(path, found)
 
 
 def _differing(described: Any) -> dict[str, Any]:
     kept = {}
     for field in fields(described):
-        if field.init and (
-            field.default is MISSING or getattr(described, field.name) != field.default
-        ):
+        if field.default is MISSING or getattr(described, field.name) != field.default:
             kept[field.name] = getattr(described, field.name)
     return kept
 
@@ -65,16 +58,12 @@ def _demand(key: Any, what: Any) -> Any:
 
 
 def load(path: Path, kind: type[P]) -> P:
-    """Read a network from a JSON file; see ``Network.load``."""
-    return from_dict(read_json(path, "network"), kind, str(path))
-
-
-def from_dict(values: Any, kind: type[P], where: str = "network") -> P:
-    """Make a network of a kind of plain values, as ``as_dict`` gives them.
+    """Read a network of a kind from a JSON file, as ``save`` writes it.
 
     Raises:
-        ValueError: Naming the field, its value and the bound.
+        ValueError: Naming the file, the field, its value and the bound.
     """
+    values, where = read_json(path, "network"), str(path)
     if not isinstance(values, Mapping):
         raise ValueError(f"{where} is {short(values)}, must hold fields of Network by name")
     given = dict(values)
@@ -94,7 +83,7 @@ def from_dict(values: Any, kind: type[P], where: str = "network") -> P:
         )
         for key, what in demand.items()
     }
-    known = [field.name for field in fields(Plan) if field.init]
+    known = [field.name for field in fields(Plan)]
     for name in given:
         if name not in known:
             raise ValueError(f"{where}: {name} is no field, must be one of {', '.join(known)}")

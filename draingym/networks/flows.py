@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from graphlib import CycleError, TopologicalSorter
 
 from draingym.networks.description import Arc
 
@@ -13,29 +14,13 @@ def require_acyclic(arcs: Sequence[Arc]) -> None:
     for arc in arcs:
         if arc.source is not None:
             into.setdefault(arc.target, []).append(arc.source)
-    done: set[str] = set()
-    for start in into:
-        path: list[str] = []
-        stack = [(start, iter(into.get(start, ())))]
-        while stack:
-            node, sources = stack[-1]
-            if len(path) < len(stack):
-                path.append(node)
-            for source in sources:
-                if source in path:
-                    circle = [*reversed(path[path.index(source) :]), source]
-                    way = " > ".join([source, *circle[:-1]])
-                    raise ValueError(
-                        f"arcs go in a circle, {way}, must not: what leaves a node must not reach "
-                        "it again"
-                    )
-                if source not in done:
-                    stack.append((source, iter(into.get(source, ()))))
-                    break
-            else:
-                done.add(node)
-                stack.pop()
-                path.pop()
+    try:
+        TopologicalSorter(into).prepare()
+    except CycleError as error:
+        way = " > ".join(error.args[1])
+        raise ValueError(
+            f"arcs go in a circle, {way}, must not: what leaves a node must not reach it again"
+        ) from None
 
 
 def longest_pass(arcs: Sequence[Arc]) -> int:

@@ -14,12 +14,11 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from draingym.common.arrays import require_whole
+from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.build import Built, build
 from draingym.networks.files import load, save
 from draingym.networks.plan import Plan
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv, State, Transition
-
-MOST_PERIODS = 100_000  # of an episode, all of whose draws are made before it
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from draingym.envs.rendering import GraphPicture
-from draingym.networks.build import build
 from draingym.networks.flows import order_of_nodes
 from draingym.networks.plan import Plan
+from draingym.networks.tables import most
 from draingym.simulator.adapters.scene import Frame, Scene
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ class NetworkPicture(GraphPicture):
     def __init__(self, network: Plan) -> None:
         """Draw nothing yet; see the class."""
         names = [node.name for node in network.nodes]
-        index = {name: n for n, name in enumerate(names)}
+        index = network.index
         super().__init__(
             source=[-1 if arc.source is None else index[arc.source] for arc in network.arcs],
             target=[index[arc.target] for arc in network.arcs],
             names=names,
-            full=max(float(np.max(build(network).most)), *(node.on_hand for node in network.nodes)),
+            full=max(float(np.max(most(network))), *(node.on_hand for node in network.nodes)),
         )
         self._depth = [order_of_nodes(names, network.arcs)[name] for name in names]
 

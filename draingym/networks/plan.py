@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -52,7 +53,6 @@ class Plan:
     rounding: Literal["down", "nearest", "up"] = "down"
     send_back: bool = False
     discount: float = 1.0
-    _index: dict[str, int] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check what nodes, arcs and demand say of each other; see the class.
@@ -64,15 +64,16 @@ class Plan:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.nodes:
             raise ValueError("nodes is empty, must hold at least one node")
-        self._index.update(_unique("nodes", [node.name for node in self.nodes]))
-        stores = _unique("stores", [store.name for store in self.stores])
+        _require_unique("nodes", [node.name for node in self.nodes])
+        stores = [store.name for store in self.stores]
+        _require_unique("stores", stores)
         for node in self.nodes:
             if node.store is not None and node.store not in stores:
                 raise ValueError(
                     f"node {node.name!r}: store is {node.store!r}, must be one of {sorted(stores)}"
                 )
             for other in node.substitutes or {}:
-                if other not in self._index or other == node.name:
+                if other not in self.index or other == node.name:
                     raise ValueError(
                         f"node {node.name!r}: substitutes has {other!r}, must be another node's "
                         "name"
@@ -85,7 +86,7 @@ class Plan:
         for arc in self.arcs:
             for end in ("source", "target"):
                 name = getattr(arc, end)
-                if name not in self._index and not (end == "source" and name is None):
+                if name not in self.index and not (end == "source" and name is None):
                     raise ValueError(f"arc {arc.name!r}: {end} is {name!r}, must be a node's name")
             self._check_ages(arc)
         require_acyclic(self.arcs)
@@ -107,7 +108,7 @@ class Plan:
         self._check_demand()
 
     def _check_ages(self, arc: Arc) -> None:
-        life = self.nodes[self._index[arc.target]].shelf_life
+        life = self.nodes[self.index[arc.target]].shelf_life
         if arc.ages is None:
             return
         where = f"arc {arc.name!r}: ages"
@@ -126,7 +127,7 @@ class Plan:
         for key, what in self.demand.items():
             names = key if isinstance(key, tuple) else (key,)
             for name in names:
-                if name not in self._index:
+                if name not in self.index:
                     raise ValueError(f"demand is for {name!r}, must be for a node's name")
                 if name in sells:
                     raise ValueError(f"demand for node {name!r} is given twice, must be given once")
@@ -145,18 +146,21 @@ class Plan:
                     " an unmet_cost or customers who wait"
                 )
 
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The place of each node by its name."""
+        return {node.name: n for n, node in enumerate(self.nodes)}
+
     @property
     def passes(self) -> int:
         """How many arcs of lead time 0 goods may pass in a period, one after the other."""
         return longest_pass(self.arcs) if self.arrivals == "before shipping" else 1
 
 
-def _unique(field: str, names: list[str]) -> dict[str, int]:
-    """Return the place of each name."""
+def _require_unique(field: str, names: list[str]) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
             raise ValueError(f"{field} has two named {name!r}, must have different names")
-    return {name: i for i, name in enumerate(names)}
 
 
 def _units(what: str, values: Any, regions: int) -> None:

@@ -75,7 +75,7 @@ def base_stock(network: Plan, *, cover: float = 1.0) -> ArcBaseStock:
         network: What it is for.
         cover: Periods of demand beyond the lead time.
     """
-    index = {node.name: n for n, node in enumerate(network.nodes)}
+    index = network.index
     weight, first = [], set()
     lead = np.zeros(len(network.nodes))
     for arc in network.arcs:

@@ -13,22 +13,27 @@ from jaxtyping import Array
 
 from draingym.networks.description import Amount, Arc
 from draingym.networks.plan import Plan
-from draingym.networks.tables import Numbers, columns, first, life, real, selling, varies
+from draingym.networks.tables import (
+    Numbers,
+    columns,
+    first,
+    life,
+    longest_delay,
+    longest_lead,
+    real,
+    selling,
+    varies,
+)
 from draingym.simulator import HISTORY_LENGTH, History, Initial, Scenario, Series, Terms
 from draingym.simulator.precision import uniform
 from draingym.simulator.scenarios.forecasts import running_mean
 from draingym.simulator.scenarios.noise import sample_lead_share
 
 
-def longest_lead(network: Plan) -> int:
-    """Return how many periods ahead anything is in transit."""
-    return max([max(arc.longest_lead, len(arc.in_transit)) for arc in network.arcs], default=0)
-
-
-def _initial(network: Plan, index: dict[str, int]) -> Initial:
+def _initial(network: Plan) -> Initial:
     """Return where every episode starts."""
     nodes, arcs = network.nodes, network.arcs
-    longest, depth = longest_lead(network), max([arc.delay for arc in arcs], default=0)
+    longest, depth = longest_lead(network), longest_delay(network)
     rows = longest + any(arc.stands for arc in arcs)  # what stands needs a place before the first
     pipeline, queue = np.zeros((rows, len(arcs))), np.zeros((depth, len(arcs)))
     for e, arc in enumerate(arcs):
@@ -69,7 +74,7 @@ def _fill(network: Plan, periods: int) -> Any:
     return real(columns(said, periods) * open_now)
 
 
-def _age_share(network: Plan, index: dict[str, int], periods: int) -> Any:
+def _age_share(network: Plan, periods: int) -> Any:
     """Return the share of arrivals by age, [T, E, A]; None where all are the youngest."""
     if all(arc.ages is None for arc in network.arcs):
         return None
@@ -77,7 +82,7 @@ def _age_share(network: Plan, index: dict[str, int], periods: int) -> Any:
     table = np.zeros((periods, len(network.arcs), life(network)))
     for e, arc in enumerate(network.arcs):
         rows = ((1.0,),) if arc.ages is None else arc.ages
-        start = rows_of[index[arc.target]]
+        start = rows_of[network.index[arc.target]]
         for t in range(periods):
             shares = rows[t % len(rows)]
             table[t, e, start : start + len(shares)] = shares
@@ -96,10 +101,10 @@ def _lead(arc: Arc, leads: int, periods: int) -> Numbers:
 
 
 def sampler(
-    network: Plan, share: Numbers, terms: Callable[[int], Terms], index: dict[str, int]
+    network: Plan, share: Numbers, terms: Callable[[int], Terms]
 ) -> Callable[..., Scenario]:
     """Return ``sample(key, periods, batch=None)``; with a batch, it is the last axis of draws."""
-    initial = _initial(network, index)
+    initial = _initial(network)
     sells = selling(network)
     places = [sells[node.name] for node in network.nodes if node.name in sells]
     means = _means(network)
@@ -162,7 +167,7 @@ def sampler(
             round_uniform=uniform(key_round, whole) if network.whole_units else jnp.zeros(whole),
             drain_uniform=jnp.zeros((periods, 0)),
             fill_rate=_fill(network, periods),
-            age_share=_age_share(network, index, periods),
+            age_share=_age_share(network, periods),
         )
         return Scenario(initial=initial, series=series)
 

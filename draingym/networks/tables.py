@@ -92,6 +92,16 @@ def columns(said: list[Amount], periods: int) -> Any:
     return np.stack([np.resize(np.atleast_1d(value), periods) for value in said], axis=1)
 
 
+def longest_lead(network: Plan) -> int:
+    """Return how many periods ahead anything is in transit."""
+    return max([max(arc.longest_lead, len(arc.in_transit)) for arc in network.arcs], default=0)
+
+
+def longest_delay(network: Plan) -> int:
+    """Return after how many periods the last source sees a request."""
+    return max([arc.delay for arc in network.arcs], default=0)
+
+
 def life(network: Plan) -> int:
     """Return the longest shelf life; 0 where nothing ages."""
     return max(node.shelf_life or 0 for node in network.nodes)
@@ -105,7 +115,7 @@ def first(network: Plan) -> list[int]:
 
 def downstream(network: Plan) -> Numbers:
     """Return [N] the mean demand of each node and of all that it feeds, units a period."""
-    index = {node.name: n for n, node in enumerate(network.nodes)}
+    index = network.index
     demand = np.zeros(len(network.nodes))
     for name, (key, i) in selling(network).items():
         what = network.demand[key]
@@ -122,3 +132,14 @@ def downstream(network: Plan) -> Numbers:
                 units = known[index[arc.target]] * (arc.needs or 1.0)
                 below[index[arc.source]] += units / network.nodes[index[arc.source]].yields
     return below
+
+
+def most(network: Plan) -> Numbers:
+    """Return what an action of 1 requests: four times the mean demand downstream, or as told."""
+    below = downstream(network)
+    units = []
+    for arc in network.arcs:
+        usual = max(4.0 * below[network.index[arc.target]] * (arc.needs or 1.0), 1.0)
+        limit = np.inf if arc.request_limit is None else float(np.max(arc.request_limit))
+        units.append(arc.most if arc.most is not None else max(min(usual, limit), 1e-6))
+    return np.array(units)

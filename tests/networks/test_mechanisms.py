@@ -32,11 +32,9 @@ def play(network, requests):
         state, moves = jax.device_get(network.simulate(requests))
     ledger = moves.ledger
     found = {}
-    for part in (ledger.flows, ledger, state, moves):
+    for part in (ledger, ledger.flows, state, moves):  # units, where costs have the same name
         found |= {name: getattr(part, name) for name in part.__dataclass_fields__}
     found["transit"] = state.pipeline.sum(axis=1)
-    found["paid"], found["short"] = ledger.paid, ledger.flows.short
-    found["wasted"], found["refused"] = ledger.flows.wasted, ledger.flows.refused
     return found
 
 

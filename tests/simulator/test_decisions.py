@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from draingym import Arc, Network, Node, Poisson
-from draingym.simulator import RandomReorder, decision_returns
+from draingym.simulator import RandomReorder, decision_returns, observe
 
 FEE, HOLDING, UNMET, RATE, PERIODS, START, WIDTH = 5.0, 1.0, 4.0, 6.0, 5, 9.0, 1.0
 POLICY = RandomReorder(width=WIDTH)
@@ -87,9 +87,26 @@ def test_values_are_those_of_the_rollout_and_the_path_misses_the_threshold():
 
         return jax.vmap(one)(scenarios, jax.random.split(key, 3)).reward.sum(axis=1)
 
-    ours = decision_returns(built.simulator, built.params, POLICY, params, scenarios, key)
-    np.testing.assert_allclose(ours, plain(params), rtol=1e-6)
-    assert float(jax.grad(lambda p: plain(p).sum())(params)["reorder"]) == 0.0
+    @jax.jit  # one program
+    def all_three(params):
+        ours = decision_returns(built.simulator, built.params, POLICY, params, scenarios, key)
+        return ours, plain(params), jax.grad(lambda p: plain(p).sum())(params)
+
+    ours, theirs, slope = all_three(params)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    assert float(slope["reorder"]) == 0.0
+
+
+@pytest.mark.parametrize("more", [{}, {"batch": 2.0}])
+def test_there_is_no_decision_above_the_level(more):
+    built = NETWORK.built
+    scenario = built.sample(jax.random.key(0), 1)
+    state = built.simulator.reset(built.params, scenario)
+    seen = observe(built.params, state, jax.tree.map(lambda leaf: leaf[0], scenario.series))
+    params = {"reorder": 8.0, "level": START - 0.5, **more}
+    chance, slope = jax.value_and_grad(POLICY.log_probability)(params, seen, jnp.zeros(1))
+    assert float(chance) == 0.0
+    assert all(float(part) == 0.0 for part in slope.values())
 
 
 def test_bad_settings_are_refused():

@@ -30,7 +30,8 @@ class NetworkPicture(GraphPicture):
             names=names,
             full=max(float(np.max(most(network))), *(node.on_hand for node in network.nodes)),
         )
-        self._depth = [order_of_nodes(names, network.arcs)[name] for name in names]
+        depth = order_of_nodes(names, network.arcs)
+        self._depth = [depth[name] for name in names]
 
     def _places(self) -> tuple[NDArray[Any], NDArray[Any]]:
         depth = np.array(self._depth, float)

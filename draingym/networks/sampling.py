@@ -108,7 +108,7 @@ def sampler(
     sells = selling(network)
     places = [sells[node.name] for node in network.nodes if node.name in sells]
     means = _means(network)
-    leads = longest_lead(network)
+    leads, changes = longest_lead(network), varies(network)
     random_lead = any(not isinstance(arc.lead_time, int | tuple) for arc in network.arcs)
 
     def sample(key: Array, periods: int, batch: int | None = None) -> Scenario:
@@ -149,7 +149,7 @@ def sampler(
         whole = (periods, nodes, *last) if network.whole_units else (periods, nodes)
         period = jnp.arange(periods, dtype=jnp.int32)
         none = jnp.zeros(periods)
-        by_period = terms(periods) if varies(network) else None
+        by_period = terms(periods) if changes else None
         series = Series(
             period=period,
             glance_views=views,

@@ -64,6 +64,8 @@ class Plan:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.nodes:
             raise ValueError("nodes is empty, must hold at least one node")
+        if not self.arcs:
+            raise ValueError("arcs is empty, must hold at least one arc: they are what is acted on")
         _require_unique("nodes", [node.name for node in self.nodes])
         stores = [store.name for store in self.stores]
         _require_unique("stores", stores)

@@ -85,6 +85,11 @@ def small(**options):
             id="ages that are not the stock",
         ),
         pytest.param(
+            lambda: Network(nodes=[Node("a")], arcs=[], demand={"a": [1]}),
+            r"arcs is empty, must hold at least one arc",
+            id="nothing to act on",
+        ),
+        pytest.param(
             lambda: small(demand={"north": [1], "mill": [2]}),
             r"demand is for 'mill', must be for a node's name",
             id="demand for no node",

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from draingym.common.carry import strong
-from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
+from draingym.policies.tree import Tree, catchment_share, echelon_position, evenness, require_fit
 from draingym.simulator import Observation, PyTree
 
 # A learned target is at most this factor away from its learned cover.
@@ -195,8 +195,9 @@ class NeuralPlacement:
         cover_now = jnp.maximum(position, 0.0) / (demand + 0.1)
         features = self._node_features(observation, demand, cover_now)
         if self.spread:
-            scatter = _scatter(below @ share, demand, observation.forecast)
-            features = jnp.concatenate([features, scatter], axis=1)
+            scatter = 1.0 / jnp.sqrt(demand + 0.1)
+            even = evenness(below @ share, demand, observation.forecast)
+            features = jnp.concatenate([features, jnp.stack([scatter, even], axis=1)], axis=1)
         places = self._region_features(observation, share, cover_now)
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
         found = network(features, places, weight, self.tree)
@@ -269,22 +270,6 @@ class NeuralPlacement:
         weight = request if priority is None else request * jnp.exp(priority)
         shared = stock * weight / jnp.maximum(siblings @ weight + spare, 1e-9)
         return jnp.where(fed, shared, request)
-
-
-def _scatter(
-    served: Float[Array, "N Z"], demand: Float[Array, " N"], forecast: Float[Array, " Z"]
-) -> Float[Array, "N 2"]:
-    """Return a node's coefficient of variation of a period's demand, and its evenness, in [0, 1].
-
-    Args:
-        served: Share of each region's demand that is the node's, or of nodes below it.
-        demand: Forecast of the node, units.
-        forecast: Of regions, units.
-    """
-    wanted = served * forecast[None, :]
-    crowded = jnp.sum(wanted**2, axis=1) / jnp.maximum(demand, 1e-6) ** 2
-    even = jnp.where(demand > 0, 1.0 - crowded, 0.0)
-    return jnp.stack([1.0 / jnp.sqrt(demand + 0.1), even], axis=1)
 
 
 @partial(jax.jit, static_argnums=0)  # one program instead of many small ones

@@ -21,7 +21,7 @@ from scipy.stats import qmc
 
 from draingym.common.arrays import require_seed, require_shape, require_whole
 from draingym.policies.rules.base_stock import raise_to
-from draingym.policies.rules.placement import NEAREST, gamma_quantile
+from draingym.policies.rules.placement import NEAREST, gamma_quantile, uncertain_covers
 from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
 from draingym.simulator import Observation
 
@@ -77,14 +77,9 @@ class ScenarioProgram:
         require_seed(self.seed)
 
     def init(self, key: Array) -> ScenarioParams:
-        """Return ten days' cover to buy and five to place, for daily periods."""
+        """Return ten days' cover to buy and five to place; stock left is worth 0.9 of its cost."""
         del key
-        return ScenarioParams(
-            buy_cover=jnp.float32(10.0),
-            place_cover=jnp.float32(5.0),
-            cv=jnp.float32(0.3),
-            stock_value=jnp.float32(0.9),
-        )
+        return ScenarioParams(**uncertain_covers(), stock_value=jnp.float32(0.9))
 
     def apply(
         self, params: ScenarioParams, observation: Observation, key: Array

@@ -195,9 +195,8 @@ class NeuralPlacement:
         cover_now = jnp.maximum(position, 0.0) / (demand + 0.1)
         features = self._node_features(observation, demand, cover_now)
         if self.spread:
-            scatter = 1.0 / jnp.sqrt(demand + 0.1)
-            even = evenness(below @ share, demand, observation.forecast)
-            features = jnp.concatenate([features, jnp.stack([scatter, even], axis=1)], axis=1)
+            scatter = _scatter(below @ share, demand, observation.forecast)
+            features = jnp.concatenate([features, scatter], axis=1)
         places = self._region_features(observation, share, cover_now)
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
         found = network(features, places, weight, self.tree)
@@ -270,6 +269,14 @@ class NeuralPlacement:
         weight = request if priority is None else request * jnp.exp(priority)
         shared = stock * weight / jnp.maximum(siblings @ weight + spare, 1e-9)
         return jnp.where(fed, shared, request)
+
+
+def _scatter(
+    served: Float[Array, "N Z"], demand: Float[Array, " N"], forecast: Float[Array, " Z"]
+) -> Float[Array, "N 2"]:
+    """Return a node's coefficient of variation of a period's demand, and its ``evenness``."""
+    even = evenness(served, demand, forecast)
+    return jnp.stack([1.0 / jnp.sqrt(demand + 0.1), even], axis=1)
 
 
 @partial(jax.jit, static_argnums=0)  # one program instead of many small ones

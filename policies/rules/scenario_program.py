@@ -101,8 +101,9 @@ class ScenarioProgram:
         short = observation.price - near - self.transfer_cost - observation.unit_cost
         over = observation.unit_cost - value
         few = jnp.maximum(short, 0.0)
-        bought = _quantile(demand(params.buy_cover), few / jnp.maximum(few + over, 1e-9))
-        gain = observation.price - value - weight @ far
+        ranked = jnp.sort(demand(params.buy_cover), axis=0)
+        bought = _quantile(ranked, few / jnp.maximum(few + over, 1e-9))
+        gain = observation.price - value - far
         placed = self._place(demand(params.place_cover), far - near, gain, observation)
         return raise_to(self.tree, observation, jnp.where(self.tree.parent < 0, bought, placed))
 
@@ -155,9 +156,11 @@ class ScenarioProgram:
         share = together @ jnp.mean(demand, axis=0)
         earned = together @ (jnp.mean(demand, axis=0) * gain) / jnp.maximum(share, 1e-9)
 
+        ranked = jnp.sort(demand, axis=0)  # once, and not at every multiplier
+
         def positions(multiplier: Array) -> Array:
             level = 1.0 - multiplier / jnp.maximum(saved, 1e-9)
-            target = jnp.where(level >= 0, _quantile(demand, level), 0.0)
+            target = jnp.where(level >= 0, _quantile(ranked, level), 0.0)
             return jnp.where(target >= position, target, position)
 
         def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -177,12 +180,11 @@ class ScenarioProgram:
         return positions(jax.lax.stop_gradient(jnp.maximum(multiplier, 0.0)))
 
 
-def _quantile(demand: Float[Array, "K N"], level: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return each node's quantile of its scenarios, linear between their mid-points."""
-    count = demand.shape[0]
+def _quantile(ranked: Float[Array, "K N"], level: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Return each node's quantile of its scenarios, in rising order, linear between mid-points."""
+    count = ranked.shape[0]
     at = jnp.clip(level * count - 0.5, 0.0, count - 1.0)
     low = jnp.floor(at).astype(jnp.int32)
-    ranked = jnp.sort(demand, axis=0)
 
     def pick(index: Array) -> Array:
         return jnp.take_along_axis(ranked, index[None, :], axis=0)[0]

@@ -209,3 +209,21 @@ def catchment_share(
     open_now = (tree.serves & active)[:, None]
     logits = jnp.where(open_now, -tree.distance / reach, -jnp.inf)
     return jax.nn.softmax(logits, axis=0)
+
+
+def evenness(
+    served: Float[Array, "N Z"], demand: Float[Array, " N"], forecast: Float[Array, " Z"]
+) -> Float[Array, " N"]:
+    """Return how evenly a node's demand comes from regions: 0 from one alone or none, below 1.
+
+    One less the sum of squared shares (Herfindahl's index).
+
+    Args:
+        served: Share of each region's demand that is the node's, or of nodes below it.
+        demand: Forecast of the node, units: ``served @ forecast``.
+        forecast: Of regions, units.
+    """
+    wanted = served * forecast[None, :]
+    crowded = jnp.sum(wanted**2, axis=1) / jnp.maximum(demand, 1e-6) ** 2
+    even: Float[Array, " N"] = jnp.where(demand > 0, 1.0 - crowded, 0.0)
+    return even

@@ -9,7 +9,8 @@ import xarray as xr
 
 from draingym.common.files import write_json
 from draingym.demo.history import run_history
-from draingym.demo.run import ORDERS, Run
+from draingym.demo.run import Run
+from draingym.demo.run_data import ORDERS
 from draingym.demo.stages import Advance
 from draingym.oracle.replays.recorder import to_event_log
 from draingym.world.eventlog import write_log

@@ -1,4 +1,4 @@
-"""A run's folder: world, log, panel, drain model, simulator and policies, as they are needed."""
+"""A run's folder: its data, drain model, simulator and policies, as they are needed."""
 
 from __future__ import annotations
 
@@ -7,29 +7,20 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from draingym.common.config import read_config, require_fields
-from draingym.common.files import read_json
-from draingym.demo.config import LoopConfig
-from draingym.demo.history import historical_policy, true_systems
+from draingym.demo.history import historical_policy
 from draingym.demo.replays import replays
+from draingym.demo.run_data import RunData
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
-from draingym.oracle.estimates.rates import estimate_rates
-from draingym.oracle.replays.latents import sample_latent
-from draingym.oracle.systems import Systems, build_systems
 from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
 from draingym.policies.rules.shares import diverse_policies
 from draingym.policies.store import load_parameters
-from draingym.policies.validation.overlap import Fitted
 from draingym.policies.validation.pessimism import PessimisticSimulator
-from draingym.policies.validation.validate import ReplayedWorld
 from draingym.simulator import (
     DrainKernel,
     Params,
@@ -41,15 +32,8 @@ from draingym.simulator import (
     market_from_panel,
     params_from_network,
 )
-from draingym.world.eventlog import EventLog, read_log
-from draingym.world.lines import OrderLines
-from draingym.world.orders import World, build_world
-from draingym.world.panel import load_panel, pipeline_at
-from draingym.world.synthetic import synthetic_order_lines
-from draingym.world.ta_feng import load_order_lines
-from draingym.world.views import ConversionRates
+from draingym.world.panel import pipeline_at
 
-ORDERS = "orders.json"
 _TUNED = "_fine_tuned"  # what files are called of what a round of fine-tuning made
 POLICIES = ("historical", "order up to", "neural")
 # Periods that training windows leave for the encoders to see.
@@ -66,26 +50,10 @@ class Setting:
     test: Windows  # all products
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Orders:
-    """Where a run's order lines come from: what ``orders.json`` holds."""
-
-    source: Literal["ta-feng", "synthetic"]
-    fallback: str | None = None  # why they are synthetic, where real ones were wanted
-
-    def __post_init__(self) -> None:
-        """Check the fields."""
-        require_fields(self)
-
-
-class Run:
+class Run(RunData):
     """What the stages of a run share: each thing is made, or read, when first needed."""
 
-    def __init__(self, config: LoopConfig, out: Path) -> None:
-        """Do nothing yet."""
-        self.config = config
-        self.out = out
-        self.is_fine_tuned = False
+    is_fine_tuned = False
 
     # What a round of fine-tuning makes anew
 
@@ -119,96 +87,6 @@ class Run:
         """Remove what a round of fine-tuning left: it was another model's."""
         for path in self.out.glob(f"*{_TUNED}.npz"):
             path.unlink()
-
-    @cached_property
-    def order_lines(self) -> OrderLines:
-        """The order lines that the first stage settled on."""
-        path = self.out / ORDERS
-        found: Orders = read_config(Orders, read_json(path), str(path))
-        if found.source == "ta-feng":
-            return load_order_lines()
-        return synthetic_order_lines(seed=self.config.seed)
-
-    @cached_property
-    def world(self) -> World:
-        """The world, hidden truth included."""
-        return build_world(self.order_lines, self.config.world)
-
-    @cached_property
-    def log(self) -> EventLog:
-        """The event log, checked."""
-        return read_log(self.out / "log")
-
-    @cached_property
-    def panel(self) -> xr.Dataset:
-        """The log by periods, checked."""
-        path = self.out / "panel.zarr"
-        panel, network = load_panel(path), self.world.network
-        for name, size in (
-            ("product", self.world.products.num_products),
-            ("period", self.world.num_periods),
-            ("node", network.num_nodes),
-            ("region", network.num_regions),
-        ):
-            if panel.sizes.get(name) != size:
-                raise ValueError(
-                    f"{path}: {name} has {panel.sizes.get(name)} entries, must have {size}, as the "
-                    "run's config says"
-                )
-        return panel
-
-    @cached_property
-    def split(self) -> int:
-        """The first period that is held out of every fit."""
-        return round(self.world.num_periods * self.config.train_share)
-
-    @property
-    def test_horizon(self) -> int:
-        """Held-out periods."""
-        return self.world.num_periods - self.split
-
-    @cached_property
-    def trained_products(self) -> NDArray[np.bool_]:
-        """[P] products that models and policies are fitted on, spread over ranks of sales."""
-        rank = np.arange(self.world.products.num_products)
-        share = self.config.train_products
-        chosen: NDArray[np.bool_] = np.floor((rank + 1) * share) > np.floor(rank * share)
-        return chosen
-
-    def require_sizes(self) -> None:
-        """Raise unless there are periods and products enough to train on and to hold out.
-
-        Raises:
-            ValueError: Naming the field of the config, its value and the bound.
-        """
-        config, periods = self.config, self.world.num_periods
-        if not 2 <= self.split < periods:
-            raise ValueError(
-                f"train_share is {config.train_share}, must leave at least 2 of the {periods} "
-                "periods to train on and 1 to hold out"
-            )
-        if config.training_horizon >= self.split:
-            raise ValueError(
-                f"training_horizon is {config.training_horizon}, must be in [1, {self.split - 1}], "
-                f"with {self.split} periods to train on"
-            )
-        if not self.trained_products.any():
-            raise ValueError(
-                f"train_products is {config.train_products}, must be the share of at least 1 of "
-                f"the {self.trained_products.size} products"
-            )
-
-    @property
-    def judges(self) -> NDArray[np.int64]:
-        """Products that a validation is about: those held out, or all where none is."""
-        held_out = np.flatnonzero(~self.trained_products)
-        return held_out if held_out.size else np.arange(self.trained_products.size)
-
-    @property
-    def fitted(self) -> Fitted:
-        """What models and policies are fitted on."""
-        ids = np.asarray(self.world.products.id, dtype=object)
-        return Fitted(product_id=tuple(ids[self.trained_products]), stop_period=self.split)
 
     # Drain model
 
@@ -354,47 +232,6 @@ class Run:
             ),
             "neural": load_parameters(self.neural_path, self.policies["neural"]),
         }
-
-    # The worlds that judge
-
-    @cached_property
-    def estimated_rates(self) -> ConversionRates:
-        """Conversion rates as the log shows them."""
-        return estimate_rates(self.log)
-
-    @cached_property
-    def oracle_systems(self) -> Systems:
-        """The systems as they look to one who knows the log: rates are estimated."""
-        world, panel = self.world, self.panel
-        ordered = np.asarray(panel["ordered_units"]).sum(axis=(1, 2))
-        days = world.num_periods * world.period_days
-        return build_systems(
-            world.network,
-            world.places,
-            world.products,
-            self.estimated_rates,
-            ordered / days,
-            self.config.oracle,
-        )
-
-    def oracle(self, replications: int, seed: int | None = None) -> ReplayedWorld:
-        """Return the log's customers with latents drawn given what they did, systems estimated."""
-        first = self.config.seed if seed is None else seed
-        return ReplayedWorld(
-            systems=self.oracle_systems,
-            views=[
-                sample_latent(self.log, self.estimated_rates, self.world.places, seed=first + r)
-                for r in range(replications)
-            ],
-        )
-
-    def truth(self, replications: int) -> ReplayedWorld:
-        """Return the hidden truth: the customers themselves, and the systems that wrote the log."""
-        world = self.world
-        return ReplayedWorld(
-            systems=true_systems(world, self.config),
-            views=[world.views.candidates(world.rates)] * replications,
-        )
 
 
 def some_products(windows: Windows, products: NDArray[np.int64]) -> Windows:

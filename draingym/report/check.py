@@ -14,6 +14,7 @@ MODELS = ("closest node", "learned", "noise floor")
 COLUMNS = ("simulator", "oracle", "truth")
 BASELINE = "order up to"
 USES = ("values", "ranks", "none", "unknown")
+TOP = ("1", "3", "5")  # how many of the best a regret is of
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ VERDICT: dict[str, Any] = {
             "error": Each(ESTIMATE),
             "mean_error": ESTIMATE,
             "regret": ESTIMATE,
-            "top_regret": dict.fromkeys(("1", "3", "5"), ESTIMATE),
+            "top_regret": dict.fromkeys(TOP, ESTIMATE),
             "tail": Each({"worth": ESTIMATE, "error": ESTIMATE}),
             "kendall": CORRELATION,
             "spearman": CORRELATION,

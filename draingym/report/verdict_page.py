@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from draingym.common.atomic import atomic_file
+from draingym.report.check import TOP
 from draingym.report.environment import template, theme
 from draingym.report.style import policy_colour
 from draingym.report.table import Cell, Row
@@ -25,8 +26,9 @@ _MINUS = "\N{MINUS SIGN}"
 
 # Columns of ``agreement_rows``.
 AGREEMENT_HEADS = [
-    *(("mean error", ""), ("Kendall", ""), ("Spearman", ""), ("regret, best 1", "")),
-    *(("best 3", ""), ("best 5", ""), ("chooses", "")),
+    *(("mean error", ""), ("Kendall", ""), ("Spearman", "")),
+    *((f"regret, best {k}" if k == TOP[0] else f"best {k}", "") for k in TOP),
+    ("chooses", ""),
 ]
 
 
@@ -152,7 +154,7 @@ def _agreement_cells(a: Mapping[str, Any]) -> tuple[Cell, ...]:
     return (
         _share(a["mean_error"]),
         *(_plain(a[key]) for key in ("kendall", "spearman")),
-        *(_share(a["top_regret"][k]) for k in ("1", "3", "5")),
+        *(_share(a["top_regret"][k]) for k in TOP),
         Cell(main=str(a["chosen"])),
     )
 

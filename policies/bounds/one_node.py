@@ -17,6 +17,7 @@ from draingym.policies.bounds.decisions import (
     IntArray,
     enumerate_decisions,
 )
+from draingym.policies.bounds.optimal import backlog_cost
 
 Parts = Sequence[IntArray]
 Happened = tuple[Sequence[IntArray], FloatArray, FloatArray]
@@ -52,8 +53,7 @@ def fixed_cost_store(
     def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
         (x,), (y,), (demand,) = state, action, outcome
         left = y - demand
-        net = left + lowest
-        cost = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
+        cost = backlog_cost(left + lowest, holding_cost, unmet_cost)
         cost = cost + order_fee * (y > x)
         return [left], np.where(y < x, np.inf, cost), pmf[demand]
 
@@ -98,14 +98,29 @@ def dual_sourcing(
     def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
         (regular, expedited), (demand,) = action, outcome
         left = state[0] + expedited - demand
-        net = left + lowest
-        cost = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
+        cost = backlog_cost(left + lowest, holding_cost, unmet_cost)
         due, *later = [*state[1:], regular]
         return [left + due, *later], cost + expedited_cost * expedited, pmf[demand]
 
     return enumerate_decisions(
         [size, *[most[0] + 1] * transit], [most[0] + 1, most[1] + 1], [len(pmf)], step
     )
+
+
+def _serve(stock: Parts, need: IntArray, *, lifo: bool = False) -> tuple[list[IntArray], IntArray]:
+    """Return stock by age, the youngest first, after demand, and demand that found none.
+
+    Args:
+        stock: Units by age.
+        need: Units.
+        lifo: The youngest units are taken first, and not the oldest.
+    """
+    left = list(stock)
+    ages = range(len(left))
+    for age in ages if lifo else reversed(ages):
+        sold = np.minimum(left[age], need)
+        left[age], need = left[age] - sold, need - sold
+    return left, need
 
 
 def perishable_store(
@@ -145,12 +160,7 @@ def perishable_store(
     def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
         (order,), (need,) = action, outcome
         transit, stock = list(state[: lead_time - 1]), list(state[lead_time - 1 :])
-        ages = range(shelf_life)
-        wanted: IntArray = need
-        for age in ages if lifo else reversed(ages):
-            sold = np.minimum(stock[age], wanted)
-            stock[age], wanted = stock[age] - sold, wanted - sold
-        *kept, wasted = stock
+        (*kept, wasted), wanted = _serve(stock, need, lifo=lifo)
         cost = order_cost * order + unmet_cost * wanted + waste_cost * wasted
         cost = cost + holding_cost * sum(kept, start=np.zeros(1))
         *transit, arrived = [order, *transit]
@@ -278,10 +288,7 @@ def platelets(
         (day, two, one), (order,), (of_two, of_three, need) = state, action, outcome
         fresh = np.maximum(order - of_two - of_three, 0)
         stock = [np.minimum(x, max_order) for x in (of_three, two + of_two, one + fresh)]
-        wanted: IntArray = need
-        for age in (2, 1, 0):
-            sold = np.minimum(stock[age], wanted)
-            stock[age], wanted = stock[age] - sold, wanted - sold
+        stock, wanted = _serve(stock, need)
         cost = order_fee * (order > 0) + unmet_cost * wanted + waste_cost * stock[2]
         cost = cost + holding_cost * (stock[0] + stock[1] + stock[2])
         following = [(day + 1) % days, stock[0], stock[1]]

@@ -67,6 +67,18 @@ def _sum_of(pmf: FloatArray, periods: int) -> FloatArray:
     return normalised
 
 
+def backlog_cost(net: NDArray[Any], holding_cost: float, unmet_cost: float) -> FloatArray:
+    """Return what net stock at a period's end costs: what is left, or what customers wait for.
+
+    Args:
+        net: Units; below 0 they are owed.
+        holding_cost: Currency a unit on hand.
+        unmet_cost: Currency a unit waiting.
+    """
+    cost: FloatArray = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
+    return cost
+
+
 def base_stock_optimum(
     pmf: FloatArray, step: float, *, lead_time: int, holding_cost: float, unmet_cost: float
 ) -> Optimum:
@@ -88,7 +100,7 @@ def base_stock_optimum(
     fractile = unmet_cost / (unmet_cost + holding_cost)
     level = int(np.searchsorted(np.cumsum(total), fractile))
     left = (level - np.arange(len(total))) * step
-    cost = holding_cost * np.maximum(left, 0) + unmet_cost * np.maximum(-left, 0)
+    cost = backlog_cost(left, holding_cost, unmet_cost)
     return Optimum(levels=np.array([level * step]), cost=float(total @ cost))
 
 
@@ -131,7 +143,7 @@ def review_cost(
     for k in range(review):
         demand = _sum_of(pmf, lead_time + 1 + k)
         left = level - np.arange(len(demand)) * step
-        cost = holding_cost * np.maximum(left, 0) + unmet_cost * np.maximum(-left, 0)
+        cost = backlog_cost(left, holding_cost, unmet_cost)
         total += float(demand @ cost) / review
     return total
 

@@ -12,7 +12,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from draingym.common.carry import strong
-from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
+from draingym.policies.tree import Tree, catchment_share, echelon_position, evenness, require_fit
 from draingym.simulator import Observation, PyTree
 
 # A learned target is at most this factor away from its learned cover.
@@ -274,16 +274,8 @@ class NeuralPlacement:
 def _scatter(
     served: Float[Array, "N Z"], demand: Float[Array, " N"], forecast: Float[Array, " Z"]
 ) -> Float[Array, "N 2"]:
-    """Return a node's coefficient of variation of a period's demand, and its evenness, in [0, 1].
-
-    Args:
-        served: Share of each region's demand that is the node's, or of nodes below it.
-        demand: Forecast of the node, units.
-        forecast: Of regions, units.
-    """
-    wanted = served * forecast[None, :]
-    crowded = jnp.sum(wanted**2, axis=1) / jnp.maximum(demand, 1e-6) ** 2
-    even = jnp.where(demand > 0, 1.0 - crowded, 0.0)
+    """Return a node's coefficient of variation of a period's demand, and its ``evenness``."""
+    even = evenness(served, demand, forecast)
     return jnp.stack([1.0 / jnp.sqrt(demand + 0.1), even], axis=1)
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from draingym.common.arrays import require_shape
 from draingym.policies.rules.base_stock import raise_to, with_safety
 from draingym.policies.rules.placement import NEAREST
-from draingym.policies.tree import Tree, catchment_share, require_fit
+from draingym.policies.tree import Tree, catchment_share, evenness, require_fit
 from draingym.simulator import Observation
 
 FEATURES = ("one", "demand", "evenness", "lead time", "margin", "price")
@@ -94,8 +94,6 @@ class ForecastBaseStock:
         share = catchment_share(self.tree, observation.active, jnp.float32(NEAREST))
         served = self.tree.descends.astype(jnp.float32) @ share
         demand = served @ observation.forecast
-        wanted = served * observation.forecast[None, :]
-        crowded = jnp.sum(wanted**2, axis=1) / jnp.maximum(demand, 1e-9) ** 2
         price = observation.price
         margin = (price - observation.unit_cost) / jnp.maximum(price, 1e-6)
         lead_time = np.asarray(self.lead_time, np.float32)
@@ -104,7 +102,7 @@ class ForecastBaseStock:
             [
                 everywhere,
                 _scaled(demand, self.demand_range),
-                jnp.where(demand > 0, 1.0 - crowded, 0.0),
+                evenness(served, demand, observation.forecast),
                 jnp.asarray(lead_time / max(float(lead_time.max()), 1.0)),
                 everywhere * jnp.clip(margin, -1.0, 1.0),
                 everywhere * _scaled(price, self.price_range),

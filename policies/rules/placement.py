@@ -47,6 +47,15 @@ def forecast_demand(
     return demand
 
 
+def uncertain_covers() -> dict[str, Array]:
+    """Return shorter covers than ``covers`` for daily periods: a quantile holds their safety."""
+    return {
+        "buy_cover": jnp.float32(10.0),
+        "place_cover": jnp.float32(5.0),
+        "cv": jnp.float32(0.3),
+    }
+
+
 def gamma_quantile(
     mean: Float[Array, "*N"], shape: Float[Array, "*N"], z: Float[Array, "*N"]
 ) -> Float[Array, "*N"]:
@@ -208,14 +217,11 @@ class Newsvendor:
     tree: Tree
 
     def init(self, key: Array) -> NewsvendorParams:
-        """Return two weeks and one, and a fractile of 0.9, for daily periods."""
+        """Return ten days' cover to buy and five to place, at a fractile of 0.9."""
         del key
+        fractile = jnp.float32(0.9)
         return NewsvendorParams(
-            buy_cover=jnp.float32(10.0),
-            place_cover=jnp.float32(5.0),
-            buy_fractile=jnp.float32(0.9),
-            place_fractile=jnp.float32(0.9),
-            cv=jnp.float32(0.3),
+            **uncertain_covers(), buy_fractile=fractile, place_fractile=fractile
         )
 
     def apply(

@@ -21,7 +21,7 @@ from scipy.stats import qmc
 
 from draingym.common.arrays import require_seed, require_shape, require_whole
 from draingym.policies.rules.base_stock import raise_to
-from draingym.policies.rules.placement import NEAREST, gamma_quantile
+from draingym.policies.rules.placement import NEAREST, gamma_quantile, uncertain_covers
 from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
 from draingym.simulator import Observation
 
@@ -77,14 +77,9 @@ class ScenarioProgram:
         require_seed(self.seed)
 
     def init(self, key: Array) -> ScenarioParams:
-        """Return ten days' cover to buy and five to place, for daily periods."""
+        """Return ten days' cover to buy and five to place; stock left is worth 0.9 of its cost."""
         del key
-        return ScenarioParams(
-            buy_cover=jnp.float32(10.0),
-            place_cover=jnp.float32(5.0),
-            cv=jnp.float32(0.3),
-            stock_value=jnp.float32(0.9),
-        )
+        return ScenarioParams(**uncertain_covers(), stock_value=jnp.float32(0.9))
 
     def apply(
         self, params: ScenarioParams, observation: Observation, key: Array
@@ -106,8 +101,9 @@ class ScenarioProgram:
         short = observation.price - near - self.transfer_cost - observation.unit_cost
         over = observation.unit_cost - value
         few = jnp.maximum(short, 0.0)
-        bought = _quantile(demand(params.buy_cover), few / jnp.maximum(few + over, 1e-9))
-        gain = observation.price - value - weight @ far
+        ranked = jnp.sort(demand(params.buy_cover), axis=0)
+        bought = _quantile(ranked, few / jnp.maximum(few + over, 1e-9))
+        gain = observation.price - value - far
         placed = self._place(demand(params.place_cover), far - near, gain, observation)
         return raise_to(self.tree, observation, jnp.where(self.tree.parent < 0, bought, placed))
 
@@ -160,9 +156,11 @@ class ScenarioProgram:
         share = together @ jnp.mean(demand, axis=0)
         earned = together @ (jnp.mean(demand, axis=0) * gain) / jnp.maximum(share, 1e-9)
 
+        ranked = jnp.sort(demand, axis=0)  # once, and not at every multiplier
+
         def positions(multiplier: Array) -> Array:
             level = 1.0 - multiplier / jnp.maximum(saved, 1e-9)
-            target = jnp.where(level >= 0, _quantile(demand, level), 0.0)
+            target = jnp.where(level >= 0, _quantile(ranked, level), 0.0)
             return jnp.where(target >= position, target, position)
 
         def halve(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -182,12 +180,11 @@ class ScenarioProgram:
         return positions(jax.lax.stop_gradient(jnp.maximum(multiplier, 0.0)))
 
 
-def _quantile(demand: Float[Array, "K N"], level: Float[Array, " N"]) -> Float[Array, " N"]:
-    """Return each node's quantile of its scenarios, linear between their mid-points."""
-    count = demand.shape[0]
+def _quantile(ranked: Float[Array, "K N"], level: Float[Array, " N"]) -> Float[Array, " N"]:
+    """Return each node's quantile of its scenarios, in rising order, linear between mid-points."""
+    count = ranked.shape[0]
     at = jnp.clip(level * count - 0.5, 0.0, count - 1.0)
     low = jnp.floor(at).astype(jnp.int32)
-    ranked = jnp.sort(demand, axis=0)
 
     def pick(index: Array) -> Array:
         return jnp.take_along_axis(ranked, index[None, :], axis=0)[0]

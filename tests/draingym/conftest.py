@@ -32,11 +32,11 @@ def whole_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(whole_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the folder that a test may damage; its world is made once for all of them."""
-    from draingym.demo import run as demo_run
+    from draingym.demo import run_data
     from tests.draingym.damage import world_of
 
     shutil.copytree(whole_folder, tmp_path / "run")
-    monkeypatch.setattr(demo_run, "build_world", lambda lines, config: world_of(config))
+    monkeypatch.setattr(run_data, "build_world", lambda lines, config: world_of(config))
     return tmp_path / "run"
 
 

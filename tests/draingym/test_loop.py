@@ -1,35 +1,31 @@
-"""The whole loop, small: every stage, resuming, and what is refused."""
+"""The whole loop, small, with a round of fine-tuning: every stage, resuming, validating it."""
 
 import json
-from copy import deepcopy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
+import chex
 import jax
 import numpy as np
 import pytest
 from rich.console import Console
 
 from draingym.cli import main
-from draingym.common.config import read_config
 from draingym.demo.config import LoopConfig, load_config
-from draingym.demo.data_stage import get_orders
 from draingym.demo.loop import STAGES, run_loop
 from draingym.demo.run import Run
+from draingym.demo.validation_stage import spread_of_policies
 from draingym.drain_model import DrainConfig
 from draingym.policies import TrainConfig, TuneConfig, load_policy, save_policy
 from draingym.policies.validation.checked import checked_rollouts
-from draingym.policies.validation.fine_tuning import FineTuneConfig, fine_tune, label
+from draingym.policies.validation.fine_tuning import label
 from draingym.policies.validation.pessimism import PessimisticSimulator
 from draingym.policies.validation.validate import validate
 from draingym.policies.validation.verdict import Thresholds
 from draingym.simulator import window
 from draingym.world.orders import WorldConfig
 from tests.compilations import compiled_once
-from tests.draingym.damage import stages
-from tests.draingym.report_results import fake_verdict
 
 SMALL = LoopConfig(
     data="synthetic",
@@ -115,46 +111,19 @@ def test_a_no_is_followed_by_a_round_of_fine_tuning_and_another_verdict(run):
     assert final["value"][rule]["simulator"] != first["value"][rule]["simulator"]
     folder = Run(SMALL, out)
     assert folder.final is folder.fine_tuned
-    assert folder.fine_tuned.panel is not None
     for name in ("drain_model", "neural"):
         before, after = (out / f"{name}{end}.npz" for end in ("", "_fine_tuned"))
         assert before.read_bytes() != after.read_bytes()
     # What is validated last, and what is chosen, comes from the fine-tuned model.
     table = figures["validation"]["value"]["neural"]
     assert table["oracle"]["mean"] != pytest.approx(first["value"]["neural"]["oracle"]["mean"])
-    chosen, _ = load_policy(out / "chosen.npz")
-    name = final["agreements"][0]["chosen"]
-    kinds = {"neural": "NeuralPlacement", "up to": "OrderUpTo", "historical": "Historical"}
-    expected = (
-        "Perturbed"
-        if "perturbed" in name
-        else next((kind for start, kind in kinds.items() if name.startswith(start)), "OrderUpTo")
-    )
-    assert type(chosen).__name__ == expected
+    kept, kept_params = load_policy(out / "chosen.npz")
+    chosen, params = spread_of_policies(folder.final)[final["agreements"][0]["chosen"]]
+    assert type(kept) is type(chosen)
+    chex.assert_trees_all_equal(kept_params, params)
     text = (out / "report.html").read_text()
     assert "After a round of fine-tuning" in text
     assert all(policy in text for policy in labelled)
-
-
-def test_a_yes_ends_the_loop_without_a_round(tmp_path, monkeypatch):
-    made = stages()
-    made["verdict"] = made["final_verdict"]
-    ran = []
-
-    def stage(name):
-        return lambda run, advance: ran.append(name) or deepcopy(made[name])
-
-    fakes = tuple((name, title, stage(name)) for name, title, _ in STAGES)
-    monkeypatch.setattr("draingym.demo.loop.STAGES", fakes)
-    monkeypatch.setattr("draingym.demo.loop.write_report", lambda figures, out: out)
-    for allowed in (True, False):  # a no, where no round is wanted, ends it as well
-        if not allowed:
-            made["verdict"] = fake_verdict()
-        config = replace(SMALL, fine_tune=allowed)
-        figures = run_loop(config, tmp_path / str(allowed), Console(quiet=True))
-        assert "final_verdict" not in figures
-        assert not {"fine_tuning", "final_verdict"} & set(ran)
-        assert ran[-1] == "validation"
 
 
 def test_the_folder_holds_what_the_readme_says(run):
@@ -210,24 +179,6 @@ def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypat
     assert again["validation"]["value"] == figures["validation"]["value"]
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"sede": 1}, r"config.sede is no field, must be one of data, seed"),
-        ({"drain": {"widht": 8}}, r"config.drain.widht is no field"),
-        ({"samples": 1}, r"samples is 1, must be in \[2, 10000\]"),
-        ({"train_share": "most"}, r"config.train_share is 'most', must be of type float"),
-        ({"data": "jd"}, r"config.data is 'jd', must be one of ta-feng, synthetic"),
-        ({"world": {"num_products": 0}}, r"config.world: world.num_products"),
-        ({"tune": 3}, r"config.tune is 3, must hold fields of TuneConfig"),
-    ],
-    ids=["key", "nested key", "bound", "type", "choice", "nested bound", "not a table"],
-)
-def test_bad_config_is_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        read_config(LoopConfig, values)
-
-
 def test_a_damaged_file_is_named(run, tmp_path):
     out, _ = run
     broken = tmp_path / "config.json"
@@ -250,19 +201,6 @@ def test_a_damaged_file_is_named(run, tmp_path):
             run_loop(SMALL, out, Console(quiet=True))
     finally:
         stage.write_bytes(kept)
-
-
-def test_unreachable_data_falls_back_to_synthetic_orders_and_says_so(tmp_path, monkeypatch, capsys):
-    from draingym.world.ta_feng import DataUnavailableError
-
-    def unreachable():
-        raise DataUnavailableError("no registry in sight")
-
-    monkeypatch.setattr("draingym.demo.data_stage.load_order_lines", unreachable)
-    figures = get_orders(Run(replace(SMALL, data="ta-feng"), tmp_path), lambda done, total: None)
-    assert figures["fallback"] == "no registry in sight"
-    assert "going on with synthetic ones" in capsys.readouterr().out
-    assert "synthetic" in figures["source"]
 
 
 @pytest.mark.slow
@@ -393,46 +331,3 @@ def test_labels_are_the_log_s_panel_with_what_the_oracle_shipped(run):
     assert (panels[0].available != panels[1].available).any()
     with pytest.raises(ValueError, match="history has 4 periods, must have 20"):
         labelled(history.periods(0, 4), dynamics=dynamics)
-
-
-def test_rounds_add_labels_and_never_label_the_last_policies(run, monkeypatch):
-    folder = Run(SMALL, run[0])
-    history, seen = folder.training_data, []
-
-    def fitted(data, config, *, seed, initial):
-        seen.append((data.num_products, initial.train_periods))
-        checkpoint = replace(initial, train_periods=initial.train_periods + 1)
-        progress = SimpleNamespace(best_loss=1.0)
-        return SimpleNamespace(checkpoint=checkpoint, history=(progress,))
-
-    monkeypatch.setattr("draingym.policies.validation.fine_tuning.train", fitted)
-    asked = []
-
-    def labelled(policies, k):
-        asked.append((k, tuple(policies)))
-        return [replace(history, sales=None)] * len(policies)
-
-    found = fine_tune(
-        replace(folder.checkpoint, train_periods=100),
-        history,
-        {"first": (None, 0), "second": (None, 1)},
-        labelled,
-        lambda checkpoint, policies, k: {f"made in {k}": (None, checkpoint.train_periods)},
-        FineTuneConfig(rounds=3),
-    )
-    assert asked == [(0, ("first", "second")), (1, ("made in 0",)), (2, ("made in 1",))]
-    # Six products: the log, and the panels of all rounds so far; every fit goes on from the last.
-    assert seen == [(18, 100), (24, 101), (30, 102)]
-    assert found.policies == {"made in 2": (None, 103)}
-    assert [r.panels for r in found.rounds] == [2, 3, 4]
-    # Training that finds nothing better than where it began returns a policy that was labelled.
-    with pytest.raises(ValueError, match="policy 'first' of the last round is one whose states"):
-        fine_tune(
-            folder.checkpoint,
-            history,
-            {"first": (None, {"cover": np.ones(2)})},
-            labelled,
-            lambda checkpoint, policies, k: {"first": (None, {"cover": np.ones(2)})},
-        )
-    with pytest.raises(ValueError, match=r"rounds is 5, must be in \[1, 4\]"):
-        FineTuneConfig(rounds=5)

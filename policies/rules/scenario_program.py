@@ -102,7 +102,8 @@ class ScenarioProgram:
         over = observation.unit_cost - value
         few = jnp.maximum(short, 0.0)
         ranked = jnp.sort(demand(params.buy_cover), axis=0)
-        bought = _quantile(ranked, few / jnp.maximum(few + over, 1e-9))
+        wanted = _quantile(ranked, few / jnp.maximum(few + over, 1e-9))
+        bought = jnp.where(short > 0, wanted, 0.0)  # nothing that loses money when it is sold
         gain = observation.price - value - far
         placed = self._place(demand(params.place_cover), far - near, gain, observation)
         return raise_to(self.tree, observation, jnp.where(self.tree.parent < 0, bought, placed))

@@ -94,9 +94,12 @@ def test_what_is_bought_is_the_quantile_of_all_demand() -> None:
 
 
 def test_a_product_that_loses_money_is_not_bought() -> None:
-    seen = replace(observation([0.0] * 4), price=jnp.float32(13.0))
-    few = program().apply(scenario_params(), seen, KEY)[0]
-    assert float(few) < float(program().apply(scenario_params(), observation([0.0] * 4), KEY)[0])
+    def bought(price: float) -> float:
+        seen = replace(observation([0.0] * 4), price=jnp.float32(price))
+        return float(program().apply(scenario_params(), seen, KEY)[0])
+
+    assert bought(13.0) == 0.0  # less than it costs to buy and ship
+    assert 0.0 < bought(20.0) < bought(60.0)
 
 
 def levels_policy(**settings):

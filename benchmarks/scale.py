@@ -75,6 +75,7 @@ GAPS = {  # bar 2: share of the gap closed at a node, by world, policy and produ
 }
 KEPT = "default.npz"  # the default's checkpoint, beside its training state
 SEEN = 160  # products that were trained on and judge
+FEW = 160  # products that LightGBM is fitted to, or up to twice as many; all where there are fewer
 
 
 def diverse(scaled: Scaled, seed: int) -> DrainData:
@@ -102,10 +103,10 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     history, mixed = training(scaled), diverse(scaled, seed)
     clock(f"{preset}: replays to train on, {mixed.num_products} product histories in all")
     config = CONFIGS[preset]
-    some = slice(None, None, max(1, history.num_products // 160))
+    some = history.products(slice(None, None, max(1, history.num_products // FEW)))
     samplers: dict[str, Sampler] = {
         CLOSEST: baselines(history, (CLOSEST,), seed=seed)[CLOSEST].sample,
-        TREES: baselines(history.products(some), (TREES,), seed=seed)[TREES].sample,
+        TREES: baselines(some, (TREES,), seed=seed)[TREES].sample,
         REFITTED: baselines(mixed, (CLOSEST,), seed=seed)[CLOSEST].sample,
     }
     clock(f"{preset}: baselines fitted")
@@ -132,7 +133,8 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
         "worst_mean": factor,
         "judged": count,
         "size": f"{preset}: {scaled.world.source}, {data.num_products} products, "
-        f"{data.num_periods} periods, {data.outbound[:, :, 1:].mean():.2f} units a node and period",
+        f"{data.num_periods} periods, {data.outbound[:, :, 1:].mean():.2f} units a node and period"
+        f"; {TREES} fitted to {some.num_products} products",
     }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.torch_parts.layers import MLP
 from draingym.drain_model.config import DrainConfig
+from draingym.drain_model.network.lanes import SHARPENING, SHARPNESS
 
 
 def fourier(coordinates: Tensor, octaves: int) -> Tensor:
@@ -97,7 +98,9 @@ class Lanes(nn.Module):
         score = score - score.amax(dim=-2, keepdim=True).detach()
         preference = score.exp()
         placeable = preference * reach
-        sharpness, sharpening = (self.sharpness - 1.0)[:, None], (self.sharpening + 2.15)[:, None]
+        sharpness, sharpening = (
+            x[:, None] for x in (self.sharpness + SHARPNESS, self.sharpening + SHARPENING)
+        )
         half = self.log_gate.exp()[:, None]
         price = 3.0 * (self.scarcity - 1.0).sigmoid()[:, None]
         cover = 1.0 + F.softplus(self.log_cover)[:, None]

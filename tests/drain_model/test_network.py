@@ -5,11 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from scipy.stats import poisson
 
 from draingym.drain_model import DrainConfig, DrainData, DrainNetwork, Geography, Inputs, Statistics
 from draingym.drain_model.checkpoint import graph_definition, initial_weights
 from draingym.drain_model.distributions.joints import Coherent, Copula, Independent
 from draingym.drain_model.network.blocks import CausalStack, RecurrentBlock
+from draingym.drain_model.network.lanes import SHARPENING, SHARPNESS, found_on_shelf
 
 TINY = DrainConfig(
     width=8,
@@ -243,3 +245,22 @@ def test_the_conversion_column_must_be_an_attribute() -> None:
 def test_bad_sizes_are_named(field: str, value: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DrainConfig(**{field: value})
+
+
+@pytest.mark.parametrize(("stock", "tolerance"), [(1, 0.15), (2, 0.06), (5, 0.03), (30, 0.02)])
+def test_lanes_serve_about_what_poisson_orders_find_on_the_shelf(
+    stock: int, tolerance: float
+) -> None:
+    wanted = stock * np.array([0.2, 0.5, 1.0, 2.0, 4.0])
+    exact = poisson.sf(np.arange(stock)[:, None], wanted).sum(axis=0)  # E min(N, A)
+    found = found_on_shelf(jnp.asarray(wanted), jnp.full(5, float(stock)), SHARPNESS, SHARPENING)
+    np.testing.assert_allclose(found, exact, rtol=tolerance)
+
+
+def test_one_more_unit_is_at_most_one_more_unit_shipped() -> None:
+    wanted, left = (x.ravel() for x in np.meshgrid(*[np.exp(np.linspace(-6.0, 6.0, 60))] * 2))
+    slopes = jax.vmap(jax.grad(found_on_shelf, argnums=(0, 1)), in_axes=(0, 0, None, None))
+    for sharpness, sharpening in ((SHARPNESS, SHARPENING), (3.0, 0.0), (-2.0, 3.0)):
+        for slope in slopes(jnp.asarray(wanted), jnp.asarray(left), sharpness, sharpening):
+            assert slope.min() > -1e-6
+            assert slope.max() < 1.003

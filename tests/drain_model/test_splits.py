@@ -36,6 +36,7 @@ def spread(t: float, a: float, s: float, alpha: float, beta: float, number: int)
 
 LOG_PROB = jax.jit(split_log_prob)
 DRAW = jax.jit(draw_split)
+SLOPES = jax.jit(jax.grad(lambda split, units: split_log_prob(split, units).sum()))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,32 @@ def test_probabilities_and_draws_are_the_enumerated_ones(case: tuple, tolerance:
     assert drawn.max() <= k[-1]
     upto = np.searchsorted(np.sort(drawn), k, side="right") / number
     np.testing.assert_allclose(upto, p.cumsum(), atol=tolerance + 1 / number)
+
+
+@pytest.mark.parametrize(
+    ("case", "tolerance"),
+    [
+        pytest.param((10, 7, 5, 0.3, 0.7), 1e-3, id="both-ends"),
+        pytest.param((50, 60, 40, 3.0, 9.0), 1e-3, id="as-many-as-cells"),
+        pytest.param((2000, 1500, 1900, 5.0, 7.0), 2e-2, id="wide"),
+        pytest.param((2000, 100, 1990, 50.0, 50.0), 1e-2, id="at-the-stock"),
+    ],
+)
+def test_log_probabilities_have_the_slopes_of_the_enumerated_ones(
+    case: tuple, tolerance: float
+) -> None:
+    *units, alpha, beta = case
+    k, p = exact(*case)
+    some = np.flatnonzero(p > 1e-4)
+    some = some[:: max(1, len(some) // 16)][:16]
+    at = jnp.resize(jnp.asarray(k[some], jnp.float32), 16)
+    found = SLOPES(spread(*case, 16), at)
+    for name, step in (("alpha", (1e-3 * alpha, 0.0)), ("beta", (0.0, 1e-3 * beta))):
+        up, down = (exact(*units, alpha + s * step[0], beta + s * step[1])[1] for s in (1, -1))
+        slope = (np.log(up) - np.log(down))[some] / (2 * sum(step))
+        np.testing.assert_allclose(
+            getattr(found, name)[: len(some)], slope, atol=tolerance * np.abs(slope).max()
+        )
 
 
 def test_nothing_outside_of_the_support() -> None:

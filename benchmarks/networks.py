@@ -11,17 +11,15 @@ both.
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 
@@ -33,28 +31,16 @@ from benchmarks._common import (
     print_claims,
     print_table,
     save_figure,
+    timed,
     write_result,
 )
 from benchmarks.optima import of_the_cases, of_the_literature
+from benchmarks.throughput_parts.lines_and_trees import Fixed
 from draingym import Arc, Network, Node, Normal, batch_returns, serial_line
 
 BATCH, PERIODS, REPEATS = 1024, 100, 7
 LEADS, HOLDING, UNMET = (2, 4, 3, 4), (0.1, 0.2, 0.5, 1.0), 9.0
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Requests the same units in every period; equal to all others, so that it compiles once."""
-
-    def init(self, key: Any) -> Any:
-        """Return nothing to learn."""
-        del key
-        return jnp.zeros(())
-
-    def apply(self, params: Any, observation: Any, key: Any) -> Any:
-        """Return the parameters."""
-        del observation, key
-        return params
+MEAN = 5.0  # units that customers want a period, and that every node requests
 
 
 def parity(folder: Path, *, double: bool) -> list[dict[str, Any]]:
@@ -84,7 +70,7 @@ def line() -> Network:
             Arc(source, target, lead_time=lead)
             for source, target, lead in zip([None, *names], names, LEADS, strict=False)
         ],
-        demand={"store": Normal(means=(5.0,), sds=(2.0,))},
+        demand={"store": Normal(means=(MEAN,), sds=(2.0,))},
         arrivals="before shipping",
     )
 
@@ -95,22 +81,18 @@ def speeds() -> list[dict[str, Any]]:
     simulator, params, sample = serial_line(
         lead_times=LEADS, holding_cost=HOLDING, unmet_cost=UNMET
     )
-    units = jnp.full(4, 5.0)
     ways = {
         "tree": (simulator, params, sample(jax.random.key(0), PERIODS, BATCH)),
         "network": (built.simulator, built.params, built.sample(jax.random.key(0), PERIODS, BATCH)),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for repeat in range(REPEATS + 1):
-        for name, (made, held, scenario) in ways.items():
-            began = time.perf_counter()
-            jax.block_until_ready(batch_returns(made, held, Fixed(), units, scenario))
-            if repeat:  # the first compiles
-                times[name].append(time.perf_counter() - began)
+    runs = {
+        name: partial(batch_returns, made, held, Fixed(units=MEAN), None, scenario)
+        for name, (made, held, scenario) in ways.items()
+    }
     steps = BATCH * PERIODS
     return [
-        {"line as": name, "batch": BATCH, "M steps/s": steps / statistics.median(took) / 1e6}
-        for name, took in times.items()
+        {"line as": name, "batch": BATCH, "M steps/s": steps / seconds / 1e6}
+        for name, (seconds, _) in timed(runs, REPEATS).items()
     ]
 
 
@@ -133,31 +115,37 @@ def main(cases: Path = Path("../shared/cases")) -> None:
             rows += found
     optima = of_the_literature() + (of_the_cases(cases) if cases.is_dir() else [])
     print_table("Optima", optima)
-    furthest = max(line["apart"] for line in optima)
+    furthest = max(each["apart"] for each in optima)
     what = f"{len(optima)} known optima, the one furthest from ours, relative"
     claims.append(at_most(2, what, furthest, "share", 1e-4))
-    worst = max(line["worst action"] for line in optima)
+    worst = max(each["worst action"] for each in optima)
     what = "known policies: what their worst action costs beyond the best, relative"
     claims.append(at_most(2, what, worst, "share", 1e-5))
-    timed = speeds()
-    print_table("A line as a tree and as a network", timed)
-    ratio = timed[1]["M steps/s"] / timed[0]["M steps/s"]
+    rates = speeds()
+    print_table("A line as a tree and as a network", rates)
+    ratio = rates[1]["M steps/s"] / rates[0]["M steps/s"]
     claims.append(figure_only(3, "serial line as a network, over the same as a tree", ratio, "x"))
     print_claims(claims)
     save_figure("networks", lambda axes: draw(axes, rows), size=(8.0, 6.0))
     preset = f"{PERIODS} periods, batch {BATCH}"
+    if not rows:
+        preset += f"; no trajectories in {cases}: not played"
     seconds = time.perf_counter() - began
-    write_result("networks", "networks", claims, [*rows, *optima, *timed], [0], preset, seconds)
+    write_result("networks", "networks", claims, [*rows, *optima, *rates], [0], preset, seconds)
 
 
 def draw(axes: Any, rows: list[dict[str, Any]]) -> None:
     """Draw the largest difference of each case, in both precisions."""
-    names = list(dict.fromkeys(f"{r['peer']} {r['problem']} {r['case']}" for r in rows))
+
+    def name(row: dict[str, Any]) -> str:
+        return f"{row['peer']} {row['problem']} {row['case']}"
+
+    names = list(dict.fromkeys(name(row) for row in rows))
     for precision in ("float32", "float64"):
         found = {
-            f"{r['peer']} {r['problem']} {r['case']}": max(r["largest difference"], 1e-17)
-            for r in rows
-            if r["precision"] == precision
+            name(row): max(row["largest difference"], 1e-17)
+            for row in rows
+            if row["precision"] == precision
         }
         axes.plot([found.get(n, np.nan) for n in names], range(len(names)), "o", label=precision)
     axes.axvline(1e-4, color="grey", linewidth=0.8)

@@ -119,6 +119,23 @@ def _discounted(
     return [row(what, ours, theirs, _worst(problem, solved, actions))]
 
 
+def _terms(p: dict[str, Any]) -> dict[str, Any]:
+    """Return costs, bound and discount of one product that ages."""
+    return {
+        "unmet_cost": p["shortage_cost"],
+        "waste_cost": p["wastage_cost"],
+        "holding_cost": p["holding_cost"],
+        "max_order": p["max_order_quantity"],
+        "discount": p["optimum"]["gamma"],
+    }
+
+
+def _aged(what: str, problem: Decisions, known: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the row of one product that ages."""
+    values = known["expected_discounted_cost_by_state"]
+    return _discounted(what, problem, values, known["optimal_order_by_state"], 1.0)
+
+
 def _lost_sales(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:
     pmf = np.asarray(p["demand_pmf"])
     problem = LostSales(
@@ -175,21 +192,15 @@ def _perishable(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:
     gamma = stats.gamma(shape, scale=p["demand_gamma_mean"] / shape)
     pmf = np.diff(gamma.cdf(units + 0.5), prepend=0.0)
     pmf[-1] += 1 - pmf.sum()
-    known = p["optimum"]
     problem = perishable_store(
         pmf,
         shelf_life=p["max_useful_life"],
         lead_time=p["lead_time"],
         lifo=p["issue_policy"] == "lifo",
         order_cost=p["variable_order_cost"],
-        unmet_cost=p["shortage_cost"],
-        waste_cost=p["wastage_cost"],
-        holding_cost=p["holding_cost"],
-        max_order=p["max_order_quantity"],
-        discount=known["gamma"],
+        **_terms(p),
     )
-    values = known["expected_discounted_cost_by_state"]
-    return _discounted(what, problem, values, known["optimal_order_by_state"], 1.0)
+    return _aged(what, problem, p["optimum"])
 
 
 def _substituted(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:
@@ -210,7 +221,6 @@ def _platelets(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:
     n, mean = (np.asarray(p[f"weekday_demand_negbin_{name}"])[:, None] for name in ("n", "delta"))
     demand = stats.nbinom.pmf(np.arange(p["max_demand"] + 1), n, n / (n + mean))
     demand[:, -1] += 1 - demand.sum(axis=1)
-    known = p["optimum"]
     problem = platelets(
         demand,
         logits=(
@@ -218,14 +228,9 @@ def _platelets(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:
             p["useful_life_at_arrival_distribution_c_1"],
         ),
         order_fee=p["fixed_order_cost"],
-        unmet_cost=p["shortage_cost"],
-        waste_cost=p["wastage_cost"],
-        holding_cost=p["holding_cost"],
-        max_order=p["max_order_quantity"],
-        discount=known["gamma"],
+        **_terms(p),
     )
-    values = known["expected_discounted_cost_by_state"]
-    return _discounted(what, problem, values, known["optimal_order_by_state"], 1.0)
+    return _aged(what, problem, p["optimum"])
 
 
 def _fixed_cost(what: str, p: dict[str, Any]) -> list[dict[str, Any]]:

@@ -66,6 +66,11 @@ def configs(base: LoopConfig, seeds: Sequence[int]) -> dict[str, LoopConfig]:
     }
 
 
+def kept_in(folder: Path, name: str) -> Path:
+    """Return the file of a run's result."""
+    return folder / f"{name.replace(' ', '-')}.json"
+
+
 def one(name: str, config: LoopConfig, folder: Path) -> Found:
     """Run the loop, unless that was done, and return its verdicts.
 
@@ -74,9 +79,9 @@ def one(name: str, config: LoopConfig, folder: Path) -> Found:
         config: Its configuration.
         folder: Where its result is kept, as ``NAME.json``.
     """
-    kept = folder / f"{name.replace(' ', '-')}.json"
+    kept = kept_in(folder, name)
     if not kept.exists():
-        work = folder / f"{name.replace(' ', '-')}-run"
+        work = folder / f"{kept.stem}-run"
         figures = run_loop(config, work, Console())
         verdicts = {stage: figures[stage] for stage in STAGES if stage in figures}
         seconds = sum(figures["seconds"].values())
@@ -187,7 +192,7 @@ def main(
     for name in wanted:
         one(name, known[name], folder)
         clock(name)
-    finished = [n for n in known if (folder / f"{n.replace(' ', '-')}.json").exists()]
+    finished = [name for name in known if kept_in(folder, name).exists()]
     found = [one(name, known[name], folder) for name in finished]
     rows = rows_of(found)
     claims = claims_of(rows)

@@ -6,7 +6,6 @@ python -m benchmarks.parity FOLDER [--double] [--json FILE]
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,7 +27,7 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
         case = json.loads(path.read_text(encoding="utf-8"))
         found, note = Compared(), ""
         name = {"peer": case["peer"], "problem": case["problem"], "case": case["case"]}
-        map_case: Callable[[Any], Any] | None = PEERS.get(case["peer"].lower())
+        map_case = PEERS.get(case["peer"].lower())
         try:
             if map_case is None:
                 raise CannotMapError(f"peer is {case['peer']}, must be one of {', '.join(PEERS)}")

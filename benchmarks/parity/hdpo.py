@@ -25,35 +25,20 @@ def mapped(case: Case) -> Mapped:
     nodes: list[Node] = []
     arcs: list[Arc] = []
     rows: list[tuple[str, int, int]] = []  # where the action of each arc is
+
+    def passes_on(kind: str, i: int, source: str | None, **costs: Any) -> None:
+        """Add a place that only supplies others, and the arc into it."""
+        vector, name = initial[f"{kind}s"][i], f"{kind} {i}"
+        nodes.append(Node(name, on_hand=vector[0], holding_cost=p[f"{kind}_holding_cost"][i]))
+        lead = p[f"{kind}_lead_time"][i]
+        arcs.append(Arc(source, name, lead_time=lead, in_transit=[0, *vector[1:]], **costs))
+        rows.append((f"{kind}s", i, 0))
+
     for e in range(levels):
-        vector = initial["echelons"][e]
-        nodes.append(
-            Node(f"echelon {e}", on_hand=vector[0], holding_cost=p["echelon_holding_cost"][e])
-        )
-        arcs.append(
-            Arc(
-                f"echelon {e - 1}" if e else None,
-                f"echelon {e}",
-                lead_time=p["echelon_lead_time"][e],
-                in_transit=[0, *vector[1:]],
-            )
-        )
-        rows.append(("echelons", e, 0))
+        passes_on("echelon", e, f"echelon {e - 1}" if e else None)
     for w in range(warehouses):
-        vector = initial["warehouses"][w]
-        nodes.append(
-            Node(f"warehouse {w}", on_hand=vector[0], holding_cost=p["warehouse_holding_cost"][w])
-        )
-        arcs.append(
-            Arc(
-                f"echelon {levels - 1}" if levels else None,
-                f"warehouse {w}",
-                lead_time=p["warehouse_lead_time"][w],
-                in_transit=[0, *vector[1:]],
-                request_cost=p["warehouse_edge_cost"][w],
-            )
-        )
-        rows.append(("warehouses", w, 0))
+        above = f"echelon {levels - 1}" if levels else None
+        passes_on("warehouse", w, above, request_cost=p["warehouse_edge_cost"][w])
     for s in range(stores):
         vector = initial["stores"][s]
         rate = p["store_underage_cost_or_unit_margin"][s]

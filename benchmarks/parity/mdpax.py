@@ -11,8 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run, series_of, summed
 from draingym import Arc, Network, Node
 
@@ -60,7 +58,7 @@ def _de_moor(case: Case) -> Mapped:
     def read(run: Run, t: int) -> dict[str, Any]:
         ledger = run.ledger
         due = run.state.pipeline[t, :, 0]
-        ages = np.array(run.state.ages[t, :, 0])  # type: ignore[index]
+        ages = run.ages[t, :, 0].copy()
         ages[0] += due[0]
         return {
             "flows": {
@@ -105,7 +103,7 @@ def _hendrix(case: Case) -> Mapped:
 
     def read(run: Run, t: int) -> dict[str, Any]:
         ledger = run.ledger
-        ages = np.array(run.state.ages[t])  # type: ignore[index]
+        ages = run.ages[t].copy()
         ages[0] += run.state.pipeline[t, 0]
         return {
             "flows": {
@@ -168,7 +166,7 @@ def _mirjalili(case: Case) -> Mapped:
             },
             "state_end": {
                 "weekday": (initial["weekday"] + t + 1) % 7,
-                "stock_by_age": run.state.ages[t, 1:, 0],  # type: ignore[index]
+                "stock_by_age": run.ages[t, 1:, 0],
             },
             "costs": {
                 "order_variable": ledger.requests[t, 0],

@@ -37,6 +37,14 @@ class Run:
         return self.moves.ledger
 
     @property
+    def ages(self) -> Numbers:
+        """[T, A, N] units by age after each period."""
+        if self.state.ages is None:
+            raise ValueError("ages is None, must be there: no node has a shelf life")
+        ages: Numbers = np.asarray(self.state.ages)
+        return ages
+
+    @property
     def transit(self) -> Numbers:
         """[T, E] units on their way after each period."""
         on_way: Numbers = np.asarray(self.state.pipeline).sum(axis=1)

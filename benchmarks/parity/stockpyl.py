@@ -86,6 +86,7 @@ def mapped(case: Case) -> Mapped:
         backorders=True,
     )
     index = {name: n for n, name in enumerate(described)}
+    rate = np.array([float(np.max(arc.dock_cost)) for arc in arcs])
     started = [
         described[name]["initial_shipments"] * described[name]["SLT"]
         + described[name]["initial_orders"] * described[name]["OLT"]
@@ -105,6 +106,9 @@ def mapped(case: Case) -> Mapped:
         # What is held up at the door is no longer on order.
         so_far = moves.ordered[: t + 1] - ledger.flows.arrived[: t + 1]
         on_order = np.array(started) + so_far.sum(axis=0)
+        # Units set aside are charged on the arc; their source pays, as it holds them.
+        kept = rate * gate[t]
+        held = ledger.dock[t] - kept
         flows, ends, costs = {}, {}, {}
         for name, n in index.items():
             into = {w[0]: e for e, w in enumerate(ways) if w[1] == name}
@@ -132,12 +136,8 @@ def mapped(case: Case) -> Mapped:
                 "on_order_by_predecessor": {w: on_order[e] for w, e in into.items()},
             }
             leaving, coming = list(out.values()), list(into.values())
-            # Units set aside are charged on the arc; their source pays, as it holds them.
-            rate = np.array([float(np.max(arc.dock_cost)) for arc in arcs])
-            held = ledger.dock[t] - rate * gate[t]
-            kept = (rate * gate[t])[leaving].sum()
             cost = {
-                "holding": ledger.holding[t, n] + held[coming].sum() + kept,
+                "holding": ledger.holding[t, n] + held[coming].sum() + kept[leaving].sum(),
                 "stockout": ledger.unmet[t, n] + ledger.short[t, leaving].sum(),
                 "in_transit_holding": ledger.transit[t, leaving].sum(),
             }

@@ -19,7 +19,7 @@ def test_every_model_is_scored_in_every_cell_and_every_bar_has_its_claim(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(scale, "CONFIGS", {"tiny": replace(LEAST, joint="coherent")})
-    monkeypatch.setattr(scale, "GAPS", {"tiny": {("on policy", "new"): 0.8}})
+    monkeypatch.setattr(scale, "GAPS", {"tiny": {"seen": 0.8, "new": 0.85, "off policy": 0.75}})
     monkeypatch.setattr(scale, "SHARES", (0.5, 1.0))
     found = {
         "accuracy-tiny": scale.accuracy("tiny", 0, 4, Clock(), tmp_path / "a"),
@@ -38,4 +38,6 @@ def test_every_model_is_scored_in_every_cell_and_every_bar_has_its_claim(
     claims = scale.claims_of(found)
     assert {claim.bar for claim in claims} == {1, 2, 3, 4}
     assert sum(claim.bar == 1 for claim in claims) == 2 * 4 * len(LEVELS)
+    closed = [claim.needs for claim in claims if "gap" in claim.what]
+    assert closed == [">= 0.8", ">= 0.85", ">= 0.75", ">= 0.75"]
     assert [row["products"] for row in found["products-tiny"]["rows"]][:: len(LEVELS)] == [5, 10]

@@ -1,6 +1,6 @@
 # draingym: what a clone can do. Each target makes .venv and installs what it needs, once.
 #
-# PYTHON selects the interpreter (3.11 to 3.13), as in `make PYTHON=python3.12 test`; without it the
+# PYTHON selects the interpreter (3.11 to 3.14), as in `make PYTHON=python3.12 test`; without it the
 # newest one found is used. ARGS is handed on to pytest, to the demo or to the benchmarks.
 
 .DEFAULT_GOAL := help
@@ -68,8 +68,8 @@ test-oldest: ## Run quick tests on the oldest Python and the oldest dependencies
 	  -W ignore::DeprecationWarning $(ARGS)
 
 .PHONY: test-newest
-test-newest: ## Run quick tests on the newest Python we support, with the lock
-	sh tools/test_on.sh 3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
+test-newest: ## Run quick tests on the newest Python there is of those we support, with the lock
+	sh tools/test_on.sh 3.14,3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
 
 # PyTorch is no part of the lock: on Linux the one from PyPI brings gigabytes of CUDA. uv takes the
 # build for CPUs; pip takes it from where PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS point.

@@ -39,7 +39,7 @@ def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tried(requirement
 
 def test_the_oldest_python_that_is_allowed_is_the_one_that_is_tried():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    oldest, newest = re.findall(r"test_on\.sh (3\.\d+)", makefile)
+    oldest, newest = re.findall(r"test_on\.sh (3\.\d+)[ ,]", makefile)
     assert PROJECT["requires-python"] == f">={oldest},<3.{int(newest.partition('.')[2]) + 1}"
 
 

@@ -18,7 +18,18 @@ from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.build import Built, build
 from draingym.networks.files import load, save
 from draingym.networks.plan import Plan
-from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv, State, Transition
+from draingym.simulator import (
+    FunctionalEnv,
+    InventoryEnv,
+    InventoryVectorEnv,
+    NonFinite,
+    Policy,
+    PyTree,
+    Scenario,
+    State,
+    Transition,
+    find_non_finite,
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,20 @@ class Network(Plan):
             start, (jnp.asarray(requests, float), scenario.series)
         )[1]
         return played
+
+    def find_non_finite(
+        self, policy: Policy, policy_params: PyTree, scenario: Scenario, key: Array | None = None
+    ) -> NonFinite | None:
+        """Say where a return that is not finite, or its derivative, comes from, by name.
+
+        See ``draingym.simulator.find_non_finite``.
+        """
+        names = {
+            "node": [node.name for node in self.nodes],
+            "arc": [arc.name for arc in self.arcs],
+        }
+        simulator, params = self.built.simulator, self.built.params
+        return find_non_finite(simulator, params, policy, policy_params, scenario, key, names=names)
 
     def picture(self, path: str | Path | None = None) -> Any:
         """Return the network as an image, [440, 720, 3]; write it, where a path is given."""

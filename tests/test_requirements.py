@@ -26,7 +26,7 @@ EXTRAS = PROJECT["optional-dependencies"]
     "requirement",
     [
         Requirement(line)
-        for line in [*PROJECT["dependencies"], *EXTRAS["report"], *EXTRAS["test"]]
+        for line in [*PROJECT["dependencies"], *EXTRAS["report"], *EXTRAS["yaml"], *EXTRAS["test"]]
         if not line.startswith("draingym")
     ],
     ids=lambda requirement: requirement.name,

@@ -145,12 +145,12 @@ class Network(Plan):
         return picture(self, path)
 
     def save(self, path: str | Path) -> None:
-        """Write the network to a JSON file; ``Network.load`` reads it."""
+        """Write the network to a file, JSON or (``.yaml``) YAML; ``Network.load`` reads it."""
         save(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Network:
-        """Read a network from a JSON file.
+        """Read a network from a file that ``save`` wrote, or a person.
 
         Raises:
             ValueError: Naming the file, and what is wrong in it.

@@ -1,6 +1,7 @@
 """Descriptions: what is refused and how, files, and the environments they become."""
 
 import json
+import sys
 from dataclasses import replace
 
 import gymnasium
@@ -174,6 +175,75 @@ def test_a_file_that_is_wrong_says_where(tmp_path, change, message):
         Network.load(path)
 
 
+YAML = """
+nodes:
+- {name: plant, on_hand: 40}
+- {name: shop, on_hand: 8, price: 9.0, unmet_cost: [1, 2]}
+arcs:
+- {source: null, target: plant, lead_time: {1: 0.5, 2: 0.5}}
+- {source: plant, target: shop, batch: 2}
+demand:
+  shop: {Poisson: {rate: 5.0}}
+"""
+
+
+def test_a_yaml_file_holds_a_network(tmp_path):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML)
+    network = Network.load(path)
+    assert network.arcs[0].lead_time == {1: 0.5, 2: 0.5}
+    assert network.demand == {"shop": Poisson(rate=5.0)}
+    network.save(tmp_path / "again.yml")
+    network.save(tmp_path / "again.json")
+    assert Network.load(tmp_path / "again.yml") == Network.load(tmp_path / "again.json") == network
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "on_hand: 40",
+            "on_hand: -1",
+            r"nodes\[0\]: node 'plant': on_hand is -1, must be .* \[0.0",
+        ),
+        ("batch: 2", "batch: .nan", r"arcs\[1\]: arc 'plant > shop': batch is nan, must be finite"),
+        ("name: plant", "name: no", r"nodes\[0\].name is False, must be of type str"),
+        ("shop: {P", "3: {P", r"demand is for 3, must be for a node's name"),
+        (
+            "[1, 2]",
+            "[1, 2",
+            r"cannot be read \(line 4, column 57: expected .*\), must be a whole YAML",
+        ),
+        (
+            "40",
+            "!!python/object/apply:os.getpid []",
+            r"cannot be read \(line 3, column 27: could not determ",
+        ),
+        ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
+    ],
+    ids=["negative", "NaN", "no text", "no name", "half", "code", "deep"],
+)
+def test_a_yaml_file_that_is_damaged_says_where(tmp_path, old, new, message):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML.replace(old, new))
+    with pytest.raises(ValueError, match=rf"network.yaml:? {message}"):
+        Network.load(path)
+
+
+def test_a_yaml_file_without_its_package_says_what_to_install(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match=r"pip install 'draingym\[yaml\]'"):
+        Network.load(path)
+    monkeypatch.setattr("sys.argv", ["draingym", "play", str(path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == (
+        "draingym: YAML files need PyYAML: pip install 'draingym[yaml]'\n"
+    )
+
+
 def test_it_is_an_environment_that_may_show_demand_before_actions():
     network = small(sees_demand=True)
     env = network.gymnasium(horizon=4)
@@ -240,9 +310,9 @@ def steady():
 
 
 def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
-    steady().save(tmp_path / "network.json")
+    steady().save(tmp_path / "network.yaml")
     out = tmp_path / "episode.png"
-    command = ["draingym", "play", str(tmp_path / "network.json"), "--out", str(out)]
+    command = ["draingym", "play", str(tmp_path / "network.yaml"), "--out", str(out)]
     monkeypatch.setattr("sys.argv", [*command, "--horizon", "3"])
     main()
     assert "base-stock, 3 periods: reward" in capsys.readouterr().out

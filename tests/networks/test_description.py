@@ -212,12 +212,12 @@ def test_a_yaml_file_holds_a_network(tmp_path):
         (
             "[1, 2]",
             "[1, 2",
-            r"cannot be read \(line 4, column 57: expected .*\), must be a whole YAML",
+            r"cannot be read \(line 4, column 57: expected .*\)",
         ),
         (
             "40",
             "!!python/object/apply:os.getpid []",
-            r"cannot be read \(line 3, column 27: could not determ",
+            r"cannot be read \(line 3, .*could not determine",
         ),
         ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
     ],

@@ -13,7 +13,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from draingym.common.arrays import require_whole
+from draingym.common.arrays import require_whole, short
 from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.build import Built, build
 from draingym.networks.files import load, save
@@ -105,7 +105,13 @@ class Network(Plan):
         Raises:
             ValueError: If the requests are no matrix of a column an arc.
         """
-        shape = np.shape(requests)
+        try:
+            units = np.asarray(requests, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"requests is {short(requests)}, must be numbers, (T, {len(self.arcs)})"
+            ) from None
+        shape = units.shape
         if len(shape) != 2 or shape[1] != len(self.arcs) or not shape[0]:
             raise ValueError(
                 f"requests has shape {shape}, must be (T, {len(self.arcs)}): an entry an arc"
@@ -120,7 +126,7 @@ class Network(Plan):
 
         start = simulator.reset(params, scenario)
         played: tuple[State, Transition] = jax.jit(partial(jax.lax.scan, period))(
-            start, (jnp.asarray(requests, float), scenario.series)
+            start, (jnp.asarray(units, float), scenario.series)
         )[1]
         return played
 

@@ -129,6 +129,54 @@ def small(**options):
             id="no such store",
         ),
         pytest.param(
+            lambda: small(nodes=[1]), r"nodes\[0\] is 1, must be of type Node", id="no node"
+        ),
+        pytest.param(lambda: small(arcs="ab"), r"arcs is 'ab', must be a list of", id="no arcs"),
+        pytest.param(lambda: small(demand=3), r"demand is 3, must hold a dist", id="no demand"),
+        pytest.param(
+            lambda: small(demand={"north": [float("nan")]}),
+            r"demand for node 'north'\[0\] is nan, must be finite",
+            id="NaN demand",
+        ),
+        pytest.param(lambda: Node("a", store=3), r"node 'a': store is 3, must be text", id="store"),
+        pytest.param(lambda: Store("", 3), r"store name is '', must be text", id="store's name"),
+        pytest.param(
+            lambda: Node("a", substitutes=["b"]),
+            r"node 'a': substitutes is \['b'\], must hold shares by node",
+            id="substitutes no mapping",
+        ),
+        pytest.param(lambda: Node("a", price=None), r"node 'a': price is None, must", id="None"),
+        pytest.param(
+            lambda: Node("a", unmet_cost=b"x"), r"unmet_cost is b'x', must be a number", id="bytes"
+        ),
+        pytest.param(lambda: Arc(3, "a"), r"source is 3, must be text", id="source no text"),
+        pytest.param(lambda: Arc(None, None), r"target is None, must be text", id="no target"),
+        pytest.param(
+            lambda: Arc(None, "a", rank=float("nan")), r"rank is nan, must be a whole", id="rank"
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", review=10**9), r"review is 1000000000, must be in", id="review"
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", minimum=5, request_limit=[3, 4]),
+            r"arc 'vendor > a': minimum is 5, must be at most request_limit, 4",
+            id="minimum above limit",
+        ),
+        pytest.param(
+            lambda: Normal(means=4.0, sds=1.0), r"means is 4.0, must be a list", id="no list"
+        ),
+        pytest.param(
+            lambda: draingym.register("no version", small()), r"id is 'no version', must", id="id"
+        ),
+        pytest.param(
+            lambda: draingym.register("test/Small-v0", small(), horizon=0),
+            r"horizon is 0, must be in",
+            id="registered horizon",
+        ),
+        pytest.param(
+            lambda: small().simulate([["a", 1, 2, 3]]), r"requests is .*, must be numb", id="text"
+        ),
+        pytest.param(
             lambda: small().environment(horizon=0), r"horizon is 0, must be in \[1,", id="horizon"
         ),
         pytest.param(

@@ -195,6 +195,28 @@ def scale_cells(result: Result) -> str:
     return table(["world, level: model", *(f"{w}, {p}" for w, p in cells)], body)
 
 
+def gpu_rollouts(result: Result) -> str:
+    """Return rollouts on a card: speed, and the share of the card's limits that they reach."""
+    shown = ("product-periods/s", "temporary memory, GB", "share of bytes/s", "share of FLOP/s")
+    body = [
+        [
+            f"{row['network']}, {row['what']}",
+            f"{row['products']:,}",
+            *(("does not fit", "", "", "") if row["skipped"] else (row[name] for name in shown)),
+        ]
+        for row in result["rows"]
+        if row["table"] == "rollouts"
+    ]
+    body.sort(key=lambda row: str(row[0]))
+    return table([result["machine"]["gpu"], "products", *shown], body)
+
+
+def gpu_rest(result: Result) -> str:
+    """Return what else runs on a card: training, classic problems, memory, a policy."""
+    rest = [claim for claim in result["claims"] if claim["unit"] != "product-periods/s"]
+    return claims({**result, "claims": rest})
+
+
 KINDS: dict[str, Callable[[Result], str]] = _docs_policies.KINDS | {
     "validation": validation,
     "claims": claims,
@@ -208,6 +230,8 @@ KINDS: dict[str, Callable[[Result], str]] = _docs_policies.KINDS | {
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
     "scale-cells": scale_cells,
+    "gpu-rollouts": gpu_rollouts,
+    "gpu-rest": gpu_rest,
 }
 
 

@@ -48,7 +48,12 @@ test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load \
+	  -m "slow and not long" $(ARGS)
+
+.PHONY: test-long
+test-long: $(DEV) ## Run by hand: whole loops, whole benchmarks at a small size, a million steps
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m long $(ARGS)
 
 # Draws are the same in both precisions, so that what the tests expect is.
 .PHONY: test-x64

@@ -33,8 +33,27 @@ def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C
     )
 
 
+# From where on outputs of the pair network grow by their logarithm alone.
+_LINEAR = 3.0
+
+
+def compressed(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``c arcsinh(x / c)``, c = 3: about x near 0, and about its logarithm far off.
+
+    Gradients: exact, ``c / sqrt(c^2 + x^2)``, which never vanishes.
+
+    >>> [round(float(compressed(jnp.array(x))), 1) for x in (0.0, -8.0, 1000.0)]
+    [0.0, -5.1, 19.5]
+    """
+    return _LINEAR * jnp.arcsinh(x / _LINEAR)
+
+
 class PairNetwork(nnx.Module):
-    """A function of a node's and a region's place and of their distance, for several uses."""
+    """A function of a node's and a region's place and of their distance, for several uses.
+
+    It learns at a high rate, and a few updates in one direction take it far. What it says is
+    compressed, so that such a leap does not leave preferences of 0 and 1 that nothing moves again.
+    """
 
     def __init__(self, config: DrainConfig, outputs: int, *, rngs: nnx.Rngs) -> None:
         """Initialise the layers."""
@@ -63,7 +82,7 @@ class PairNetwork(nnx.Module):
         # Products of waves over both places: enough of them tell any pair from any other.
         waves = jnp.sin(self.left(a))[:, None, :] * jnp.sin(self.right(b))[None, :, :]
         pair = pair + self.join(waves * (4.0 * waves.shape[-1] ** -0.5))
-        return jnp.moveaxis(pair, -1, 0)
+        return jnp.moveaxis(compressed(pair), -1, 0)
 
 
 # Those with which ``found_on_shelf`` is near ``E min(Poisson(wanted), left)``, whatever the stock.

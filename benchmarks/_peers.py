@@ -3,8 +3,9 @@
     python -m benchmarks._peers FOLDER [--only or-gym hdpo] [--sources hdpo=ADDRESS]
 
 makes them in FOLDER, from PyPI; what is no package is cloned from its repository, at a fixed
-commit. ``benchmarks.throughput`` and ``benchmarks.networks`` take the folder as ``--peers`` and time
-what is there in their own run. ``--sources`` names another address of a repository: a mirror.
+commit. ``benchmarks.throughput`` and ``benchmarks.networks`` take the folder as ``--peers``
+and time what is there in their own run. ``--sources`` gives another address of a
+repository.
 """
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ class Loop:
             text=True,
             check=True,
         )
-        return self.worth * statistics.median(json.loads(ran.stdout.splitlines()[-1]))
+        rates: list[float] = json.loads(ran.stdout.splitlines()[-1])
+        return self.worth * statistics.median(rates)
 
 
 LOOPS = {
@@ -257,7 +259,8 @@ def make(folder: Path, name: str, address: str | None = None) -> None:
         subprocess.CalledProcessError: If something is not to be had.
     """
     peer = PEERS[name]
-    venv.create(folder / f"venv-{name}", with_pip=True)
+    if not interpreter(folder, name).exists():
+        venv.create(folder / f"venv-{name}", with_pip=True)
     for arguments in peer.install:
         command = [str(interpreter(folder, name)), "-m", "pip", "install", "-q", *arguments]
         subprocess.run(command, check=True)

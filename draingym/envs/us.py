@@ -272,8 +272,8 @@ def _learned(network: Network, product: Product) -> FunctionalEnv:
             region_coordinates=places("region"),
             distance_km=_single(network.distance_km),
         ),
-        network.serves_customers,
-        network.active_from,
+        jax.device_put(network.serves_customers),
+        jax.device_put(network.active_from),
     )
     return _environment(
         Simulator(kernel=kernel),
@@ -286,7 +286,8 @@ def _learned(network: Network, product: Product) -> FunctionalEnv:
 
 def _single(values: np.ndarray) -> jax.Array:
     """Return numbers of the host as float32, in either precision, with nothing to compile."""
-    return jax.device_put(values.astype(np.float32))
+    single: jax.Array = jax.device_put(values.astype(np.float32))
+    return single
 
 
 def _environment(

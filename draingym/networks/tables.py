@@ -77,7 +77,8 @@ def _described(network: Plan) -> dict[str, list[Amount]]:
 def unmet_cost(network: Plan) -> list[float] | None:
     """Return what a unit of unmet demand costs at each node; None where it differs by period."""
     costs = [node.unmet_cost for node in network.nodes]
-    return None if any(isinstance(cost, tuple) for cost in costs) else costs
+    fixed = [cost for cost in costs if isinstance(cost, int | float)]
+    return fixed if len(fixed) == len(costs) else None
 
 
 def varies(network: Plan) -> bool:

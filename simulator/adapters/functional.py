@@ -276,7 +276,8 @@ def at(series: Series, index: Any) -> Series:
     def cut(leaf: Array) -> Array:
         if isinstance(index, tuple):
             return leaf[index]
-        return jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False)  # traced in half the time
+        one: Array = jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False)  # quick to trace
+        return one
 
     period: Series = jax.tree.map(cut, series)
     return period

@@ -83,7 +83,7 @@ PEERS = {
     ),
     # Microsoft's ReplenishmentEnv, where its author keeps it; its data are not needed.
     "mabim": Peer(
-        install=(("gym==0.26.2", "numpy<2", "pandas", "pyyaml", "pyecharts"),),
+        install=(("gym==0.26.2", "numpy<2", "pandas", "scipy", "pyyaml", "pyecharts"),),
         source=Source(
             address="https://github.com/VictorYXL/ReplenishmentEnv",
             commit="e667565615461ecd4102a60ad1ecd6b772e357d6",

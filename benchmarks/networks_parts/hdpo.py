@@ -12,7 +12,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -139,12 +139,13 @@ def cases() -> Iterable[tuple[Problem, int, tuple[str, ...]]]:
     yield PROBLEMS[MANY], 1024, ("simulate",)
 
 
-def rows(folder: Path | None, repeats: int) -> list[Row]:
+def rows(folder: Path | None, repeats: int, threads: Sequence[int]) -> list[Row]:
     """Return a row for every problem, batch and what is timed.
 
     Args:
         folder: What ``benchmarks._peers`` has filled.
         repeats: Calls of each that are timed.
+        threads: Of PyTorch; the number with which it is fastest counts.
 
     Raises:
         RuntimeError: If the same orders do not cost the same on both sides.
@@ -160,12 +161,14 @@ def rows(folder: Path | None, repeats: int) -> list[Row]:
                 drawn.write(scratch / "drawn.npz")
                 python = str(interpreter(folder, "hdpo"))
                 quiet = [python, "-W", "ignore", str(SIDE)]
-                theirs = Served([*quiet, str(source_of(folder, "hdpo")), str(scratch / "drawn.npz")])
+                theirs = Served(
+                    [*quiet, str(source_of(folder, "hdpo")), str(scratch / "drawn.npz")]
+                )
                 stack.callback(theirs.close)
                 theirs.answer()
                 agree(problem.what, ours["simulate"](), theirs.call(["simulate", 1])[1])
             for name in what:
-                found.append(row(problem, batch, name, ours[name], theirs, repeats))
+                found.append(row(problem, batch, name, ours[name], theirs, repeats, threads))
                 print(f"{problem.what}, {batch}: {name}", file=sys.stderr, flush=True)
         jax.clear_caches()
     return found
@@ -184,9 +187,9 @@ def row(
     ours: Callable[[], float],
     theirs: Served | None,
     repeats: int,
+    threads: Sequence[int],
 ) -> Row:
-    """Time one side after the other, theirs on one thread and on all, of which the faster counts."""
-    threads = sorted({1, cores()})
+    """Time one side after the other, call by call."""
     times: dict[int, list[float]] = {0: [], **{number: [] for number in threads}}
     for repeat in range(repeats + 1):
         start = time.perf_counter()

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from benchmarks._common import print_claims, print_table, save_figure, write_result
+from benchmarks._common import plain, print_claims, print_table, save_figure, write_result
 from benchmarks.networks_parts import claims, first_step, hdpo, mabim, orgym, peak, trees
 from benchmarks.optima import of_the_cases, of_the_literature
 from draingym.common.devices import cores
@@ -56,9 +56,7 @@ def work(
     timing = {"trees": trees, "peak": peak, "orgym": orgym, "mabim": mabim}
     return {
         "parity": lambda: [
-            row
-            for double in (False, True)
-            for row in (parity(cases, double=double) if there else ())
+            row for double in (False, True) if there for row in parity(cases, double=double)
         ],
         "optima": lambda: of_the_literature() + (of_the_cases(cases) if there else []),
         "hdpo": partial(hdpo.rows, peers, repeats, threads),
@@ -101,7 +99,7 @@ def main(
             began = time.perf_counter()
             rows = parts[name]()
             seconds = time.perf_counter() - began
-            write_json(kept, {"rows": rows, "seconds": seconds, "repeats": repeats})
+            write_json(kept, plain({"rows": rows, "seconds": seconds, "repeats": repeats}))
     found = {
         name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         for name in PARTS

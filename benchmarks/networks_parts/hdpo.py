@@ -93,10 +93,9 @@ class Drawn:
 
     def write(self, file: Path) -> None:
         """Write what ``hdpo_side.py`` reads."""
-        np.savez(file, **self.problem.arrays(self.orders), demands=self.demand, told=self._told())
-
-    def _told(self) -> NDArray[np.str_]:
-        return np.array(json.dumps(self.problem.told() | {"periods": PERIODS}))
+        told = json.dumps(self.problem.told() | {"periods": PERIODS})
+        arrays: dict[str, Any] = self.problem.arrays(self.orders)
+        np.savez(file, **arrays, demands=self.demand, told=np.array(told))
 
 
 def feasible_orders(problem: Problem, periods: int, batch: int) -> Numbers:
@@ -161,9 +160,8 @@ def rows(folder: Path | None, repeats: int, threads: Sequence[int]) -> list[Row]
                 drawn.write(scratch / "drawn.npz")
                 python = str(interpreter(folder, "hdpo"))
                 quiet = [python, "-W", "ignore", str(SIDE)]
-                theirs = Served(
-                    [*quiet, str(source_of(folder, "hdpo")), str(scratch / "drawn.npz")]
-                )
+                source = str(source_of(folder, "hdpo"))
+                theirs = Served([*quiet, source, str(scratch / "drawn.npz")])
                 stack.callback(theirs.close)
                 theirs.answer()
                 agree(problem.what, ours["simulate"](), theirs.call(["simulate", 1])[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -64,7 +65,7 @@ class Problem:
         nodes = len(self.network.nodes)
         lead = max(arc.longest_lead for arc in self.network.arcs)
         sizes = [nodes * lead, *self.layers, nodes]
-        return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+        return sum(a * b for a, b in pairwise(sizes))
 
     def told(self) -> dict[str, Any]:
         """Return what HDPO's configuration files say."""

@@ -4,8 +4,8 @@
 
 The simulator, the networks, the loss and the trainer are its own. FILE is what
 ``benchmarks.networks_parts.hdpo`` wrote: demand, costs, lead times and orders as arrays, and what
-HDPO's configuration files say as JSON. Every line of standard input, ``["simulate", 1]``, is what to
-run and on how many threads; the answer is ``[seconds, cost a period]``.
+HDPO's configuration files say as JSON. Every line of standard input, ``["simulate", 1]``, is what
+to run and on how many threads; the answer is ``[seconds, cost a period]``.
 """
 
 from __future__ import annotations
@@ -83,18 +83,10 @@ class Side:
         if self.training is None:
             raise ValueError("nn_params is None, must be given: there is nothing to train")
         trainer, optimizer, loss, model = self.training
-        return float(
-            trainer.do_one_epoch(
-                optimizer,
-                Whole(self.data),
-                loss,
-                self.simulator,
-                model,
-                self.periods,
-                self.problem,
-                self.observed,
-            )[0]
-        )
+        model_of = (loss, self.simulator, model)
+        problem = (self.periods, self.problem, self.observed)
+        cost: float = trainer.do_one_epoch(optimizer, Whole(self.data), *model_of, *problem)[0]
+        return cost
 
 
 def main(source: str, file: str) -> None:

@@ -76,7 +76,8 @@ class Side:
             for t in range(self.periods):
                 now = {kind: orders[t] for kind, orders in self.orders.items()}
                 total = total + self.simulator.step(now)[1].sum()
-        return float(total) / (len(self.data["demands"]) * self.periods)
+        cost: float = float(total) / (len(self.data["demands"]) * self.periods)
+        return cost
 
     def train(self) -> float:
         """Take one step of Adam; return the mean cost a period, and a store, before it."""

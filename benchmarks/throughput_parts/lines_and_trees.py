@@ -46,9 +46,9 @@ class Fixed:
         del key
 
     def apply(self, params: None, observation: Observation, key: jax.Array) -> jax.Array:
-        """Return ``units`` for every node."""
+        """Return ``units`` for every arc."""
         del params, key
-        return jnp.full_like(observation.on_hand, self.units)
+        return jnp.full_like(observation.pipeline, self.units, shape=observation.pipeline.shape[1:])
 
 
 def simulated(simulator: Simulator, params: Params, scenario: Scenario) -> jax.Array:

@@ -53,7 +53,8 @@ def build(network: Plan) -> Built:
     index = network.index
     source = np.array([-1 if arc.source is None else index[arc.source] for arc in arcs], np.int32)
     target = np.array([index[arc.target] for arc in arcs], np.int32)
-    regions = [n for n, node in enumerate(nodes) if node.name in selling(network)]
+    sells = selling(network)
+    regions = [n for n, node in enumerate(nodes) if node.name in sells]
     share = np.zeros((len(nodes), len(regions)))
     share[regions, np.arange(len(regions))] = 1.0
     waits = np.array([node.backlog for node in nodes])

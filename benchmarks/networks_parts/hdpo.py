@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from benchmarks.networks_parts.hdpo_problems import MANY, ONE, PROBLEMS, Problem
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import trainer
 from benchmarks.throughput_parts.store import AsForecast
-from draingym.common.devices import cores
+from draingym.common.devices import cores, jit
 from draingym.networks.tables import downstream
 from draingym.simulator import Scenario, batch_returns
 
@@ -69,8 +68,8 @@ class Drawn:
         problem = self.problem
         built = problem.network.built
         model = problem.classic[:2] if problem.classic else (built.simulator, built.params)
-        run = partial(batch_returns, *model, AsForecast(), None, self.scenario)
-        found = {"simulate": lambda: -float(run().mean()) / PERIODS}
+        run = jit(lambda scenario: batch_returns(*model, AsForecast(), None, scenario).mean())
+        found = {"simulate": lambda: -float(run(self.scenario)) / PERIODS}
         if problem.layers:
             nodes = len(problem.network.nodes)
             policy = DensePolicy(

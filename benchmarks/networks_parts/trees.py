@@ -10,7 +10,7 @@ import jax
 
 from benchmarks._common import timed
 from benchmarks.throughput_parts.lines_and_trees import Fixed
-from draingym import Arc, Network, Node, Normal, batch_returns, serial_line
+from draingym import Arc, Network, Node, Normal, batch_returns, jit, serial_line
 
 BATCH, PERIODS = 1024, 100
 LEADS, HOLDING, UNMET = (2, 4, 3, 4), (0.1, 0.2, 0.5, 1.0), 9.0
@@ -55,8 +55,9 @@ def rows(folder: Path | None, repeats: int) -> list[dict[str, Any]]:
         "tree": (simulator, params, sample(jax.random.key(0), PERIODS, BATCH)),
         "network": (built.simulator, built.params, built.sample(jax.random.key(0), PERIODS, BATCH)),
     }
+    policy = Fixed(units=MEAN)
     runs = {
-        name: partial(batch_returns, made, held, Fixed(units=MEAN), None, scenario)
+        name: partial(jit(partial(batch_returns, made, held, policy, None)), scenario)
         for name, (made, held, scenario) in ways.items()
     }
     steps = BATCH * PERIODS

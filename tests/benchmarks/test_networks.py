@@ -1,4 +1,4 @@
-"""The benchmark of networks: what others are given is what ours plays, and nothing passes untimed."""
+"""The benchmark of networks: others are given what ours plays, and nothing passes untimed."""
 
 import json
 import math

@@ -68,7 +68,9 @@ class Drawn:
         problem = self.problem
         built = problem.network.built
         model = problem.classic[:2] if problem.classic else (built.simulator, built.params)
-        run = jit(lambda scenario: batch_returns(*model, AsForecast(), None, scenario).mean())
+        run: Callable[[Scenario], Any] = jit(
+            lambda scenario: batch_returns(*model, AsForecast(), None, scenario).mean()
+        )
         found = {"simulate": lambda: -float(run(self.scenario)) / PERIODS}
         if problem.layers:
             nodes = len(problem.network.nodes)

@@ -57,7 +57,7 @@ def described(told: list[Any]) -> Network:
         "parameters": {
             "nodes": nodes,
             "edges": edges,
-            "mode": "backlog" if backlog else "lost",
+            "mode": "backlog" if backlog else "lost_sales",
             "discount": discount,
         },
         "initial": {"on_hand": {name: node.get("I0", 0.0) for name, node in nodes.items()}},

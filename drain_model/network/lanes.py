@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.network.blocks import MLP
+from draingym.drain_model.network.blocks import MLP, dense
 
 
 def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C"]:
@@ -55,18 +55,18 @@ class PairNetwork(nnx.Module):
     compressed, so that such a leap does not leave preferences of 0 and 1 that nothing moves again.
     """
 
-    def __init__(self, config: DrainConfig, outputs: int, *, rngs: nnx.Rngs) -> None:
-        """Initialise the layers."""
+    def __init__(self, config: DrainConfig, outputs: int) -> None:
+        """Make the layers."""
         self.octaves = config.frequencies
         self.outputs = outputs
         width, place = config.pair_width, 4 * config.frequencies + 2
-        self.node = nnx.Linear(place, width, rngs=rngs)
-        self.region = nnx.Linear(place, width, rngs=rngs)
-        self.distance = nnx.Linear(3, width, rngs=rngs)
-        self.mlp = MLP(config, width, width, outputs, 2, rngs=rngs)
-        self.left = nnx.Linear(place, width, rngs=rngs)
-        self.right = nnx.Linear(place, width, rngs=rngs)
-        self.join = nnx.Linear(width, outputs, rngs=rngs)
+        self.node = dense(place, width)
+        self.region = dense(place, width)
+        self.distance = dense(3, width)
+        self.mlp = MLP(config, width, width, outputs, 2)
+        self.left = dense(place, width)
+        self.right = dense(place, width)
+        self.join = dense(width, outputs)
 
     def __call__(
         self,
@@ -125,15 +125,15 @@ class Lanes(nnx.Module):
     through a rollout explode.
     """
 
-    def __init__(self, config: DrainConfig, num_attributes: int, *, rngs: nnx.Rngs) -> None:
-        """Initialise the projections."""
+    def __init__(self, config: DrainConfig, num_attributes: int) -> None:
+        """Make the projections."""
         self.heads, self.depth = config.lane_heads, config.width // config.heads
         self.steps = config.lane_steps
         size = self.heads * self.depth
-        self.node = nnx.Linear(config.width, size, rngs=rngs)
-        self.region = nnx.Linear(config.width, size, rngs=rngs)
-        self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
-        self.sensitivity = nnx.Linear(num_attributes, self.heads, rngs=rngs)
+        self.node = dense(config.width, size)
+        self.region = dense(config.width, size)
+        self.modulation = dense(config.width, 1)
+        self.sensitivity = dense(num_attributes, self.heads)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
         self.sharpness = nnx.Param(jnp.zeros((self.heads,)))
         self.sharpening = nnx.Param(jnp.zeros((self.heads,)))

@@ -382,3 +382,9 @@ def test_a_discount_sells_more():
 
     totals = jax.jit(jax.vmap(sold))(jnp.linspace(0.0, 1.0, 5))
     assert (np.diff(totals) > 0).all()
+
+
+def test_making_a_problem_compiles_next_to_nothing():
+    """Arrays of the host go to the device as they are: a program for each shape takes seconds."""
+    with compiled_once(little=3):
+        gymnasium.make(IDS["OrderPerNodeLearned"], num_regions=23, horizon=11)

@@ -375,3 +375,33 @@ def test_base_stock_fills_up_every_node_by_its_first_arc():
     np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
     # 20 are under way to the south, and 5 customers wait: 15 of 20.
     np.testing.assert_array_equal(moves.action[1], [12, 1, 5, 0])
+
+
+def line(*, upwards=False):
+    """A plant and a shop whose customers wait; upwards, the shop is listed first."""
+    nodes = [Node("plant", on_hand=9), Node("shop", on_hand=8, backlog=True, unmet_cost=3.0)]
+    arcs = [Arc(None, "plant", lead_time=2), Arc("plant", "shop", lead_time=1)]
+    order = slice(None, None, -1) if upwards else slice(None)
+    return Network(nodes=nodes[order], arcs=arcs[order], demand={"shop": Poisson(rate=5.0)})
+
+
+def test_a_tree_is_described_without_anything_to_look_up():
+    params = line().built.params
+    assert (params.target, params.rank, params.kernel.waits) == (None, None, None)
+    assert params.terms.unmet_price is None
+    np.testing.assert_array_equal(params.unmet_cost, [0.0, 3.0])
+    np.testing.assert_array_equal(params.parent, [-1, 0])
+    assert line(upwards=True).built.params.target is not None
+    varying = replace(line(), nodes=[Node("plant"), Node("shop", unmet_cost=[3.0, 4.0])])
+    np.testing.assert_array_equal(varying.built.params.unmet_cost, [0.0, 0.0])
+
+
+def test_a_tree_does_what_the_same_network_does_in_another_order():
+    requests = np.random.default_rng(0).uniform(0.0, 12.0, (9, 2))
+    (_, tree), (_, other) = (
+        line(upwards=up).simulate(requests[:, :: 1 - 2 * up]) for up in (False, True)
+    )
+    np.testing.assert_allclose(tree.reward, other.reward, rtol=1e-6)
+    np.testing.assert_allclose(tree.on_hand, other.on_hand[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(tree.ledger.unmet, other.ledger.unmet[:, ::-1], rtol=1e-6)
+    assert tree.ledger.unmet.sum() > 0

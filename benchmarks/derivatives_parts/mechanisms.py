@@ -7,17 +7,19 @@ start, in random directions. Steps are so small that they meet no kink.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import tyro
 from jaxtyping import Array
 
 from draingym import Arc, Network, Node, Normal, Store
-from draingym.simulator import Scenario
 
 PERIODS, STEP = 8, 1e-6
 SELLS = {"holding_cost": 0.4, "unmet_cost": 5.0, "price": 9.0}
@@ -132,15 +134,24 @@ MECHANISMS: dict[str, Callable[[], Network]] = {
 }
 
 
-def _moved(terms: Any, leaf: Callable[[Array], Array]) -> Any:
-    """Return a function of every term, with those that are not moved as zeros."""
-    changed = jax.tree.map(lambda a: jnp.where(jnp.isfinite(a), leaf(a), 0.0), terms)
+def _moved(terms: Any, leaf: Callable[[Array], Any]) -> Any:
+    """Return a function of every term; of those that are not moved, zeros."""
+
+    def moved(value: Array) -> Array:
+        return jnp.where(jnp.isfinite(value), jnp.asarray(leaf(value)), 0.0)
+
     named = {
         name: jnp.zeros_like(getattr(terms, name))
         for name in NOT_MOVED
         if getattr(terms, name) is not None
     }
-    return replace(changed, **named)
+    return replace(jax.tree.map(moved, terms), **named)
+
+
+def _wide(tree: Any) -> Any:
+    return jax.tree.map(
+        lambda x: x.astype(float) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree
+    )
 
 
 def errors(network: Network, paths: int, directions: int, seed: int = 0) -> dict[str, float]:
@@ -150,76 +161,157 @@ def errors(network: Network, paths: int, directions: int, seed: int = 0) -> dict
 
     Args:
         network: Of real units.
-        paths: Scenarios, each with requests of its own.
+        paths: Demand, requests, terms and stock, drawn for each.
         directions: In which each is moved.
         seed: Of all of them.
     """
+    rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
         built = network.built
-        wide = jax.tree.map(
-            lambda x: x.astype(float) if jnp.issubdtype(x.dtype, jnp.floating) else x, built.params
-        )
-        ages = built.sample(jax.random.key(0), PERIODS).initial.ages
+        scenario = _wide(built.sample(jax.random.key(seed), PERIODS))
+        params = _wide(built.params)
+        terms = params.terms if scenario.series.terms is None else scenario.series.terms
+        simulator, ages = built.simulator, scenario.initial.ages
 
-        def value(point: Any, scenario: Scenario) -> Array:
+        def value(point: Any, views: Array) -> Array:
             requests, terms, stock = point
-            initial, series, params = scenario.initial, scenario.series, wide
+            initial, held = scenario.initial, params
+            series = replace(scenario.series, glance_views=views)
             if ages is None:
                 initial = replace(initial, on_hand=stock)
             if series.terms is None:
-                params = replace(params, terms=terms)
+                held = replace(held, terms=terms)
             else:
                 series = replace(series, terms=terms)
-            now = built.simulator.prepare(params, replace(scenario, initial=initial, series=series))
+            now = simulator.prepare(held, replace(scenario, initial=initial, series=series))
 
             def period(state: Any, given: Any) -> Any:
-                state, moves = built.simulator.step(params, state, *given)
+                state, moves = simulator.step(held, state, *given)
                 return state, moves.reward
 
-            start = built.simulator.reset(params, now)
+            start = simulator.reset(held, now)
             rewards = jax.lax.scan(period, start, (requests, now.series))[1]
-            return jnp.sum(params.discount ** jnp.arange(PERIODS) * rewards)
+            return jnp.sum(held.discount ** jnp.arange(PERIODS) * rewards)
 
-        def one(key: Array) -> tuple[Array, Array]:
-            keys = jax.random.split(key, 5)
-            scenario = built.sample(keys[0], PERIODS)
-            terms = wide.terms if scenario.series.terms is None else scenario.series.terms
+        def along(point: Any, way: Any, views: Array) -> tuple[Array, Array]:
+            def at(size: Array) -> tuple[Array, Array]:
+                there = jax.tree.map(lambda x, d: x + size * d, point, way)
+                return jax.jvp(lambda p: value(p, views), (there,), (way,))
 
-            def near(leaf: Array) -> Array:  # off what limits and costs have in common
-                return leaf * (1 + 0.02 * jax.random.uniform(keys[1], leaf.shape))
+            # One program for the path and its neighbours: most of the time is compiling.
+            values, slopes = jax.vmap(at)(STEP * jnp.arange(-1.0, 2.0))
+            return slopes[1], (values[2] - values[0]) / (2 * STEP)
 
-            requests = 9.0 * jax.random.uniform(keys[2], (PERIODS, len(network.arcs)))
-            stock = near(scenario.initial.on_hand)
-            fixed = jax.tree.map(jnp.add, terms, _moved(terms, lambda leaf: near(leaf) - leaf))
-            point = (requests, fixed, stock)
+        compare = jax.jit(jax.vmap(along))
+        entries = paths * directions
 
-            def along(key: Array) -> tuple[Array, Array]:
-                def leaf(index: int) -> Callable[[Array], Array]:
-                    own = jax.random.fold_in(key, index)
-                    return lambda a: jax.random.normal(own, a.shape, a.dtype)
+        def drawn(leaf: Array, draw: Callable[[tuple[int, ...]], Any]) -> Array:
+            return jnp.asarray(leaf)[None] + draw((entries, *leaf.shape))
 
-                way = (leaf(0)(requests), _moved(fixed, leaf(1)), leaf(2)(stock))
+        def repeated(shape: tuple[int, ...]) -> Any:  # a path's own, the same in all directions
+            return np.repeat(rng.random((paths, *shape[1:])), directions, axis=0)
 
-                def at(size: Array) -> tuple[Array, Array]:
-                    there = jax.tree.map(lambda x, d: x + size * d, point, way)
-                    return jax.jvp(lambda p: value(p, scenario), (there,), (way,))
-
-                # One program for the path and its neighbours: most of the time is compiling.
-                values, slopes = jax.vmap(at)(STEP * jnp.arange(-1.0, 2.0))
-                return slopes[1], (values[2] - values[0]) / (2 * STEP)
-
-            return jax.vmap(along)(jax.random.split(keys[3], directions))
-
-        keys = jax.random.split(jax.random.key(seed), paths)
-        ours, central = (np.asarray(each) for each in jax.jit(jax.vmap(one))(keys))
+        shape = (PERIODS, len(network.arcs))
+        views = scenario.series.glance_views
+        moving = drawn(jnp.zeros_like(views), lambda shape: 10.0 * repeated(shape))
+        # Off what limits and costs have in common: kinks that all paths meet.
+        off = _moved(terms, lambda leaf: 0.02 * leaf)
+        point = (
+            9.0 * jnp.asarray(repeated((entries, *shape))),
+            jax.tree.map(
+                lambda leaf, d: leaf[None] + d * repeated((entries, *leaf.shape)), terms, off
+            ),
+            drawn(scenario.initial.on_hand, repeated),
+        )
+        ones = _moved(terms, jnp.ones_like)
+        way = (
+            jnp.asarray(rng.standard_normal((entries, *shape))),
+            jax.tree.map(lambda leaf: leaf * rng.standard_normal((entries, *leaf.shape)), ones),
+            jnp.asarray(rng.standard_normal((entries, *scenario.initial.on_hand.shape))),
+        )
+        ours, central = (np.asarray(each) for each in compare(point, way, moving))
     size = float(np.abs(central).mean())
     apart = np.abs(ours - central) / np.maximum(np.abs(central), size)
-    return {"error": float(apart.max()), "derivative": size}
+    return {"largest error": float(apart.max()), "size of the derivative": size}
 
 
-def all_mechanisms(paths: int, directions: int) -> list[dict[str, Any]]:
-    """Return a row for every mechanism; see ``errors``."""
-    return [
-        {"table": "mechanism", "mechanism": name} | errors(make(), paths, directions)
-        for name, make in MECHANISMS.items()
-    ]
+def _alone(**arc: Any) -> Network:
+    return Network(
+        nodes=[Node("a", on_hand=3.0, **SELLS)],
+        arcs=[Arc(None, "a", request_cost=1.0, **arc)],
+        demand={"a": Normal(means=(4.0,), sds=(1.5,))},
+    )
+
+
+# Where a path jumps, or its derivative is straight through: only the mean's says anything.
+JUMPS: dict[str, Callable[[], Network]] = {
+    "a fee for an order of at least 4 units": lambda: _alone(minimum=4.0, request_fee=6.0),
+    "a minimum of 4 units": lambda: _alone(minimum=4.0),
+    "batches of 4 units, rounded down": lambda: _alone(batch=4.0),
+    "batches of 4 units, to the nearest": lambda: replace(_alone(batch=4.0), rounding="nearest"),
+}
+
+
+def of_the_mean(network: Network, paths: int, step: float = 0.25, seed: int = 0) -> dict[str, Any]:
+    """Return autodiff of the mean return to all requests, and its difference.
+
+    Args:
+        network: Of one node.
+        paths: Each with demand and requests of its own, drawn from 0 to 7 units.
+        step: Units, to either side.
+        seed: Of all of them.
+    """
+    rng = np.random.default_rng(seed)
+    requests = jnp.asarray(7.0 * rng.random((paths, PERIODS, len(network.arcs))), jnp.float32)
+    built = network.built
+    scenario = built.sample(jax.random.key(seed), PERIODS)
+    views = scenario.series.glance_views
+    moving = jnp.asarray(8.0 * rng.random((paths, *views.shape)), jnp.float32)
+
+    def value(more: Array, requests: Array, views: Array) -> Array:
+        series = replace(scenario.series, glance_views=views)
+        now = built.simulator.prepare(built.params, replace(scenario, series=series))
+
+        def period(state: Any, given: Any) -> Any:
+            request, series = given
+            state, moves = built.simulator.step(built.params, state, request + more, series)
+            return state, moves.reward
+
+        start = built.simulator.reset(built.params, now)
+        return jnp.sum(jax.lax.scan(period, start, (requests, now.series))[1])
+
+    def both(more: Array, requests: Array, views: Array) -> tuple[Array, Array]:
+        return jax.jvp(lambda m: value(m, requests, views), (more,), (jnp.ones(()),))
+
+    each = jax.vmap(jax.vmap(both, (0, None, None)), (None, 0, 0))
+    values, slopes = jax.jit(each)(step * jnp.arange(-1.0, 2.0), requests, moving)
+    differences = (values[:, 2] - values[:, 0]) / (2 * step)
+    return {
+        "autodiff": float(slopes[:, 1].mean()),
+        "difference": float(differences.mean()),
+        "s.e.": float(differences.std()) / paths**0.5,
+    }
+
+
+def main(out: Path, paths: int = 32, directions: int = 4) -> None:
+    """Write a row for every mechanism; see ``errors`` and ``of_the_mean``.
+
+    Args:
+        out: JSON file.
+        paths: A mechanism.
+        directions: A path.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, make in MECHANISMS.items():
+        found = errors(make(), paths, directions)
+        rows.append({"table": "mechanism", "mechanism": name} | found)
+        print(f"{name}: {found['largest error']:.1e}", flush=True)
+    for name, make in JUMPS.items():
+        found = of_the_mean(make(), 1000 * paths)
+        rows.append({"table": "mean of jumps", "mechanism": name} | found)
+        print(f"{name}: {found['autodiff']:.3g}, {found['difference']:.3g}", flush=True)
+    out.write_text(json.dumps(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 from draingym.simulator.core import Simulator
 from draingym.simulator.draws import straight_through
 from draingym.simulator.dynamics import act, observe
-from draingym.simulator.network.stowing import terms_of
 from draingym.simulator.types import Params, Policy, PyTree, Scenario, Series, State
 
 # How far a uniform is set from the threshold at which a shipment has one unit more, to either side.
@@ -39,9 +38,9 @@ def rounded_return(
 
     With ``S_n`` the amounts cumulated over a source's arcs, as they are rounded
     (``draws.round_shipments``), ``dJ = E[d reward + sum_{t,n} dS_n * (J with a unit more up to
-    arc n - J with a unit less)]``: at the uniform at which one becomes the other. States are held
-    while S and the rewards are differentiated: what follows from them is in the difference. Of the
-    sum one term is drawn.
+    arc n - J with a unit less)]``: at the uniform at which one becomes the other. What was rounded
+    has no derivative in S and in rewards: what follows from it is in the difference. Of the sum
+    one term is drawn.
 
     Args:
         simulator: Dynamics and drain kernel, of whole units.
@@ -56,13 +55,12 @@ def rounded_return(
         Currency: the value of ``discounted_return``.
 
     Raises:
-        ValueError: If units are real, or parts of units are left in the state (requests that are
-            owed, yields, shares of ages); if goods pass several nodes in a period; or if ``draws``
-            is below 1.
+        ValueError: If units are real, goods pass several nodes in a period, or ``draws`` is below
+            1.
 
     Gradients:
         Unbiased for the mean, in reverse mode, with respect to anything that shipments or rewards
-        depend on smoothly, given the state: whatever the kernel, and whatever kinks follow.
+        depend on smoothly: whatever the kernel, and whatever kinks follow.
         What else is rounded (batches, the room of stores) does not change with parameters here.
         Its standard deviation is that of a difference of two rollouts, times the shipments of one.
 
@@ -79,14 +77,6 @@ def rounded_return(
             f"dynamics.passes is {simulator.dynamics.passes}, must be 1: a shipment must be "
             "rounded once"
         )
-    terms = terms_of(params, scenario.series)
-    for name, there in (
-        ("dynamics.hold_requests", simulator.dynamics.hold_requests),
-        ("terms.yields", terms is not None and terms.yields is not None),
-        ("series.age_share", scenario.series.age_share is not None),
-    ):
-        if there:
-            raise ValueError(f"{name} is given, must not be: it leaves parts of units in the state")
     if scenario.series.exogenous is None:
         scenario = simulator.prepare(params, scenario)
     series = scenario.series
@@ -94,6 +84,7 @@ def rounded_return(
     weight = params.discount ** jnp.arange(periods)
     keys = jax.random.split(jax.random.key(0), periods)
     exact = replace(simulator.dynamics, whole_units=False)
+    stepped = replace(simulator, dynamics=replace(simulator.dynamics, through_rounding=False))
 
     def play(given: Any, uniforms: Array) -> tuple[Array, Array]:
         """Return rewards [T], and the amounts that were rounded [T, E]."""
@@ -101,9 +92,8 @@ def rounded_return(
 
         def period(state: State, now: tuple[Series, Array]) -> tuple[State, tuple[Array, Array]]:
             series, key_policy = now
-            state = jax.lax.stop_gradient(state)
             action = policy.apply(policy_params, observe(params, state, series), key_policy)
-            after, moves = simulator.step(params, state, action, series)
+            after, moves = stepped.step(params, state, action, series)
             return after, (moves.reward, act(params, state, action, series, exact).shipped)
 
         start = simulator.reset(params, scenario)

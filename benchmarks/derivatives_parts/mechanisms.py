@@ -219,14 +219,16 @@ def errors(network: Network, paths: int, directions: int, seed: int = 0) -> dict
         point = (
             9.0 * jnp.asarray(repeated((entries, *shape))),
             jax.tree.map(
-                lambda leaf, d: leaf[None] + d * repeated((entries, *leaf.shape)), terms, off
+                lambda leaf, d: leaf[None] + d[None] * repeated((entries, *leaf.shape)), terms, off
             ),
             drawn(scenario.initial.on_hand, repeated),
         )
         ones = _moved(terms, jnp.ones_like)
         way = (
             jnp.asarray(rng.standard_normal((entries, *shape))),
-            jax.tree.map(lambda leaf: leaf * rng.standard_normal((entries, *leaf.shape)), ones),
+            jax.tree.map(
+                lambda leaf: leaf[None] * rng.standard_normal((entries, *leaf.shape)), ones
+            ),
             jnp.asarray(rng.standard_normal((entries, *scenario.initial.on_hand.shape))),
         )
         ours, central = (np.asarray(each) for each in compare(point, way, moving))

@@ -260,6 +260,5 @@ def test_the_secant_of_a_gap_is_that_of_a_unit_to_either_side(
 
     slopes = jax.grad(gap, argnums=(0, 1))(jnp.float32(level), jnp.float32(position))
     np.testing.assert_allclose(slopes, (to_level, to_position), atol=1e-6)
-    assert float(gap(level, jnp.float32(position))) == float(
-        positive(jnp.float32(level - position))
-    )
+    at = jnp.float32(level), jnp.float32(position)
+    assert float(gap(*at)) == float(raised(*at)) == float(positive(at[0] - at[1]))

@@ -33,7 +33,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
-from benchmarks.derivatives_parts.cases import BOTH_WAYS, CASES, ONE_SIDE, SECANT, SPLIT
+from benchmarks.derivatives_parts.cases import BOTH_WAYS, BY_PATH, CASES, ONE_SIDE, SECANT
 from benchmarks.derivatives_parts.decisions import all_decisions
 from benchmarks.derivatives_parts.whole_units import STEP, biases
 
@@ -64,7 +64,7 @@ def claims_of(exact: list[Row], whole: list[Row], decided: list[Row]) -> list[Cl
         if row["parameters"] == "all":
             what = f"bias, {row['problem']}: {row['derivative']}"
             value = abs(row["bias, %"])
-            if row["derivative"] in (SPLIT, SECANT, BOTH_WAYS):
+            if row["derivative"] in (BY_PATH, SECANT, BOTH_WAYS):
                 claims.append(at_most(4, what, value, "%", BIAS))
             else:
                 claims.append(figure_only(4, what, value, "%"))

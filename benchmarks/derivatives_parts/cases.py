@@ -32,7 +32,8 @@ from draingym.simulator import (
 
 # (params, policy's parameters, scenario, key) -> the return, and a derivative.
 Return = Callable[[Params, Any, Scenario, Array], Array]
-ONE_SIDE, SPLIT, SECANT = "one side", "split ties", "secant of the gap"
+ONE_SIDE, SPLIT, BY_PATH = "one side", "split ties", "side by path"
+SECANT = "secant of the gap"
 REAL, BOTH_WAYS = "of real units", "rounded both ways"
 
 
@@ -95,12 +96,14 @@ def _local(
 ) -> Case:
     """Return a case of local demand."""
 
-    def split(yes: bool) -> Simulator:
-        return replace(simulator, kernel=replace(simulator.kernel, split_ties=yes))
+    def served(**how: bool) -> Simulator:
+        none = {"split_ties": False, "side_by_path": False}
+        return replace(simulator, kernel=replace(simulator.kernel, **none | how))
 
     methods = {
-        ONE_SIDE: played(split(False), policy),
-        SPLIT: played(split(True), policy),
+        ONE_SIDE: played(served(), policy),
+        SPLIT: played(served(split_ties=True), policy),
+        BY_PATH: played(served(side_by_path=True), policy),
         REAL: played(in_reals(simulator), policy),
     }
     return Case(name=name, params=params, sample=sample, theta=theta, spread=0.1, methods=methods)

@@ -79,7 +79,8 @@ def biases(case: Case, paths: int, seed: int = 0) -> list[dict[str, Any]]:
     for moved, way in ways.items():
         slopes, central = compared(case, way, paths, seed)
         target = abs(float(central.mean(dtype=np.float64)))
-        for name, slope in slopes.items():
+        for name in case.methods:
+            slope = slopes[name]
             apart = (slope - central).astype(np.float64)
             rows.append(
                 {

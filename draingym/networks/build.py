@@ -98,7 +98,7 @@ def build(network: Plan) -> Built:
     )
     return Built(
         simulator=Simulator(
-            kernel=LocalDemand(backlog=bool(waits.any()), split_ties=network.whole_units),
+            kernel=LocalDemand(backlog=bool(waits.any()), side_by_path=network.whole_units),
             dynamics=dynamics,
         ),
         params=params,

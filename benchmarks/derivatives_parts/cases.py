@@ -289,7 +289,7 @@ CASES: dict[str, Callable[[], Case]] = {
         "one warehouse with stores", _fan(), [14.3, 5.2, 5.6, 5.9]
     ),
     "part cancelled": lambda: _described(
-        "the same, part of every request cancelled", _fan(accepts=0.7), [14.3, 5.2, 5.6, 5.9]
+        "one warehouse, part of every request cancelled", _fan(accepts=0.7), [14.3, 5.2, 5.6, 5.9]
     ),
     "mixed": lambda: _described(
         "network: delay, lead times drawn, owed, in order", _mixed(), [16.2, 8.3, 5.4]

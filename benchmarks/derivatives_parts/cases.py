@@ -98,7 +98,8 @@ def _local(
 
     def served(**how: bool) -> Simulator:
         none = {"split_ties": False, "side_by_path": False}
-        return replace(simulator, kernel=replace(simulator.kernel, **none | how))
+        kernel: Any = simulator.kernel
+        return replace(simulator, kernel=replace(kernel, **none | how))
 
     methods = {
         ONE_SIDE: played(served(), policy),
@@ -246,7 +247,7 @@ def closest() -> Case:
             num_uniforms=kernel.num_uniforms,
             price=40.0,
             unit_cost=10.0,
-            on_hand=[6.0, 2.0, 2.0, 2.0],
+            on_hand=np.array([6.0, 2.0, 2.0, 2.0]),
         )
         attributes, forecast = jnp.full((12, 3), jnp.log(0.1)), jnp.full((12, 3), 0.9)
         return replace(made, series=replace(made.series, attributes=attributes, forecast=forecast))

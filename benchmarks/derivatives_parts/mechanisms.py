@@ -22,7 +22,7 @@ from jaxtyping import Array
 from draingym import Arc, Network, Node, Normal, Store
 
 PERIODS, STEP = 8, 1e-6
-SELLS = {"holding_cost": 0.4, "unmet_cost": 5.0, "price": 9.0}
+SELLS: dict[str, Any] = {"holding_cost": 0.4, "unmet_cost": 5.0, "price": 9.0}
 # They change a decision, or are there or not: a path jumps with them, or does not change.
 NOT_MOVED = ("request_fee", "ship_fee", "minimum", "batch", "stands")
 
@@ -35,16 +35,18 @@ def _pair(**given: Any) -> Network:
     """
     parts = {name: given.pop(name, {}) for name in ("plant", "shop", "inward", "between")}
     more = [Arc(None, "b", **given.pop("second"))] if "second" in given else []
-    shop = {"on_hand": 6.3} | SELLS | parts["shop"]
-    between = {"lead_time": 1} | parts["between"]
+    plant: dict[str, Any] = {"on_hand": 14.2, "holding_cost": 0.1} | parts["plant"]
+    shop: dict[str, Any] = {"on_hand": 6.3} | SELLS | parts["shop"]
+    inward: dict[str, Any] = {"lead_time": 1, "request_cost": 1.0} | parts["inward"]
+    between: dict[str, Any] = {"lead_time": 1} | parts["between"]
     return Network(
         nodes=[
-            Node("plant", **{"on_hand": 14.2, "holding_cost": 0.1} | parts["plant"]),
+            Node("plant", **plant),
             Node("a", **shop),
             Node("b", **shop),
         ],
         arcs=[
-            Arc(None, "plant", **{"lead_time": 1, "request_cost": 1.0} | parts["inward"]),
+            Arc(None, "plant", **inward),
             Arc("plant", "a", **between),
             Arc("plant", "b", **between),
             *more,
@@ -56,7 +58,7 @@ def _pair(**given: Any) -> Network:
 
 def _products(**given: Any) -> Network:
     """Return two products of different volumes in a hall, and a plant that both come from."""
-    apart = {"on_hand": 4.3, "store": "hall", "refuse_cost": 2.0} | SELLS
+    apart: dict[str, Any] = {"on_hand": 4.3, "store": "hall", "refuse_cost": 2.0} | SELLS
     return Network(
         nodes=[
             Node("plant", on_hand=9.1, holding_cost=0.1),
@@ -81,7 +83,12 @@ def _carts() -> Network:
 
 
 LEAD = {1: 0.3, 2: 0.7}
-COSTS = {"request_cost": 1.1, "ship_cost": 0.4, "receive_cost": 0.3, "transit_cost": 0.2}
+COSTS: dict[str, Any] = {
+    "request_cost": 1.1,
+    "ship_cost": 0.4,
+    "receive_cost": 0.3,
+    "transit_cost": 0.2,
+}
 MECHANISMS: dict[str, Callable[[], Network]] = {
     "lead times: fixed": lambda: _pair(inward={"lead_time": 3}),
     "lead times: by period": lambda: _pair(between={"lead_time": [2, 0, 1]}),
@@ -191,12 +198,14 @@ def errors(network: Network, paths: int, directions: int, seed: int = 0) -> dict
 
             start = simulator.reset(held, now)
             rewards = jax.lax.scan(period, start, (requests, now.series))[1]
-            return jnp.sum(held.discount ** jnp.arange(PERIODS) * rewards)
+            total: Array = jnp.sum(held.discount ** jnp.arange(PERIODS) * rewards)
+            return total
 
         def along(point: Any, way: Any, views: Array) -> tuple[Array, Array]:
             def at(size: Array) -> tuple[Array, Array]:
                 there = jax.tree.map(lambda x, d: x + size * d, point, way)
-                return jax.jvp(lambda p: value(p, views), (there,), (way,))
+                both: tuple[Array, Array] = jax.jvp(lambda p: value(p, views), (there,), (way,))
+                return both
 
             # One program for the path and its neighbours: most of the time is compiling.
             values, slopes = jax.vmap(at)(STEP * jnp.arange(-1.0, 2.0))
@@ -205,7 +214,7 @@ def errors(network: Network, paths: int, directions: int, seed: int = 0) -> dict
         compare = jax.jit(jax.vmap(along))
         entries = paths * directions
 
-        def drawn(leaf: Array, draw: Callable[[tuple[int, ...]], Any]) -> Array:
+        def drawn(leaf: Array, draw: Callable[[tuple[int, ...]], Any]) -> Any:
             return jnp.asarray(leaf)[None] + draw((entries, *leaf.shape))
 
         def repeated(shape: tuple[int, ...]) -> Any:  # a path's own, the same in all directions

@@ -44,7 +44,8 @@ def compared(case: Case, way: Any, paths: int, seed: int, chunk: int = 2000) -> 
         keys = jax.tree.unflatten(structure, list(jax.random.split(key_box, len(leaves))))
 
         def drawn(value: Array, share: Any, key: Array) -> Array:
-            return value * (1 + share * jax.random.uniform(key, value.shape, minval=-1.0))
+            times: Array = value * (1 + share * jax.random.uniform(key, value.shape, minval=-1.0))
+            return times
 
         theta = jax.tree.map(drawn, case.theta, spread, keys)
 

@@ -195,6 +195,45 @@ def scale_cells(result: Result) -> str:
     return table(["world, level: model", *(f"{w}, {p}" for w, p in cells)], body)
 
 
+def scale_claims(result: Result) -> str:
+    """Return the claims on the drain model at scale, but for those on policies."""
+    return claims({"claims": [c for c in result["claims"] if c["bar"] < 6]})
+
+
+def scale_products(result: Result) -> str:
+    """Return CRPS over the noise floor's by the number of products trained on."""
+    rows = [row for row in result["rows"] if row["table"] == "products"]
+    scores = list(dict.fromkeys(row["score"] for row in rows))
+    found = {(row["world"], row["products"], row["score"]): row["to_floor"] for row in rows}
+    body = [
+        [f"{world}, {count} products", *(found[world, count, score] for score in scores)]
+        for world, count in dict.fromkeys(key[:2] for key in found)
+    ]
+    return table(["world, trained on", *(score.removeprefix("crps_") for score in scores)], body)
+
+
+def gpu_rollouts(result: Result) -> str:
+    """Return rollouts on a card: speed, and the share of the card's limits that they reach."""
+    shown = ("product-periods/s", "temporary memory, GB", "share of bytes/s", "share of FLOP/s")
+    body = [
+        [
+            f"{row['network']}, {row['what']}",
+            f"{row['products']:,}",
+            *(("does not fit", "", "", "") if row["skipped"] else (row[name] for name in shown)),
+        ]
+        for row in result["rows"]
+        if row["table"] == "rollouts"
+    ]
+    body.sort(key=lambda row: str(row[0]))
+    return table([result["machine"]["gpu"], "products", *shown], body)
+
+
+def gpu_rest(result: Result) -> str:
+    """Return what else runs on a card: training, classic problems, memory, a policy."""
+    rest = [claim for claim in result["claims"] if claim["unit"] != "product-periods/s"]
+    return claims({**result, "claims": rest})
+
+
 KINDS: dict[str, Callable[[Result], str]] = {
     **_docs_policies.KINDS,
     **_docs_derivatives.KINDS,
@@ -210,6 +249,10 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "drain-pooled": drain_pooled,
     "drain-disagreement": drain_disagreement,
     "scale-cells": scale_cells,
+    "scale-claims": scale_claims,
+    "scale-products": scale_products,
+    "gpu-rollouts": gpu_rollouts,
+    "gpu-rest": gpu_rest,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchmarks._docs_table import Result, claims, number, table
+from benchmarks.policies_parts.placement_claims import AFTER_TABLE
 
 
 def _of_problem(result: Result, *problems: str) -> list[Mapping[str, Any]]:
@@ -118,13 +119,21 @@ def placement_values(result: Result) -> str:
     """Return what every policy is worth in three columns after fine-tuning, the best first."""
     columns = ("simulator", "oracle", "truth")
     against = "against best baseline, truth"
-    found = [row for row in result["rows"] if row["table"] == "value, after fine-tuning"]
+    worlds = dict.fromkeys(r["table"] for r in result["rows"] if r["table"].endswith(AFTER_TABLE))
     body = []
-    for row in sorted(found, key=lambda row: -row["truth"]):
-        ends = row[against]
-        interval = f"{number(ends['mean'])} [{number(ends['low'])}, {number(ends['high'])}]"
-        body.append([row["policy"], *(row[c] for c in columns), interval])
+    for name in worlds:
+        found = [row for row in result["rows"] if row["table"] == name]
+        world = name.removesuffix(AFTER_TABLE)  # "" where there is but one
+        for row in sorted(found, key=lambda row: -row["truth"]):
+            ends = row[against]
+            interval = f"{number(ends['mean'])} [{number(ends['low'])}, {number(ends['high'])}]"
+            body.append([world + row["policy"], *(row[c] for c in columns), interval])
     return table(["policy", *columns, against], body)
+
+
+def scale_policy_claims(result: Result) -> str:
+    """Return the claims on policies at scale, bar 6."""
+    return claims({"claims": [c for c in result["claims"] if c["bar"] == 6]})
 
 
 def placement_pessimism(result: Result) -> str:
@@ -151,4 +160,5 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "placement-agreement": placement_agreement,
     "placement-values": placement_values,
     "placement-pessimism": placement_pessimism,
+    "scale-policy-claims": scale_policy_claims,
 }

@@ -7,7 +7,7 @@ PyTorch on the same card, whose first losses must agree. The lost-sales store, a
 with many stores. Memory of the gradient with and without recomputing steps. One short training of
 a policy. Matrix products are float32 throughout, without the shorter numbers of tensor cores.
 
-    make bench-gpu      # at most 8 minutes on one H100 or H200
+    make bench-gpu      # at most 8 minutes a call on one H100 or H200; compiling takes two calls
 
 ``make`` installs JAX for CUDA, and PyTorch for the comparison, in an environment of their own.
 Cases that are finished are kept in the folder, by card: a second call does what the first one had

@@ -74,7 +74,7 @@ GAPS = {  # bar 2: share of the gap closed at a node, on the log's policy by pro
 }
 KEPT = "default.npz"  # the default's checkpoint, beside its training state
 SEEN = 160  # products that were trained on and judge
-FEW = 160  # products that LightGBM is fitted to, or up to twice as many; all where there are fewer
+FEW = 160  # products that LightGBM's settings are chosen on; it is fitted to all
 
 
 def diverse(scaled: Scaled, seed: int) -> DrainData:
@@ -102,10 +102,9 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     history, mixed = training(scaled), diverse(scaled, seed)
     clock(f"{preset}: replays to train on, {mixed.num_products} product histories in all")
     config = CONFIGS[preset]
-    some = history.products(slice(None, None, max(1, history.num_products // FEW)))
     samplers: dict[str, Sampler] = {
         CLOSEST: baselines(history, (CLOSEST,), seed=seed)[CLOSEST].sample,
-        TREES: baselines(some, (TREES,), seed=seed)[TREES].sample,
+        TREES: baselines(history, (TREES,), seed=seed, tuned_on=FEW)[TREES].sample,
         REFITTED: baselines(mixed, (CLOSEST,), seed=seed)[CLOSEST].sample,
     }
     clock(f"{preset}: baselines fitted")
@@ -128,12 +127,12 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     factor, count = worst_mean(scaled, samplers[DEFAULT], samples)
     data = scaled.world.history.data
     return {
-        "rows": rows_of(preset, scores, (CLOSEST, REFITTED, TREES)),
+        "rows": rows_of(preset, scores, (CLOSEST, REFITTED), (TREES,)),
         "worst_mean": factor,
         "judged": count,
         "size": f"{preset}: {scaled.world.source}, {data.num_products} products, "
         f"{data.num_periods} periods, {data.outbound[:, :, 1:].mean():.2f} units a node and period"
-        f"; {TREES} fitted to {some.num_products} products",
+        f"; {history.num_products} of the products fitted",
     }
 
 
@@ -220,10 +219,10 @@ def _accuracy_claims(world: str, result: Mapping[str, Any]) -> list[Claim]:
     own = [row for row in result["rows"] if row["model"] == DEFAULT]
     for row in own:
         cell = f"{row['policy']}, {row['products']} products, {row['score']}"
-        closest = CLOSEST if row["policy"] == "on policy" else REFITTED
-        for rival in (closest, TREES):
-            what = f"{world}: {cell}: upper end of the ratio to {rival}"
-            claims.append(below(1, what, row[f"to_{rival}_high"], "ratio", 1.0))
+        for said, rivals in (("both closest nodes", (CLOSEST, REFITTED)), (TREES, (TREES,))):
+            what = f"{world}: {cell}: upper end of the ratio to {said}"
+            value = max(row[f"to_{rival}_high"] for rival in rivals)
+            claims.append(below(1, what, value, "ratio", 1.0))
         if row["score"] == "crps_total":
             what = f"{world}: {cell}, over the noise floor"
             claims.append(at_most(2, what, row["to_floor"], "ratio", 1.03))

@@ -29,6 +29,8 @@ from draingym.simulator.draws import (
     straight_through,
 )
 from draingym.simulator.dynamics import Acted, act, observe
+from draingym.simulator.finite.find import find_non_finite
+from draingym.simulator.finite.walk import NonFinite
 from draingym.simulator.kernels import LocalDemand, LocalDemandParams
 from draingym.simulator.params import Economics, make_params, params_from_network
 from draingym.simulator.problems.classic import (
@@ -114,6 +116,7 @@ __all__ = [
     "LocalDemandParams",
     "Market",
     "NegativeBinomial",
+    "NonFinite",
     "Normal",
     "Observation",
     "Painter",
@@ -148,6 +151,7 @@ __all__ = [
     "demand_level",
     "demand_lift",
     "discounted_return",
+    "find_non_finite",
     "fit_views",
     "flatten_observation",
     "hard_draw",

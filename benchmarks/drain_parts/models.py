@@ -155,13 +155,16 @@ def of_members(name: str, members: tuple[Checkpoint, ...], weights: Losses | Non
     return Model(name=name, sample=sample, members=members, weights=weights)
 
 
-def baselines(data: DrainData, names: tuple[str, ...], *, seed: int) -> dict[str, Model]:
+def baselines(
+    data: DrainData, names: tuple[str, ...], *, seed: int, tuned_on: int | None = None
+) -> dict[str, Model]:
     """Fit baselines to training periods.
 
     Args:
         data: Training periods.
         names: Some of ``CLOSEST``, ``SHARE`` and ``TREES``.
         seed: Of fits and samples.
+        tuned_on: Products that the trees' settings are chosen on; all when not given.
     """
 
     def closest() -> Sampler:
@@ -173,7 +176,7 @@ def baselines(data: DrainData, names: tuple[str, ...], *, seed: int) -> dict[str
         return lambda d, p, n: sample_last_share(rule, d, p, n, seed)
 
     def trees() -> Sampler:
-        model = fit_quantile_trees(data, seed=seed)
+        model = fit_quantile_trees(data, seed=seed, tuned_on=tuned_on)
         return lambda d, p, n: sample_quantile_trees(model, d, p, n, seed)
 
     fits: Mapping[str, Callable[[], Sampler]] = {CLOSEST: closest, SHARE: share, TREES: trees}

@@ -119,6 +119,7 @@ def sums(found: Mapping[tuple[str, str], Evaluation], products: str, where: str)
 def rows_of(
     world: str,
     scores: Mapping[str, Mapping[tuple[str, str], Evaluation]],
+    closest: tuple[str, ...],
     rivals: tuple[str, ...],
 ) -> list[dict[str, Any]]:
     """Return a row for every model, cell and level: ratios to the floor and to rivals, paired.
@@ -126,8 +127,9 @@ def rows_of(
     Args:
         world: Its name.
         scores: Of every model, ``FLOOR`` among them.
-        rivals: Models that the others are compared with; the first one's distance to the floor is
-            the gap.
+        closest: Fits of the closest node, that the others are compared with; in a cell, the better
+            one's distance to the floor is the gap.
+        rivals: Other models that they are compared with.
     """
     rows = []
     for model, found in scores.items():
@@ -135,10 +137,10 @@ def rows_of(
             for products in ("seen", "new"):
                 own = sums(found, products, where)
                 best = sums(scores[FLOOR], products, where)
-                others = {r: sums(scores[r], products, where) for r in rivals}
+                others = {r: sums(scores[r], products, where) for r in (*closest, *rivals)}
                 for k, level in enumerate(LEVELS):
-                    gap = others[rivals[0]][k] - best[k]
-                    closed = bootstrap(others[rivals[0]][k] - own[k], gap)
+                    nearest = min((others[r][k] for r in closest), key=np.sum)
+                    closed = bootstrap(nearest - own[k], nearest - best[k])
                     row = {
                         **{"table": "cell", "world": world, "model": model},
                         **{"policy": where, "products": products, "score": level},

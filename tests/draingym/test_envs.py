@@ -114,7 +114,7 @@ def test_units_are_conserved_at_the_bounds(id):
     soak(id, MANY, 30, **SMALL[id])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_million_steps_at_the_bounds():
     plan = {}
     for name, id in IDS.items():
@@ -124,7 +124,7 @@ def test_a_million_steps_at_the_bounds():
     assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_largest_orders_lose_no_unit_in_600_days():
     # A quick test of the same rule: tests/simulator/test_whole_units.py.
     env = simulator.make(

@@ -189,7 +189,13 @@ def directions(theta):
     ]
 
 
-@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow) if name[:2] in ("C:", "D:", "E:") else name
+        for name in sorted(ENVIRONMENTS)
+    ],
+)
 def test_derivative_is_exact_path_by_path_and_the_same_in_both_modes(name):
     returns, theta, scenario = environment(name)
     with jax.enable_x64(True):

@@ -49,6 +49,7 @@ from draingym.simulator.problems.pricing import (
     make_price_response,
 )
 from draingym.simulator.requests import requests_of
+from draingym.simulator.rounded import rounded_return
 from draingym.simulator.scenarios.demand import (
     Demand,
     Deterministic,
@@ -169,6 +170,7 @@ __all__ = [
     "params_from_network",
     "requests_of",
     "round_shipments",
+    "rounded_return",
     "running_mean",
     "sample_noise",
     "sample_supply",

@@ -107,7 +107,7 @@ def build(network: Plan) -> Built:
     )
     return Built(
         simulator=Simulator(
-            kernel=LocalDemand(backlog=True in sorts, split_ties=network.whole_units),
+            kernel=LocalDemand(backlog=True in sorts, side_by_path=network.whole_units),
             dynamics=dynamics,
         ),
         params=params,

@@ -105,8 +105,10 @@ class Network(Plan):
         Raises:
             ValueError: If the requests are no matrix of a column an arc.
         """
+        units: Any = requests
         try:
-            units = np.asarray(requests, np.float64)
+            if not isinstance(requests, jax.Array):  # which may be traced
+                units = np.asarray(requests, np.float64)
         except (TypeError, ValueError):
             raise ValueError(
                 f"requests is {short(requests)}, must be numbers, (T, {len(self.arcs)})"

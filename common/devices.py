@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -33,6 +34,8 @@ _log = logging.getLogger(__name__)
 _asked = {"late": False}  # whether JAX was up before anyone could ask for its cores
 # What shares out the batches of the program that is being traced, and from how many entries on.
 _sharing: ContextVar[tuple[Mesh | None, int]] = ContextVar("sharing", default=(None, 0))
+# Where that has shared a batch out, its name; None where nobody asks.
+_shared: ContextVar[list[str] | None] = ContextVar("shared", default=None)
 
 
 def cores() -> int:
@@ -179,6 +182,7 @@ def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
     def shared(*args: Any) -> Any:
         if entries_of(in_axes, *args) < least:
             return function(*args)
+        _note(function)
         size, full = _filled(mesh, in_axes, args)
         specs = jax.tree.map(lambda axis: PartitionSpec(*[None] * axis, AXIS), out_axes)
         found = _mapped(mesh, function, in_axes, specs)(*full)
@@ -207,6 +211,7 @@ def total_over_devices(function: Callable[..., T], in_axes: Any) -> Callable[...
     def shared(*args: Any) -> T:
         if mesh is None or entries_of(in_axes, *args) < least:
             return function(jnp.ones(_size(in_axes, args), bool), *args)
+        _note(function)
 
         def part(real: Array, *args: Any) -> T:
             total: T = jax.lax.psum(function(real, *args), AXIS)
@@ -240,6 +245,13 @@ def spread(tree: T, axes: Any = 0) -> T:
 
     held: T = _over(hold, axes, tree)
     return held
+
+
+def _note(function: Callable[..., Any]) -> None:
+    """Say that a function's batch has been shared out."""
+    found = _shared.get()
+    if found is not None:
+        found.append(getattr(function, "__name__", "function"))
 
 
 def _now() -> tuple[Mesh | None, int]:
@@ -360,6 +372,26 @@ def _alone(leaf: Array) -> Any:
     return jax.device_put(np.asarray(leaf))
 
 
+# Arrays that all devices of a mesh hold, by those they were copied from, as long as these live: a
+# scenario that many calls share is copied once, which else takes longer than playing it.
+_copies: dict[tuple[int, Mesh], tuple[weakref.ref[Any], Any]] = {}
+
+
+def _everywhere(mesh: Mesh, leaf: Any) -> Any:
+    """Return a leaf as a program on all devices takes it; from the second call on, a kept copy."""
+    if not isinstance(leaf, jax.Array) or leaf.is_deleted():
+        return _unbound(leaf)
+    key = (id(leaf), mesh)
+    known, copy = _copies.get(key, (None, None))
+    if known is None or known() is not leaf:
+        _copies[key] = (weakref.ref(leaf, lambda _: _copies.pop(key, None)), None)
+        return _unbound(leaf)
+    if copy is None:
+        copy = jax.device_put(_unbound(leaf), whole(mesh))
+        _copies[key] = (known, copy)
+    return copy
+
+
 def jit(function: F, **options: Any) -> F:
     """Compile a function as ``jax.jit`` does, with the batches inside shared out over all cores.
 
@@ -379,18 +411,31 @@ def jit(function: F, **options: Any) -> F:
     def program(mesh: Mesh | None) -> Any:
         @wraps(function)
         def traced(*args: Any, **kwargs: Any) -> Any:
-            with sharing(mesh, 2 * WORTH):
+            with sharing(mesh, 32 * WORTH):
                 return function(*args, **kwargs)
 
         return jax.jit(traced, **options)
+
+    pays: dict[Any, bool] = {}  # by structure and shapes of the arguments
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         mesh = _mesh_of(None) if outermost(args, kwargs) else None
         if mesh is None or is_spread((args, kwargs)):
             return program(None)(*args, **kwargs)
-        args, kwargs = unbound((args, kwargs))
-        return gathered(program(mesh)(*args, **kwargs))
+        leaves, structure = jax.tree.flatten((args, kwargs))
+        kind = (mesh, structure, tuple(jnp.shape(leaf) for leaf in leaves))
+        if not pays.get(kind, True):
+            return program(None)(*args, **kwargs)
+        args, kwargs = jax.tree.unflatten(structure, [_everywhere(mesh, x) for x in leaves])
+        batches: list[str] = []
+        token = _shared.set(batches)
+        try:
+            found = gathered(program(mesh)(*args, **kwargs))
+            pays.setdefault(kind, bool(batches))
+        finally:
+            _shared.reset(token)
+        return found
 
     return cast(F, call)
 

@@ -1,5 +1,7 @@
 """The networks of the LSTM and of ARMDN beside slow NumPy, and the mixture beside SciPy."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,16 @@ from draingym.forecasters.data.windows import cut
 from draingym.forecasters.mixture import Mixture
 from draingym.forecasters.training.loop import definition, initial_weights
 
-GRID = np.linspace(-260.0, 260.0, 200_001)
+GRID = np.linspace(-260.0, 260.0, 60_001)
+CUT = jax.jit(cut, static_argnums=(3, 4))
+
+
+@partial(jax.jit, static_argnums=(0, 1), static_argnames="training")
+def _loss(model, graph, weights, batch, *, training):
+    key = jax.random.key(0) if training else None
+    return model.loss(nnx.merge(graph, weights), batch, key, 0)
+
+
 MIXTURE_ROW = st.lists(st.floats(-3, 3, width=32), min_size=9, max_size=9)
 
 
@@ -70,12 +81,24 @@ def _window(model, *, missing=()):
     encoder = Encoder.learned(data)
     arrays = encoder.arrays(data, model.context, model.horizon)
     origin = np.full(2, model.context)
-    batch = cut(arrays, np.arange(2), origin, model.context, model.horizon)
-    weights = jax.tree.map(
-        lambda x: x + 0.1 * random.standard_normal(x.shape).astype(np.float32),
-        initial_weights(model, encoder.layout, 1),
+    batch = CUT(arrays, np.arange(2), origin, model.context, model.horizon)
+    graph, weights = (
+        definition(model, encoder.layout),
+        jax.tree.map(
+            lambda x: x + 0.1 * random.standard_normal(x.shape).astype(np.float32),
+            initial_weights(model, encoder.layout, 1),
+        ),
     )
-    return data, batch, nnx.merge(definition(model, encoder.layout), weights), weights
+    return data, batch, graph, weights
+
+
+@partial(jax.jit, static_argnums=0)
+def _out(graph, weights, batch):
+    return nnx.merge(graph, weights)(batch, jnp.zeros_like(batch.target))
+
+
+def _outputs(graph, weights, batch):
+    return np.asarray(_out(graph, weights, batch))
 
 
 def _sigmoid(x):
@@ -84,9 +107,9 @@ def _sigmoid(x):
 
 def test_the_peephole_network_is_that_of_slow_numpy():
     model = LSTM(horizon=2, window=3, steps=4, cell=5, ahead=True)
-    data, batch, network, w = _window(model)
+    data, batch, graph, w = _window(model)
+    found = _outputs(graph, w, batch)
     w = jax.tree.map(np.asarray, w)
-    found = np.asarray(network(batch, np.zeros(batch.target.shape)))
     price = np.asarray(batch.known[..., 0])
     scale = data.target[:, : model.context].mean(axis=1)
     kind = np.eye(2)
@@ -113,8 +136,8 @@ def test_the_peephole_network_is_that_of_slow_numpy():
 @pytest.mark.parametrize("scheme", ["LS1", "LS2"])
 def test_the_learning_schemes_count_all_cells_or_the_last(scheme):
     model = LSTM(horizon=2, window=3, steps=4, cell=5, noise=0.0, scheme=scheme)
-    data, batch, network, _ = _window(model, missing=[(0, 4), (1, 7)])
-    out = np.asarray(network(batch, np.zeros(batch.target.shape)))
+    data, batch, graph, weights = _window(model, missing=[(0, 4), (1, 7)])
+    out = _outputs(graph, weights, batch)
     scale = np.nanmean(data.target[:, : model.context], axis=1)
     total, count = 0.0, 0
     for b in range(2):
@@ -123,12 +146,21 @@ def test_the_learning_schemes_count_all_cells_or_the_last(scheme):
                 actual = data.target[b, t + 3 + h]
                 if not np.isnan(actual):
                     total, count = total + abs(out[b, t, h] - actual / scale[b]), count + 1
-    loss, number = model.loss(network, batch, jax.random.key(0), 0)
+    loss, number = _loss(model, graph, weights, batch, training=True)
     assert float(number) == count
     np.testing.assert_allclose(float(loss), total, rtol=1e-4)
-    last, at_validation = model.loss(network, batch, None, 0)
+    last, at_validation = _loss(model, graph, weights, batch, training=False)
     assert float(at_validation) == 3.0  # the last cells' horizons, less one that is missing
     assert float(last) <= total + 1e-4
+
+
+@partial(jax.jit, static_argnums=0)
+def _period(graph, weights, batch, t, carry, last, now):
+    """The log density of one period, given the one before, and the state after it."""
+    network = nnx.merge(graph, weights)
+    factors = jax.lax.dynamic_slice_in_dim(network.factors(batch, None), t, 1, axis=1)
+    mixture, carry = network.run(carry, factors, last[:, None])
+    return mixture.log_density(now[:, None])[:, 0], carry
 
 
 @pytest.mark.parametrize(
@@ -143,22 +175,21 @@ def test_the_learning_schemes_count_all_cells_or_the_last(scheme):
 def test_the_loss_is_the_likelihood_period_by_period(changes):
     settings = {"horizon": 2, "context": 4, "width": 5, "mixtures": 3, "dropout": 0.0}
     model = ARMDN(**settings | changes)
-    data, batch, network, _ = _window(model, missing=[(1, 2), (0, 4)])
-    factors = network.factors(batch, None)
+    data, batch, graph, weights = _window(model, missing=[(1, 2), (0, 4)])
     scale = np.nanmean(data.target[:, : model.context], axis=1)
     total, count = 0.0, 0
-    carry, last = network.start(batch), np.zeros(2)
+    carry, last = (np.zeros((2, 5), np.float32),) * 2, np.zeros(2, np.float32)
     for t in range(6):
-        mixture, carry = network.run(carry, factors[:, t : t + 1], jnp.asarray(last)[:, None])
-        now = data.target[:, t] / scale
-        density = np.asarray(mixture.log_density(jnp.asarray(np.nan_to_num(now))[:, None]))[:, 0]
+        now = (data.target[:, t] / scale).astype(np.float32)
+        density, carry = _period(graph, weights, batch, t, carry, last, np.nan_to_num(now))
+        density = np.asarray(density)
         total -= density[~np.isnan(now)].sum()
         count += int((~np.isnan(now)).sum())
         last = np.where(np.isnan(now), last, now).astype(np.float32)
-    loss, number = model.loss(network, batch, jax.random.key(0), 0)
+    loss, number = _loss(model, graph, weights, batch, training=True)
     assert float(number) == count == 10
     np.testing.assert_allclose(float(loss), total, rtol=1e-4)
-    assert float(model.loss(network, batch, None, 0)[1]) == 3.0
+    assert float(_loss(model, graph, weights, batch, training=False)[1]) == 3.0
 
 
 @pytest.mark.parametrize(

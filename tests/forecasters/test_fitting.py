@@ -289,7 +289,7 @@ def test_cross_validation_forecasts_every_origin_from_what_was_known(data, tmp_p
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_names_the_update(history):
-    config = TrainConfig(epochs=5, learning_rate=1e30, clip_norm=1e30)
+    config = TrainConfig(epochs=5, learning_rate=1e38, clip_norm=1e38)
     with pytest.raises(NonFiniteLossError, match=r"loss is .* at update \d+ of epoch \d+"):
         fit(history, LSTM(horizon=3, window=4, steps=4, cell=4), columns=COLUMNS, config=config)
 

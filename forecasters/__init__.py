@@ -5,7 +5,8 @@
 
 from draingym.forecasters.armdn import ARMDN, verticals
 from draingym.forecasters.cross_validation import Fold, cross_validate
-from draingym.forecasters.data.frames import Columns, Rules, read_frame, with_future
+from draingym.forecasters.data.frames import Columns, Rules, read_frame
+from draingym.forecasters.data.future import with_future
 from draingym.forecasters.data.panels import read_panel
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.fitted import Fitted, fit

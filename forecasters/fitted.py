@@ -17,20 +17,16 @@ from jaxtyping import Array, Float, Int
 
 from draingym.common.arrays import FloatArray, require_seed, require_whole
 from draingym.forecasters.data.encoding import Arrays, Encoder, Layout
-from draingym.forecasters.data.frames import (
-    Columns,
-    Rules,
-    read_frame,
-    require_known,
-    with_future,
-)
+from draingym.forecasters.data.frames import Columns, Rules, read_frame
+from draingym.forecasters.data.future import require_known, with_future
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Samples, cut, samples_at, training_samples
 from draingym.forecasters.grouping import GROUP, GroupRule, Groups
 from draingym.forecasters.results.forecast import Forecast
-from draingym.forecasters.training.loop import Trained, definition, train
+from draingym.forecasters.training.loop import Trained, train
 from draingym.forecasters.training.model import Model, TrainConfig, Weights, random_keys
 from draingym.forecasters.training.state import Progress
+from draingym.forecasters.training.weights import definition
 
 ALL = "all"  # the group of every series where there are no others, and of a joint network
 _ROWS = 256  # series that are forecast at once

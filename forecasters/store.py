@@ -25,8 +25,8 @@ from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.frames import Columns, Rules
 from draingym.forecasters.fitted import Fitted
 from draingym.forecasters.grouping import GroupRule, Groups
-from draingym.forecasters.training.loop import weights_like
 from draingym.forecasters.training.state import Progress
+from draingym.forecasters.training.weights import weights_like
 
 _RULE = ("bounds", "centre", "spread", "centroids")
 

@@ -120,7 +120,7 @@ def forecast_file(
     data = data.take(np.flatnonzero(data.observed.any(axis=1)))
     ahead = None if future is None else read_table(future)
     if (data.known or data.known_labels) and ahead is None:
-        from draingym.forecasters.data.frames import require_known
+        from draingym.forecasters.data.future import require_known
 
         require_known(data, config.horizon)  # before the work, not after it
     console.print(

@@ -5,8 +5,7 @@ Any of pandas, polars and Arrow will do; Narwhals (extra ``forecast``) reads the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +16,7 @@ from draingym.common.config import require_fields
 from draingym.forecasters.data.grid import Grid, Step, shown_stamp
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.stamps import read_stamps
+from draingym.forecasters.data.tables import ids_of, numbers_of, require_column, table_of, text_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,14 +101,14 @@ def read_frame(
 
     columns = Columns() if columns is None else columns
     rules = Rules() if rules is None else rules
-    table = _table(frame)
+    table = table_of(frame)
     known = tuple(name for name in columns.known)
     for name in (columns.id, columns.time, columns.target, *columns.static, *columns.past, *known):
-        _require_column(table, name)
+        require_column(table, name)
     if len(table) == 0:
         raise ValueError("the frame has no rows, must have at least 1")
-    names = _ids(table, columns)
-    target = _numbers(table[columns.target], columns.target, names)
+    names = ids_of(table, columns.id, columns.time)
+    target = numbers_of(table[columns.target], columns.target, names)
     stamps, whole = read_stamps(table[columns.time], columns.time, names)
     step = None if rules.freq is None else Step.parse(rules.freq)
     if rules.duplicates == "sum" and step is not None and not whole:
@@ -128,8 +128,8 @@ def read_frame(
     def values_of(name: str) -> tuple[bool, NDArray[Any]]:
         column = table[name]
         if isinstance(column.dtype, nw.String | nw.Categorical | nw.Enum | nw.Object):
-            return False, np.array(_text(column), dtype=object)[rows.order]
-        return True, _numbers(column, name, names)[rows.order]
+            return False, np.array(text_of(column), dtype=object)[rows.order]
+        return True, numbers_of(column, name, names)[rows.order]
 
     past, ahead, words, static, labels = {}, {}, {}, {}, {}
     for name in columns.past:
@@ -160,151 +160,6 @@ def read_frame(
         static=static,
         labels=labels,
     )
-
-
-def with_future(data: SeriesData, frame: Any, columns: Columns, horizon: int) -> SeriesData:
-    """Return series with what a frame says about the periods after the last target.
-
-    Args:
-        data: ``S`` series over ``T`` periods.
-        frame: Rows of every series and of each of the ``horizon`` periods, with the columns that
-            are known ahead; further rows are left alone.
-        columns: What its columns are.
-        horizon: Periods.
-
-    Raises:
-        ValueError: If a column, a series or a period is missing; naming series, column, time and
-            bound.
-    """
-    table = _table(frame)
-    for name in (columns.id, columns.time, *columns.known):
-        _require_column(table, name)
-    names = _ids(table, columns)
-    stamps, whole = read_stamps(table[columns.time], columns.time, names)
-    if whole != (data.grid.step.unit == "whole"):
-        kind = "whole numbers" if data.grid.step.unit == "whole" else "dates"
-        raise ValueError(f"future column {columns.time!r} must hold {kind}, as the history does")
-    index = {name: i for i, name in enumerate(data.ids)}
-    period, exact = data.grid.index(stamps)
-    first, stop = data.num_periods, data.num_periods + horizon
-    series = np.array([index.get(name, -1) for name in names], np.int64)
-    row = np.full((data.num_series, horizon), -1)
-    use = exact & (series >= 0) & (period >= first) & (period < stop)
-    for r in np.flatnonzero(use):
-        here = (series[r], period[r] - first)
-        if row[here] >= 0:
-            raise ValueError(
-                f"series {names[r]!r}, column {columns.time!r}, {data.grid.shown(int(period[r]))} "
-                "is met twice in future, must be met once"
-            )
-        row[here] = r
-    if (row < 0).any():
-        s, ahead = np.argwhere(row < 0)[0]
-        column = columns.known[0] if columns.known else columns.time
-        raise ValueError(
-            f"{data.where(int(s), column, first + int(ahead))} is missing in future, must be given "
-            f"for {horizon} periods from {data.grid.shown(first)} on"
-        )
-
-    def joined(name: str, old: NDArray[Any], number: bool) -> NDArray[Any]:
-        column = table[name]
-        new = (
-            _numbers(column, name, names)[row]
-            if number
-            else np.array(_text(column), dtype=np.str_)[row]
-        )
-        return np.concatenate([old[:, :first], new], axis=1)
-
-    return replace(
-        data,
-        known={name: joined(name, old, True) for name, old in data.known.items()},
-        known_labels={name: joined(name, old, False) for name, old in data.known_labels.items()},
-    )
-
-
-def require_known(data: SeriesData, horizon: int) -> None:
-    """Raise unless what is known ahead is known for a horizon.
-
-    Raises:
-        ValueError: Naming series, column and time of the first that is not.
-    """
-    first, stop = data.num_periods, data.num_periods + horizon
-    for name, values in (dict(data.known) | dict(data.known_labels)).items():
-        for t in range(first, stop):
-            if t >= data.num_known:
-                raise ValueError(
-                    f"{data.where(0, name, t)} is not given, must be known for {horizon} periods "
-                    f"from {data.grid.shown(first)} on: give future"
-                )
-            part = values[:, t]
-            bad = np.isnan(part) if part.dtype.kind == "f" else part == ""
-            if bad.any():
-                raise ValueError(
-                    f"{data.where(int(np.argmax(bad)), name, t)} is missing, must be known for "
-                    f"{horizon} periods from {data.grid.shown(first)} on"
-                )
-
-
-def to_native(columns: Mapping[str, Any], backend: Any) -> Any:
-    """Return columns as a frame of pandas, polars or pyarrow."""
-    import narwhals as nw
-
-    return nw.from_dict(dict(columns), backend=backend).to_native()
-
-
-def table_of(frame: Any) -> Any:
-    """Return a frame as Narwhals has it.
-
-    Raises:
-        ValueError: If it is no frame in memory.
-    """
-    return _table(frame)
-
-
-def _table(frame: Any) -> Any:
-    try:
-        import narwhals as nw
-    except ImportError as error:
-        raise ImportError("frames need the extra: pip install draingym[forecast]") from error
-    try:
-        return nw.from_native(frame, eager_only=True)
-    except TypeError as error:
-        raise ValueError(
-            f"frame is a {type(frame).__name__}, must be a frame of pandas, polars or Arrow in "
-            "memory"
-        ) from error
-
-
-def _require_column(table: Any, name: str) -> None:
-    if name not in table.columns:
-        raise ValueError(f"column {name!r} is missing, must be one of {short(table.columns)}")
-
-
-def _text(column: Any) -> list[str]:
-    return ["" if value is None or value != value else str(value) for value in column.to_list()]
-
-
-def _ids(table: Any, columns: Columns) -> list[str]:
-    """Return the series of each row."""
-    names = _text(table[columns.id])
-    if "" in names:
-        row = names.index("")
-        raise ValueError(
-            f"column {columns.id!r} is missing in row {row} ({columns.time!r} is "
-            f"{short(table[columns.time][row])}), must name a series"
-        )
-    return names
-
-
-def _numbers(column: Any, name: str, ids: list[str]) -> FloatArray:
-    import narwhals as nw
-
-    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
-        found = next((i for i, v in enumerate(column.to_list()) if v is not None), 0)
-        value = short(column.to_list()[found])
-        raise ValueError(f"series {ids[found]!r}, column {name!r} is {value}, must be a number")
-    values: FloatArray = column.cast(nw.Float64).to_numpy().astype(np.float64)
-    return values
 
 
 def _rows(names: list[str], stamps: IntArray, whole: bool, step: Step | None, time: str) -> _Rows:

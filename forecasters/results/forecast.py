@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import FloatArray, require_range
-from draingym.forecasters.data.frames import table_of, to_native
 from draingym.forecasters.data.grid import Times
+from draingym.forecasters.data.tables import table_of, to_native
 from draingym.forecasters.results.scores import score
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)

@@ -6,13 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from draingym.forecasters.data.frames import (
-    Columns,
-    Rules,
-    read_frame,
-    require_known,
-    with_future,
-)
+from draingym.forecasters.data.frames import Columns, Rules, read_frame
+from draingym.forecasters.data.future import require_known, with_future
 from draingym.forecasters.data.grid import Step
 from tests.forecasters.frames import long_frame
 

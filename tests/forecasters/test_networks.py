@@ -16,7 +16,7 @@ from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.grid import Grid, Step
 from draingym.forecasters.data.windows import cut
 from draingym.forecasters.mixture import Mixture
-from draingym.forecasters.training.loop import definition, initial_weights
+from draingym.forecasters.training.weights import definition, initial_weights
 
 GRID = np.linspace(-260.0, 260.0, 60_001)
 CUT = jax.jit(cut, static_argnums=(3, 4))

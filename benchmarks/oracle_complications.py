@@ -27,8 +27,8 @@ from benchmarks._common import (
     write_result,
 )
 from draingym.common.bootstrap import bootstrap
+from draingym.common.scores import crps
 from draingym.drain_model.closest_node.cells import Tuned, sample, tune
-from draingym.drain_model.evaluation.metrics import crps
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.replays.noise_floor import ViewProfile, resample_drain
 from draingym.oracle.systems import Systems, build_systems

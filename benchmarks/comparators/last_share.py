@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from draingym.common.scores import crps
 from draingym.drain_model.data.dataset import DrainData
-from draingym.drain_model.evaluation.metrics import crps
 
 FloatArray = NDArray[np.float64]
 _PERIODS = (1, 2, 4, 8, 16)

@@ -15,7 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.drain_model.evaluation.metrics import crps
+from draingym.common.scores import crps
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

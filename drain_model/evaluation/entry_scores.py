@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require
+from draingym.common.scores import crps
 from draingym.drain_model.data.dataset import DrainData
 from draingym.drain_model.distributions.levels import LEVELS
 from draingym.drain_model.evaluation.calibration import class_probabilities, pit
 from draingym.drain_model.evaluation.metrics import (
-    crps,
     energy_score,
     quantile_loss,
     sample_quantile,

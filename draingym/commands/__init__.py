@@ -1,4 +1,4 @@
-"""The commands beside the demo: replay, train-drain, evaluate-drain and validate.
+"""The commands beside the demo: replay, train-drain, evaluate-drain, validate and forecast.
 
 `draingym/cli.py` reads their arguments.
 """

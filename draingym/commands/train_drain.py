@@ -9,9 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
+from draingym.commands.progress import training_bar
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import read_config, require_fields
@@ -121,15 +120,8 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
     out = Path(config.out)
     require_writable(out, "folder")
     source = open_source(config)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[losses]}"),
-        TimeRemainingColumn(),
-    )
     with ExitStack() as stack:
-        bar = stack.enter_context(Bar(*columns, console=console))
+        bar = stack.enter_context(training_bar(console))
         task = bar.add_task("Epochs", total=config.model.epochs, losses="compiling")
         log = None
         if config.tensorboard:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.common.scores import crps
 from draingym.drain_model import Checkpoint, DrainData, sample_panel
-from draingym.drain_model.evaluation.metrics import crps
 from draingym.drain_model.outside import Outside
 from draingym.simulator import Transition
 

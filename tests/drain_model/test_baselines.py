@@ -6,9 +6,9 @@ import pytest
 
 from benchmarks.comparators.last_share import LastShare, fit_last_share, sample_last_share
 from benchmarks.comparators.tree_features import fluid_drain, node_features
+from draingym.common.scores import crps
 from draingym.drain_model import ClosestNodeParams, DrainData, fit_closest_node, sample_closest_node
 from draingym.drain_model.evaluation.calibration import pit
-from draingym.drain_model.evaluation.metrics import crps
 from tests.drain_model.conftest import Process
 
 

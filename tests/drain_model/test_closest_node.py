@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from draingym.common.scores import crps
 from draingym.drain_model import (
     ClosestNode,
     ClosestNodeParams,
@@ -16,7 +17,6 @@ from draingym.drain_model import (
     sample_closest_node,
 )
 from draingym.drain_model.closest_node.kernel import draw_orders, fill_orders
-from draingym.drain_model.evaluation import metrics
 from draingym.simulator import History, Series
 
 NODES, REGIONS, MOST = 4, 3, 12
@@ -243,7 +243,7 @@ def test_fitting_finds_the_conversion_costs_and_a_useful_temperature(processes) 
 
     def node_crps(candidate: ClosestNodeParams) -> float:
         drawn, _ = sample_closest_node(candidate, data, (0, 30), 16, jax.random.key(0))
-        return float(metrics.crps(drawn, data.outbound)[active].mean())
+        return float(crps(drawn, data.outbound)[active].mean())
 
     tuned = node_crps(params)
     drawn, cost = sample_closest_node(params, data, (20, 30), 16, jax.random.key(1))

@@ -1,9 +1,9 @@
 import jax
 import numpy as np
 
+from draingym.common.scores import crps
 from draingym.drain_model.closest_node.cells import Tuned, sample, tune
 from draingym.drain_model.closest_node.kernel import ClosestNodeParams, draw_orders, fill_orders
-from draingym.drain_model.evaluation.metrics import crps
 
 DISTANCE = np.array([[100.0, 900.0, 400.0], [800.0, 150.0, 500.0], [600.0, 700.0, 120.0]])
 VIEWS = np.array([[40, 10, 25], [0, 60, 5]])

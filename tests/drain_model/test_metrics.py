@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from draingym.common.scores import crps
 from draingym.drain_model.evaluation import metrics
 
 
@@ -12,16 +13,16 @@ def test_crps_equals_the_double_sum(seed: int, number: int) -> None:
     x, y = random.poisson(3, (number, 4)), random.poisson(3, 4)
     pairs = np.abs(x[:, None] - x[None]).sum(axis=(0, 1))
     slow = np.abs(x - y).mean(axis=0) - pairs / (2 * number * (number - 1))
-    np.testing.assert_allclose(metrics.crps(x, y), slow, atol=1e-12)
-    np.testing.assert_allclose(metrics.crps(np.sort(x, axis=0), y, ordered=True), slow, atol=1e-12)
+    np.testing.assert_allclose(crps(x, y), slow, atol=1e-12)
+    np.testing.assert_allclose(crps(np.sort(x, axis=0), y, ordered=True), slow, atol=1e-12)
 
 
 def test_crps_is_fair_and_proper() -> None:
     random = np.random.default_rng(0)
     y = random.poisson(5.0, 20_000)
-    few, many = (metrics.crps(random.poisson(5.0, (m, y.size)), y).mean() for m in (2, 100))
+    few, many = (crps(random.poisson(5.0, (m, y.size)), y).mean() for m in (2, 100))
     assert abs(few - many) < 0.03  # the number of samples does not matter ...
-    wrong = metrics.crps(random.poisson(6.0, (100, y.size)), y).mean()
+    wrong = crps(random.poisson(6.0, (100, y.size)), y).mean()
     assert wrong > many + 0.05  # ... and the truth scores best
 
 
@@ -47,7 +48,7 @@ def test_energy_score_equals_the_double_sum_and_for_one_node_the_crps(seed: int)
     slow = np.linalg.norm(x - y, axis=-1).mean(axis=0) - pairs / (2 * 7 * 6)
     np.testing.assert_allclose(metrics.energy_score(x, y, block=2), slow, atol=1e-9)
     one = metrics.energy_score(x[..., :1], y[..., :1])
-    np.testing.assert_allclose(one, metrics.crps(x[..., 0], y[..., 0]), atol=1e-9)
+    np.testing.assert_allclose(one, crps(x[..., 0], y[..., 0]), atol=1e-9)
 
 
 def test_energy_score_sees_a_wrong_joint_that_marginals_hide() -> None:
@@ -60,7 +61,7 @@ def test_energy_score_sees_a_wrong_joint_that_marginals_hide() -> None:
     y, right = opposite(4000), opposite(60, 4000)
     wrong = np.stack([right[..., 0], random.permutation(right[..., 1])], axis=-1)
     for node in range(2):
-        scores = [metrics.crps(x[..., node], y[..., node]).mean() for x in (right, wrong)]
+        scores = [crps(x[..., node], y[..., node]).mean() for x in (right, wrong)]
         assert abs(scores[0] - scores[1]) < 0.01
     scores = [metrics.energy_score(x, y).mean() for x in (right, wrong)]
     assert scores[0] < scores[1] - 0.05
@@ -84,8 +85,8 @@ def test_scaled_quantile_loss_by_hand() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: metrics.crps(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) is 1"),
-        (lambda: metrics.crps(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
+        (lambda: crps(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) is 1"),
+        (lambda: crps(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
         (lambda: metrics.energy_score(np.zeros((1, 2)), np.zeros(2)), r"len\(samples\) is 1"),
         (lambda: metrics.energy_score(np.zeros((3, 2)), np.zeros(3)), "samples have shape"),
         (

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from draingym.common.scores import crps
 from draingym.drain_model import (
     DrainConfig,
     DrainData,
@@ -19,7 +20,6 @@ from draingym.drain_model import (
 )
 from draingym.drain_model.checkpoint import graph_definition
 from draingym.drain_model.checkpoint import initial_weights as init
-from draingym.drain_model.evaluation import metrics
 from draingym.drain_model.training import run
 from draingym.drain_model.training.losses import (
     Losses,
@@ -113,10 +113,10 @@ def test_samples_are_feasible_and_better_than_no_model(trained: Trained, data: D
     assert np.all((cost > 0) == (outbound > 0))
     active = np.broadcast_to(data.active[16:20], actual.shape)
     assert np.all(outbound[:, ~active] == 0)
-    model = metrics.crps(outbound, actual)[active].mean()
+    model = crps(outbound, actual)[active].mean()
     # What the same product and node did in the periods before.
     past = np.minimum(np.moveaxis(data.outbound[:, 6:16], 1, 0)[:, :, None], stock[None])
-    assert model < 0.8 * metrics.crps(past, actual)[active].mean()
+    assert model < 0.8 * crps(past, actual)[active].mean()
     # Batches of products are independent.
     part = data.products(np.arange(2))
     one, _ = sample_panel(

@@ -1,0 +1,207 @@
+"""``draingym forecast``: from a file of series to a table and a picture of what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from rich.console import Console
+
+from draingym.commands.progress import training_bar
+from draingym.common.arrays import require_seed, require_whole
+from draingym.common.atomic import atomic_file, require_writable
+from draingym.common.config import require_fields
+from draingym.common.files import reading
+from draingym.forecasters import (
+    ARMDN,
+    LSTM,
+    Columns,
+    Forecast,
+    Groups,
+    Model,
+    Progress,
+    Rules,
+    SeriesData,
+    TrainConfig,
+    fit,
+    read_frame,
+    save_forecaster,
+    verticals,
+)
+
+_SHOWN = 6  # series of the picture
+_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForecastConfig:
+    """What is forecast, and how.
+
+    Raises:
+        ValueError: If a value is out of its bounds.
+    """
+
+    model: Literal["lstm", "armdn"] = "lstm"
+    horizon: int = 8
+    columns: Columns = field(default_factory=Columns)
+    rules: Rules = field(default_factory=Rules)
+    groups: Literal["none", "sales", "cluster"] = "none"
+    fine_tune: str = ""
+    most_series: int | None = None
+    epochs: int = 30
+    samples: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check types and bounds; see the class."""
+        require_fields(self)
+        require_whole("horizon", self.horizon, low=1, high=1000)
+        require_whole("epochs", self.epochs, low=1)
+        require_whole("samples", self.samples, low=2, high=10_000)
+        require_seed(self.seed)
+        if self.most_series is not None:
+            require_whole("most_series", self.most_series, low=1)
+        if self.groups != "none" and self.fine_tune:
+            raise ValueError(
+                f"groups is {self.groups} and fine_tune {self.fine_tune!r}, one must not be given"
+            )
+
+    def grouping(self) -> Groups | None:
+        """Return how series are grouped."""
+        if self.fine_tune:
+            return verticals(self.fine_tune)
+        return None if self.groups == "none" else Groups(kind=self.groups)
+
+    def forecaster(self, periods: int) -> Model:
+        """Return the model, its context no longer than some periods fill."""
+        window = round(1.25 * self.horizon)
+        room = max(periods - 2 * self.horizon, 1)
+        if self.model == "armdn":
+            return ARMDN(horizon=self.horizon, context=min(64, room))
+        return LSTM(
+            horizon=self.horizon,
+            window=window,
+            steps=min(64, max(room - window, 1)),
+            ahead=bool(self.columns.known),
+        )
+
+
+def read_table(path: Path) -> Any:
+    """Return a CSV or Parquet file as an Arrow table.
+
+    Raises:
+        ValueError: If it cannot be read, or is neither.
+    """
+    with reading("file", path, "a CSV or Parquet file"):
+        if path.suffix.lower() in (".parquet", ".pq"):
+            from pyarrow import parquet
+
+            return parquet.read_table(path)
+        from pyarrow import csv
+
+        return csv.read_csv(path)
+
+
+def forecast_file(
+    file: Path, future: Path | None, config: ForecastConfig, out: Path, console: Console
+) -> Forecast:
+    """Fit, forecast, and write ``forecast.csv``, ``forecast.png`` and ``forecaster.npz``.
+
+    Raises:
+        ValueError: If a file or a value is bad, naming series, column, time and bound.
+    """
+    require_writable(out, "folder")
+    data = read_frame(read_table(file), config.columns, config.rules)
+    if config.most_series is not None and config.most_series < data.num_series:
+        total = np.nansum(data.target, axis=1)
+        data = data.take(np.sort(np.argsort(-total, kind="stable")[: config.most_series]))
+    data = data.take(np.flatnonzero(data.observed.any(axis=1)))
+    ahead = None if future is None else read_table(future)
+    if (data.known or data.known_labels) and ahead is None:
+        from draingym.forecasters.data.frames import require_known
+
+        require_known(data, config.horizon)  # before the work, not after it
+    console.print(
+        f"{data.num_series} series over {data.num_periods} periods of {data.grid.step}, from "
+        f"{data.grid.shown(0)} to {data.grid.shown(data.num_periods - 1)}"
+    )
+    with training_bar(console) as bar:
+        task = bar.add_task("Epochs", total=config.epochs, losses="compiling")
+
+        def show(progress: Progress) -> None:
+            losses = (
+                f"{progress.part}  train {progress.train_loss:.4f}  "
+                f"validation {progress.validation_loss:.4f}  best {progress.best_loss:.4f}"
+            )
+            bar.update(task, completed=progress.epoch, total=progress.epochs, losses=losses.strip())
+
+        fitted = fit(
+            data,
+            config.forecaster(data.num_periods),
+            columns=config.columns,
+            rules=config.rules,
+            config=TrainConfig(epochs=config.epochs),
+            groups=config.grouping(),
+            seed=config.seed,
+            folder=out / "training",
+            progress=show,
+        )
+    found = fitted.predict(data, config.horizon, ahead, samples=config.samples, seed=config.seed)
+    save_forecaster(fitted, out / "forecaster.npz")
+    with atomic_file(out / "forecast.csv") as fresh:
+        from pyarrow import csv
+
+        csv.write_csv(found.to_frame(_LEVELS, backend="pyarrow"), fresh)
+    with atomic_file(out / "forecast.png") as fresh:
+        fresh.write_bytes(picture(data, found).png())
+    for name in ("forecast.csv", "forecast.png", "forecaster.npz"):
+        console.print(f"{out / name}")
+    return found
+
+
+def picture(data: SeriesData, forecast: Forecast) -> Any:
+    """Return the figure of the series with the highest sums: history, and quantiles as a fan."""
+    from draingym.report.style import Figure, Key, Panel, Where, colour
+
+    tail = min(data.num_periods, max(4 * forecast.horizon, 24))
+    first = data.num_periods - tail
+    past = data.grid.times(first, data.num_periods)
+    fan = forecast.quantiles(_LEVELS)
+    total = np.nansum(data.target, axis=1)
+    shown = [int(s) for s in np.argsort(-total, kind="stable")[:_SHOWN]]
+
+    def panel(s: int) -> Panel:
+        def draw(where: Where) -> None:
+            axes = where.subplots()
+            axes.plot(past, data.target[s, first:], color=colour("ink"), linewidth=1.2)
+            for low, high, alpha in ((0, 4, 0.25), (1, 3, 0.45)):
+                axes.fill_between(
+                    forecast.times,
+                    fan[low, s],
+                    fan[high, s],
+                    color=colour("orderupto"),
+                    alpha=alpha,
+                    linewidth=0,
+                )
+            axes.plot(forecast.times, fan[2, s], color=colour("orderupto"), linewidth=1.8)
+            axes.set_title(data.ids[s][:40])
+            axes.grid(visible=True, axis="y")
+            axes.tick_params(axis="x", rotation=30)
+
+        return Panel(draw=draw, size=(4.0, 2.6))
+
+    series = [data.ids[s] for s in shown]
+    return Figure(
+        name="forecast",
+        title=f"Forecast of {forecast.horizon} periods",
+        caption="History, the median of the forecast, and its central 50% and 90%.",
+        panels=tuple(panel(s) for s in shown),
+        data={"series": series},
+        legend=(
+            Key(label="history", colour="ink"),
+            Key(label="median; shaded, 50% and 90%", colour="orderupto"),
+        ),
+        columns=2,
+    )

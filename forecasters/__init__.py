@@ -1,0 +1,51 @@
+"""Forecasters of demand: networks of four papers behind one interface.
+
+``fit`` takes a long frame or a panel's series, ``Fitted.predict`` returns joint samples.
+"""
+
+from draingym.forecasters.armdn import ARMDN, verticals
+from draingym.forecasters.cross_validation import Fold, cross_validate
+from draingym.forecasters.data.frames import Columns, Rules, read_frame, with_future
+from draingym.forecasters.data.panels import read_panel
+from draingym.forecasters.data.series import SeriesData
+from draingym.forecasters.fitted import Fitted, fit
+from draingym.forecasters.grouping import Groups
+from draingym.forecasters.lstm import LSTM, lstm_groups
+from draingym.forecasters.regions import shared_out, summed
+from draingym.forecasters.results.forecast import Forecast
+from draingym.forecasters.store import load_forecaster, save_forecaster
+from draingym.forecasters.training.loop import NonFiniteLossError
+from draingym.forecasters.training.model import Model, Stage, TrainConfig
+from draingym.forecasters.training.state import Progress
+
+# Models by name, as files and the command line know them.
+MODELS = {"LSTM": LSTM, "ARMDN": ARMDN}
+
+__all__ = [
+    "ARMDN",
+    "LSTM",
+    "MODELS",
+    "Columns",
+    "Fitted",
+    "Fold",
+    "Forecast",
+    "Groups",
+    "Model",
+    "NonFiniteLossError",
+    "Progress",
+    "Rules",
+    "SeriesData",
+    "Stage",
+    "TrainConfig",
+    "cross_validate",
+    "fit",
+    "load_forecaster",
+    "lstm_groups",
+    "read_frame",
+    "read_panel",
+    "save_forecaster",
+    "shared_out",
+    "summed",
+    "verticals",
+    "with_future",
+]

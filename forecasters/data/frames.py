@@ -1,0 +1,393 @@
+"""Long frames as forecasting people know them: ``unique_id, ds, y`` and more columns.
+
+Any of pandas, polars and Arrow will do; Narwhals (extra ``forecast``) reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draingym.common.arrays import FloatArray, IntArray, short
+from draingym.common.config import require_fields
+from draingym.forecasters.data.grid import Grid, Step, shown_stamp
+from draingym.forecasters.data.series import SeriesData
+from draingym.forecasters.data.stamps import read_stamps
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """What the columns of a long frame are. Text, and truth values that are static, are labels.
+
+    Raises:
+        ValueError: If a column has two roles.
+    """
+
+    id: str = "unique_id"
+    time: str = "ds"
+    target: str = "y"
+    static: tuple[str, ...] = ()  # one value a series
+    past: tuple[str, ...] = ()  # numbers, known once a period is over
+    known: tuple[str, ...] = ()  # known ahead, such as prices and events
+
+    def __post_init__(self) -> None:
+        """Check the names; see the class."""
+        require_fields(self, "columns")
+        names = (self.id, self.time, self.target, *self.static, *self.past, *self.known)
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"column {name!r} has two roles, must have one")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rules:
+    """What is done with what is wrong, or missing, in the data.
+
+    Raises:
+        ValueError: If a field is none of its choices.
+    """
+
+    # Length of a period, such as "D"; told from the stamps when not given.
+    freq: str | int | None = None
+    # A period between a series' first row and the end of the data that has no row.
+    gaps: Literal["missing", "zero", "error"] = "missing"
+    # Rows of one series and one period; "sum" adds targets up, takes the mean of other numbers and
+    # the last of labels, and brings stamps to the beginning of their period where freq is given.
+    duplicates: Literal["error", "sum"] = "error"
+    # Targets below 0, such as returns.
+    negative: Literal["error", "zero", "missing", "keep"] = "error"
+
+    def __post_init__(self) -> None:
+        """Check the choices; see the class."""
+        require_fields(self, "rules")
+        if self.freq is not None:
+            Step.parse(self.freq)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of a frame, by series and period."""
+
+    ids: tuple[str, ...]
+    grid: Grid
+    series: IntArray  # [R]
+    period: IntArray  # [R]
+    order: IntArray  # [R] rows of the frame, ascending by series and period
+
+
+def read_frame(
+    frame: Any, columns: Columns | None = None, rules: Rules | None = None
+) -> SeriesData:
+    """Return the series of a long frame.
+
+    All series share a grid, from the first to the last time stamp of all; where a series has no
+    row, its target is missing, or 0 (see ``Rules.gaps``). Rows beyond the last target of all, whose
+    target is missing, are periods that are known ahead.
+
+    Args:
+        frame: pandas, polars or Arrow, in memory.
+        columns: What its columns are.
+        rules: What is done with what is wrong in it.
+
+    Raises:
+        ValueError: If a column is missing or of a type that does not fit, there is no row, or a
+            value breaks a rule; naming series, column, time and bound.
+    """
+    import narwhals as nw
+
+    columns = Columns() if columns is None else columns
+    rules = Rules() if rules is None else rules
+    table = _table(frame)
+    known = tuple(name for name in columns.known)
+    for name in (columns.id, columns.time, columns.target, *columns.static, *columns.past, *known):
+        _require_column(table, name)
+    if len(table) == 0:
+        raise ValueError("the frame has no rows, must have at least 1")
+    names = _text(table[columns.id])
+    target = _numbers(table[columns.target], columns.target, names)
+    stamps, whole = read_stamps(table[columns.time], columns.time, names)
+    step = None if rules.freq is None else Step.parse(rules.freq)
+    if rules.duplicates == "sum" and step is not None and not whole:
+        stamps = step.floor(stamps)
+    rows = _rows(names, stamps, whole, step, columns.time)
+    _require_once(rows, rules)
+    target = _negative(target[rows.order], rows, columns.target, rules)
+    total = int(rows.period.max()) + 1
+    there = ~np.isnan(target)
+    if not there.any():
+        raise ValueError(f"column {columns.target!r} has no value, must have at least 1")
+    periods = int(rows.period[there].max()) + 1
+    wide = _dense(rows, target, total, add=True)[:, :periods]
+    if rules.gaps != "missing":
+        wide = _filled(wide, rows, columns.target, rules)
+
+    def values_of(name: str) -> tuple[bool, NDArray[Any]]:
+        column = table[name]
+        if isinstance(column.dtype, nw.String | nw.Categorical | nw.Enum | nw.Object):
+            return False, np.array(_text(column), dtype=object)[rows.order]
+        return True, _numbers(column, name, names)[rows.order]
+
+    past, ahead, words, static, labels = {}, {}, {}, {}, {}
+    for name in columns.past:
+        number, values = values_of(name)
+        if not number:
+            raise ValueError(f"column {name!r} is of text, must be of numbers in columns.past")
+        past[name] = _dense(rows, values, total)[:, :periods]
+    for name in known:
+        number, values = values_of(name)
+        if number:
+            ahead[name] = _dense(rows, values, total)
+        else:
+            words[name] = _dense_labels(rows, values, total)
+    for name in columns.static:
+        number, values = values_of(name)
+        once = _static(rows, values, name, number)
+        if number and table[name].dtype != nw.Boolean:
+            static[name] = np.asarray(once, np.float64)
+        else:
+            labels[name] = np.array([str(value) for value in once], dtype=np.str_)
+    return SeriesData(
+        ids=rows.ids,
+        grid=rows.grid,
+        target=wide,
+        past=past,
+        known=ahead,
+        known_labels=words,
+        static=static,
+        labels=labels,
+    )
+
+
+def with_future(data: SeriesData, frame: Any, columns: Columns, horizon: int) -> SeriesData:
+    """Return series with what a frame says about the periods after the last target.
+
+    Args:
+        data: ``S`` series over ``T`` periods.
+        frame: Rows of every series and of each of the ``horizon`` periods, with the columns that
+            are known ahead; further rows are left alone.
+        columns: What its columns are.
+        horizon: Periods.
+
+    Raises:
+        ValueError: If a column, a series or a period is missing; naming series, column, time and
+            bound.
+    """
+    table = _table(frame)
+    for name in (columns.id, columns.time, *columns.known):
+        _require_column(table, name)
+    names = _text(table[columns.id])
+    stamps, whole = read_stamps(table[columns.time], columns.time, names)
+    if whole != (data.grid.step.unit == "whole"):
+        kind = "whole numbers" if data.grid.step.unit == "whole" else "dates"
+        raise ValueError(f"future column {columns.time!r} must hold {kind}, as the history does")
+    index = {name: i for i, name in enumerate(data.ids)}
+    period, exact = data.grid.index(stamps)
+    first, stop = data.num_periods, data.num_periods + horizon
+    series = np.array([index.get(name, -1) for name in names], np.int64)
+    row = np.full((data.num_series, horizon), -1)
+    use = exact & (series >= 0) & (period >= first) & (period < stop)
+    for r in np.flatnonzero(use):
+        here = (series[r], period[r] - first)
+        if row[here] >= 0:
+            raise ValueError(
+                f"series {names[r]!r}, column {columns.time!r}, {data.grid.shown(int(period[r]))} "
+                "is met twice in future, must be met once"
+            )
+        row[here] = r
+    if (row < 0).any():
+        s, ahead = np.argwhere(row < 0)[0]
+        column = columns.known[0] if columns.known else columns.time
+        raise ValueError(
+            f"{data.where(int(s), column, first + int(ahead))} is missing in future, must be given "
+            f"for {horizon} periods from {data.grid.shown(first)} on"
+        )
+
+    def joined(name: str, old: NDArray[Any], number: bool) -> NDArray[Any]:
+        column = table[name]
+        new = (
+            _numbers(column, name, names)[row]
+            if number
+            else np.array(_text(column), dtype=np.str_)[row]
+        )
+        return np.concatenate([old[:, :first], new], axis=1)
+
+    return replace(
+        data,
+        known={name: joined(name, old, True) for name, old in data.known.items()},
+        known_labels={name: joined(name, old, False) for name, old in data.known_labels.items()},
+    )
+
+
+def require_known(data: SeriesData, horizon: int) -> None:
+    """Raise unless what is known ahead is known for a horizon.
+
+    Raises:
+        ValueError: Naming series, column and time of the first that is not.
+    """
+    first, stop = data.num_periods, data.num_periods + horizon
+    for name, values in (dict(data.known) | dict(data.known_labels)).items():
+        for t in range(first, stop):
+            if t >= data.num_known:
+                raise ValueError(
+                    f"{data.where(0, name, t)} is not given, must be known for {horizon} periods "
+                    f"from {data.grid.shown(first)} on: give future"
+                )
+            part = values[:, t]
+            bad = np.isnan(part) if part.dtype.kind == "f" else part == ""
+            if bad.any():
+                raise ValueError(
+                    f"{data.where(int(np.argmax(bad)), name, t)} is missing, must be known for "
+                    f"{horizon} periods from {data.grid.shown(first)} on"
+                )
+
+
+def to_native(columns: Mapping[str, Any], backend: Any) -> Any:
+    """Return columns as a frame of pandas, polars or pyarrow."""
+    import narwhals as nw
+
+    return nw.from_dict(dict(columns), backend=backend).to_native()
+
+
+def table_of(frame: Any) -> Any:
+    """Return a frame as Narwhals has it.
+
+    Raises:
+        ValueError: If it is no frame in memory.
+    """
+    return _table(frame)
+
+
+def _table(frame: Any) -> Any:
+    try:
+        import narwhals as nw
+    except ImportError as error:
+        raise ImportError("frames need the extra: pip install draingym[forecast]") from error
+    try:
+        return nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise ValueError(
+            f"frame is a {type(frame).__name__}, must be a frame of pandas, polars or Arrow in "
+            "memory"
+        ) from error
+
+
+def _require_column(table: Any, name: str) -> None:
+    if name not in table.columns:
+        raise ValueError(f"column {name!r} is missing, must be one of {short(table.columns)}")
+
+
+def _text(column: Any) -> list[str]:
+    return ["" if value is None or value != value else str(value) for value in column.to_list()]
+
+
+def _numbers(column: Any, name: str, ids: list[str]) -> FloatArray:
+    import narwhals as nw
+
+    if not (column.dtype.is_numeric() or column.dtype == nw.Boolean):
+        found = next((i for i, v in enumerate(column.to_list()) if v is not None), 0)
+        value = short(column.to_list()[found])
+        raise ValueError(f"series {ids[found]!r}, column {name!r} is {value}, must be a number")
+    values: FloatArray = column.cast(nw.Float64).to_numpy().astype(np.float64)
+    return values
+
+
+def _rows(names: list[str], stamps: IntArray, whole: bool, step: Step | None, time: str) -> _Rows:
+    ids, series = np.unique(np.array(names, dtype=np.str_), return_inverse=True)
+    order = np.lexsort((stamps, series))
+    series, stamps = series[order].astype(np.int64), stamps[order]
+    grid = Grid.of(series, stamps, whole=whole, step=step)
+    period, exact = grid.index(stamps)
+    if not exact.all():
+        r = int(np.argmin(exact))
+        raise ValueError(
+            f"series {str(ids[series[r]])!r}, column {time!r} is "
+            f"{shown_stamp(int(stamps[r]), whole)}, must be a multiple of {grid.step} from "
+            f"{grid.shown(0)} on (freq)"
+        )
+    return _Rows(tuple(str(name) for name in ids), grid, series, period, order)
+
+
+def _require_once(rows: _Rows, rules: Rules) -> None:
+    twice = (np.diff(rows.series) == 0) & (np.diff(rows.period) == 0)
+    if rules.duplicates == "error" and twice.any():
+        r = int(np.argmax(twice))
+        raise ValueError(
+            f"series {rows.ids[rows.series[r]]!r} has two rows for "
+            f"{rows.grid.shown(int(rows.period[r]))}, must have one (duplicates='sum' adds them up)"
+        )
+
+
+def _negative(target: FloatArray, rows: _Rows, name: str, rules: Rules) -> FloatArray:
+    """Apply the rule to rows; what rows of one period add up to is checked, not each."""
+    if rules.negative == "keep" or not (target < 0).any():
+        return target
+    if rules.duplicates == "sum":  # a return may be taken off a sale of the same period
+        key = rows.series * (int(rows.period.max()) + 1) + rows.period
+        _, first, group = np.unique(key, return_index=True, return_inverse=True)
+        total = np.bincount(group, weights=np.nan_to_num(target))
+        total[np.bincount(group, weights=~np.isnan(target)) == 0] = np.nan
+        target = np.full_like(target, np.nan)
+        target[first] = total
+    bad = target < 0
+    if rules.negative == "error" and bad.any():
+        r = int(np.argmax(bad))
+        raise ValueError(
+            f"series {rows.ids[rows.series[r]]!r}, column {name!r}, "
+            f"{rows.grid.shown(int(rows.period[r]))} is {target[r]:g}, must be at least 0 "
+            "(negative='zero', 'missing' or 'keep' says what to do)"
+        )
+    return np.where(bad, 0.0 if rules.negative == "zero" else np.nan, target)
+
+
+def _dense(rows: _Rows, values: FloatArray, periods: int, *, add: bool = False) -> FloatArray:
+    """Return rows as [S, T]: sums, or means, of the rows of a period; NaN where there is none."""
+    shape = (len(rows.ids), periods)
+    there = ~np.isnan(values)
+    total, count = np.zeros(shape), np.zeros(shape)
+    at = (rows.series[there], rows.period[there])
+    np.add.at(total, at, values[there])
+    np.add.at(count, at, 1.0)
+    return np.where(count > 0, total / (1.0 if add else np.maximum(count, 1.0)), np.nan)
+
+
+def _dense_labels(rows: _Rows, values: NDArray[Any], periods: int) -> NDArray[Any]:
+    wide = np.full((len(rows.ids), periods), "", dtype=object)
+    wide[rows.series, rows.period] = values
+    return wide.astype(np.str_)
+
+
+def _filled(target: FloatArray, rows: _Rows, name: str, rules: Rules) -> FloatArray:
+    """Fill, or refuse, periods without a row after the first row of a series."""
+    periods = target.shape[1]
+    row = np.zeros((len(rows.ids), periods), bool)
+    inside = rows.period < periods
+    row[rows.series[inside], rows.period[inside]] = True
+    gap = np.logical_or.accumulate(row, axis=1) & ~row
+    if rules.gaps == "error" and gap.any():
+        s, t = np.argwhere(gap)[0]
+        raise ValueError(
+            f"series {rows.ids[s]!r}, column {name!r}, {rows.grid.shown(int(t))} has no row, must "
+            "have one in every period from the first on (gaps='missing' or 'zero' says what to do)"
+        )
+    return np.where(gap, 0.0, target)
+
+
+def _static(rows: _Rows, values: NDArray[Any], name: str, number: bool) -> NDArray[Any]:
+    """Return a series' one value."""
+    first = np.searchsorted(rows.series, np.arange(len(rows.ids)))
+    once = values[first]
+    same = values == once[rows.series]
+    if number:
+        same |= np.isnan(values) & np.isnan(once[rows.series])
+    if not same.all():
+        r = int(np.argmin(same))
+        s = rows.series[r]
+        raise ValueError(
+            f"series {rows.ids[s]!r}, column {name!r}, {rows.grid.shown(int(rows.period[r]))} is "
+            f"{short(values[r])}, must be {short(once[s])} throughout: it is static"
+        )
+    return once

@@ -1,0 +1,1 @@
+"""Forecasts as joint samples, their scores, and rolling cross-validation."""

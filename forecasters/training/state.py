@@ -1,0 +1,138 @@
+"""The state of a training run after an epoch: all that the next one depends on, in one file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import jax
+import numpy as np
+import optax
+
+from draingym.common.arrays import require_whole, short
+from draingym.common.config import read_config, require_fields
+from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.forecasters.training.model import TrainConfig, Weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """Where training stands after an epoch."""
+
+    part: str  # group and stage; "" where there is one of each
+    epoch: int  # of the stage
+    epochs: int  # of the stage, at most
+    update: int  # made so far
+    train_loss: float
+    validation_loss: float  # NaN where nothing is held out
+    best_loss: float
+    gradient_norm: float  # largest of the epoch, before clipping
+    seconds: float  # of training so far, compilation included
+
+    def __post_init__(self) -> None:
+        """Check the types: a file may hold anything."""
+        require_fields(self, "progress")
+
+    def scalars(self) -> dict[str, float]:
+        """Return the losses and the norm of the gradient, by name."""
+        return {
+            "loss/train": self.train_loss,
+            "loss/validation": self.validation_loss,
+            "loss/best": self.best_loss,
+            "update/gradient_norm": self.gradient_norm,
+        }
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learned:
+    """The arrays that training changes."""
+
+    weights: Weights
+    best: Weights  # those with the best validation loss of the stage
+    optimizer: optax.OptState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingState:
+    """A training run between two epochs."""
+
+    config: TrainConfig
+    seed: int
+    fingerprint: str  # of data, model and the weights that training begins with
+    learned: Learned
+    random: dict[str, Any]  # state of the generator that draws windows
+    history: tuple[Progress, ...] = ()
+    stage: int = 0
+    epoch: int = 0  # made of the stage
+    since: int = 0  # epochs without a better loss
+    best_loss: float = float("inf")
+    done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Meta:
+    """The plain values of a training state's file."""
+
+    version: Literal[1]
+    config: TrainConfig
+    seed: int
+    fingerprint: str
+    random: dict[str, Any]
+    history: tuple[Progress, ...]
+    stage: int
+    epoch: int
+    since: int
+    best_loss: float
+    done: bool
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_fields(self)
+        for name in ("stage", "epoch", "since"):
+            require_whole(name, getattr(self, name), low=0)
+        try:
+            cast(Any, np.random.PCG64(0)).state = self.random
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"random is {short(self.random)}, must be the state of a generator"
+            ) from error
+
+
+def save_state(state: TrainingState, path: Path) -> None:
+    """Write a training state to one file; it appears whole or not at all."""
+    meta = _Meta(
+        version=1, **{f.name: getattr(state, f.name) for f in fields(_Meta) if f.name != "version"}
+    )
+    write_npz(path, named_arrays(state.learned), asdict(meta))
+
+
+def load_state(path: Path, fresh: TrainingState) -> TrainingState:
+    """Read a training state.
+
+    Args:
+        path: The file.
+        fresh: The state that the run begins with.
+
+    Returns:
+        The state: what comes next is bit for bit what an uninterrupted run does.
+
+    Raises:
+        ValueError: If it is no training state, or one of other settings, data or seed, naming the
+            field, the value and the bound.
+    """
+    what = f"training state {path}"
+    values, arrays = read_npz(path, "training state")
+    meta: _Meta = read_config(_Meta, values, f"{what}: meta")
+    for field in fields(TrainConfig):
+        here, there = getattr(meta.config, field.name), getattr(fresh.config, field.name)
+        if here != there:
+            raise ValueError(f"{what}: training.{field.name} is {here!r}, must be {there!r}")
+    for name, label in (("seed", "seed"), ("fingerprint", "fingerprint of data and model")):
+        found, bound = getattr(meta, name), getattr(fresh, name)
+        if found != bound:
+            raise ValueError(f"{what}: {label} is {found!r}, must be {bound!r}")
+    learned = filled_tree(fresh.learned, arrays, what)
+    rest = ("random", "history", "stage", "epoch", "since", "best_loss", "done")
+    return replace(fresh, learned=learned, **{name: getattr(meta, name) for name in rest})

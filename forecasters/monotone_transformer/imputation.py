@@ -66,7 +66,8 @@ def impute_demand(
     per_share = np.where(estimable, seen / np.where(estimable, share, 1.0), np.nan)
     missing = np.maximum(per_share[..., None] * along, sales)
     filled = seen + np.sum(np.where(in_stock, 0.0, missing), axis=-1)
-    return np.where(complete, seen, filled), ~complete
+    imputed: NDArray[np.bool_] = np.asarray(~complete)
+    return np.where(imputed, filled, seen), imputed
 
 
 def _check(sales: NDArray[np.float64], in_stock: NDArray[np.bool_]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -98,14 +100,17 @@ class VariableSelection(nnx.Module):
         score = self.choose(flat, context[..., None, :], folded(key, 0))
         weight = jax.nn.softmax(score, axis=-1)
         definition, state = nnx.split(self.each)
-        keys = None if key is None else jax.random.split(folded(key, 1), variables.shape[-2])
+        weights = nnx.to_pure_dict(state)
+        keys = None
+        if key is not None:
+            keys = jax.random.split(jax.random.fold_in(key, 1), variables.shape[-2])
 
-        def alone(state: nnx.State, values: Array, key: Array | None) -> Array:
-            out: Array = nnx.merge(definition, state)(values, None, key)
+        def alone(weights: Any, values: Array, key: Array | None) -> Array:
+            out: Array = nnx.merge(definition, weights)(values, None, key)
             return out
 
         own = (0, variables.ndim - 2, None if keys is None else 0)
-        seen = jax.vmap(alone, in_axes=own, out_axes=-2)(state, variables, keys)
+        seen = jax.vmap(alone, in_axes=own, out_axes=-2)(weights, variables, keys)
         return jnp.einsum("...j,...jw->...w", weight, seen), weight
 
 

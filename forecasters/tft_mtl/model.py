@@ -97,7 +97,8 @@ class TFTMTL(TFTConfig):
         if name == "slope":
             return random.standard_normal(shape)
         if "/each/" in name and name.endswith("kernel"):
-            return random.standard_normal(shape) / np.sqrt(shape[-2])
+            drawn: NDArray[Any] = random.standard_normal(shape) / np.sqrt(shape[-2])
+            return drawn
         return None
 
     def loss(

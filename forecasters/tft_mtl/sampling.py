@@ -36,7 +36,8 @@ def quantile_at(
     high = gap[..., -1] * ((1 - tau[-1]) / (tau[-1] - tau[-2]))
     below = low * jnp.log(jnp.minimum(at / tau[0], 1.0))
     above = high * jnp.log(jnp.minimum((1 - at) / (1 - tau[-1]), 1.0))
-    return inner + below - above
+    found: Array = inner + below - above
+    return found
 
 
 def levels_like(keys: Array, residuals: Float[Array, "R H"], number: int) -> Float[Array, "B N H"]:

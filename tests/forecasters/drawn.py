@@ -1,8 +1,14 @@
 """Modules with weights drawn by NumPy: what their initialisers compile takes seconds."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+
+from draingym.forecasters.data.encoding import Encoder
+from draingym.forecasters.data.windows import cut
+from draingym.forecasters.training.loop import definition, weights_like
+from draingym.forecasters.training.model import random_keys
 
 
 def weights_of(make, seed=0):
@@ -23,3 +29,32 @@ def weights_of(make, seed=0):
 def module_of(make, seed=0):
     """Return a module that ``make`` makes of ``nnx.Rngs``, with drawn weights."""
     return nnx.merge(*weights_of(make, seed))
+
+
+def batch_of(model, data, encoder, series, origin):
+    """Return the windows of some series at an origin."""
+    arrays = encoder.arrays(model.clean(data), model.context, model.horizon)
+    rows = jnp.asarray(series, jnp.int32)
+    return cut(
+        jax.tree.map(jnp.asarray, arrays),
+        rows,
+        jnp.full(len(series), origin, jnp.int32),
+        model.context,
+        model.horizon,
+    )
+
+
+def shapes_of(model, data, inputs_of):
+    """Return the shapes of a model's losses by stage, point, 3 samples, and inputs: only traced."""
+    encoder = Encoder.learned(model.clean(data), raw=model.raw)
+    layout = encoder.layout
+    batch = batch_of(model, data, encoder, range(data.num_series), data.num_periods)
+
+    def everything(weights, batch, key):
+        network = nnx.merge(definition(model, layout), weights)
+        losses = [model.loss(network, batch, key, stage) for stage in range(len(model.stages))]
+        residuals = jnp.zeros((5, model.horizon))
+        drawn = model.samples(network, batch, random_keys(key, batch.keys), residuals, 3)
+        return losses, model.point(network, batch), drawn, inputs_of(batch, network.sizes)
+
+    return jax.eval_shape(everything, weights_like(model, layout), batch, jax.random.key(0))

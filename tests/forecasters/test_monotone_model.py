@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -14,6 +15,10 @@ from draingym.forecasters import (
     price_curves,
     save_forecaster,
 )
+from draingym.forecasters.data.encoding import Encoder
+from draingym.forecasters.fitted import Fitted
+from draingym.forecasters.monotone_transformer.model import inputs_of
+from tests.forecasters.drawn import batch_of, shapes_of
 from tests.forecasters.synthetic import RISE, discounted, seasonal_naive
 
 MODEL = MonotoneTransformer(
@@ -33,11 +38,24 @@ MODEL = MonotoneTransformer(
 CONFIG = TrainConfig(batch=64, windows=768, learning_rate=5e-3)
 
 
+def untrained():
+    """A forecaster whose weights were never looked at."""
+    encoder = Encoder.learned(discounted()[0], raw=MODEL.raw)
+    return Fitted(
+        model=MODEL,
+        encoder=encoder,
+        weights={"all": {}},
+        residuals={"all": np.zeros((1, 4))},
+        largest="all",
+    )
+
+
 @pytest.fixture(scope="module")
 def fitted():
     return fit(discounted()[0], MODEL, config=CONFIG)
 
 
+@pytest.mark.slow
 def test_it_beats_seasonal_naive_where_discounts_drive_demand(fitted):
     data, actual = discounted()
     forecast = fitted.predict(data)
@@ -51,6 +69,7 @@ def test_it_beats_seasonal_naive_where_discounts_drive_demand(fitted):
     assert stages.count("near") > stages.count("far") > 0
 
 
+@pytest.mark.slow
 def test_the_fitted_curves_have_the_true_rise(fitted):
     data, _ = discounted()
     prices = price_curves(fitted, data)
@@ -64,6 +83,7 @@ def test_the_fitted_curves_have_the_true_rise(fitted):
     np.testing.assert_allclose(prices.demand(planned), fitted.predict(data).point, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_weeks_without_stock_have_no_influence(fitted):
     data, _ = discounted()
     stock = data.past["stock"].copy()
@@ -75,6 +95,7 @@ def test_weeks_without_stock_have_no_influence(fitted):
     assert np.abs(found.point - fitted.predict(data).point).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_it_comes_back_from_a_file(fitted, tmp_path):
     save_forecaster(fitted, tmp_path / "model.npz")
     data, _ = discounted()
@@ -101,22 +122,81 @@ def test_it_comes_back_from_a_file(fitted, tmp_path):
     ],
     ids=["above", "below", "no discount", "no stock"],
 )
-def test_bad_columns_are_refused(fitted, change, message):
-    data, _ = discounted()
+def test_bad_columns_are_refused(change, message):
+    data = change(discounted()[0])
     with pytest.raises(ValueError, match=message):
-        fitted.predict(change(data))
+        fit(data, MODEL, config=CONFIG)
     with pytest.raises(ValueError, match=message):
-        fit(change(data), MODEL, config=CONFIG)
+        untrained().predict(data)
 
 
-def test_discounts_that_end_too_soon_are_refused(fitted):
+def test_discounts_that_end_too_soon_are_refused():
     data, _ = discounted()
     short = replace(data, known={"discount": data.known["discount"][:, :-2]})
-    with pytest.raises(ValueError, match="discount"):
-        fitted.predict(short)
+    with pytest.raises(ValueError, match=r"series 's00', column 'discount', .* is not given"):
+        untrained().predict(short)
 
 
-def test_other_models_have_no_curves(fitted):
-    data, _ = discounted()
+def test_other_models_have_no_curves():
     with pytest.raises(ValueError, match="model is LSTM, must be MonotoneTransformer"):
-        price_curves(replace(fitted, model=LSTM(horizon=4)), data)
+        price_curves(replace(untrained(), model=LSTM(horizon=4)), discounted()[0])
+
+
+@pytest.mark.parametrize("weighting", ["equal", "demand"])
+def test_every_stage_has_its_loss_and_windows_become_inputs(weighting):
+    model = replace(MODEL, weighting=weighting, dropout=0.1)
+    loss, point, drawn, inputs = shapes_of(model, discounted()[0], inputs_of)
+    assert len(loss) == 2
+    assert all(total.shape == count.shape == () for total, count in loss)
+    assert point.shape == (24, 4)
+    assert drawn.shape == (24, 3, 4)
+    assert inputs.known.shape == (24, 12, 0)
+    assert inputs.future_discount.shape == (24, 4)
+
+
+def test_inputs_are_what_the_data_say():
+    data, _ = discounted()
+    encoder = Encoder.learned(MODEL.clean(data), raw=MODEL.raw)
+    stock = data.past["stock"].copy()
+    stock[0, -1] = 0.0
+    batch = batch_of(MODEL, replace(data, past={"stock": stock}), encoder, range(2), 48)
+    inputs = inputs_of(batch, MODEL.sizes(encoder.layout))
+    np.testing.assert_allclose(inputs.future_discount, data.known["discount"][:2, 48:], rtol=1e-6)
+    np.testing.assert_allclose(inputs.discount, data.known["discount"][:2, 40:48], rtol=1e-6)
+    assert inputs.mask.tolist() == [[True] * 7 + [False], [True] * 8]
+    scale = data.target[1, 40:].mean()
+    np.testing.assert_allclose(inputs.demand[1], np.log1p(data.target[1, 40:] / scale), rtol=1e-5)
+    np.testing.assert_allclose(inputs.past[1], np.log(101.0), rtol=1e-5)
+    assert inputs.codes.tolist() == [[1], [2]]
+
+
+@pytest.mark.slow
+def test_a_run_that_stopped_in_its_second_stage_goes_on(tmp_path):
+    data, _ = discounted(series=8)
+    model = replace(MODEL, near_epochs=2, far_epochs=3)
+    whole = fit(data, model, config=CONFIG)
+
+    def stop(progress):
+        if progress.part == "far" and progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(data, model, config=CONFIG, folder=tmp_path, progress=stop)
+    again = fit(data, model, config=CONFIG, folder=tmp_path)
+    assert [p.part for p in again.history] == ["near"] * 2 + ["far"] * 3
+    jax.tree.map(np.testing.assert_array_equal, again.weights["all"], whole.weights["all"])
+
+
+@pytest.mark.slow
+def test_a_free_response_follows_the_data_down():
+    """Discounts that come with less demand: a free curve falls, a monotone one is flat."""
+    data, _ = discounted()
+    less = np.exp(-4 * data.known["discount"][:, :48])
+    falling = replace(data, target=np.round(data.target * less))
+    slopes = {}
+    for response in ("free", "monotone"):
+        fitted = fit(falling, replace(MODEL, response=response), config=CONFIG)
+        grid = price_curves(fitted, falling).grid()
+        slopes[response] = np.median(grid[..., 8] / grid[..., 0])
+    assert slopes["free"] < 0.8
+    assert slopes["monotone"] >= 1.0

@@ -20,6 +20,7 @@ from draingym.forecasters.monotone_transformer.losses import (
     taylor,
     taylor_loss,
 )
+from draingym.forecasters.monotone_transformer.model import MonotoneTransformer
 from draingym.forecasters.monotone_transformer.network import MonotoneNetwork
 from draingym.forecasters.monotone_transformer.types import (
     DemandCurves,
@@ -159,26 +160,24 @@ def test_near_and_far_decoders_each_have_their_periods_and_their_stage():
 
     @jax.jit
     def everything(weights):
-        def total(weights, part):
-            curves = nnx.merge(DEFINITION, weights)(inputs, None, part)
-            return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(curves)), curves
+        network = nnx.merge(DEFINITION, weights)
+        parts = [network(inputs, None, part) for part in ("near", "far", "both")]
+        return *parts, network(inputs, jax.random.key(1))
 
-        parts = {}
-        for part in ("near", "far"):
-            parts[part] = jax.value_and_grad(total, has_aux=True)(weights, part)
-        return parts, nnx.merge(DEFINITION, weights)(inputs, jax.random.key(1))
-
-    parts, noisy = everything(weights())
-    both = curves_of(weights(), inputs)
-    ((_, near), near_grads), ((_, far), far_grads) = parts["near"], parts["far"]
+    drawn, other = weights(), weights(1)
+    near, far, both, noisy = everything(drawn)
     assert near.base.shape == (BATCH, 2)
     assert far.base.shape == both.base.shape == (BATCH, AHEAD)
     assert_same(both.base[:, :2], near.base)
     assert_same(both.delta[:, 2:], far.delta[:, 2:])
     assert float(jnp.abs(noisy.base - both.base).max()) > 1e-4  # dropout
-    assert not any(leaf.any() for leaf in jax.tree.leaves(near_grads["far"]))
-    assert not any(leaf.any() for leaf in jax.tree.leaves(far_grads["near"]))
-    assert any(leaf.any() for leaf in jax.tree.leaves(near_grads["near"]))
+    # What the far stage trains leaves the near periods alone, and the other way round.
+    assert_same(everything(drawn | {"far": other["far"]})[0], near)
+    assert_same(everything(drawn | {"near": other["near"]})[1], far)
+    stages = MonotoneTransformer(near=2).stages
+    assert {name for stage in stages for name in stage.trains} == set(drawn)
+    assert [stage.trains for stage in stages][1] == ("far",)
+    assert "far" not in stages[0].trains
 
 
 def test_positions_by_hand():

@@ -20,7 +20,11 @@ from draingym.forecasters import (
     plot_selection,
     save_forecaster,
 )
+from draingym.forecasters.data.encoding import Encoder
+from draingym.forecasters.fitted import Fitted
+from draingym.forecasters.tft_mtl.model import inputs_of
 from draingym.forecasters.tft_mtl.sampling import levels_like, quantile_at
+from tests.forecasters.drawn import batch_of, shapes_of
 from tests.forecasters.synthetic import seasonal_naive, stocked
 
 MODEL = TFTMTL(
@@ -40,6 +44,7 @@ def fitted():
     return fit(stocked()[0], MODEL, config=CONFIG)
 
 
+@pytest.mark.slow
 def test_it_beats_seasonal_naive_where_promotions_drive_sales(fitted):
     data, actual, _ = stocked()
     forecast = fitted.predict(data)
@@ -50,6 +55,7 @@ def test_it_beats_seasonal_naive_where_promotions_drive_sales(fitted):
     assert 0.5 < inside.mean() < 1.0
 
 
+@pytest.mark.slow
 def test_it_explains_what_drives_sales(fitted):
     data, _, stock = stocked()
     insight = explain(fitted, data)
@@ -73,6 +79,7 @@ def test_it_explains_what_drives_sales(fitted):
     assert (insight.turnover >= 0).all()
 
 
+@pytest.mark.slow
 def test_weights_and_attention_are_drawn(fitted, tmp_path):
     insight = explain(fitted, stocked()[0], horizon=3)
     for name, figure in (
@@ -89,6 +96,7 @@ def test_weights_and_attention_are_drawn(fitted, tmp_path):
         plot_attention(insight, step=4)
 
 
+@pytest.mark.slow
 def test_it_comes_back_from_a_file(fitted, tmp_path):
     save_forecaster(fitted, tmp_path / "model.npz")
     data = stocked()[0]
@@ -99,17 +107,66 @@ def test_it_comes_back_from_a_file(fitted, tmp_path):
     )
 
 
-def test_what_it_needs_must_be_there(fitted):
+def test_what_it_needs_must_be_there():
     data = stocked()[0]
-    with pytest.raises(ValueError, match=r"column 'inventory' \(past\) is missing"):
+    missing = r"column 'inventory' \(past\) is missing"
+    with pytest.raises(ValueError, match=missing):
+        fit(replace(data, past={}), MODEL)
+    encoder = Encoder.learned(data, raw=MODEL.raw)
+    fitted = Fitted(
+        model=MODEL,
+        encoder=encoder,
+        weights={"all": {}},
+        residuals={"all": np.zeros((1, 4))},
+        largest="all",
+    )
+    with pytest.raises(ValueError, match=missing):
         fitted.predict(replace(data, past={}))
     known = {name: values[:, :-3] for name, values in data.known.items()}
     words = {name: values[:, :-3] for name, values in data.known_labels.items()}
-    short = replace(data, known=known, known_labels=words)
-    with pytest.raises(ValueError, match="promotion"):
-        fitted.predict(short)
+    with pytest.raises(ValueError, match=r"series 's00', column 'promotion', .* is not given"):
+        fitted.predict(replace(data, known=known, known_labels=words))
     with pytest.raises(ValueError, match="model is LSTM, must be TFTMTL"):
         explain(replace(fitted, model=LSTM(horizon=4)), data)
+
+
+@pytest.mark.parametrize(
+    ("model", "amounts"),
+    [
+        (MODEL, 2),
+        (replace(MODEL, tasks=("sales", "stockout"), dropout=0.1), 1),
+        (replace(MODEL, levels=()), 2),
+        (replace(MODEL, inventory=None), 1),
+    ],
+    ids=["all tasks", "two tasks", "no quantiles", "no inventory"],
+)
+def test_every_task_has_its_loss_and_windows_become_inputs(model, amounts):
+    loss, point, drawn, inputs = shapes_of(model, stocked()[0], inputs_of)
+    assert [x.shape for x in loss[0]] == [(), ()]
+    assert point.shape == (24, 4)
+    assert drawn.shape == (24, 3, 4)
+    assert inputs.past.shape == (24, 8, 2)
+    assert len(model.amounts) == amounts
+
+
+def test_targets_are_what_the_data_say():
+    data, _, _ = stocked()
+    encoder = Encoder.learned(data, raw=MODEL.raw)
+    batch = batch_of(MODEL, data, encoder, range(3), 50)
+    sizes = MODEL.sizes(encoder.layout)
+    found = MODEL.targets(batch, sizes)
+    sales, stock = data.target[:3, 50:54], data.past["inventory"][:3, 49:54]
+    np.testing.assert_allclose(found.stockout, stock[:, 1:] == 0)
+    mean = (stock[:, 1:] + stock[:, :-1]) / 2
+    expected = np.where(mean > 0, sales / np.maximum(mean, 1e-9), 0.0)
+    np.testing.assert_allclose(found.turnover, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found.turnover_known, mean > 0)
+    scale = data.past["inventory"][:3, 42:50].mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.amounts[..., 1], stock[:, 1:] / scale, rtol=1e-5)
+    inputs = inputs_of(batch, sizes)
+    np.testing.assert_allclose(
+        inputs.past[..., 1], data.past["inventory"][:3, 42:50] / scale, rtol=1e-5
+    )
 
 
 @settings(max_examples=25)

@@ -119,6 +119,17 @@ $(GPU): pyproject.toml requirements/test.txt requirements/gpu.txt tools/install.
 	  sh tools/install.sh --with requirements/gpu.txt test .venv-gpu
 	@touch $@
 
+# statsforecast and mlforecast are no part of the lock: they hold pandas below 3.
+FORECASTERS := .venv-forecasters/.installed
+
+.PHONY: bench-forecasters
+bench-forecasters: $(FORECASTERS) ## Forecast real demand, beside classical baselines and LightGBM
+	.venv-forecasters/bin/python -m benchmarks.forecasters $(ARGS)
+
+$(FORECASTERS): pyproject.toml requirements/dev.txt requirements/forecasters.txt tools/install.sh $(call stale,.venv-forecasters)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/forecasters.txt dev .venv-forecasters
+	@touch $@
+
 .PHONY: test-latest
 test-latest: ## Run the tests without the lock, on the newest version of everything
 	PYTHON="$(PYTHON)" sh tools/install.sh --newest dev .venv-latest

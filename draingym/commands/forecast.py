@@ -184,14 +184,26 @@ def forecast_file(
     found = fitted.predict(data, config.horizon, ahead, samples=config.samples, seed=config.seed)
     save_forecaster(fitted, out / "forecaster.npz")
     with atomic_file(out / "forecast.csv") as fresh:
-        from pyarrow import csv
-
-        csv.write_csv(found.to_frame(_LEVELS, backend="pyarrow"), fresh)
+        write_csv(found, fresh)
     with atomic_file(out / "forecast.png") as fresh:
         fresh.write_bytes(picture(data, found).png())
     for name in ("forecast.csv", "forecast.png", "forecaster.npz"):
         console.print(f"{out / name}")
     return found
+
+
+def write_csv(forecast: Forecast, path: Path) -> None:
+    """Write a forecast as a long table; time stamps that are all at midnight as days."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    table = forecast.to_frame(_LEVELS, backend="pyarrow")
+    if forecast.times.dtype.kind == "M":
+        days = forecast.times == forecast.times.astype("datetime64[D]")
+        kind = pa.date32() if days.all() else pa.timestamp("s")
+        place = table.column_names.index("ds")
+        table = table.set_column(place, "ds", table["ds"].cast(kind))
+    csv.write_csv(table, path)
 
 
 def picture(data: SeriesData, forecast: Forecast) -> Any:

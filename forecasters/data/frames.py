@@ -107,7 +107,7 @@ def read_frame(
         _require_column(table, name)
     if len(table) == 0:
         raise ValueError("the frame has no rows, must have at least 1")
-    names = _text(table[columns.id])
+    names = _ids(table, columns)
     target = _numbers(table[columns.target], columns.target, names)
     stamps, whole = read_stamps(table[columns.time], columns.time, names)
     step = None if rules.freq is None else Step.parse(rules.freq)
@@ -179,7 +179,7 @@ def with_future(data: SeriesData, frame: Any, columns: Columns, horizon: int) ->
     table = _table(frame)
     for name in (columns.id, columns.time, *columns.known):
         _require_column(table, name)
-    names = _text(table[columns.id])
+    names = _ids(table, columns)
     stamps, whole = read_stamps(table[columns.time], columns.time, names)
     if whole != (data.grid.step.unit == "whole"):
         kind = "whole numbers" if data.grid.step.unit == "whole" else "dates"
@@ -282,6 +282,18 @@ def _require_column(table: Any, name: str) -> None:
 
 def _text(column: Any) -> list[str]:
     return ["" if value is None or value != value else str(value) for value in column.to_list()]
+
+
+def _ids(table: Any, columns: Columns) -> list[str]:
+    """Return the series of each row."""
+    names = _text(table[columns.id])
+    if "" in names:
+        row = names.index("")
+        raise ValueError(
+            f"column {columns.id!r} is missing in row {row} ({columns.time!r} is "
+            f"{short(table[columns.time][row])}), must name a series"
+        )
+    return names
 
 
 def _numbers(column: Any, name: str, ids: list[str]) -> FloatArray:

@@ -153,6 +153,13 @@ def test_negative_demand(rule, expected):
             "series 'a', column 'target', 2024-01-02 is inf, must be finite",
             id="infinite",
         ),
+        pytest.param(
+            {"unique_id": ["a", "a", None, *"abbbb"]},
+            COLUMNS,
+            Rules(),
+            "column 'unique_id' is missing in row 2",
+            id="no-id",
+        ),
         pytest.param({"y": [np.nan] * 8}, COLUMNS, Rules(), "column 'y' has no value", id="empty"),
         pytest.param(
             {}, Columns(known=("rebate",)), Rules(), "column 'rebate' is missing", id="no-column"

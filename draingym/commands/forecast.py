@@ -34,8 +34,6 @@ from draingym.forecasters import (
 )
 
 _SHOWN = 6  # series of the picture
-# The paper's transformer is for millions of series, and for days on GPUs.
-_SMALL: dict[str, Any] = {"layers": 2, "heads": 8, "near_epochs": 24, "far_epochs": 6}
 _LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -104,7 +102,11 @@ class ForecastConfig:
                 context=min(52, room),
                 discount=self.discount or None,
                 stock=self.stock or None,
-                **_SMALL,
+                # The paper's has 6 layers of 23 heads: for millions of series, on GPUs.
+                layers=2,
+                heads=8,
+                near_epochs=self.epochs,
+                far_epochs=-(-self.epochs // 4),
             )
         if self.model == "tft":
             return TFTMTL(

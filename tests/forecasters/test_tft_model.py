@@ -134,8 +134,10 @@ def test_what_it_needs_must_be_there():
     ("model", "amounts"),
     [
         (MODEL, 2),
-        (replace(MODEL, tasks=("sales", "stockout"), dropout=0.1), 1),
-        (replace(MODEL, levels=()), 2),
+        pytest.param(
+            replace(MODEL, tasks=("sales", "stockout"), dropout=0.1), 1, marks=pytest.mark.slow
+        ),
+        pytest.param(replace(MODEL, levels=()), 2, marks=pytest.mark.slow),
         (replace(MODEL, inventory=None), 1),
     ],
     ids=["all tasks", "two tasks", "no quantiles", "no inventory"],

@@ -6,12 +6,17 @@ Forecasters learn such a rise, and the simulator plays it.
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
+
+from draingym.common.arrays import FloatArray
 
 # The steepest discount, the width of a piece of the response, and how many pieces there are.
 MAX_DISCOUNT = 0.7
 PIECE = 0.1
 PIECES = 7
+_LEAST = 1e-30  # of a rise, so that it has a finite number before the softplus
 
 
 def risen(delta: Float[Array, "*b pieces"], discount: Float[Array, "*b"]) -> Float[Array, "*b"]:
@@ -38,3 +43,14 @@ def risen(delta: Float[Array, "*b pieces"], discount: Float[Array, "*b"]) -> Flo
     inside = jnp.where(reach < 0, 0.0, jnp.where((reach >= 1) & ends, 1.0, reach))
     total: Array = jnp.sum(inside * delta, axis=-1)
     return total
+
+
+def before_softplus(values: ArrayLike) -> FloatArray:
+    """Return x such that ``log(1 + exp(x))`` is the values, which are at least 0.
+
+    >>> before_softplus(np.log(2.0)).round(6).item()
+    0.0
+    """
+    given = np.maximum(np.asarray(values, np.float64), _LEAST)
+    found: FloatArray = given + np.log(-np.expm1(-given))
+    return found

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from draingym.common.price_steps import MAX_DISCOUNT, PIECES, risen
+from draingym.common.price_steps import MAX_DISCOUNT, PIECES, before_softplus, risen
 from draingym.simulator.bounds import LARGEST, numbers
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
@@ -62,11 +62,10 @@ def make_price_response(lift: Sequence[float]) -> PriceResponse:
     rises = np.diff(factors, prepend=1.0) if factors.ndim == 1 else factors
     if factors.shape != (PIECES,) or not ((rises > 0) & (rises <= LARGEST)).all():
         raise ValueError(f"lift is {lift}, must be {PIECES} finite factors that rise from 1")
-    inverse = rises + np.log(-np.expm1(-rises))  # softplus(inverse) = rises
     return PriceResponse(
         base=jnp.ones(()),
-        step=real(inverse),
-        scale=real(np.log(np.expm1(1.0))),
+        step=real(before_softplus(rises)),
+        scale=real(before_softplus(1.0)),
     )
 
 

@@ -1,6 +1,6 @@
 # draingym: what a clone can do. Each target makes .venv and installs what it needs, once.
 #
-# PYTHON selects the interpreter (3.11 to 3.13), as in `make PYTHON=python3.12 test`; without it the
+# PYTHON selects the interpreter (3.11 to 3.14), as in `make PYTHON=python3.12 test`; without it the
 # newest one found is used. ARGS is handed on to pytest, to the demo or to the benchmarks.
 
 .DEFAULT_GOAL := help
@@ -48,7 +48,12 @@ test: $(DEV) ## Run the tests (ARGS="-k words" chooses), but for the slow ones
 
 .PHONY: test-slow
 test-slow: $(DEV) ## Run the slow tests: variants that differ little from what the others check
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m slow $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load \
+	  -m "slow and not long" $(ARGS)
+
+.PHONY: test-long
+test-long: $(DEV) ## Run by hand: whole loops, whole benchmarks at a small size, a million steps
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist load -m long $(ARGS)
 
 # Draws are the same in both precisions, so that what the tests expect is.
 .PHONY: test-x64
@@ -68,8 +73,8 @@ test-oldest: ## Run quick tests on the oldest Python and the oldest dependencies
 	  -W ignore::DeprecationWarning $(ARGS)
 
 .PHONY: test-newest
-test-newest: ## Run quick tests on the newest Python we support, with the lock
-	sh tools/test_on.sh 3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
+test-newest: ## Run quick tests on the newest Python there is of those we support, with the lock
+	sh tools/test_on.sh 3.14,3.13 test .venv-newest -m "not slow" $(QUICK) $(ARGS)
 
 # PyTorch is no part of the lock: on Linux the one from PyPI brings gigabytes of CUDA. uv takes the
 # build for CPUs; pip takes it from where PIP_EXTRA_INDEX_URL or PIP_FIND_LINKS point.

@@ -59,7 +59,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of others' packages, which are not in the lock, to `make test-clients`."""
+    """Leave the tests of others' packages, which are not in the lock, to `make test-clients`.
+
+    What is marked long is slow as well.
+    """
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.slow)
     if not config.getoption("--clients"):
         for item in items:
             if item.get_closest_marker("clients"):

@@ -7,9 +7,7 @@ The processes take turns, call by call, so that other work on the machine meets 
 from __future__ import annotations
 
 import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -34,6 +32,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks._peers import Served
 from benchmarks.drain_parts.rollouts import random_data
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import trainer
@@ -171,41 +170,16 @@ def serve() -> None:
     cases = all_cases()
     print(json.dumps(list(cases)), flush=True)
     for line in sys.stdin:
-        print(json.dumps(cases[line.strip()]()), flush=True)
+        print(json.dumps(cases[json.loads(line)]()), flush=True)
 
 
-class Served:
-    """A process with some number of devices."""
-
-    def __init__(self, devices: int) -> None:
-        """Start it."""
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.cores", "--serving"],
-            env=os.environ | {"DRAINGYM_DEVICES": str(devices)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.cases: list[str] = self._answer()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"a process ended with {self.process.wait()}")
-        return json.loads(line)
-
-    def call(self, case: str) -> tuple[float, float]:
-        """Return seconds and value of one call of a case."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{case}\n")
-        self.process.stdin.flush()
-        seconds, value = self._answer()
-        return seconds, value
-
-    def close(self) -> None:
-        """End it."""
-        self.process.communicate()
+def served(devices: int) -> tuple[Served, list[str]]:
+    """Return a process with some number of devices, and the names of its cases."""
+    process = Served(
+        [sys.executable, "-m", "benchmarks.cores", "--serving"],
+        {"DRAINGYM_DEVICES": str(devices)},
+    )
+    return process, process.answer()
 
 
 def measure(case: str, one: Served, every: Served, repeats: int) -> Row:
@@ -213,7 +187,7 @@ def measure(case: str, one: Served, every: Served, repeats: int) -> Row:
     times: list[list[float]] = [[], []]
     gap = 0.0
     for repeat in range(repeats + 1):
-        found = [served.call(case) for served in (one, every)]
+        found = [process.call(case) for process in (one, every)]
         a, b = (value for _, value in found)
         gap = max(gap, abs(a - b) / max(abs(a), 1e-9))
         if repeat:  # the first compiles
@@ -265,10 +239,10 @@ def main(repeats: int = REPEATS, only: str = "", serving: bool = False) -> None:
         serve()
         return
     began = time.perf_counter()
-    one, every = Served(1), Served(cores())
-    rows = [measure(case, one, every, repeats) for case in one.cases if only in case]
-    for served in (one, every):
-        served.close()
+    (one, cases), (every, _) = served(1), served(cores())
+    rows = [measure(case, one, every, repeats) for case in cases if only in case]
+    for process in (one, every):
+        process.close()
     print_table(f"All {cores()} cores over one", rows)
     claims = claims_of(rows)
     print_claims(claims)

@@ -7,10 +7,7 @@ cuts the slices itself, and returns NumPy arrays.
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
@@ -30,6 +27,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks.networks_parts.first_step import first_step
 from draingym.registration import IDS, register_envs
 from draingym.simulator.adapters.functional import at
 
@@ -37,14 +35,6 @@ NUM_ENVS, STEPS, REPEATS = 1024, 50, 5
 # A step of the drain model's network takes so long that fewer tell as much.
 NUM_LEARNED, STEPS_LEARNED = 128, 10
 COLD, WARM = "first step cold, s", "first step warm, s"
-_FIRST = """
-import time; began = time.perf_counter()
-import sys, gymnasium
-env = gymnasium.make("draingym:" + sys.argv[1])
-env.reset(seed=0)
-env.step(env.action_space.sample())
-print(time.perf_counter() - began)
-"""
 
 
 def sizes(id: str) -> tuple[int, int]:
@@ -90,20 +80,11 @@ def measure(id: str) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def first_step(id: str) -> tuple[float, float]:
+def cold_and_warm(id: str) -> tuple[float, float]:
     """Return seconds from import to the first step, with a cold and with a warm cache."""
-    seconds = []
     with tempfile.TemporaryDirectory() as cache:
-        for _ in range(2):
-            ran = subprocess.run(
-                [sys.executable, "-c", _FIRST, id],
-                env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache},
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            seconds.append(float(ran.stdout))
-    return seconds[0], seconds[1]
+        cold, warm = (first_step(id, cache)[0] for _ in range(2))
+    return cold, warm
 
 
 def main() -> None:
@@ -113,7 +94,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for id in IDS.values():
         seconds = measure(id)
-        cold, warm = first_step(id)
+        cold, warm = cold_and_warm(id)
         num_envs, steps = sizes(id)
         rows.append(
             {

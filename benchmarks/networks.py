@@ -1,11 +1,15 @@
-"""Networks of arcs: trajectories of other simulators, and what a network costs beside a tree.
+"""Networks of arcs: trajectories of other simulators, exact values, speed, and the first step.
 
-Every file of a folder is played in both precisions (``benchmarks/parity``), and the optima that are
-known as numbers are solved again (``benchmarks/optima``). The same serial line is
-rolled out as a tree and as a described network, in turn, so that other work on the machine meets
-both.
+Part by part, and what a part found is kept in a folder, so that one that was interrupted goes on:
 
-    python -m benchmarks.networks [--cases FOLDER]
+- ``parity``: every file of a folder is played in both precisions (``benchmarks/parity``);
+- ``optima``: the optima that are known as numbers are solved again (``benchmarks/optima.py``);
+- ``trees``: a line as a tree and as a described network;
+- ``peak``, ``hdpo``, ``orgym``, ``mabim``: others' simulators beside ours, timed in turn. They are
+  where ``python -m benchmarks._peers FOLDER`` has put them; a bar whose peer is not there fails;
+- ``first_step``: from import to the first step, by id.
+
+    python -m benchmarks.networks [--cases FOLDER] [--peers FOLDER] [--only trees hdpo]
 """
 
 from __future__ import annotations
@@ -15,123 +19,106 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import tyro
 
-from benchmarks._common import (
-    Claim,
-    at_least,
-    at_most,
-    figure_only,
-    print_claims,
-    print_table,
-    save_figure,
-    timed,
-    write_result,
-)
+from benchmarks._common import plain, print_claims, print_table, save_figure, write_result
+from benchmarks.networks_parts import claims, first_step, hdpo, mabim, orgym, peak, trees
 from benchmarks.optima import of_the_cases, of_the_literature
-from benchmarks.throughput_parts.lines_and_trees import Fixed
-from draingym import Arc, Network, Node, Normal, batch_returns, serial_line
+from draingym.common.devices import cores
+from draingym.common.files import write_json
 
-BATCH, PERIODS, REPEATS = 1024, 100, 7
-LEADS, HOLDING, UNMET = (2, 4, 3, 4), (0.1, 0.2, 0.5, 1.0), 9.0
-MEAN = 5.0  # units that customers want a period, and that every node requests
+REPEATS = 7
+PARTS = ("parity", "optima", "trees", "peak", "hdpo", "orgym", "mabim", "first_step")
+Rows = list[dict[str, Any]]
 
 
-def parity(folder: Path, *, double: bool) -> list[dict[str, Any]]:
+def parity(folder: Path, *, double: bool) -> Rows:
     """Return the rows of a folder of cases, played in a process of its own."""
     with tempfile.TemporaryDirectory() as there:
         out = Path(there) / "rows.json"
         command = [sys.executable, "-m", "benchmarks.parity", str(folder), "--json", str(out)]
         subprocess.run([*command, *(["--double"] if double else [])], check=True)
-        rows: list[dict[str, Any]] = json.loads(out.read_text(encoding="utf-8"))
+        rows: Rows = json.loads(out.read_text(encoding="utf-8"))
     return rows
 
 
-def line() -> Network:
-    """Return the four-stage line of the literature on learned policies, described."""
-    names = ["1", "2", "3", "store"]
-    return Network(
-        nodes=[
-            Node(
-                name,
-                holding_cost=cost,
-                unmet_cost=UNMET if name == "store" else 0.0,
-                backlog=name == "store",
-            )
-            for name, cost in zip(names, HOLDING, strict=True)
+def work(
+    cases: Path, peers: Path | None, repeats: int, threads: tuple[int, ...]
+) -> dict[str, Callable[[], Rows]]:
+    """Return what each part does."""
+    there = cases.is_dir()
+    timing = {"trees": trees, "peak": peak, "orgym": orgym, "mabim": mabim}
+    return {
+        "parity": lambda: [
+            row for double in (False, True) if there for row in parity(cases, double=double)
         ],
-        arcs=[
-            Arc(source, target, lead_time=lead)
-            for source, target, lead in zip([None, *names], names, LEADS, strict=False)
-        ],
-        demand={"store": Normal(means=(MEAN,), sds=(2.0,))},
-        arrivals="before shipping",
-    )
-
-
-def speeds() -> list[dict[str, Any]]:
-    """Return steps a second of the line as a tree and as a network, timed in turn."""
-    built = line().built
-    simulator, params, sample = serial_line(
-        lead_times=LEADS, holding_cost=HOLDING, unmet_cost=UNMET
-    )
-    ways = {
-        "tree": (simulator, params, sample(jax.random.key(0), PERIODS, BATCH)),
-        "network": (built.simulator, built.params, built.sample(jax.random.key(0), PERIODS, BATCH)),
+        "optima": lambda: of_the_literature() + (of_the_cases(cases) if there else []),
+        "hdpo": partial(hdpo.rows, peers, repeats, threads),
+        "first_step": partial(first_step.rows, None, repeats),
+        **{name: partial(part.rows, peers, repeats) for name, part in timing.items()},
     }
-    runs = {
-        name: partial(batch_returns, made, held, Fixed(units=MEAN), None, scenario)
-        for name, (made, held, scenario) in ways.items()
-    }
-    steps = BATCH * PERIODS
-    return [
-        {"line as": name, "batch": BATCH, "M steps/s": steps / seconds / 1e6}
-        for name, (seconds, _) in timed(runs, REPEATS).items()
-    ]
 
 
-def main(cases: Path = Path("../shared/cases")) -> None:
-    """Measure, print the claims and write the result.
+def main(
+    cases: Path = Path("../shared/cases"),
+    peers: Path | None = None,
+    only: tuple[str, ...] = PARTS,
+    folder: Path = Path("runs/networks"),
+    repeats: int = REPEATS,
+    threads: tuple[int, ...] = (),
+) -> None:
+    """Run the parts that are not there yet, print the claims of all that are, write the result.
 
     Args:
         cases: Folder of trajectories of other simulators.
+        peers: Folder that ``benchmarks._peers`` has filled.
+        only: Some of the parts; they are run whether they are there or not.
+        folder: Where parts are kept. Delete it before a run whose figures are to be compared.
+        repeats: Of everything that is timed.
+        threads: Of PyTorch, of which the best counts; 1 and all when not given.
+
+    Raises:
+        ValueError: If there is no such part, or nothing is repeated.
     """
-    began = time.perf_counter()
-    rows: list[dict[str, Any]] = []
-    claims: list[Claim] = []
-    if cases.is_dir():
-        for double in (False, True):
-            found = parity(cases, double=double)
-            whole = sum(row["reproduced"] == 1.0 for row in found)
-            precision = "float64, to 1e-9" if double else "float32, to 1e-4"
-            what = f"cases reproduced in full, {precision}"
-            claims.append(at_least(1, what, whole / len(found), "share", 1.0))
-            rows += found
-    optima = of_the_literature() + (of_the_cases(cases) if cases.is_dir() else [])
-    print_table("Optima", optima)
-    furthest = max(each["apart"] for each in optima)
-    what = f"{len(optima)} known optima, the one furthest from ours, relative"
-    claims.append(at_most(2, what, furthest, "share", 1e-4))
-    worst = max(each["worst action"] for each in optima)
-    what = "known policies: what their worst action costs beyond the best, relative"
-    claims.append(at_most(2, what, worst, "share", 1e-5))
-    rates = speeds()
-    print_table("A line as a tree and as a network", rates)
-    ratio = rates[1]["M steps/s"] / rates[0]["M steps/s"]
-    claims.append(figure_only(3, "serial line as a network, over the same as a tree", ratio, "x"))
-    print_claims(claims)
-    save_figure("networks", lambda axes: draw(axes, rows), size=(8.0, 6.0))
-    preset = f"{PERIODS} periods, batch {BATCH}"
-    if not rows:
-        preset += f"; no trajectories in {cases}: not played"
-    seconds = time.perf_counter() - began
-    write_result("networks", "networks", claims, [*rows, *optima, *rates], [0], preset, seconds)
+    for name in only:
+        if name not in PARTS:
+            raise ValueError(f"only holds {name!r}, must be some of {', '.join(PARTS)}")
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}, must be at least 1")
+    parts = work(cases, peers, repeats, threads or tuple(sorted({1, cores()})))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PARTS:
+        kept = folder / f"{name}.json"
+        if name in only and (only != PARTS or not kept.exists()):
+            began = time.perf_counter()
+            rows = parts[name]()
+            seconds = time.perf_counter() - began
+            write_json(kept, plain({"rows": rows, "seconds": seconds, "repeats": repeats}))
+    found = {
+        name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        for name in PARTS
+        if (folder / f"{name}.json").exists()
+    }
+    rows_of = {name: part["rows"] for name, part in found.items()}
+    for name, rows in rows_of.items():
+        if name != "parity":
+            print_table(name.replace("_", " "), rows)
+    made = claims.of_parts(rows_of)
+    print_claims(made)
+    save_figure("networks", lambda axes: draw(axes, rows_of.get("parity", [])), size=(8.0, 6.0))
+    fewest = min(part["repeats"] for part in found.values())
+    preset = f"medians of {fewest} or more; HDPO {hdpo.PERIODS} periods, a line {trees.PERIODS}"
+    missing = [name for name in PARTS if not rows_of.get(name)]
+    preset += f"; not run: {', '.join(missing)}" if missing else ""
+    rows = [{"part": name, **row} for name, rows in rows_of.items() for row in rows]
+    seconds = sum(part["seconds"] for part in found.values())
+    write_result("networks", "networks", made, rows, [0], preset, seconds)
 
 
 def draw(axes: Any, rows: list[dict[str, Any]]) -> None:

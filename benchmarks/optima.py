@@ -1,6 +1,6 @@
 """Optima that are known as numbers, and what our own solvers find.
 
-Two numbers of the literature stand here; the others are in trajectories of other simulators
+Two numbers stand here, with where they are from; the others are in trajectories of other simulators
 (``[optimum as numbers]`` in the folder's README), where that folder is there. The continuous-review
 optimum of ``stockpyl SingleRQ`` is none of a problem in periods, and is left out.
 """
@@ -52,7 +52,16 @@ def row(what: str, ours: float, theirs: float, worst_action: float = 0.0) -> dic
 
 
 def of_the_literature() -> list[dict[str, Any]]:
-    """Return the rows of an (s, S) policy and of a periodic review, whose costs are published."""
+    """Return the rows of an (s, S) policy and of a periodic review.
+
+    Source:
+        8.0341: Snyder and Shen, "Fundamentals of Supply Chain Theory", 2nd ed., 2019, example 4.7,
+        by Zheng and Federgruen (1991), "Finding optimal (s, S) policies is about as simple as
+        evaluating a single policy"; as ``stockpyl.ss.s_s_cost_discrete`` documents it,
+        8.034111561471642. 12.752 is of no publication that we know: it is the mean cost over the
+        periods 3, 4 and 5 after an order of demand that is Poisson of 15, 20 and 25,
+        12.752440, which SciPy's Poisson gives in a line (``tests/policies/test_optimal.py``).
+    """
     store = fixed_cost_store(
         discretise(stats.poisson(6), 1.0),
         order_fee=5,

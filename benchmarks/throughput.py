@@ -4,7 +4,7 @@ A step is one trajectory advanced by one period. Ours are ``batch_returns`` of w
 and ``chunked_value_and_grad`` with an update of Adam. PyTorch runs the same store with the same
 network, demand and starting weights (``throughput_parts/torch_store.py``; its losses must agree
 with ours), on one thread and on all, the faster of which counts. Other environments are timed in
-this run where ``--peers`` names a folder that ``throughput_parts/peers.py`` has filled; otherwise
+this run where ``--peers`` names a folder that ``benchmarks._peers`` has filled; otherwise
 printed figures stand in, which were measured on two cores, one thread.
 
     python -m benchmarks.throughput [--peers FOLDER]
@@ -73,7 +73,7 @@ def main(peers: Path | None = None) -> None:
     """Measure, print the claims and write the result.
 
     Args:
-        peers: Folder that ``throughput_parts/peers.py`` has filled with other packages.
+        peers: Folder that ``benchmarks._peers`` has filled with other packages.
     """
     began = time.perf_counter()
     stores, reason = store_rows()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -122,11 +121,12 @@ def filled_tree(
         fits = cast and np.can_cast(found.dtype, leaf.dtype, "same_kind")
         if not (fits or found.dtype == leaf.dtype):
             raise ValueError(f"{what}: {name} is of type {found.dtype}, must be {leaf.dtype}")
-        filled[name] = jnp.asarray(found.astype(leaf.dtype))
+        filled[name] = found.astype(leaf.dtype)
     for name in arrays:
         if name.startswith(prefix) and name not in filled:
             raise ValueError(f"{what}: {name} is unknown, must be the path of a leaf")
-    return jax.tree.unflatten(jax.tree.structure(tree), list(filled.values()))
+    leaves = jax.device_put(list(filled.values()))  # at once, and nothing to compile
+    return jax.tree.unflatten(jax.tree.structure(tree), leaves)
 
 
 def require_array(

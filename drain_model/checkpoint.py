@@ -88,7 +88,7 @@ def initial_weights(
 @lru_cache(maxsize=16)
 def _abstract(config: DrainConfig, num_calendar: int, num_attributes: int) -> DrainNetwork:
     network: DrainNetwork = nnx.eval_shape(
-        lambda: DrainNetwork(config, num_calendar, num_attributes, rngs=nnx.Rngs(0))
+        lambda: DrainNetwork(config, num_calendar, num_attributes)
     )
     return network
 

@@ -196,7 +196,7 @@ def play(
     """Play an episode of a network of one's own, and draw it.
 
     Args:
-        network: JSON file that Network.save wrote.
+        network: JSON or YAML file, such as Network.save writes.
         policy: Base stocks that cover the lead time, or requests at random.
         out: File of the picture.
         horizon: Periods.
@@ -296,7 +296,8 @@ def forecast(
 def main() -> None:
     """Run the command line.
 
-    Bad input, and a file that cannot be read or written, end with one line and exit code 2.
+    Bad input, a file that cannot be read or written, and an extra that is not installed end with
+    one line and exit code 2.
     ``--debug``, anywhere, shows where the line came from.
     """
     arguments = sys.argv[1:]
@@ -320,7 +321,7 @@ def main() -> None:
             ),
             args=[argument for argument in arguments if argument != "--debug"],
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:  # one that says which extra is missing
         if debug:
             traceback.print_exc()
         print(f"draingym: {' '.join(str(error).split())}", file=sys.stderr)

@@ -29,6 +29,8 @@ from draingym.simulator.draws import (
     straight_through,
 )
 from draingym.simulator.dynamics import Acted, act, observe
+from draingym.simulator.finite.find import find_non_finite
+from draingym.simulator.finite.walk import NonFinite
 from draingym.simulator.kernels import LocalDemand, LocalDemandParams
 from draingym.simulator.params import Economics, make_params, params_from_network
 from draingym.simulator.problems.classic import (
@@ -47,6 +49,7 @@ from draingym.simulator.problems.pricing import (
     make_price_response,
 )
 from draingym.simulator.requests import requests_of
+from draingym.simulator.rounded import rounded_return
 from draingym.simulator.scenarios.demand import (
     Demand,
     Deterministic,
@@ -113,6 +116,7 @@ __all__ = [
     "LocalDemandParams",
     "Market",
     "NegativeBinomial",
+    "NonFinite",
     "Normal",
     "Observation",
     "Painter",
@@ -147,6 +151,7 @@ __all__ = [
     "demand_level",
     "demand_lift",
     "discounted_return",
+    "find_non_finite",
     "fit_views",
     "flatten_observation",
     "hard_draw",
@@ -165,6 +170,7 @@ __all__ = [
     "params_from_network",
     "requests_of",
     "round_shipments",
+    "rounded_return",
     "running_mean",
     "sample_noise",
     "sample_supply",

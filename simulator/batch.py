@@ -188,7 +188,7 @@ def batch_returns(
     batch = _batch_size(scenario)
     given = (params, policy_params, scenario, key)
     if outermost(given) and not is_spread(given) and _hashable(simulator, policy):
-        mesh = cores_mesh(batch, entries_of((_axes(scenario),), scenario))
+        mesh = cores_mesh(batch, entries_of((batch_axes(scenario),), scenario))
         if mesh is not None:
             returns: Array = gathered(
                 _compiled(mesh, simulator, policy, warm_up, remat, *unbound(given))
@@ -205,7 +205,7 @@ def _hashable(*values: Any) -> bool:
     return True
 
 
-def _axes(scenario: Scenario) -> PyTree:
+def batch_axes(scenario: Scenario) -> PyTree:
     """Return the batch's axis of every leaf: the last, or none where all share it."""
     return jax.tree.map(lambda batched: -1 if batched else None, _mapped(scenario))
 
@@ -234,7 +234,7 @@ def _shared_out(
     if key is not None:  # each scenario has its own, wherever it is rolled out: [T, B]
         keys = jax.vmap(partial(jax.random.split, num=batch))(keys)
     part = partial(_returns, simulator, policy, warm_up, remat)
-    axes = (None, None, _axes(scenario), None if key is None else 1)
+    axes = (None, None, batch_axes(scenario), None if key is None else 1)
     returns: Array = over_devices(part, axes)(params, policy_params, scenario, keys)
     return returns
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from draingym.simulator.draws import lesser
 from draingym.simulator.network.arcs import total_of
-from draingym.simulator.types import Drain, History, Series
+from draingym.simulator.types import Drain, History, PyTree, Series
 
 
 @jax.tree_util.register_dataclass
@@ -40,24 +40,36 @@ class LocalDemand:
     Gradients: exact almost everywhere. At a tie of need and stock the derivative is the demand's
     side, zero with respect to stock: one more unit would have stayed on the shelf. With
     ``split_ties`` it is half of each side's: where whole units are rounded at random, a tie comes
-    about as often from above as from below.
+    about as often from above as from below. With ``side_by_path`` it is one side's in all ties of a
+    path, that of demand in half of the paths: a unit more is still there at the next tie, where it
+    must count again, so that halves of halves are wrong and their mean over paths is not.
 
     Attributes:
         backlog: What stock cannot serve waits.
         split_ties: For whole units; changes derivatives alone.
+        side_by_path: For whole units, and means of many paths; changes derivatives alone.
     """
 
     backlog: bool = False
     split_ties: bool = False
+    side_by_path: bool = False
 
     @property
     def num_uniforms(self) -> int:
         """Demand is drawn when the scenario is, so none."""
         return 0
 
-    def prepare(self, params: LocalDemandParams, series: Series) -> Float[Array, "T N"]:
-        """Return the demand of every period at every node, units."""
-        return series.glance_views @ params.share.T
+    def prepare(self, params: LocalDemandParams, series: Series) -> PyTree:
+        """Return the demand of every period at every node [T, N], units, and the path's side.
+
+        The side [T], where it is the path's, is 1 for demand's and -1 for stock's.
+        """
+        demand = series.glance_views @ params.share.T
+        if not self.side_by_path:
+            return demand
+        # Of the first rounding's uniform only digits that decide nothing.
+        odd = jnp.floor(2.0**12 * series.round_uniform[0, 0]) % 2.0
+        return demand, jnp.broadcast_to(2.0 * odd - 1.0, demand.shape[:1])
 
     def init(self, params: LocalDemandParams, history: History) -> Float[Array, " N"]:
         """Return the units of demand that wait at the start."""
@@ -69,15 +81,19 @@ class LocalDemand:
         params: LocalDemandParams,
         memory: Float[Array, " N"],
         available: Float[Array, " N"],
-        exogenous: Float[Array, " N"],
+        exogenous: PyTree,
         uniforms: Float[Array, " K"],
     ) -> tuple[Float[Array, " N"], Drain]:
         """Serve ``min(demand + waiting, available)`` at every node."""
         del uniforms
-        need = exogenous + memory
-        # JAX's own minimum takes half of each side at a tie.
-        serve = jnp.minimum if self.split_ties else lesser
-        outbound = serve(need, available)
+        demand, side = exogenous if self.side_by_path else (exogenous, None)
+        need = demand + memory
+        if side is not None:
+            outbound = jnp.where(side > 0, lesser(need, available), lesser(available, need))
+        elif self.split_ties:  # JAX's own minimum takes half of each side at a tie
+            outbound = jnp.minimum(need, available)
+        else:
+            outbound = lesser(need, available)
         unmet = need - outbound
         if params.substitute is not None:
             asked = total_of(params.substitute, unmet)

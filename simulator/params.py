@@ -92,7 +92,9 @@ def make_params(
         if np.shape(value) not in ((), (nodes,)):
             raise ValueError(f"{name} has shape {np.shape(value)}, must be () or ({nodes},)")
         require_numbers(name, value, high=most)
-        return jnp.broadcast_to(real(value), (nodes,))
+        if isinstance(value, jax.Array):
+            return jnp.broadcast_to(real(value), (nodes,))
+        return real(np.broadcast_to(value, (nodes,)))
 
     if capacity is None and (np.any(capacity_price) or np.any(overflow_price)):
         raise ValueError(
@@ -106,9 +108,9 @@ def make_params(
     require_shape("serves", sells, (nodes,))
     require_shape("active_from", opens, (nodes,))
     return Params(
-        source=jnp.asarray(tree),
-        serves=jnp.asarray(sells),
-        active_from=jnp.asarray(opens),
+        source=jax.device_put(tree),
+        serves=jax.device_put(sells),
+        active_from=jax.device_put(opens),
         holding_cost=per_node("holding_cost", holding_cost),
         holding_rate=per_node("holding_rate", holding_rate),
         transfer_cost=per_node("transfer_cost", transfer_cost),

@@ -16,6 +16,9 @@ from draingym.simulator.types import PyTree
 
 def real(values: ArrayLike) -> Array:
     """Return an array of the default float."""
+    if isinstance(values, np.ndarray | np.generic):  # as it is: nothing to compile for its shape
+        put: Array = jax.device_put(np.asarray(values, jax.dtypes.canonicalize_dtype(float)))
+        return put
     return jnp.asarray(values, float)
 
 

@@ -33,6 +33,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "scenarios": set(),
         "adapters": set(),
         "network": set(),
+        "finite": {"network"},
         "problems": {"scenarios"},
     },
     "drain_model": {

@@ -26,7 +26,7 @@ EXTRAS = PROJECT["optional-dependencies"]
     "requirement",
     [
         Requirement(line)
-        for line in [*PROJECT["dependencies"], *EXTRAS["report"], *EXTRAS["test"]]
+        for line in [*PROJECT["dependencies"], *EXTRAS["report"], *EXTRAS["yaml"], *EXTRAS["test"]]
         if not line.startswith("draingym")
     ],
     ids=lambda requirement: requirement.name,
@@ -39,7 +39,7 @@ def test_the_oldest_version_that_is_allowed_is_the_one_that_is_tried(requirement
 
 def test_the_oldest_python_that_is_allowed_is_the_one_that_is_tried():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    oldest, newest = re.findall(r"test_on\.sh (3\.\d+)", makefile)
+    oldest, newest = re.findall(r"test_on\.sh (3\.\d+)[ ,]", makefile)
     assert PROJECT["requires-python"] == f">={oldest},<3.{int(newest.partition('.')[2]) + 1}"
 
 

@@ -7,7 +7,7 @@
 #   tools/install.sh --wheel FILE ...        draingym from a wheel, not editable
 #
 # PYTHON selects the interpreter. Without it an environment that works is kept, and a new one is made
-# with the newest of python3.13, python3.12, python3.11 and python3 that fits. uv is used where it is
+# with the newest of python3.14, 3.13, 3.12, 3.11 and python3 that fits. uv is used where it is
 # there and pip otherwise; both install the same files.
 set -eu
 
@@ -37,7 +37,7 @@ version() { # of an interpreter, "3.12"; empty if it does not run
 }
 
 supported() {
-    case $(version "$1") in 3.11 | 3.12 | 3.13) true ;; *) false ;; esac
+    case $(version "$1") in 3.11 | 3.12 | 3.13 | 3.14) true ;; *) false ;; esac
 }
 
 if uv --version >/dev/null 2>&1; then uv=yes; else uv=no; fi
@@ -49,11 +49,11 @@ makes_environments() { # Debian's python3 has no ensurepip before python3-venv i
 if [ -n "$wanted" ]; then
     if ! supported "$wanted"; then
         found=$(version "$wanted")
-        echo "PYTHON=$wanted is ${found:-no interpreter that runs}; draingym needs Python >= 3.11, < 3.14." >&2
+        echo "PYTHON=$wanted is ${found:-no interpreter that runs}; draingym needs Python >= 3.11, < 3.15." >&2
         exit 1
     fi
 else
-    for candidate in python3.13 python3.12 python3.11 python3; do
+    for candidate in python3.14 python3.13 python3.12 python3.11 python3; do
         if supported "$candidate" && makes_environments "$candidate"; then
             wanted=$candidate
             break
@@ -74,7 +74,7 @@ fi
 
 if [ ! -e "$venv" ]; then
     if [ -z "$wanted" ]; then
-        echo "No Python >= 3.11, < 3.14 with venv and ensurepip found: install one (on Debian also python3-venv)," >&2
+        echo "No Python >= 3.11, < 3.15 with venv and ensurepip found: install one (on Debian also python3-venv)," >&2
         echo "or name it, as in: make PYTHON=/path/to/python3.12 test" >&2
         exit 1
     fi

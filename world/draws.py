@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from scipy.ndimage import uniform_filter1d
 
 from draingym.common.arrays import FloatArray, Int32Array, IntArray
 
@@ -114,6 +113,8 @@ def other_views(
     Returns:
         The views, by product, day, then region; each with a random customer of its region.
     """
+    from scipy.ndimage import uniform_filter1d  # here: it takes as long to load as a small world
+
     smooth = uniform_filter1d(orders, size=smoothing_days, axis=1, mode="nearest")
     smooth = np.maximum(smooth, 0.0)  # running sums can leave -1e-17
     members = np.bincount(customer_region, minlength=num_regions)

@@ -20,19 +20,22 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
     from benchmarks.parity.compare import GIVEN, Compared, compare
     from benchmarks.parity.peers import PEERS
     from benchmarks.parity.play import CannotMapError, play
+    from benchmarks.parity.reading import require_all_read, watched
+    from draingym.common.files import read_json
 
     precision = str(jax.dtypes.canonicalize_dtype(float))
     rows = []
     for path in sorted(folder.glob("*.json")):
-        case = json.loads(path.read_text(encoding="utf-8"))
-        found, note = Compared(), ""
-        name = {"peer": case["peer"], "problem": case["problem"], "case": case["case"]}
-        map_case = PEERS.get(case["peer"].lower())
+        found, note, name = Compared(), "", {"peer": path.stem, "problem": "", "case": ""}
         try:
+            case = watched(read_json(path, "case"))
+            name = {key: case[key] for key in name}
+            map_case = PEERS.get(case["peer"].lower())
             if map_case is None:
                 raise CannotMapError(f"peer is {case['peer']}, must be one of {', '.join(PEERS)}")
             mapped = map_case(case)
             ours = play(mapped)
+            require_all_read(case)
             theirs = [
                 {name: value for name, value in period.items() if name not in GIVEN}
                 for period in case["periods"]
@@ -40,7 +43,9 @@ def rows_of(folder: Path) -> list[dict[str, Any]]:
             compare(theirs, ours, TOLERANCE[precision], "period", found)
             compare(case["totals"], mapped.totals(ours), TOLERANCE[precision], "totals", found)
             note = found.first
-        except CannotMapError as error:
+        except KeyError as error:
+            note = f"refused: {error} is not there"
+        except (AttributeError, IndexError, TypeError, ValueError) as error:
             note = f"refused: {error}"
         rows.append(
             name

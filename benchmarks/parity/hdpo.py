@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parity.play import Case, Mapped, Run, series_of, summed
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 
 def mapped(case: Case) -> Mapped:
     """Map a case."""
     p, initial = case["parameters"], case["initial"]
+    require_one_of("mode", p["mode"], "lost", "backlog")
+    require_one_of("objective", p["objective"], "cost", "profit")
     stores, warehouses = p["n_stores"], p["n_warehouses"]
     levels = p["n_extra_echelons"]
     backlog, profit = p["mode"] == "backlog", p["objective"] == "profit"

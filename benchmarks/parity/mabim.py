@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node, Store
 
 
 def mapped(case: Case) -> Mapped:
     """Map a case."""
     p, initial = case["parameters"], case["initial"]
+    require_one_of("reward_function", p["reward_function"], "reward1", "reward2")
     if np.any(np.asarray(p["volume"]) != 1):
         raise CannotMapError("the peer compares arriving units with free volume: volume must be 1")
     warehouses, skus = len(p["warehouses_head_to_tail"]), len(p["skus"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run, series_of, summed
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 
@@ -29,6 +30,7 @@ def mapped(case: Case) -> Mapped:
 
 def _de_moor(case: Case) -> Mapped:
     p, initial = case["parameters"], case["initial"]
+    require_one_of("issue_policy", p["issue_policy"], "lifo", "fifo")
     lead = p["lead_time"]
     network = Network(
         nodes=[

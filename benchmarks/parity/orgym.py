@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.parity import supply
 from benchmarks.parity.play import Case, Mapped, Run, series_of
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 
@@ -19,6 +20,7 @@ def mapped(case: Case) -> Mapped:
     if case["problem"].startswith("NetworkManagement"):
         return supply.orgym(case)
     p = case["parameters"]
+    require_one_of("mode", p["mode"], "lost_sales", "backlog")
     links = p["number_of_stages_incl_source"] - 1
     backlog = p["mode"] == "backlog"
     stock, waiting = case["initial"]["on_hand"], case["initial"]["backlog"]

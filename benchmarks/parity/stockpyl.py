@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 OUTSIDE = "external"
@@ -29,13 +30,22 @@ def mapped(case: Case) -> Mapped:
     periods = case["periods"]
     arcs: list[Arc] = []
     ways: list[tuple[str, str]] = []  # predecessor and node of each arc, in the order of service
+    on_way = {name: node["in_transit_holding_cost"] for name, node in described.items()}
+    start = {name: state["inventory_level"] for name, state in case["initial"].items()}
     for name, node in described.items():
+        require_one_of(
+            f"disruption_type of node {name}", node["disruption_type"], None, "OP", "SP", "TP", "RP"
+        )
         customers = node["successors_in_service_order"]
         if OUTSIDE in customers[:-1]:
             raise CannotMapError("customers outside are served before other nodes")
         if OUTSIDE in node["predecessors"]:
             ways.append((OUTSIDE, name))
         ways += [(name, after) for after in customers if after != OUTSIDE]
+    if {tuple(map(str, edge)) for edge in p["edges"]} != {
+        way for way in ways if OUTSIDE not in way
+    }:
+        raise CannotMapError("edges are other than successors_in_service_order say")
     for before, name in ways:
         node, inner = described[name], before != OUTSIDE
         lead, delay = node["SLT"], node["OLT"]
@@ -55,7 +65,7 @@ def mapped(case: Case) -> Mapped:
                 receive_limit=paused if kind == "RP" else None,
                 leave_limit=paused if kind == "SP" and inner else None,
                 stands=[float(not units) for units in paused] if kind == "TP" else 0.0,
-                transit_cost=0.0 if supplier is None else supplier["in_transit_holding_cost"],
+                transit_cost=on_way.get(before, 0.0),
                 dock_cost=0.0 if supplier is None else supplier["holding_cost"],
                 short_cost=0.0 if supplier is None else supplier["stockout_cost"],
                 ship_cost=0.0 if supplier is None else -supplier["revenue"],
@@ -66,8 +76,8 @@ def mapped(case: Case) -> Mapped:
         nodes=[
             Node(
                 name,
-                on_hand=max(node["initial_inventory_level"], 0),
-                waiting=max(-node["initial_inventory_level"], 0),
+                on_hand=max(start[name], 0),
+                waiting=max(-start[name], 0),
                 backlog=sells[name],
                 holding_cost=node["holding_cost"],
                 unmet_cost=node["stockout_cost"] if sells[name] else 0.0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run
+from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 
@@ -25,6 +26,7 @@ def gyminvmgmt(case: Case) -> Mapped:
 
 def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
     p, initial = case["parameters"], case["initial"]
+    require_one_of("mode", p["mode"], "lost_sales", "backlog")
     kinds = {name: node["type"] for name, node in p["nodes"].items()}
     stocks = [name for name, kind in kinds.items() if kind not in ("market", "source")]
     retail = {str(e["supplier"]): e for e in edges if kinds[str(e["buyer"])] == "market"}

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks._common import timed
+from benchmarks._peers import LOOPS
 from benchmarks.throughput_parts.dense_policy import DensePolicy
-from benchmarks.throughput_parts.peers import PEERS, interpreter
 from benchmarks.throughput_parts.speeds import PEER, Row, fresh, row, trainer
 from benchmarks.throughput_parts.store import MEAN, PERIODS
 from draingym.simulator import (
@@ -46,9 +46,9 @@ class Fixed:
         del key
 
     def apply(self, params: None, observation: Observation, key: jax.Array) -> jax.Array:
-        """Return ``units`` for every node."""
+        """Return ``units`` for every arc."""
         del params, key
-        return jnp.full_like(observation.on_hand, self.units)
+        return jnp.full_like(observation.pipeline, self.units, shape=observation.pipeline.shape[1:])
 
 
 def simulated(simulator: Simulator, params: Params, scenario: Scenario) -> jax.Array:
@@ -120,10 +120,10 @@ def peer_rows(folder: Path | None) -> list[Row]:
     for name, problem in owing.items():
         policy: Policy = Fixed(units=5.0 if name == "stockpyl" else 20.0)
         ours = fresh(problem, policy, None, 8192, 30)
-        theirs, measured = PEERS[name].printed, "printed"
+        theirs, measured = LOOPS[name].printed, "printed"
         if folder is not None:
             try:
-                theirs = PEERS[name].rate(interpreter(folder, name))
+                theirs = LOOPS[name].rate(folder)
                 measured = "in this run"
             except (OSError, subprocess.CalledProcessError) as error:
                 measured = f"printed ({type(error).__name__})"

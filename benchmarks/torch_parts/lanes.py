@@ -42,7 +42,7 @@ class PairNetwork(nn.Module):
         pair = self.mlp(F.silu(self.node(a)[:, None] + self.region(b) + self.distance(far)))
         waves = self.left(a).sin()[:, None] * self.right(b).sin()
         pair = pair + self.join(waves * (4.0 * waves.shape[-1] ** -0.5))
-        return pair.movedim(-1, 0)
+        return (3.0 * (pair / 3.0).asinh()).movedim(-1, 0)
 
 
 class Lanes(nn.Module):

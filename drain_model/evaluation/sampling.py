@@ -10,9 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.sharding import Mesh
 from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
+from draingym.common.devices import cores_mesh, over_devices, placed, sharing, unbound
 from draingym.drain_model.checkpoint import Checkpoint, Weights
 from draingym.drain_model.data.dataset import DrainData, Inputs
 from draingym.drain_model.distributions.coherent import Coherent
@@ -56,13 +58,15 @@ def sample_panel(
     if num_samples < 1:
         raise ValueError(f"num_samples is {num_samples}, must be at least 1")
     outbound, cost = [], []
+    mesh = cores_mesh(min(batch_products, data.num_products), data.outbound.size)
+    key = unbound(key)
     for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
         sample = partial(
             _sample,
             checkpoint.definition,
             periods[0],
-            weights,
-            static,
+            mesh,
+            *placed((weights, static), mesh),
             part,
             jax.random.fold_in(key, start),
         )
@@ -144,10 +148,11 @@ def _forecast(
     return late
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def _sample(
     definition: nnx.GraphDef[DrainNetwork],
     first: int,
+    mesh: Mesh | None,
     weights: Weights,
     static: Static,
     inputs: Inputs,
@@ -155,27 +160,41 @@ def _sample(
     start: Int[Array, ""],
     stop: Int[Array, ""],
 ) -> tuple[Array, Array]:
-    """Draw samples [start, stop), as many at once as ``_AT_ONCE``; the rest of the leaves is 0."""
-    network = nnx.merge(definition, weights)
-    exogenous = network.exogenous(static, inputs)
-    past = network.encode(static, inputs)
-    late, past, available = jax.tree.map(
-        lambda x: x[:, first:], (exogenous, past, inputs.available)
-    )
-    nodes = network.embed(static, late, past, available)
-    joint = network.joint(late, nodes, available)
-    size = joint.num_uniforms(available.shape[-1], network.config.copula_rank)
+    """Draw samples [start, stop), as many at once as ``_AT_ONCE``; the rest of the leaves is 0.
 
-    def one(i: Array, drawn: tuple[Array, Array]) -> tuple[Array, Array]:
-        key_units, key_cost = jax.random.split(jax.random.fold_in(key, start + i))
-        uniforms = jax.random.uniform(key_units, (*available.shape[:-1], size))
-        units = joint.sample(available, late.active, uniforms)
-        knots = network.cost(static, late, nodes, units)
-        level = jax.random.uniform(key_cost, available.shape)
-        cost = units * cost_ppf(knots, level)
-        return drawn[0].at[i].set(units), drawn[1].at[i].set(cost)
+    Every product has a key of its own, so that devices that share products out draw the same.
+    """
 
-    none = jnp.zeros((_AT_ONCE, *available.shape))
-    count = jnp.minimum(stop - start, _AT_ONCE)
-    drawn: tuple[Array, Array] = jax.lax.fori_loop(0, count, one, (none, none))
-    return drawn
+    def draw(
+        weights: Weights, static: Static, inputs: Inputs, keys: Array, start: Array, stop: Array
+    ) -> tuple[Array, Array]:
+        network = nnx.merge(definition, weights)
+        exogenous = network.exogenous(static, inputs)
+        past = network.encode(static, inputs)
+        late, past, available = jax.tree.map(
+            lambda x: x[:, first:], (exogenous, past, inputs.available)
+        )
+        nodes = network.embed(static, late, past, available)
+        joint = network.joint(late, nodes, available)
+        size = joint.num_uniforms(available.shape[-1], network.config.copula_rank)
+
+        def uniforms(keys: Array, size: int) -> Array:
+            shape = (available.shape[1], size)
+            return jax.vmap(lambda key: jax.random.uniform(key, shape))(keys)
+
+        def one(i: Array, drawn: tuple[Array, Array]) -> tuple[Array, Array]:
+            now = jax.vmap(lambda key: jax.random.split(jax.random.fold_in(key, start + i)))(keys)
+            units = joint.sample(available, late.active, uniforms(now[:, 0], size))
+            knots = network.cost(static, late, nodes, units)
+            cost = units * cost_ppf(knots, uniforms(now[:, 1], available.shape[-1]))
+            return drawn[0].at[i].set(units), drawn[1].at[i].set(cost)
+
+        none = jnp.zeros((_AT_ONCE, *available.shape))
+        count = jnp.minimum(stop - start, _AT_ONCE)
+        drawn: tuple[Array, Array] = jax.lax.fori_loop(0, count, one, (none, none))
+        return drawn
+
+    keys = jax.random.split(key, inputs.available.shape[0])
+    with sharing(mesh):
+        axes = (None, None, 0, 0, None, None)
+        return over_devices(draw, axes, (1, 1))(weights, static, inputs, keys, start, stop)

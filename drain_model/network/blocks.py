@@ -6,7 +6,8 @@ Matrix products run in ``config.precision``; what is added up between blocks is 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,25 @@ from draingym.drain_model.config import DrainConfig
 _MASKED = -1e9
 
 
-def linear(config: DrainConfig, inputs: int, outputs: int, *, rngs: nnx.Rngs) -> nnx.Linear:
-    """Return a layer with float32 parameters that computes in the config's precision."""
-    return nnx.Linear(inputs, outputs, dtype=jnp.dtype(config.precision), rngs=rngs)
+# Modules are made with kernels of zero, to be filled by ``checkpoint.initial_weights`` or from a
+# file: tracing as many draws would take longer than all else that an environment is made of.
+_NO_KEYS = cast(nnx.Rngs, SimpleNamespace(params=lambda: None))
+
+
+def dense(inputs: int, outputs: int, dtype: Any = None) -> nnx.Linear:
+    """Return a layer with float32 parameters of zero; it computes in a type, if one is given."""
+    zeros = nnx.initializers.zeros
+    return nnx.Linear(inputs, outputs, dtype=dtype, kernel_init=zeros, rngs=_NO_KEYS)
+
+
+def norm(width: int) -> nnx.LayerNorm:
+    """Return a normalisation of tokens, with a scale of one."""
+    return nnx.LayerNorm(width, rngs=_NO_KEYS)
+
+
+def linear(config: DrainConfig, inputs: int, outputs: int) -> nnx.Linear:
+    """Return a layer that computes in the config's precision."""
+    return dense(inputs, outputs, jnp.dtype(config.precision))
 
 
 class MLP(nnx.Module):
@@ -33,12 +50,10 @@ class MLP(nnx.Module):
         hidden: int,
         outputs: int,
         depth: int,
-        *,
-        rngs: nnx.Rngs,
     ) -> None:
-        """Initialise ``depth`` layers."""
+        """Make ``depth`` layers."""
         sizes = [inputs, *[hidden] * (depth - 1), outputs]
-        self.layers = nnx.List([linear(config, a, b, rngs=rngs) for a, b in pairwise(sizes)])
+        self.layers = nnx.List([linear(config, a, b) for a, b in pairwise(sizes)])
 
     def __call__(self, x: Float[Array, "*b I"]) -> Float[Array, "*b O"]:
         """Apply the layers."""
@@ -56,16 +71,14 @@ class CausalStack(nnx.Module):
     period and the last few inputs of every layer; they agree.
     """
 
-    def __init__(self, config: DrainConfig, inputs: int, *, rngs: nnx.Rngs) -> None:
-        """Initialise one layer for each dilation."""
+    def __init__(self, config: DrainConfig, inputs: int) -> None:
+        """Make one layer for each dilation."""
         self.dilations = config.dilations
         self.taps = config.kernel_size
         self.width = config.width
         self.layers = nnx.List(
             [
-                linear(
-                    config, (inputs if i == 0 else self.width) * self.taps, self.width, rngs=rngs
-                )
+                linear(config, (inputs if i == 0 else self.width) * self.taps, self.width)
                 for i in range(len(self.dilations))
             ]
         )
@@ -117,15 +130,15 @@ class CausalStack(nnx.Module):
 class Attention(nnx.Module):
     """Multi-head attention whose keys and values can be computed ahead of the queries."""
 
-    def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
-        """Initialise the projections."""
+    def __init__(self, config: DrainConfig) -> None:
+        """Make the projections."""
         width = config.width
         self.heads = config.heads
-        self.norm_query = nnx.LayerNorm(width, rngs=rngs)
-        self.norm_memory = nnx.LayerNorm(width, rngs=rngs)
-        self.query = linear(config, width, width, rngs=rngs)
-        self.key_value = linear(config, width, 2 * width, rngs=rngs)
-        self.out = linear(config, width, width, rngs=rngs)
+        self.norm_query = norm(width)
+        self.norm_memory = norm(width)
+        self.query = linear(config, width, width)
+        self.key_value = linear(config, width, 2 * width)
+        self.out = linear(config, width, width)
 
     def memory(
         self, tokens: Float[Array, "*b M W"]
@@ -163,12 +176,12 @@ class Attention(nnx.Module):
 class TransformerBlock(nnx.Module):
     """Self-attention and an MLP, each on normalised tokens and added to them."""
 
-    def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
-        """Initialise both parts."""
+    def __init__(self, config: DrainConfig) -> None:
+        """Make both parts."""
         width = config.width
-        self.attention = Attention(config, rngs=rngs)
-        self.norm = nnx.LayerNorm(width, rngs=rngs)
-        self.mlp = MLP(config, width, width * config.mlp_ratio, width, 2, rngs=rngs)
+        self.attention = Attention(config)
+        self.norm = norm(width)
+        self.mlp = MLP(config, width, width * config.mlp_ratio, width, 2)
 
     def __call__(
         self, tokens: Float[Array, "*b M W"], mask: Bool[Array, "*b M"] | None
@@ -187,13 +200,12 @@ class RecurrentBlock(nnx.Module):
     false is passed over: both states go on to the next one as they are.
     """
 
-    def __init__(self, config: DrainConfig, *, rngs: nnx.Rngs) -> None:
-        """Initialise both directions at once: kernels have a leading axis of 2."""
+    def __init__(self, config: DrainConfig) -> None:
+        """Make both directions at once: kernels have a leading axis of 2."""
         width, self.hidden = config.width, config.width // 2
-        self.norm = nnx.LayerNorm(width, rngs=rngs)
-        self.inputs = linear(config, width, 2 * 3 * self.hidden, rngs=rngs)
-        draw = jax.random.normal(rngs.params(), (2, self.hidden, 3 * self.hidden))
-        self.recurrent = nnx.Param(self.hidden**-0.5 * draw)
+        self.norm = norm(width)
+        self.inputs = linear(config, width, 2 * 3 * self.hidden)
+        self.recurrent = nnx.Param(jnp.zeros((2, self.hidden, 3 * self.hidden)))
 
     def __call__(
         self, tokens: Float[Array, "*b M W"], mask: Bool[Array, "*b M"] | None
@@ -228,7 +240,7 @@ class RecurrentBlock(nnx.Module):
         return tokens + jnp.moveaxis(out, 0, -2)
 
 
-def mixing_blocks(config: DrainConfig, count: int, *, rngs: nnx.Rngs) -> nnx.List[Any]:
+def mixing_blocks(config: DrainConfig, count: int) -> nnx.List[Any]:
     """Return the blocks that let tokens of one stream see each other."""
     kind = TransformerBlock if config.mixing == "transformer" else RecurrentBlock
-    return nnx.List([kind(config, rngs=rngs) for _ in range(count)])
+    return nnx.List([kind(config) for _ in range(count)])

@@ -27,7 +27,7 @@ from draingym.drain_model.distributions.hybrid import Hybrid
 from draingym.drain_model.distributions.independent import Independent
 from draingym.drain_model.distributions.levels import NUM_LEVELS
 from draingym.drain_model.network import features, heads
-from draingym.drain_model.network.blocks import MLP, Attention, CausalStack, mixing_blocks
+from draingym.drain_model.network.blocks import MLP, Attention, CausalStack, dense, mixing_blocks
 from draingym.drain_model.network.lanes import Lanes, PairNetwork, fourier, usual
 from draingym.drain_model.network.types import Exogenous, Nodes, Static
 
@@ -35,21 +35,13 @@ from draingym.drain_model.network.types import Exogenous, Nodes, Static
 class DrainNetwork(nnx.Module):
     """The network in the variant that the config names; with ``lane_heads`` 0, the paper's."""
 
-    def __init__(
-        self,
-        config: DrainConfig,
-        num_calendar: int,
-        num_attributes: int,
-        *,
-        rngs: nnx.Rngs,
-    ) -> None:
-        """Initialise parameters.
+    def __init__(self, config: DrainConfig, num_calendar: int, num_attributes: int) -> None:
+        """Make the modules; their kernels are zero.
 
         Args:
             config: Variant and sizes.
             num_calendar: Calendar features, ``E``.
             num_attributes: Product attributes, ``F``.
-            rngs: Initialises the parameters.
 
         Raises:
             ValueError: If the config's conversion column is not an attribute.
@@ -61,30 +53,30 @@ class DrainNetwork(nnx.Module):
             )
         width, sizes = config.width, (config, num_calendar, num_attributes)
         self.config = config
-        self.node_encoder = CausalStack(config, features.NUM_NODE, rngs=rngs)
-        self.location_encoder = CausalStack(config, features.num_location(*sizes), rngs=rngs)
-        self.place = MLP(config, 4 * config.frequencies + 2, width, width, 2, rngs=rngs)
-        self.context = nnx.Linear(features.num_shared(*sizes), width, rngs=rngs)
-        self.now = nnx.Linear(features.NUM_NOW, width, rngs=rngs)
-        self.node_blocks = mixing_blocks(config, config.node_blocks, rngs=rngs)
-        self.location_blocks = mixing_blocks(config, config.location_blocks, rngs=rngs)
+        self.node_encoder = CausalStack(config, features.NUM_NODE)
+        self.location_encoder = CausalStack(config, features.num_location(*sizes))
+        self.place = MLP(config, 4 * config.frequencies + 2, width, width, 2)
+        self.context = dense(features.num_shared(*sizes), width)
+        self.now = dense(features.NUM_NOW, width)
+        self.node_blocks = mixing_blocks(config, config.node_blocks)
+        self.location_blocks = mixing_blocks(config, config.location_blocks)
         outputs = 2 * config.heads * config.pair_bias + 3 * config.lane_heads
-        self.pairs = PairNetwork(config, outputs, rngs=rngs) if outputs else None
-        self.cross_outbound = Attention(config, rngs=rngs)
-        self.lanes = Lanes(config, num_attributes, rngs=rngs) if config.lane_heads else None
+        self.pairs = PairNetwork(config, outputs) if outputs else None
+        self.cross_outbound = Attention(config)
+        self.lanes = Lanes(config, num_attributes) if config.lane_heads else None
         known = width + Lanes.features(config)
         channels = heads.count_channels(config.num_atoms)
         if config.joint == "coherent":
             pooled = width + features.NUM_TOTAL
-            self.total_mlp = MLP(config, pooled, width, channels, 3, rngs=rngs)
-            self.share_mlp = MLP(config, known, width, 2, 3, rngs=rngs)
+            self.total_mlp = MLP(config, pooled, width, channels, 3)
+            self.share_mlp = MLP(config, known, width, 2, 3)
         else:
-            self.outbound_mlp = MLP(config, known, width, channels, 3, rngs=rngs)
+            self.outbound_mlp = MLP(config, known, width, channels, 3)
         if config.joint == "copula":
-            self.factors = nnx.Linear(width, config.copula_rank + 1, rngs=rngs)
-        self.cost_query = nnx.Linear(known + features.NUM_COST, width, rngs=rngs)
-        self.cross_cost = Attention(config, rngs=rngs)
-        self.cost_mlp = MLP(config, known, width, NUM_LEVELS, 3, rngs=rngs)
+            self.factors = dense(width, config.copula_rank + 1)
+        self.cost_query = dense(known + features.NUM_COST, width)
+        self.cross_cost = Attention(config)
+        self.cost_mlp = MLP(config, known, width, NUM_LEVELS, 3)
 
     def static(self, statistics: Statistics, geography: Geography) -> Static:
         """Return what the geography alone determines."""

@@ -14,7 +14,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from draingym.drain_model.config import DrainConfig
-from draingym.drain_model.network.blocks import MLP
+from draingym.drain_model.network.blocks import MLP, dense
 
 
 def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C"]:
@@ -33,21 +33,40 @@ def fourier(coordinates: Float[Array, "M 2"], octaves: int) -> Float[Array, "M C
     )
 
 
-class PairNetwork(nnx.Module):
-    """A function of a node's and a region's place and of their distance, for several uses."""
+# From where on outputs of the pair network grow by their logarithm alone.
+_LINEAR = 3.0
 
-    def __init__(self, config: DrainConfig, outputs: int, *, rngs: nnx.Rngs) -> None:
-        """Initialise the layers."""
+
+def compressed(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return ``c arcsinh(x / c)``, c = 3: about x near 0, and about its logarithm far off.
+
+    Gradients: exact, ``c / sqrt(c^2 + x^2)``, which never vanishes.
+
+    >>> [round(float(compressed(jnp.array(x))), 1) for x in (0.0, -8.0, 1000.0)]
+    [0.0, -5.1, 19.5]
+    """
+    return _LINEAR * jnp.arcsinh(x / _LINEAR)
+
+
+class PairNetwork(nnx.Module):
+    """A function of a node's and a region's place and of their distance, for several uses.
+
+    It learns at a high rate, and a few updates in one direction take it far. What it says is
+    compressed, so that such a leap does not leave preferences of 0 and 1 that nothing moves again.
+    """
+
+    def __init__(self, config: DrainConfig, outputs: int) -> None:
+        """Make the layers."""
         self.octaves = config.frequencies
         self.outputs = outputs
         width, place = config.pair_width, 4 * config.frequencies + 2
-        self.node = nnx.Linear(place, width, rngs=rngs)
-        self.region = nnx.Linear(place, width, rngs=rngs)
-        self.distance = nnx.Linear(3, width, rngs=rngs)
-        self.mlp = MLP(config, width, width, outputs, 2, rngs=rngs)
-        self.left = nnx.Linear(place, width, rngs=rngs)
-        self.right = nnx.Linear(place, width, rngs=rngs)
-        self.join = nnx.Linear(width, outputs, rngs=rngs)
+        self.node = dense(place, width)
+        self.region = dense(place, width)
+        self.distance = dense(3, width)
+        self.mlp = MLP(config, width, width, outputs, 2)
+        self.left = dense(place, width)
+        self.right = dense(place, width)
+        self.join = dense(width, outputs)
 
     def __call__(
         self,
@@ -63,7 +82,7 @@ class PairNetwork(nnx.Module):
         # Products of waves over both places: enough of them tell any pair from any other.
         waves = jnp.sin(self.left(a))[:, None, :] * jnp.sin(self.right(b))[None, :, :]
         pair = pair + self.join(waves * (4.0 * waves.shape[-1] ** -0.5))
-        return jnp.moveaxis(pair, -1, 0)
+        return jnp.moveaxis(compressed(pair), -1, 0)
 
 
 # Those with which ``found_on_shelf`` is near ``E min(Poisson(wanted), left)``, whatever the stock.
@@ -106,15 +125,15 @@ class Lanes(nnx.Module):
     through a rollout explode.
     """
 
-    def __init__(self, config: DrainConfig, num_attributes: int, *, rngs: nnx.Rngs) -> None:
-        """Initialise the projections."""
+    def __init__(self, config: DrainConfig, num_attributes: int) -> None:
+        """Make the projections."""
         self.heads, self.depth = config.lane_heads, config.width // config.heads
         self.steps = config.lane_steps
         size = self.heads * self.depth
-        self.node = nnx.Linear(config.width, size, rngs=rngs)
-        self.region = nnx.Linear(config.width, size, rngs=rngs)
-        self.modulation = nnx.Linear(config.width, 1, rngs=rngs)
-        self.sensitivity = nnx.Linear(num_attributes, self.heads, rngs=rngs)
+        self.node = dense(config.width, size)
+        self.region = dense(config.width, size)
+        self.modulation = dense(config.width, 1)
+        self.sensitivity = dense(num_attributes, self.heads)
         self.log_gate = nnx.Param(jnp.zeros((self.heads,)))
         self.sharpness = nnx.Param(jnp.zeros((self.heads,)))
         self.sharpening = nnx.Param(jnp.zeros((self.heads,)))

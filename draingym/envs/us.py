@@ -226,8 +226,8 @@ def pricing(
     km = (flow * network.distance_km).sum(axis=1) / np.maximum(flow.sum(axis=1), 1e-12)
     kernel_params = PricedDemandParams(
         kernel=LocalDemandParams(
-            share=jnp.asarray(share * sold.units_per_view, jnp.float32),
-            unit_ship_cost=jnp.asarray(_SHIP_FIXED + _SHIP_PER_KM * km, jnp.float32),
+            share=_single(share * sold.units_per_view),
+            unit_ship_cost=_single(_SHIP_FIXED + _SHIP_PER_KM * km),
         ),
         response=make_price_response(lift) if response is None else response,
     )
@@ -249,9 +249,9 @@ def _closest_node(network: Network, product: Product) -> FunctionalEnv:
         max_orders=math.ceil(most + 6 * math.sqrt(most) + 6), num_nodes=network.num_nodes
     )
     kernel_params = ClosestNodeParams(
-        distance_km=jnp.asarray(network.distance_km, jnp.float32),
-        serves=jnp.asarray(network.serves_customers),
-        active_from=jnp.asarray(network.active_from, jnp.int32),
+        distance_km=_single(network.distance_km),
+        serves=jax.device_put(network.serves_customers),
+        active_from=jax.device_put(network.active_from.astype(np.int32)),
         temperature=jnp.float32(_TEMPERATURE),
         rate_scale=jnp.float32(1.0),
         cost_fixed=jnp.float32(_SHIP_FIXED),
@@ -266,7 +266,7 @@ def _learned(network: Network, product: Product) -> FunctionalEnv:
 
     def places(kind: str) -> jax.Array:
         columns = [getattr(network, f"{kind}_{name}") for name in ("latitude", "longitude")]
-        return jnp.asarray(np.stack(columns, axis=-1), jnp.float32)
+        return _single(np.stack(columns, axis=-1))
 
     checkpoint = shipped_checkpoint()
     kernel, kernel_params = LearnedDrain.bind(
@@ -274,10 +274,10 @@ def _learned(network: Network, product: Product) -> FunctionalEnv:
         Geography(
             node_coordinates=places("node"),
             region_coordinates=places("region"),
-            distance_km=jnp.asarray(network.distance_km, jnp.float32),
+            distance_km=_single(network.distance_km),
         ),
-        jnp.asarray(network.serves_customers),
-        jnp.asarray(network.active_from, jnp.int32),
+        jax.device_put(network.serves_customers),
+        jax.device_put(network.active_from),
     )
     return _environment(
         Simulator(kernel=kernel),
@@ -286,6 +286,12 @@ def _learned(network: Network, product: Product) -> FunctionalEnv:
         product,
         calendar=checkpoint.num_calendar,
     )
+
+
+def _single(values: np.ndarray) -> jax.Array:
+    """Return numbers of the host as float32, in either precision, with nothing to compile."""
+    single: jax.Array = jax.device_put(values.astype(np.float32))
+    return single
 
 
 def _environment(
@@ -317,7 +323,7 @@ def _sampler(
     """
     population = real(network.population / network.population.sum())
     mean_views = product.units_per_period / product.units_per_view
-    attributes = jnp.log(real(np.array([product.price, _WEIGHT_LB, product.units_per_view])))
+    attributes = real(np.log([product.price, _WEIGHT_LB, product.units_per_view]))
     horizon = product.horizon
 
     def sample(key: jax.Array) -> Scenario:

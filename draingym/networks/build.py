@@ -21,6 +21,7 @@ from draingym.networks.tables import (
     real,
     selling,
     terms_by_period,
+    unmet_cost,
     varies,
 )
 from draingym.simulator import (
@@ -52,34 +53,42 @@ def build(network: Plan) -> Built:
     index = network.index
     source = np.array([-1 if arc.source is None else index[arc.source] for arc in arcs], np.int32)
     target = np.array([index[arc.target] for arc in arcs], np.int32)
-    regions = [n for n, node in enumerate(nodes) if node.name in selling(network)]
+    sells = selling(network)
+    regions = [n for n, node in enumerate(nodes) if node.name in sells]
     share = np.zeros((len(nodes), len(regions)))
     share[regions, np.arange(len(regions))] = 1.0
     waits = np.array([node.backlog for node in nodes])
+    sorts = set(waits[regions].tolist())  # of nodes that sell: the others have nothing to wait for
     kernel = LocalDemandParams(
         share=real(share),
         unit_ship_cost=jnp.zeros(len(nodes)),
-        waits=jnp.asarray(waits) if waits.any() and not waits.all() else None,
+        waits=jax.device_put(waits) if len(sorts) > 1 else None,
         substitute=_substitute(network),
     )
     zero = jnp.zeros(len(nodes))
     by_period = terms_by_period(network)
     transit = np.array([arc.transit_cost for arc in arcs])
     depth = longest_delay(network)
+    # Where arc n replenishes node n, after its source, there is nothing to look up, or to add.
+    number = np.arange(len(nodes))
+    is_tree = np.array_equal(target, number) and bool((source < number).all())
+    unmet = unmet_cost(network)
     params = Params(
-        source=jnp.asarray(source),
-        target=jnp.asarray(target),
-        serves=jnp.asarray(np.isin(np.arange(len(nodes)), regions)),
+        source=jax.device_put(source),
+        target=None if is_tree else jax.device_put(target),
+        serves=jax.device_put(np.isin(np.arange(len(nodes)), regions)),
         active_from=jnp.zeros(len(nodes), jnp.int32),
         holding_cost=real([node.holding_cost for node in nodes]),
         holding_rate=zero,
         transfer_cost=jnp.zeros(len(arcs)),
-        unmet_cost=zero,
+        unmet_cost=zero if unmet is None else real(unmet),
         salvage_rate=jnp.zeros(()),
         discount=real(network.discount),
         kernel=kernel,
         transit_cost=real(transit) if transit.any() else None,
-        rank=real([i if arc.rank is None else arc.rank for i, arc in enumerate(arcs)]),
+        rank=real([i if arc.rank is None else arc.rank for i, arc in enumerate(arcs)])
+        if network.rationing == "rank"
+        else None,
         terms=None if varies(network) else jax.tree.map(lambda leaf: real(leaf[0]), by_period(1)),
         storage=_storage(network),
         perishable=_perishable(network),
@@ -98,7 +107,7 @@ def build(network: Plan) -> Built:
     )
     return Built(
         simulator=Simulator(
-            kernel=LocalDemand(backlog=bool(waits.any()), split_ties=network.whole_units),
+            kernel=LocalDemand(backlog=True in sorts, side_by_path=network.whole_units),
             dynamics=dynamics,
         ),
         params=params,

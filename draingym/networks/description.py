@@ -23,6 +23,8 @@ from draingym.simulator.problems.classic import MOST_LEAD
 Amount = float | Sequence[float]  # the same in all periods, or one a period
 
 MOST_LIFE = 1000  # periods; what is of an age is a row of the state
+MOST_REVIEW = 100_000  # periods, as many as an episode may have
+MOST_RANK = 10**6
 
 
 @dataclass(frozen=True)
@@ -77,18 +79,23 @@ class Node:
 
     def __post_init__(self) -> None:
         """Check every field; see the class."""
-        if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"node name is {short(self.name)}, must be text, not empty")
+        _require_name("node name", self.name)
         where = f"node {self.name!r}: "
+        if self.store is not None:
+            _require_name(where + "store", self.store)
         for name in ("on_hand", "waiting", "holding_cost", "salvage"):
             require_range(where + name, getattr(self, name), low=0.0, high=LARGEST)
         for name in ("yields", "volume"):
             require_range(where + name, getattr(self, name), low=0, high=LARGEST, open_low=True)
         for name in ("unmet_cost", "ship_limit", "waste_cost", "refuse_cost", "class_limit"):
-            _keep(self, name, amount(where + name, getattr(self, name)))
-        _keep(self, "price", amount(where + "price", self.price, low=-LARGEST))
+            _keep_amount(self, where, name)
+        _keep_amount(self, where, "price", low=-LARGEST)
         require_flag(where + "backlog", self.backlog)
         require_flag(where + "lifo", self.lifo)
+        if not isinstance(self.substitutes, Mapping | None):
+            raise ValueError(
+                f"{where}substitutes is {short(self.substitutes)}, must hold shares by node"
+            )
         for other, share in (self.substitutes or {}).items():
             require_range(f"{where}substitutes[{other!r}]", share, low=0.0, high=1.0)
         if sum((self.substitutes or {}).values()) > 1.0 + 1e-6:
@@ -194,11 +201,16 @@ class Arc:
     def __post_init__(self) -> None:
         """Check every field; see the class."""
         where = f"arc {self.name!r}: "
+        if self.source is not None:
+            _require_name(where + "source", self.source)
+        _require_name(where + "target", self.target)
         if self.source == self.target:
             raise ValueError(f"{where}target is {self.target!r}, must be another node than source")
         _keep(self, "lead_time", _lead_time(where + "lead_time", self.lead_time))
         require_whole(where + "delay", self.delay, high=MOST_LEAD)
-        require_whole(where + "review", self.review, low=1)
+        require_whole(where + "review", self.review, low=1, high=MOST_REVIEW)
+        if self.rank is not None:
+            require_whole(where + "rank", self.rank, high=MOST_RANK)
         for name in ("in_transit", "on_order"):
             _keep(self, name, series(where + name, getattr(self, name)))
         if len(self.in_transit) > MOST_LEAD:
@@ -222,18 +234,20 @@ class Arc:
             if field.name.endswith(("_limit", "_fee")) or field.name in (
                 *("minimum", "request_cost", "receive_cost", "short_cost", "dock_cost"),
             ):
-                _keep(self, field.name, amount(where + field.name, getattr(self, field.name)))
+                _keep_amount(self, where, field.name)
         for name in ("ship_cost", "price"):
-            _keep(self, name, amount(where + name, getattr(self, name), low=-LARGEST))
+            _keep_amount(self, where, name, low=-LARGEST)
         for name in ("accepts", "stands"):
-            _keep(self, name, amount(where + name, getattr(self, name), high=1.0))
-        _keep(self, "batch", amount(where + "batch", self.batch, low=1e-9))
-        if self.batch is not None and self.request_limit is not None:
-            batch, limit = np.max(self.batch), np.min(self.request_limit)
-            if batch > limit:
-                raise ValueError(
-                    f"{where}batch is {batch:g}, must be at most request_limit, {limit:g}"
-                )
+            _keep_amount(self, where, name, high=1.0)
+        _keep_amount(self, where, "batch", low=1e-9)
+        for name in ("batch", "minimum"):
+            least = getattr(self, name)
+            if least is not None and self.request_limit is not None:
+                least, limit = np.min(least), np.max(self.request_limit)  # 0 in a disruption
+                if least > limit:
+                    raise ValueError(
+                        f"{where}{name} is {least:g}, must be at most request_limit, {limit:g}"
+                    )
         if self.ages is not None:
             _keep(self, "ages", _shares(where + "ages", self.ages))
 
@@ -258,7 +272,8 @@ class Store:
     room: float
 
     def __post_init__(self) -> None:
-        """Check the room."""
+        """Check name and room."""
+        _require_name("store name", self.name)
         require_range(f"store {self.name!r}: room", self.room, low=0.0, high=LARGEST)
 
 
@@ -272,7 +287,7 @@ def amount(
     """
     if value is None:
         return None
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
         values = series(field, value, low=low, high=high)
         if not values:
             raise ValueError(f"{field} is {short(value)}, must hold at least one number")
@@ -285,11 +300,24 @@ def series(
     field: str, values: Any, *, low: float = 0.0, high: float = LARGEST
 ) -> tuple[float, ...]:
     """Return a list of numbers as a tuple; see ``amount``."""
-    if isinstance(values, str) or not isinstance(values, Sequence | np.ndarray):
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
         raise ValueError(f"{field} is {short(values)}, must be a list of numbers")
     for i, value in enumerate(values):
         require_range(f"{field}[{i}]", value, low=low, high=high)
     return tuple(float(value) for value in values)
+
+
+def _require_name(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{field} is {short(value)}, must be text, not empty")
+
+
+def _keep_amount(described: Any, where: str, name: str, **bounds: float) -> None:
+    """Set a field to its checked amount; None only where that is its default."""
+    value, default = getattr(described, name), type(described).__dataclass_fields__[name].default
+    if value is None and default is not None:
+        raise ValueError(f"{where}{name} is None, must be a number, or a list of one a period")
+    _keep(described, name, amount(where + name, value, **bounds))
 
 
 def _keep(described: Any, name: str, value: Any) -> None:
@@ -311,7 +339,7 @@ def _lead_time(field: str, value: Any) -> Any:
                 f"{field} has probabilities that sum to {sum(pmf.values())}, must be 1"
             )
         return pmf
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
+    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
         for i, periods in enumerate(value):
             require_whole(f"{field}[{i}]", periods, high=MOST_LEAD)
         if not len(value):
@@ -323,7 +351,8 @@ def _lead_time(field: str, value: Any) -> Any:
 
 def _shares(field: str, value: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
     """Return shares by age, one tuple a period; a single list holds in all periods."""
-    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray) or not len(value):
+    sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
+    if not sequence or not len(value):
         raise ValueError(f"{field} is {short(value)}, must be a list of shares, not empty")
     rows = value if isinstance(value[0], Sequence | np.ndarray) else [value]
     found = []

@@ -1,4 +1,4 @@
-"""Networks as JSON files."""
+"""Networks as files: JSON, or YAML where the name ends in .yaml or .yml."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from draingym.common.arrays import short
 from draingym.common.config import read_config
 from draingym.common.files import read_json, write_json
+from draingym.common.yaml_files import read_yaml, write_yaml
 from draingym.networks.description import Arc, Node, Store
 from draingym.networks.plan import Plan
 from draingym.simulator import Deterministic, NegativeBinomial, Normal, Poisson
@@ -24,9 +25,10 @@ SEPARATOR = ", "  # between the names of nodes that share a distribution
 
 
 def save(network: Plan, path: Path) -> None:
-    """Write a network to a JSON file; fields at their defaults are left out.
+    """Write a network to a file; fields at their defaults are left out.
 
     Raises:
+        ImportError: If the file is to be YAML, and PyYAML is not there.
         ValueError: If demand is a distribution that files have no name for.
     """
     found = _differing(network)
@@ -37,7 +39,11 @@ def save(network: Plan, path: Path) -> None:
         SEPARATOR.join(key) if isinstance(key, tuple) else key: _demand(key, what)
         for key, what in network.demand.items()
     }
-    write_json(path, found)
+    (write_yaml if _is_yaml(path) else write_json)(path, found)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
 
 
 def _differing(described: Any) -> dict[str, Any]:
@@ -58,12 +64,13 @@ def _demand(key: Any, what: Any) -> Any:
 
 
 def load(path: Path, kind: type[P]) -> P:
-    """Read a network of a kind from a JSON file, as ``save`` writes it.
+    """Read a network of a kind from a file, as ``save`` writes it.
 
     Raises:
+        ImportError: If the file is YAML, and PyYAML is not there.
         ValueError: Naming the file, the field, its value and the bound.
     """
-    values, where = read_json(path, "network"), str(path)
+    values, where = (read_yaml if _is_yaml(path) else read_json)(path, "network"), str(path)
     if not isinstance(values, Mapping):
         raise ValueError(f"{where} is {short(values)}, must hold fields of Network by name")
     given = dict(values)
@@ -78,9 +85,7 @@ def load(path: Path, kind: type[P]) -> P:
     if not isinstance(demand, Mapping):
         raise ValueError(f"{where}: demand is {short(demand)}, must hold demand by node")
     given["demand"] = {
-        tuple(key.split(SEPARATOR)) if SEPARATOR in key else key: _read_demand(
-            what, f"{where}: demand for {key!r}"
-        )
+        _read_key(key): _read_demand(what, f"{where}: demand for {key!r}")
         for key, what in demand.items()
     }
     known = [field.name for field in fields(Plan)]
@@ -91,6 +96,11 @@ def load(path: Path, kind: type[P]) -> P:
         return kind(**given)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _read_key(key: Any) -> Any:
+    """Return a node's name, or those of several."""
+    return tuple(key.split(SEPARATOR)) if isinstance(key, str) and SEPARATOR in key else key
 
 
 def _read_demand(what: Any, where: str) -> Any:

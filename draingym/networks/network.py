@@ -13,12 +13,23 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
-from draingym.common.arrays import require_whole
+from draingym.common.arrays import require_whole, short
 from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.build import Built, build
 from draingym.networks.files import load, save
 from draingym.networks.plan import Plan
-from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv, State, Transition
+from draingym.simulator import (
+    FunctionalEnv,
+    InventoryEnv,
+    InventoryVectorEnv,
+    NonFinite,
+    Policy,
+    PyTree,
+    Scenario,
+    State,
+    Transition,
+    find_non_finite,
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,15 @@ class Network(Plan):
         Raises:
             ValueError: If the requests are no matrix of a column an arc.
         """
-        shape = np.shape(requests)
+        units: Any = requests
+        try:
+            if not isinstance(requests, jax.Array):  # which may be traced
+                units = np.asarray(requests, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"requests is {short(requests)}, must be numbers, (T, {len(self.arcs)})"
+            ) from None
+        shape = units.shape
         if len(shape) != 2 or shape[1] != len(self.arcs) or not shape[0]:
             raise ValueError(
                 f"requests has shape {shape}, must be (T, {len(self.arcs)}): an entry an arc"
@@ -109,9 +128,23 @@ class Network(Plan):
 
         start = simulator.reset(params, scenario)
         played: tuple[State, Transition] = jax.jit(partial(jax.lax.scan, period))(
-            start, (jnp.asarray(requests, float), scenario.series)
+            start, (jnp.asarray(units, float), scenario.series)
         )[1]
         return played
+
+    def find_non_finite(
+        self, policy: Policy, policy_params: PyTree, scenario: Scenario, key: Array | None = None
+    ) -> NonFinite | None:
+        """Say where a return that is not finite, or its derivative, comes from, by name.
+
+        See ``draingym.simulator.find_non_finite``.
+        """
+        names = {
+            "node": [node.name for node in self.nodes],
+            "arc": [arc.name for arc in self.arcs],
+        }
+        simulator, params = self.built.simulator, self.built.params
+        return find_non_finite(simulator, params, policy, policy_params, scenario, key, names=names)
 
     def picture(self, path: str | Path | None = None) -> Any:
         """Return the network as an image, [440, 720, 3]; write it, where a path is given."""
@@ -120,12 +153,12 @@ class Network(Plan):
         return picture(self, path)
 
     def save(self, path: str | Path) -> None:
-        """Write the network to a JSON file; ``Network.load`` reads it."""
+        """Write the network to a file, JSON or (``.yaml``) YAML; ``Network.load`` reads it."""
         save(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> Network:
-        """Read a network from a JSON file.
+        """Read a network from a file that ``save`` wrote, or a person.
 
         Raises:
             ValueError: Naming the file, and what is wrong in it.

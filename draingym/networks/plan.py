@@ -60,8 +60,8 @@ class Plan:
         Raises:
             ValueError: Naming the node or arc, the field, the value and the bound.
         """
-        for name in ("nodes", "arcs", "stores"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, kind in (("nodes", Node), ("arcs", Arc), ("stores", Store)):
+            object.__setattr__(self, name, _parts(name, getattr(self, name), kind))
         if not self.nodes:
             raise ValueError("nodes is empty, must hold at least one node")
         if not self.arcs:
@@ -123,6 +123,10 @@ class Plan:
             raise ValueError(f"{where} is given, must be None where arrivals are 'before shipping'")
 
     def _check_demand(self) -> None:
+        if not isinstance(self.demand, Mapping):
+            raise ValueError(
+                f"demand is {short(self.demand)}, must hold a distribution, or a list, by node"
+            )
         if not self.demand:
             raise ValueError("demand is empty, must name at least one node that sells")
         sells: list[str] = []
@@ -159,6 +163,16 @@ class Plan:
         return longest_pass(self.arcs) if self.arrivals == "before shipping" else 1
 
 
+def _parts(field: str, values: Any, kind: type[Any]) -> tuple[Any, ...]:
+    """Return a list of nodes, arcs or stores as a tuple."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        raise ValueError(f"{field} is {short(values)}, must be a list of {kind.__name__}")
+    for i, value in enumerate(values):
+        if not isinstance(value, kind):
+            raise ValueError(f"{field}[{i}] is {short(value)}, must be of type {kind.__name__}")
+    return tuple(values)
+
+
 def _require_unique(field: str, names: list[str]) -> None:
     for i, name in enumerate(names):
         if name in names[:i]:
@@ -180,4 +194,4 @@ def _units(what: str, values: Any, regions: int) -> None:
             + (f" for each of {regions} nodes" if regions > 1 else "")
         )
     for t, entry in enumerate(given.ravel()):
-        require_range(f"{what}[{t}]", entry, low=-1e9, high=1e9)
+        require_range(f"{what}[{t}]", float(entry), low=-1e9, high=1e9)

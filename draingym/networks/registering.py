@@ -6,6 +6,8 @@ from typing import Any, cast
 
 import gymnasium
 
+from draingym.common.arrays import require_whole, short
+from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.network import Network
 from draingym.simulator import InventoryEnv, InventoryVectorEnv
 
@@ -19,8 +21,14 @@ def register(id: str, network: Network, *, horizon: int = 100) -> None:
         horizon: Periods of an episode, unless told otherwise.
 
     Raises:
-        ValueError: If the id is registered already, or the network is none.
+        ValueError: If the id is none, or registered already, the network is none, or the horizon
+            no whole number in [1, 100000].
     """
+    try:
+        gymnasium.envs.registration.parse_env_id(id)
+    except (TypeError, gymnasium.error.Error):
+        raise ValueError(f"id is {short(id)}, must be text such as 'mine/Chain-v0'") from None
+    require_whole("horizon", horizon, low=1, high=MOST_PERIODS)
     if id in gymnasium.registry:
         raise ValueError(f"id is {id!r}, must be one that is not registered")
     if not isinstance(network, Network):

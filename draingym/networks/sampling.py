@@ -56,7 +56,7 @@ def _initial(network: Plan) -> Initial:
             outbound=none,
             ship_cost=none,
             available=none,
-            waiting=real(waiting) if any(node.backlog for node in nodes) else None,
+            waiting=real(waiting) if waiting.any() else None,
         ),
         owed=real(owed) if network.backorders else None,
         ages=ages,

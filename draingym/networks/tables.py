@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
 from draingym.networks.description import Amount
 from draingym.networks.plan import Plan
-from draingym.simulator import Terms
+from draingym.simulator import Terms, precision
 
 Numbers = NDArray[np.float64]
 
 
 def real(values: Any) -> Array:
     """Return numbers, in a list or an array, as the simulator's reals."""
-    return jnp.asarray(values, float)
+    return precision.real(values if isinstance(values, jax.Array) else np.asarray(values))
 
 
 def selling(network: Plan) -> dict[str, tuple[Any, int]]:
@@ -69,7 +69,16 @@ def _described(network: Plan) -> dict[str, list[Amount]]:
             said = [none if value is None else value for value in values]
             if any(value != none for value in said):
                 found[term] = said
+    if unmet_cost(network) is not None:  # a cost of the simulator's own: nothing more to compute
+        found.pop("unmet_price", None)
     return found
+
+
+def unmet_cost(network: Plan) -> list[float] | None:
+    """Return what a unit of unmet demand costs at each node; None where it differs by period."""
+    costs = [node.unmet_cost for node in network.nodes]
+    fixed = [cost for cost in costs if isinstance(cost, int | float)]
+    return fixed if len(fixed) == len(costs) else None
 
 
 def varies(network: Plan) -> bool:

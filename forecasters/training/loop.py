@@ -259,7 +259,7 @@ class _Run:
         learned, losses, norms = _epoch(
             self.model,
             self.layout,
-            config,
+            config.compiled(),
             state.stage,
             state.learned,
             self.arrays,

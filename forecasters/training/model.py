@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import jax
@@ -165,6 +165,13 @@ class TrainConfig:
         require_range("training.decay", self.decay, low=0.0, high=1.0, open_low=True)
         require_range("training.l2", self.l2, low=0.0)
         require_range("training.hidden", self.hidden, low=0.0, high=1.0, open_high=True)
+
+    def compiled(self) -> TrainConfig:
+        """Return the settings with one value for all that no program depends on.
+
+        Two runs that differ in how long they last share their programs.
+        """
+        return replace(self, epochs=1, batch=1, windows=None, stride=1, patience=1, validate=True)
 
     def optimiser(self) -> optax.GradientTransformation:
         """Return the optimiser: clipping, L2, and Adam on its schedule or COCOB."""

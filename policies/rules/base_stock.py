@@ -15,12 +15,30 @@ from draingym.policies.tree import (
     order_upwards,
     require_fit,
 )
-from draingym.simulator import Observation
+from draingym.simulator import Observation, straight_through
 
 
 def positive(gap: Float[Array, "*N"]) -> Float[Array, "*N"]:
     """Return ``max(gap, 0)``; at 0 the derivative is the gap's side."""
     return jnp.where(gap >= 0, gap, 0.0)
+
+
+def raised(
+    level: Float[Array, "*N"], position: Float[Array, "*N"], *, secant: bool = False
+) -> Float[Array, "*N"]:
+    """Return ``max(level - position, 0)``, the units that raise a position to its level.
+
+    Gradients: those of ``positive``. With ``secant`` the derivative to the position is the slope
+    from a unit less to a unit more, half of each side's: a position of whole units is never a part
+    of one, and that unit may be the one at which nothing more is requested. Values are the same.
+    """
+    gap = positive(level - position)
+    if not secant:
+        return gap
+    apart = jax.lax.stop_gradient(level - position)
+    slope = (positive(apart + 1.0) - positive(apart - 1.0)) / 2.0
+    side = jnp.where(apart >= 0, 1.0, 0.0)
+    return straight_through(gap, side * level - slope * position)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,9 +91,11 @@ def with_safety(mean: Float[Array, " N"], safety: Array) -> Float[Array, " N"]:
     return mean + safety * jnp.sqrt(mean + 1e-6)
 
 
-def raise_to(tree: Tree, observation: Observation, target: Float[Array, " N"]) -> Array:
-    """Return [N] units that raise every node's echelon position to its target."""
-    return positive(target - echelon_position(tree, observation))
+def raise_to(
+    tree: Tree, observation: Observation, target: Float[Array, " N"], *, secant: bool = False
+) -> Array:
+    """Return [N] units that raise every node's echelon position to its target (``raised``)."""
+    return raised(target, echelon_position(tree, observation), secant=secant)
 
 
 def cover_target(
@@ -94,9 +114,14 @@ class OrderUpTo:
     nearest open node of; an upstream node answers for the demand of all nodes below it. Each
     node's echelon position is raised to ``cover * demand + safety * sqrt(cover * demand)``, with
     ``buy_cover`` for what is bought from the vendor and ``place_cover`` for what is placed.
+
+    Attributes:
+        tree: Nodes and regions.
+        secant: For few whole units at a node; changes derivatives alone (``raised``).
     """
 
     tree: Tree
+    secant: bool = False
 
     def init(self, key: Array) -> OrderUpToParams:
         """Return two weeks' buying cover and one week's placement cover, for daily periods."""
@@ -119,4 +144,4 @@ class OrderUpTo:
         local = jnp.sum(observation.forecast) * (nearest @ self.tree.population)
         demand = self.tree.descends.astype(local.dtype) @ local
         target = factor * cover_target(self.tree, params, demand)
-        return raise_to(self.tree, observation, target)
+        return raise_to(self.tree, observation, target, secant=self.secant)

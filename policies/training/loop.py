@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
-from numpy.typing import NDArray
 
 from draingym.common.arrays import short
 from draingym.common.atomic import require_writable
@@ -24,6 +23,7 @@ from draingym.common.devices import cores_mesh, device_mesh, gathered, placed, w
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
 from draingym.policies.task import Task
 from draingym.policies.training import programs
+from draingym.policies.training.diagnosis import blame
 from draingym.policies.training.method import (
     Evaluated,
     Hyper,
@@ -215,12 +215,27 @@ def _train(
         goal = min(config.updates, (done // config.evaluate_every + 1) * config.evaluate_every)
         until = min(goal, done + programs.CHUNK)
         began = time.perf_counter()
+        before = run
         run, norms = advance(
-            run, hyper, task, key_updates, jnp.int32(done), jnp.int32(until), total
+            before, hyper, task, key_updates, jnp.int32(done), jnp.int32(until), total
         )
         found = np.asarray(norms).reshape(len(seeds), -1)[:, : until - done]
         spent += time.perf_counter() - began
-        _require_finite(found, done, config.updates, seeds)
+        bad = np.argwhere(~np.isfinite(found.T))
+        if bad.size:
+            number, which = (int(i) for i in bad[0])
+            last, _ = advance(
+                before, hyper, task, key_updates, jnp.int32(done), jnp.int32(done + number), total
+            )
+            learned, key = last.learned, key_updates
+            if several:
+                learned, key = jax.tree.map(lambda leaf, i=which: leaf[i], (learned, key))
+            norm, update = float(found[which, number]), done + number + 1
+            name = f" of seed {seeds[which]}" if several else ""
+            raise NonFiniteGradientError(
+                f"the gradient's norm is {norm} at update {update} of {config.updates}{name}: "
+                + blame(method, gathered(task), learned, batch, jax.random.fold_in(key, update))
+            )
         largest = np.maximum(largest, found.max(axis=1))
         done = until
         if done == goal:
@@ -302,17 +317,6 @@ def _mesh_of(task: Task, batch: int, runs: int, devices: int | None) -> Mesh | N
         return None if devices == 1 else device_mesh(devices, batch)
     shapes = jax.eval_shape(lambda key: task.draw(key, batch), jax.random.key(0))
     return cores_mesh(batch, runs * sum(leaf.size for leaf in jax.tree.leaves(shapes)))
-
-
-def _require_finite(norms: NDArray[Any], done: int, updates: int, seeds: list[int]) -> None:
-    bad = np.argwhere(~np.isfinite(norms.T))
-    if bad.size:
-        number, run = bad[0]
-        which = f" of seed {seeds[run]}" if len(seeds) > 1 else ""
-        raise NonFiniteGradientError(
-            f"the gradient's norm is {norms[run, number]} at update {done + number + 1} of "
-            f"{updates}{which}"
-        )
 
 
 def _facts(

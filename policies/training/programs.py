@@ -64,12 +64,11 @@ def initial_of(
 @partial(jax.jit, static_argnames="method")
 def begin(method: Method, learned: PyTree, optimiser: optax.OptState, first: Array) -> Run:
     """Return the run before the first update, whose policies are worth ``first``."""
-    copy = partial(jax.tree.map, jnp.copy)  # no two leaves may share memory that is given away
     return Run(
-        learned=copy(learned),
-        optimiser=copy(optimiser),
-        average=copy(learned),
-        best=copy(method.policy_params(learned)),
+        learned=learned,
+        optimiser=optimiser,
+        average=learned,
+        best=method.policy_params(learned),
         best_value=strong(first),
         scale=strong(jnp.maximum(jnp.abs(first), 1.0)),
     )
@@ -104,7 +103,7 @@ def _one_update(
     return replace(run, learned=learned, optimiser=state, average=average), norm
 
 
-@partial(jax.jit, static_argnames=("method", "batch", "several", "mesh"), donate_argnames=("run",))
+@partial(jax.jit, static_argnames=("method", "batch", "several", "mesh"))
 def advance(
     method: Method,
     batch: int,

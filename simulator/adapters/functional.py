@@ -116,11 +116,11 @@ class FunctionalEnv:
 
     @cached_property
     def _shapes(self) -> tuple[Observation, Series]:
-        def first(key: Array) -> tuple[Observation, Series]:
-            core, series = self.begin(key)
+        def first() -> tuple[Observation, Series]:
+            core, series = self.opening(jax.random.key(0))
             return observe(self.params, core, at(series, 0)), series
 
-        shapes: tuple[Observation, Series] = jax.eval_shape(first, jax.random.key(0))
+        shapes: tuple[Observation, Series] = jax.eval_shape(first)
         return shapes
 
     @property
@@ -149,6 +149,11 @@ class FunctionalEnv:
         if isinstance(view, dict):
             return {name: leaf.shape for name, leaf in view.items()}
         return tuple(view.shape)
+
+    @cached_property
+    def opening(self) -> Callable[[Array], tuple[State, Series]]:
+        """``begin`` with the environment's own parameters, traced once wherever it is called."""
+        return jax.jit(lambda key: self.begin(key))
 
     def begin(self, key: Array, params: Params | None = None) -> tuple[State, Series]:
         """Draw an episode: the state it starts in, and its prepared series, leaves [T, ...]."""
@@ -267,7 +272,14 @@ class FunctionalEnv:
 
 def at(series: Series, index: Any) -> Series:
     """Return one period of a series (or of a batch's, by a tuple of indices)."""
-    period: Series = jax.tree.map(lambda leaf: leaf[index], series)
+
+    def cut(leaf: Array) -> Array:
+        if isinstance(index, tuple):
+            return leaf[index]
+        one: Array = jax.lax.dynamic_index_in_dim(leaf, index, keepdims=False)  # quick to trace
+        return one
+
+    period: Series = jax.tree.map(cut, series)
     return period
 
 

@@ -94,7 +94,7 @@ def _programs(env: FunctionalEnv) -> tuple[Any, Any]:
     last = env.horizon - 1
 
     def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
-        core, series = env.begin(episode_key(root, number))
+        core, series = env.opening(episode_key(root, number))
         return core, series, env.look(env.params, core, at(series, 0))
 
     def step(

@@ -57,7 +57,7 @@ def ship(
     Gradients:
         Exact almost everywhere on reals; the kinks are where a source's room equals what is wanted
         of it (derivative of the side that is not short) and at a limit. Through the rounding,
-        straight through.
+        straight through, or none (``through_rounding``).
     """
     whole_units = dynamics.whole_units
     source = params.source
@@ -73,9 +73,14 @@ def ship(
         free = MOST_UNITS - jnp.where(held > MOST_UNITS, MOST_UNITS, held)
         orders = jnp.sum(jnp.where(source >= 0, 0.0, amount))
         bought = jnp.where(orders > free, free / jnp.where(orders > 0, orders, 1.0), 1.0)
+
+    def rounded(amount: Float[Array, " E"], stock: Float[Array, " N"]) -> Float[Array, " E"]:
+        whole = round_shipments(amount, source, stock, series.round_uniform, free)
+        return whole if dynamics.through_rounding else jax.lax.stop_gradient(whole)
+
     if nodes == 1:  # no arc has a node as its source: nothing to ration
         if whole_units:
-            amount = round_shipments(amount * bought, source, stock, series.round_uniform, free)
+            amount = rounded(amount * bought, stock)
         none = jnp.zeros_like(stock)
         unmet = jnp.zeros_like(source, bool) if limited is None else limited
         return Shipment(shipped=amount, transferred=none, used=none, unmet=unmet)
@@ -106,7 +111,7 @@ def ship(
     if limited is not None:
         unmet = unmet | limited
     if whole_units:
-        amount = round_shipments(amount, source, room, series.round_uniform, free)
+        amount = rounded(amount, room)
         transferred = of_arcs(amount)
     else:
         # Rationed shipments add up to the stock only to rounding error: stock is a limit.

@@ -8,8 +8,9 @@ hashable description; ``sample(key, shape)`` returns units, with regions in axis
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from draingym.common.arrays import require_range
+from draingym.common.arrays import require_range, short
 from draingym.simulator.bounds import require_numbers
 from draingym.simulator.precision import real
 
@@ -157,7 +158,9 @@ class Normal:
 
     def __post_init__(self) -> None:
         """Refuse negative numbers, unequal lengths and correlations out of [0, 1]."""
-        if len(self.means) != len(self.sds) or not self.means:
+        for name in ("means", "sds"):
+            _require_list(name, getattr(self, name))
+        if len(self.means) != len(self.sds) or not len(self.means):
             raise ValueError(
                 f"sds has {len(self.sds)} entries, must have as many as means, {len(self.means)}, "
                 "at least 1"
@@ -198,7 +201,8 @@ class Deterministic:
 
     def __post_init__(self) -> None:
         """Refuse an empty pattern, and units that are negative or not finite."""
-        if not self.pattern:
+        _require_list("pattern", self.pattern)
+        if not len(self.pattern):
             raise ValueError("pattern is (), must hold at least 1 entry")
         require_numbers("pattern", self.pattern)
 
@@ -217,3 +221,8 @@ class Deterministic:
         del key
         cycle = np.resize(np.asarray(self.pattern, np.float32), shape[0])
         return jnp.broadcast_to(real(cycle).reshape(-1, *[1] * (len(shape) - 1)), shape)
+
+
+def _require_list(field: str, values: Any) -> None:
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
+        raise ValueError(f"{field} is {short(values)}, must be a list of numbers")

@@ -195,7 +195,7 @@ def test_the_whole_run_has_every_case_the_issue_asks_for():
     assert FULL.places == (20, 99)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_gives_tables_claims_and_a_figure(tmp_path):
     before = (RESULTS / "gpu.json").exists()
     rows, missing, seconds = gpu.run(TINY, tmp_path / "kept", limit=600.0)

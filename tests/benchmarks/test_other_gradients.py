@@ -75,6 +75,7 @@ def test_the_scored_drain_draws_what_the_drain_draws(drawn):
     assert (scored[2] <= 0).all()
 
 
+@pytest.mark.slow
 def test_the_score_function_agrees_with_the_pathwise_gradient(drawn):
     _, (plain, scored, _, _) = drawn
     difference = scored[1] - plain[1]

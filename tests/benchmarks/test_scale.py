@@ -14,7 +14,7 @@ from draingym.drain_model import DrainConfig
 LEAST = DrainConfig(width=4, heads=1, pair_width=4, frequencies=1, epochs=1, validate_every=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_model_is_scored_in_every_cell_and_every_bar_has_its_claim(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

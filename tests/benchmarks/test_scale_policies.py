@@ -96,7 +96,7 @@ def test_searches_have_the_rollouts_of_training():
 LEAST = DrainConfig(width=4, heads=1, pair_width=4, frequencies=1, epochs=1, validate_every=1)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_policy_is_valued_in_every_column(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

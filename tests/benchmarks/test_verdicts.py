@@ -70,7 +70,7 @@ def test_kept_runs_become_a_result_and_a_figure_that_say_what_is_missing(
         verdicts.main(seeds=(12,), folder=tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_is_kept_and_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.draingym.test_loop import SMALL
 

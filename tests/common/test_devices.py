@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NONE = {"DRAINGYM_DEVICES": "", "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
 
-# Every use, on 13 scenarios; what each finds, and on how many devices it was shared out.
-USES = """
+# Uses, on 13 scenarios: what each finds.
+SOME = """
 import json
 import jax, jax.numpy as jnp, numpy as np
 import draingym
@@ -59,6 +59,20 @@ several = jax.vmap(jax.value_and_grad(loss), in_axes=(0, None))
 keep("summed gradients by vmap", draingym.jit(several)(jnp.array([10.0, 11.0]), scenario))
 chunked = draingym.chunked_value_and_grad(loss, 1)
 keep("summed gradient in chunks", draingym.jit(chunked)(jax.device_put(level, first), scenario))
+env = make("draingym/SingleStore-v0", horizon=3)
+
+def play(to_numpy):
+    vector = InventoryVectorEnv(env, BATCH, to_numpy=to_numpy, info=True)
+    seen = [vector.reset(seed=0)[0]]
+    for _ in range(5):
+        seen.append(vector.step(np.full((BATCH, 1), 0.3, np.float32)))
+    seen.append(vector.reset(options={"reset_mask": np.arange(BATCH) < 2})[0])
+    keep(f"vector environment, numpy {to_numpy}", seen)
+
+play(to_numpy=True)
+"""
+MORE = """
+play(to_numpy=False)
 task = SampledTask(params=params, simulator=simulator, sample=sample, periods=6, warm_up=2,
                    evaluation_batch=7, evaluation_periods=6, evaluation_warm_up=2)
 config = TrainConfig(updates=3, batch_products=BATCH, evaluate_every=3)
@@ -77,16 +91,11 @@ searched = draingym.tune(
 keep("search", (searched.params, searched.value, searched.curve))
 trained = draingym.train_by_gradient(*problem[:2], policy, problem[2], 4, config)
 keep("summed training, windows", (trained.params, trained.curve))
-env = make("draingym/SingleStore-v0", horizon=3)
-for to_numpy in (True, False):
-    vector = InventoryVectorEnv(env, BATCH, to_numpy=to_numpy, info=True)
-    seen = [vector.reset(seed=0)[0]]
-    for _ in range(5):
-        seen.append(vector.step(np.full((BATCH, 1), 0.3, np.float32)))
-    seen.append(vector.reset(options={"reset_mask": np.arange(BATCH) < 2})[0])
-    keep(f"vector environment, numpy {to_numpy}", seen)
 batch = jax.vmap(env.sample)(jax.random.split(jax.random.key(1), BATCH))
 keep("checked rollouts", checked_rollouts(env.simulator, env.params, policy, level, batch))
+"""
+# ... and on how many devices they were shared out.
+END = """
 print(json.dumps({"meshes": sorted(meshes), "found": found}))
 """
 
@@ -102,14 +111,17 @@ def output(program: str, **env: str) -> str:
     return run.stdout
 
 
-@pytest.fixture(scope="module")
-def one():
-    return json.loads(output(USES, DRAINGYM_DEVICES="1"))
-
-
-@pytest.mark.parametrize("devices", [2, pytest.param(3, marks=pytest.mark.slow)])
-def test_any_number_of_devices_finds_the_same(one, devices):
-    several = json.loads(output(USES, DRAINGYM_DEVICES=str(devices)))
+@pytest.mark.parametrize(
+    ("uses", "devices"),
+    [
+        pytest.param(SOME, 2, id="some, 2 devices"),
+        pytest.param(SOME + MORE, 3, id="all, 3 devices", marks=pytest.mark.slow),
+    ],
+)
+def test_any_number_of_devices_finds_the_same(uses, devices):
+    one, several = (
+        json.loads(output(uses + END, DRAINGYM_DEVICES=str(number))) for number in (1, devices)
+    )
     assert one["meshes"] == []
     assert several["meshes"][-1] == devices
     assert several["found"].keys() == one["found"].keys()

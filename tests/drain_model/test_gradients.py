@@ -113,7 +113,8 @@ def differences(kind: str):
     return lambda theta, weights: tuple(np.asarray(x, np.float64) for x in both(theta, u, weights))
 
 
-@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_finite_differences_of_a_linear_return(kind: str) -> None:
     """|z| < 3 in demand and attraction at two step sizes.
 

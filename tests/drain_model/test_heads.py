@@ -126,6 +126,7 @@ def fit(loss: object, start: jax.Array, steps: int = 400) -> jax.Array:
     return x
 
 
+@pytest.mark.slow
 def test_likelihood_recovers_known_outbound_parameters() -> None:
     truth = Hybrid.from_logits(
         jnp.log(jnp.array([0.3, 0.1, 0.05, 0.1, 0.05, 0.1]) / 0.3), jnp.full(9, 1.5)

@@ -119,7 +119,9 @@ def slopes():
 NAMES = ("total", "own", "later", "alpha", "beta")
 
 
-@pytest.mark.parametrize("alphas", ALPHAS)
+@pytest.mark.parametrize(
+    "alphas", [ALPHAS[0], *(pytest.param(a, marks=pytest.mark.slow) for a in ALPHAS[1:])]
+)
 def test_derivatives_are_those_of_the_enumerated_mean(alphas: tuple, slopes) -> None:
     found = slopes(*alphas)
     # 512 equidistant uniforms: a jump of five units is placed to within 5/512.

@@ -114,7 +114,7 @@ def test_units_are_conserved_at_the_bounds(id):
     soak(id, MANY, 30, **SMALL[id])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_million_steps_at_the_bounds():
     plan = {}
     for name, id in IDS.items():
@@ -124,7 +124,7 @@ def test_a_million_steps_at_the_bounds():
     assert sum(soak(id, *size) for id, size in plan.items()) >= 10**6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_largest_orders_lose_no_unit_in_600_days():
     # A quick test of the same rule: tests/simulator/test_whole_units.py.
     env = simulator.make(
@@ -382,3 +382,9 @@ def test_a_discount_sells_more():
 
     totals = jax.jit(jax.vmap(sold))(jnp.linspace(0.0, 1.0, 5))
     assert (np.diff(totals) > 0).all()
+
+
+def test_making_a_problem_compiles_next_to_nothing():
+    """Arrays of the host go to the device as they are: a program for each shape takes seconds."""
+    with compiled_once(little=3):
+        gymnasium.make(IDS["OrderPerNodeLearned"], num_regions=23, horizon=11)

@@ -161,7 +161,7 @@ def test_a_finished_run_keeps_every_stage(run):
     assert again["validation"] == figures["validation"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_after_its_last_finished_stage(run, monkeypatch):
     out, figures = run
     last = ("accuracy", "policies", "verdict", "fine_tuning", "final_verdict", "validation")
@@ -203,7 +203,7 @@ def test_a_damaged_file_is_named(run, tmp_path):
         stage.write_bytes(kept)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rollout_of_an_ensemble_is_the_members_mean_less_their_spread(run):
     out, _ = run
     folder = Run(SMALL, out)

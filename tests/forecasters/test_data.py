@@ -95,7 +95,7 @@ def _batch(target, origin):
 LOSS_ONLY = ("future_target", "future_observed", "future_past", "future_past_there")
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(NUMBERS, NUMBERS, st.integers(0, 10))
 def test_a_window_holds_nothing_of_the_future(row, other, origin):
     one, two = (_batch(x, origin) for x in (row, row[:origin] + other[origin:]))
@@ -104,7 +104,7 @@ def test_a_window_holds_nothing_of_the_future(row, other, origin):
             np.testing.assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(NUMBERS, st.integers(0, 10))
 def test_a_window_is_what_was_observed_around_its_origin(row, origin):
     found = _batch(row, origin)

@@ -36,7 +36,7 @@ def _density(raw, y):
     return jnp.exp(Mixture.of(raw[None, :], 0.05, 8.0).log_density(y))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(MIXTURE_ROW, st.floats(0.1, 20.0))
 def test_the_mixture_integrates_to_one_and_is_scipys(raw, stretch):
     raw = np.array(raw) * stretch

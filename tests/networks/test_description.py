@@ -1,6 +1,7 @@
 """Descriptions: what is refused and how, files, and the environments they become."""
 
 import json
+import sys
 from dataclasses import replace
 
 import gymnasium
@@ -128,6 +129,54 @@ def small(**options):
             id="no such store",
         ),
         pytest.param(
+            lambda: small(nodes=[1]), r"nodes\[0\] is 1, must be of type Node", id="no node"
+        ),
+        pytest.param(lambda: small(arcs="ab"), r"arcs is 'ab', must be a list of", id="no arcs"),
+        pytest.param(lambda: small(demand=3), r"demand is 3, must hold a dist", id="no demand"),
+        pytest.param(
+            lambda: small(demand={"north": [float("nan")]}),
+            r"demand for node 'north'\[0\] is nan, must be finite",
+            id="NaN demand",
+        ),
+        pytest.param(lambda: Node("a", store=3), r"node 'a': store is 3, must be text", id="store"),
+        pytest.param(lambda: Store("", 3), r"store name is '', must be text", id="store's name"),
+        pytest.param(
+            lambda: Node("a", substitutes=["b"]),
+            r"node 'a': substitutes is \['b'\], must hold shares by node",
+            id="substitutes no mapping",
+        ),
+        pytest.param(lambda: Node("a", price=None), r"node 'a': price is None, must", id="None"),
+        pytest.param(
+            lambda: Node("a", unmet_cost=b"x"), r"unmet_cost is b'x', must be a number", id="bytes"
+        ),
+        pytest.param(lambda: Arc(3, "a"), r"source is 3, must be text", id="source no text"),
+        pytest.param(lambda: Arc(None, None), r"target is None, must be text", id="no target"),
+        pytest.param(
+            lambda: Arc(None, "a", rank=float("nan")), r"rank is nan, must be a whole", id="rank"
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", review=10**9), r"review is 1000000000, must be in", id="review"
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", minimum=5, request_limit=[3, 4]),
+            r"arc 'vendor > a': minimum is 5, must be at most request_limit, 4",
+            id="minimum above limit",
+        ),
+        pytest.param(
+            lambda: Normal(means=4.0, sds=1.0), r"means is 4.0, must be a list", id="no list"
+        ),
+        pytest.param(
+            lambda: draingym.register("no version", small()), r"id is 'no version', must", id="id"
+        ),
+        pytest.param(
+            lambda: draingym.register("test/Small-v0", small(), horizon=0),
+            r"horizon is 0, must be in",
+            id="registered horizon",
+        ),
+        pytest.param(
+            lambda: small().simulate([["a", 1, 2, 3]]), r"requests is .*, must be numb", id="text"
+        ),
+        pytest.param(
             lambda: small().environment(horizon=0), r"horizon is 0, must be in \[1,", id="horizon"
         ),
         pytest.param(
@@ -172,6 +221,75 @@ def test_a_file_that_is_wrong_says_where(tmp_path, change, message):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=rf"network.json: {message}"):
         Network.load(path)
+
+
+YAML = """
+nodes:
+- {name: plant, on_hand: 40}
+- {name: shop, on_hand: 8, price: 9.0, unmet_cost: [1, 2]}
+arcs:
+- {source: null, target: plant, lead_time: {1: 0.5, 2: 0.5}}
+- {source: plant, target: shop, batch: 2}
+demand:
+  shop: {Poisson: {rate: 5.0}}
+"""
+
+
+def test_a_yaml_file_holds_a_network(tmp_path):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML)
+    network = Network.load(path)
+    assert network.arcs[0].lead_time == {1: 0.5, 2: 0.5}
+    assert network.demand == {"shop": Poisson(rate=5.0)}
+    network.save(tmp_path / "again.yml")
+    network.save(tmp_path / "again.json")
+    assert Network.load(tmp_path / "again.yml") == Network.load(tmp_path / "again.json") == network
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "on_hand: 40",
+            "on_hand: -1",
+            r"nodes\[0\]: node 'plant': on_hand is -1, must be .* \[0.0",
+        ),
+        ("batch: 2", "batch: .nan", r"arcs\[1\]: arc 'plant > shop': batch is nan, must be finite"),
+        ("name: plant", "name: no", r"nodes\[0\].name is False, must be of type str"),
+        ("shop: {P", "3: {P", r"demand is for 3, must be for a node's name"),
+        (
+            "[1, 2]",
+            "[1, 2",
+            r"cannot be read \(line 4, column 57: expected .*\)",
+        ),
+        (
+            "40",
+            "!!python/object/apply:os.getpid []",
+            r"cannot be read \(line 3, .*could not determine",
+        ),
+        ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
+    ],
+    ids=["negative", "NaN", "no text", "no name", "half", "code", "deep"],
+)
+def test_a_yaml_file_that_is_damaged_says_where(tmp_path, old, new, message):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML.replace(old, new))
+    with pytest.raises(ValueError, match=rf"network.yaml:? {message}"):
+        Network.load(path)
+
+
+def test_a_yaml_file_without_its_package_says_what_to_install(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "network.yaml"
+    path.write_text(YAML)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ImportError, match=r"pip install 'draingym\[yaml\]'"):
+        Network.load(path)
+    monkeypatch.setattr("sys.argv", ["draingym", "play", str(path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == (
+        "draingym: YAML files need PyYAML: pip install 'draingym[yaml]'\n"
+    )
 
 
 def test_it_is_an_environment_that_may_show_demand_before_actions():
@@ -240,9 +358,9 @@ def steady():
 
 
 def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
-    steady().save(tmp_path / "network.json")
+    steady().save(tmp_path / "network.yaml")
     out = tmp_path / "episode.png"
-    command = ["draingym", "play", str(tmp_path / "network.json"), "--out", str(out)]
+    command = ["draingym", "play", str(tmp_path / "network.yaml"), "--out", str(out)]
     monkeypatch.setattr("sys.argv", [*command, "--horizon", "3"])
     main()
     assert "base-stock, 3 periods: reward" in capsys.readouterr().out
@@ -257,3 +375,33 @@ def test_base_stock_fills_up_every_node_by_its_first_arc():
     np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
     # 20 are under way to the south, and 5 customers wait: 15 of 20.
     np.testing.assert_array_equal(moves.action[1], [12, 1, 5, 0])
+
+
+def line(*, upwards=False):
+    """A plant and a shop whose customers wait; upwards, the shop is listed first."""
+    nodes = [Node("plant", on_hand=9), Node("shop", on_hand=8, backlog=True, unmet_cost=3.0)]
+    arcs = [Arc(None, "plant", lead_time=2), Arc("plant", "shop", lead_time=1)]
+    order = slice(None, None, -1) if upwards else slice(None)
+    return Network(nodes=nodes[order], arcs=arcs[order], demand={"shop": Poisson(rate=5.0)})
+
+
+def test_a_tree_is_described_without_anything_to_look_up():
+    params = line().built.params
+    assert (params.target, params.rank, params.kernel.waits) == (None, None, None)
+    assert params.terms.unmet_price is None
+    np.testing.assert_array_equal(params.unmet_cost, [0.0, 3.0])
+    np.testing.assert_array_equal(params.parent, [-1, 0])
+    assert line(upwards=True).built.params.target is not None
+    varying = replace(line(), nodes=[Node("plant"), Node("shop", unmet_cost=[3.0, 4.0])])
+    np.testing.assert_array_equal(varying.built.params.unmet_cost, [0.0, 0.0])
+
+
+def test_a_tree_does_what_the_same_network_does_in_another_order():
+    requests = np.random.default_rng(0).uniform(0.0, 12.0, (9, 2))
+    (_, tree), (_, other) = (
+        line(upwards=up).simulate(requests[:, :: 1 - 2 * up]) for up in (False, True)
+    )
+    np.testing.assert_allclose(tree.reward, other.reward, rtol=1e-6)
+    np.testing.assert_allclose(tree.on_hand, other.on_hand[:, ::-1], rtol=1e-6)
+    np.testing.assert_allclose(tree.ledger.unmet, other.ledger.unmet[:, ::-1], rtol=1e-6)
+    assert tree.ledger.unmet.sum() > 0

@@ -99,7 +99,7 @@ def test_gradients_are_those_of_central_differences():
     check(3, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(6, 2**16), size=st.sampled_from([1, 3, 5]))
 def test_gradients_are_those_of_central_differences_in_many_networks(seed, size):

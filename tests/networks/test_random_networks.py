@@ -95,14 +95,14 @@ def test_units_are_conserved_whatever_is_asked_for():
     check_balances(0, 5, whole_units=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(6, 2**16), size=st.sampled_from([1, 3, 5, 30]))
 def test_agrees_with_the_slow_reference_in_many_networks(seed, size):
     check_against_reference(seed, size)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(6, 2**16), size=st.sampled_from([1, 3, 5, 30]), whole=st.booleans())
 def test_units_are_conserved_in_many_networks(seed, size, whole):

@@ -178,7 +178,10 @@ def test_a_gradient_that_is_not_finite_names_its_run(task):
             return jnp.sqrt(params - 4.0) + super().apply(params, observation, key)
 
     method = PathwiseGradient(policy=Broken(initial_level=4.0))
-    with pytest.raises(NonFiniteGradientError, match="at update 1 of 3 of seed 5"):
+    with pytest.raises(
+        NonFiniteGradientError,
+        match=r"at update 1 of 3 of seed 5: trajectory 0, period 0: .* action of arc 0",
+    ):
         train_policies(method, task, replace(CONFIG, updates=3), seeds=(5, 6))
 
 

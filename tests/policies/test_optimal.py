@@ -14,6 +14,7 @@ from draingym.policies.bounds.lost_sales import (
 from draingym.policies.bounds.optimal import (
     base_stock_optimum,
     discretise,
+    review_cost,
     serial_optimum,
     transshipment_bound,
 )
@@ -152,3 +153,17 @@ def test_bad_problems_are_refused(arguments, message):
     }  # fmt: skip
     with pytest.raises(ValueError, match=message):
         LostSales(**(good | arguments))
+
+
+def test_a_review_costs_the_mean_of_the_periods_that_its_order_serves():
+    # Known by hand: demand since a review is Poisson of 15, 20 and 25 when its order arrives, and
+    # in the two periods after it.
+    units = np.arange(200)
+    cost = np.where(units < 32, 32.0 - units, 9.0 * (units - 32))
+    by_hand = np.mean([stats.poisson.pmf(units, mean) @ cost for mean in (15, 20, 25)])
+    found = review_cost(
+        discretise(stats.poisson(5), 1.0), 1.0,
+        level=32, review=3, lead_time=2, holding_cost=1, unmet_cost=9,
+    )  # fmt: skip
+    assert by_hand == pytest.approx(12.752440426920375)
+    assert found == pytest.approx(by_hand, rel=1e-6)

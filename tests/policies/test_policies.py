@@ -17,6 +17,7 @@ from draingym.policies import (
     echelon_position,
     tree_of,
 )
+from draingym.policies.rules.base_stock import positive, raised
 from draingym.policies.store import load_parameters, save_parameters
 from draingym.simulator import requests_of
 from draingym.world.network import NetworkConfig, build_network
@@ -240,3 +241,24 @@ def test_policies_of_one_network_are_equal_and_share_a_program():
     with compiled_once():
         found = [requests_of(p, p.init(keys[0]), seen, keys) for p in (one, other)]
     np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize(
+    ("level", "position", "to_level", "to_position"),
+    [
+        (4.3, 2.0, 1.0, -1.0),  # more than a unit away: the slope itself
+        (4.3, 4.0, 1.0, -0.65),  # a unit less requests 1.3, a unit more nothing
+        (4.3, 5.0, 0.0, -0.15),
+        (4.3, 6.0, 0.0, 0.0),
+    ],
+)
+def test_the_secant_of_a_gap_is_that_of_a_unit_to_either_side(
+    level, position, to_level, to_position
+):
+    def gap(level, position):
+        return raised(level, position, secant=True)
+
+    slopes = jax.grad(gap, argnums=(0, 1))(jnp.float32(level), jnp.float32(position))
+    np.testing.assert_allclose(slopes, (to_level, to_position), atol=1e-6)
+    at = jnp.float32(level), jnp.float32(position)
+    assert float(gap(*at)) == float(raised(*at)) == float(positive(at[0] - at[1]))

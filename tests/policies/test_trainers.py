@@ -66,7 +66,11 @@ def test_a_gradient_that_is_not_finite_stops_training():
         def apply(self, params, observation, key):
             return jnp.sqrt(params.level - params.level) + super().apply(params, observation, key)
 
-    with pytest.raises(NonFiniteGradientError, match="at update 1 of 3"):
+    where = (
+        "at update 1 of 3: trajectory 0, period 0: the derivative of action of arc 0 with respect "
+        "to policy_params.level is"
+    )
+    with pytest.raises(NonFiniteGradientError, match=where):
         train_by_gradient(
             simulator, params, Broken(), windows, 20, TrainConfig(updates=3, evaluate_every=1)
         )

@@ -1,63 +1,22 @@
 """Derivatives of decisions that are made or not, against exact ones."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
 
-from draingym import Arc, Network, Node, Poisson
-from draingym.simulator import RandomReorder, decision_returns, observe
+from benchmarks.derivatives_parts.decisions import AT, PERIODS, POLICY, START, cost, exact, shop
+from draingym.simulator import decision_returns, observe
 
-FEE, HOLDING, UNMET, RATE, PERIODS, START, WIDTH = 5.0, 1.0, 4.0, 6.0, 5, 9.0, 1.0
-POLICY = RandomReorder(width=WIDTH)
-NETWORK = Network(
-    nodes=[Node("shop", on_hand=START, holding_cost=HOLDING, unmet_cost=UNMET, backlog=True)],
-    arcs=[Arc(None, "shop", request_fee=FEE)],
-    demand={"shop": Poisson(rate=RATE)},
-)
-
-
-def cost(params, key, batch, *, horizon=None):
-    """The mean cost, by simulation."""
-    built = NETWORK.built
-    key_demand, key_policy = jax.random.split(key)
-    keys = jax.random.split(key_demand, batch)
-    scenarios = jax.vmap(lambda key: built.sample(key, PERIODS))(keys)
-    returns = decision_returns(
-        built.simulator, built.params, POLICY, params, scenarios, key_policy, horizon=horizon
-    )
-    return -returns.mean()
-
-
-def exact(reorder, level):
-    """The same by backward induction: net stock is whole units below the start, or the level."""
-    demand = stats.poisson.pmf(np.arange(40), RATE)
-    reach = 40 * (PERIODS + 1)
-    below = np.arange(reach)
-
-    def period(stock):
-        left = stock[:, None] - np.arange(40)
-        return (HOLDING * np.maximum(left, 0) + UNMET * np.maximum(-left, 0)) @ demand
-
-    stocks = [START - below, level - below]
-    ahead = [np.zeros(reach), np.zeros(reach)]
-    for _ in range(PERIODS):
-        after = [np.convolve(np.pad(v, (0, 39)), demand[::-1], "valid") for v in ahead]
-        stay = [period(stock) + v for stock, v in zip(stocks, after, strict=True)]
-        order = FEE + stay[1][0]
-        chance = [1 / (1 + np.exp((stock - reorder) / WIDTH)) for stock in stocks]
-        ahead = [
-            np.where(stock < level, p * order + (1 - p) * v, v)
-            for stock, p, v in zip(stocks, chance, stay, strict=True)
-        ]
-    return ahead[0][0]
+NETWORK = shop(whole=True)
 
 
 def test_the_derivative_of_a_threshold_and_of_a_level_is_right():
-    at, step = {"reorder": 3.2, "level": 10.4}, 1e-4
+    at, step = AT, 1e-4
     params = jax.tree.map(jnp.float32, at)
-    slope = jax.jit(jax.value_and_grad(cost), static_argnums=2)
+    slope = jax.jit(jax.value_and_grad(functools.partial(cost, NETWORK)), static_argnums=2)
     found = [slope(params, jax.random.key(seed), 4000) for seed in range(8)]
     value = np.array([float(each[0]) for each in found])
 
@@ -111,6 +70,6 @@ def test_there_is_no_decision_above_the_level(more):
 
 def test_bad_settings_are_refused():
     with pytest.raises(ValueError, match="scenarios hold 1, must hold at least 2"):
-        cost({"reorder": 3.0, "level": 9.0}, jax.random.key(0), 1)
+        cost(NETWORK, AT, jax.random.key(0), 1)
     with pytest.raises(ValueError, match="horizon is 0, must be at least 1 period"):
-        cost({"reorder": 3.0, "level": 9.0}, jax.random.key(0), 2, horizon=0)
+        cost(NETWORK, AT, jax.random.key(0), 2, horizon=0)

@@ -1,0 +1,1 @@
+"""What ``benchmarks.networks`` measures, a part a file."""

@@ -1,0 +1,1 @@
+"""Where a value or a derivative that is not finite comes from."""

@@ -1,0 +1,67 @@
+"""The benchmark of derivatives, each part at a size that says little."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from benchmarks import derivatives
+from benchmarks.derivatives_parts import mechanisms
+from benchmarks.derivatives_parts.cases import BOTH_WAYS, CASES, ONE_SIDE, Case
+from benchmarks.derivatives_parts.decisions import all_decisions
+from benchmarks.derivatives_parts.whole_units import biases
+from draingym.simulator import straight_through
+
+
+def test_a_right_derivative_is_told_from_one_that_is_straight_through():
+    assert mechanisms.errors(mechanisms._alone(), 2, 1)["largest error"] < 1e-5
+    assert mechanisms.errors(mechanisms._alone(batch=4.0), 2, 1)["largest error"] > 0.01
+
+
+def rounded(slope):
+    """A number rounded at random, whose derivative is what it is said to be."""
+
+    def value(params, theta, scenario, key):
+        return straight_through(jnp.floor(theta + scenario), slope * theta)
+
+    return value
+
+
+def test_the_bias_is_that_of_the_derivative():
+    case = Case(
+        name="rounding",
+        params=None,
+        sample=jax.random.uniform,
+        theta=jnp.float32(3.4),
+        spread=0.1,
+        methods={ONE_SIDE: rounded(0.5), BOTH_WAYS: rounded(1.0)},
+    )
+    half, right = biases(case, 20_000)
+    assert half["bias, %"] == pytest.approx(-50, abs=half["+-"])
+    assert right["bias, %"] == pytest.approx(0, abs=1.5 * right["+-"])
+    assert right["+-"] < 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_values_are_the_same_however_they_are_differentiated(name):
+    case = CASES[name]()
+    scenario = case.sample(jax.random.key(1))
+    values = {
+        method: float(value(case.params, case.theta, scenario, jax.random.key(2)))
+        for method, value in case.methods.items()
+        if method != "of real units"
+    }
+    assert len(set(values.values())) == 1
+
+
+@pytest.mark.slow
+def test_every_part_has_its_rows_and_claims():
+    exact = [{"mechanism": "one", "largest error": 1e-9}]
+    whole = biases(CASES["lost-sales store"](), 200)
+    decided = all_decisions(2, 2)
+    claims = derivatives.claims_of(exact, whole, decided)
+    assert len(claims) == 1 + len(whole) + len(decided)
+    assert [claim.what for claim in claims if claim.passes is None] == [
+        "bias, lost-sales store, Poisson: one side",
+        "bias, lost-sales store, Poisson: of real units",
+    ]

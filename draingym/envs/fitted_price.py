@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 
 from draingym.common.arrays import require
 from draingym.common.price_steps import before_softplus
 from draingym.forecasters.monotone_transformer import PriceCurves
-from draingym.simulator import PriceResponse
+from draingym.simulator import FunctionalEnv, PricedDemandParams, PriceResponse
 
 
 def fitted_response(prices: PriceCurves, series: str, period: int = 0) -> PriceResponse:
@@ -36,3 +38,22 @@ def fitted_response(prices: PriceCurves, series: str, period: int = 0) -> PriceR
         scale=jnp.asarray(before_softplus(curve.scale), float),
         log_scale=True,
     )
+
+
+def with_response(problem: FunctionalEnv, response: PriceResponse) -> FunctionalEnv:
+    """Return a problem whose demand answers to the discount in another way.
+
+    Args:
+        problem: Such as ``make_problem("Pricing")``.
+        response: Such as ``fitted_response`` returns.
+
+    Raises:
+        ValueError: If the problem has no discount.
+    """
+    kernel = problem.params.kernel
+    if not isinstance(kernel, PricedDemandParams):
+        raise ValueError(
+            f"problem has a kernel with {type(kernel).__name__}, must have PricedDemandParams"
+        )
+    params = replace(problem.params, kernel=replace(kernel, response=response))
+    return replace(problem, params=params)

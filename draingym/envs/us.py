@@ -30,7 +30,6 @@ from draingym.simulator import (
     PricedDemand,
     PricedDemandParams,
     PricedSimulator,
-    PriceResponse,
     PyTree,
     Scenario,
     Simulator,
@@ -189,7 +188,6 @@ def pricing(
     num_nodes: int = 4,
     num_regions: int = 30,
     lift: Sequence[float] = LIFT,
-    response: PriceResponse | None = None,
     **product: Any,
 ) -> FunctionalEnv:
     """Placement and discount of a product together: the last action is the discount, up to 0.7.
@@ -202,8 +200,6 @@ def pricing(
         num_nodes: Fulfilment nodes, chosen from real logistics metros; one upstream node is added.
         num_regions: Customer regions, at most 99.
         lift: [7] factors of demand at discounts 0.1 to 0.7.
-        response: How demand answers to the discount, instead of ``lift``: such as that of a fitted
-            forecaster, see ``draingym.envs.fitted_price``.
         **product: See ``Product``; the list price is 45 by default.
 
     Returns:
@@ -229,7 +225,7 @@ def pricing(
             share=_single(share * sold.units_per_view),
             unit_ship_cost=_single(_SHIP_FIXED + _SHIP_PER_KM * km),
         ),
-        response=make_price_response(lift) if response is None else response,
+        response=make_price_response(lift),
     )
     return _environment(
         PricedSimulator(

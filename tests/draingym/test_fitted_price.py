@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from draingym.envs.fitted_price import fitted_response
-from draingym.envs.us import pricing
+from draingym.envs.fitted_price import fitted_response, with_response
+from draingym.envs.make import make_problem
 from draingym.forecasters.monotone_transformer import PriceCurves
 from draingym.forecasters.monotone_transformer.types import DemandCurves
 from draingym.simulator import demand_lift
@@ -53,9 +53,8 @@ def test_a_piece_without_a_rise_stays_without():
 
 
 def test_profit_in_pricing_has_its_derivative_in_the_discount():
-    environment = pricing(
-        num_nodes=2, num_regions=4, horizon=20, response=fitted_response(curves(), "shirt")
-    )
+    plain = make_problem("Pricing", num_nodes=2, num_regions=4, horizon=20)
+    environment = with_response(plain, fitted_response(curves(), "shirt"))
     scenario = environment.simulator.prepare(
         environment.params, environment.sample(jax.random.key(0))
     )
@@ -91,6 +90,12 @@ def test_profit_in_pricing_has_its_derivative_in_the_discount():
 def test_what_was_not_forecast_is_refused(series, period, message):
     with pytest.raises(ValueError, match=message):
         fitted_response(curves(), series, period)
+
+
+def test_a_problem_without_a_discount_is_refused():
+    response = fitted_response(curves(), "shirt")
+    with pytest.raises(ValueError, match="must have PricedDemandParams"):
+        with_response(make_problem("SingleStore"), response)
 
 
 def test_a_curve_that_falls_is_refused():

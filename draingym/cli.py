@@ -212,7 +212,7 @@ def play(
 
 def forecast(
     file: Annotated[Path, tyro.conf.Positional],
-    model: Literal["lstm", "armdn"] = "lstm",
+    model: Literal["lstm", "armdn", "monotone", "tft"] = "lstm",
     horizon: int = 8,
     id: str = "unique_id",
     time: str = "ds",
@@ -220,6 +220,8 @@ def forecast(
     static: tuple[str, ...] = (),
     past: tuple[str, ...] = (),
     known: tuple[str, ...] = (),
+    discount: str = "",
+    stock: str = "",
     future: Path | None = None,
     freq: str | None = None,
     gaps: Literal["missing", "zero", "error"] = "missing",
@@ -240,7 +242,8 @@ def forecast(
     Args:
         file: CSV or Parquet, a row for each series and period (unique_id, ds, y), or for each
             order line with --duplicates sum and --freq.
-        model: lstm (moving windows, global) or armdn (mixture density).
+        model: lstm (moving windows, global), armdn (mixture density), monotone (transformer whose
+            demand never falls with the discount) or tft (temporal fusion transformer).
         horizon: Periods to forecast.
         id: Column of the series' names.
         time: Column of time stamps: dates as in ISO 8601, or whole numbers.
@@ -248,6 +251,9 @@ def forecast(
         static: Columns with one value for each series.
         past: Columns of numbers that are known once a period is over.
         known: Columns that are known ahead, such as prices and events.
+        discount: Known column of the share off the list price, in [0, 0.7], for monotone.
+        stock: Past column of units in stock: monotone leaves periods without any out, tft learns
+            it beside sales.
         future: File with the known columns of the horizon.
         freq: Length of a period, such as D, W or MS; told from the time stamps when not given.
         gaps: What a period without a row is.
@@ -275,6 +281,8 @@ def forecast(
             duplicates=duplicates,
             negative=negative,
         ),
+        discount=discount,
+        stock=stock,
         groups=groups,
         fine_tune=fine_tune,
         most_series=most_series,

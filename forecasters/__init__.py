@@ -12,40 +12,75 @@ from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.fitted import Fitted, fit
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.lstm import LSTM, lstm_groups
+from draingym.forecasters.monotone_transformer import (
+    MonotoneTransformer,
+    PriceCurves,
+    demand_bias,
+    demand_error,
+    impute_demand,
+    price_curves,
+    size_shares,
+)
 from draingym.forecasters.regions import shared_out, summed
 from draingym.forecasters.results.forecast import Forecast
 from draingym.forecasters.store import load_forecaster, save_forecaster
+from draingym.forecasters.tft_mtl import (
+    TFTMTL,
+    Insight,
+    efficiency_score,
+    explain,
+    plot_attention,
+    plot_selection,
+)
 from draingym.forecasters.training.loop import NonFiniteLossError
 from draingym.forecasters.training.model import Model, Stage, TrainConfig
 from draingym.forecasters.training.state import Progress
 
 # Models by name, as files and the command line know them.
-MODELS = {"LSTM": LSTM, "ARMDN": ARMDN}
+MODELS = {
+    "LSTM": LSTM,
+    "ARMDN": ARMDN,
+    "MonotoneTransformer": MonotoneTransformer,
+    "TFTMTL": TFTMTL,
+}
 
 __all__ = [
     "ARMDN",
     "LSTM",
     "MODELS",
+    "TFTMTL",
     "Columns",
     "Fitted",
     "Fold",
     "Forecast",
     "Groups",
+    "Insight",
     "Model",
+    "MonotoneTransformer",
     "NonFiniteLossError",
+    "PriceCurves",
     "Progress",
     "Rules",
     "SeriesData",
     "Stage",
     "TrainConfig",
     "cross_validate",
+    "demand_bias",
+    "demand_error",
+    "efficiency_score",
+    "explain",
     "fit",
+    "impute_demand",
     "load_forecaster",
     "lstm_groups",
+    "plot_attention",
+    "plot_selection",
+    "price_curves",
     "read_frame",
     "read_panel",
     "save_forecaster",
     "shared_out",
+    "size_shares",
     "summed",
     "verticals",
     "with_future",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +15,21 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float, Int
 
-from draingym.common.arrays import FloatArray, require_seed, require_whole
+from draingym.common.arrays import FloatArray, IntArray, require_seed, require_whole
 from draingym.forecasters.data.encoding import Arrays, Encoder, Layout
 from draingym.forecasters.data.frames import Columns, Rules, read_frame
 from draingym.forecasters.data.future import require_known, with_future
+from draingym.forecasters.data.grid import Times
 from draingym.forecasters.data.series import SeriesData
-from draingym.forecasters.data.windows import Samples, cut, samples_at, training_samples
+from draingym.forecasters.data.windows import Batch, Samples, cut, samples_at, training_samples
 from draingym.forecasters.grouping import GROUP, GroupRule, Groups
 from draingym.forecasters.results.forecast import Forecast
 from draingym.forecasters.training.loop import Trained, train
 from draingym.forecasters.training.model import Model, TrainConfig, Weights, random_keys
 from draingym.forecasters.training.state import Progress
 from draingym.forecasters.training.weights import definition
+
+T = TypeVar("T")
 
 ALL = "all"  # the group of every series where there are no others, and of a joint network
 _ROWS = 256  # series that are forecast at once
@@ -77,10 +80,31 @@ class Fitted:
                 observation, or a number is out of its bounds; naming series, column, time and
                 bound.
         """
-        steps = self.model.horizon if horizon is None else horizon
-        require_whole("horizon", steps, low=1, high=self.model.horizon)
         require_whole("samples", samples, low=2, high=100_000)
         require_seed(seed)
+        prepared = self.prepare(history, horizon, future)
+        data, steps = prepared.data, prepared.steps
+        drawn = np.empty((samples, data.num_series, steps), np.float32)
+        point = np.empty((data.num_series, steps))
+        for name, rows, window in self._windows(prepared):
+            found, middle = _forecast(
+                self.model,
+                self.encoder.layout,
+                samples,
+                self.weights[name],
+                window,
+                jnp.asarray(self.residuals[name], jnp.float32),
+                jax.random.key(seed),
+            )
+            real = len(rows)
+            drawn[:, rows] = np.swapaxes(np.asarray(found), 0, 1)[:, :real, :steps]
+            point[rows] = np.asarray(middle)[:real, :steps]
+        return Forecast(ids=data.ids, times=prepared.times, samples=drawn, point=point)
+
+    def prepare(self, history: Any, horizon: int | None = None, future: Any = None) -> Prepared:
+        """Return a history as the network takes it; see ``predict``."""
+        steps = self.model.horizon if horizon is None else horizon
+        require_whole("horizon", steps, low=1, high=self.model.horizon)
         data = series_of(history, self.columns, self.rules)
         if future is not None:
             data = with_future(data, future, self.columns, steps)
@@ -90,30 +114,58 @@ class Fitted:
         groups = [ALL] * data.num_series if self.rule is None else self.rule.assign(data)
         if self.rule is not None and self.rule.groups.use == "feature":
             data = _with_group(data, groups)
-        arrays = self.encoder.arrays(data, self.model.context, self.model.horizon)
-        window = self.model.context + self.model.horizon
         fallback = ALL if ALL in self.weights else self.largest
-        names = np.array([name if name in self.weights else fallback for name in groups])
-        drawn = np.empty((samples, data.num_series, steps), np.float32)
-        point = np.empty((data.num_series, steps))
+        return Prepared(
+            data=data,
+            steps=steps,
+            arrays=self.encoder.arrays(data, self.model.context, self.model.horizon),
+            networks=tuple(name if name in self.weights else fallback for name in groups),
+        )
+
+    def each(self, prepared: Prepared, compute: Callable[[Any, Any, Batch], T]) -> T:
+        """Return what a function says of every series' window, leaves [S, ...] on the host.
+
+        Args:
+            prepared: By ``prepare``.
+            compute: Of the model, its network and windows; leaves [B, ...] over the model's whole
+                horizon. It is compiled once if it is a module's function.
+        """
+        parts: list[T] = []
+        order = []
+        for name, rows, window in self._windows(prepared):
+            found = _computed(compute, self.model, self.encoder.layout, self.weights[name], window)
+            real = len(rows)
+            parts.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], found))
+            order.append(rows)
+        place = np.argsort(np.concatenate(order))
+        joined: T = jax.tree.map(lambda *x: np.concatenate(x)[place], *parts)
+        return joined
+
+    def _windows(self, prepared: Prepared) -> Iterator[tuple[str, IntArray, Arrays]]:
+        """Yield networks, series and their windows, of which the last may be there twice."""
+        names, last = np.array(prepared.networks), prepared.data.num_periods
+        length = self.model.context + self.model.horizon
         for name in np.unique(names):
-            for block in _blocks(np.flatnonzero(names == name)):
-                rows, real = block
-                found, middle = _forecast(
-                    self.model,
-                    self.encoder.layout,
-                    samples,
-                    self.weights[name],
-                    # The window alone: one program for histories of any length.
-                    arrays.part(rows, data.num_periods, data.num_periods + window),
-                    jnp.asarray(self.residuals[name], jnp.float32),
-                    jax.random.key(seed),
-                )
-                kept = rows[:real]
-                drawn[:, kept] = np.swapaxes(np.asarray(found), 0, 1)[:, :real, :steps]
-                point[kept] = np.asarray(middle)[:real, :steps]
-        times = data.grid.times(data.num_periods, data.num_periods + steps)
-        return Forecast(ids=data.ids, times=times, samples=drawn, point=point)
+            for rows, real in _blocks(np.flatnonzero(names == name)):
+                # The window alone: one program for histories of any length.
+                window = prepared.arrays.part(rows, last, last + length)
+                yield str(name), rows[:real], window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Prepared:
+    """Histories as a network takes them, and the periods that come next."""
+
+    data: SeriesData
+    steps: int  # periods of the horizon
+    arrays: Arrays
+    networks: tuple[str, ...]  # [S] the group whose network a series is forecast by
+
+    @property
+    def times(self) -> Times:
+        """[steps] of the horizon."""
+        periods = self.data.num_periods
+        return self.data.grid.times(periods, periods + self.steps)
 
 
 def fit(
@@ -285,6 +337,17 @@ def _blocks(rows: Any) -> list[tuple[Any, int]]:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
+def _computed(
+    compute: Callable[[Any, Any, Batch], T],
+    model: Model,
+    layout: Layout,
+    weights: Weights,
+    arrays: Arrays,
+) -> T:
+    return compute(model, nnx.merge(definition(model, layout), weights), _batch(model, arrays))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def _forecast(
     model: Model,
     layout: Layout,
@@ -294,12 +357,16 @@ def _forecast(
     residuals: Float[Array, "R H"],
     seed: Array,
 ) -> tuple[Float[Array, "B N H"], Float[Array, "B H"]]:
-    network = nnx.merge(definition(model, layout), weights)
-    rows = jnp.arange(arrays.keys.shape[0])
-    batch = cut(arrays, rows, jnp.zeros_like(rows), model.context, model.horizon)
+    network, batch = nnx.merge(definition(model, layout), weights), _batch(model, arrays)
     drawn = model.samples(network, batch, random_keys(seed, batch.keys), residuals, number)
     point = model.point(network, batch)
     return drawn, drawn.mean(axis=1) if point is None else point
+
+
+def _batch(model: Model, arrays: Arrays) -> Batch:
+    """Return the one window of each series."""
+    rows = jnp.arange(arrays.keys.shape[0])
+    return cut(arrays, rows, jnp.zeros_like(rows), model.context, model.horizon)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

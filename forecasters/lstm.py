@@ -25,6 +25,7 @@ from draingym.forecasters.data.encoding import ID, Layout
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Batch
 from draingym.forecasters.grouping import Groups
+from draingym.forecasters.training.errors import with_errors
 from draingym.forecasters.training.model import Stage, TrainConfig
 
 Variant = Literal["ALL", "GROUP", "FEATURE", "CLUSTER"]
@@ -131,13 +132,10 @@ class LSTM:
         number: int,
     ) -> Float[Array, "B N H"]:
         """Return the point plus whole rows of errors of the validation: joint over the horizon."""
-
-        def rows(key: Array) -> Array:
-            return residuals[jax.random.randint(key, (number,), 0, residuals.shape[0])]
-
-        errors = jax.vmap(rows)(keys) * batch.scale[:, None, None]
-        found = self.point(network, batch)[:, None, :] + errors
-        return jnp.maximum(found, 0.0) if network.nonnegative else found
+        point = self.point(network, batch)
+        return with_errors(
+            point, batch.scale, keys, residuals, number, nonnegative=network.nonnegative
+        )
 
 
 class PeepholeCell(nnx.Module):

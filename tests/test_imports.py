@@ -48,6 +48,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "data": set(),
         "training": {"data"},
         "results": {"data"},
+        "monotone_transformer": {"data", "training"},
+        "tft_mtl": {"data", "training"},
     },
     "oracle": {
         "rules": set(),

@@ -17,10 +17,12 @@ from draingym.common.files import reading
 from draingym.forecasters import (
     ARMDN,
     LSTM,
+    TFTMTL,
     Columns,
     Forecast,
     Groups,
     Model,
+    MonotoneTransformer,
     Progress,
     Rules,
     SeriesData,
@@ -43,10 +45,12 @@ class ForecastConfig:
         ValueError: If a value is out of its bounds.
     """
 
-    model: Literal["lstm", "armdn"] = "lstm"
+    model: Literal["lstm", "armdn", "monotone", "tft"] = "lstm"
     horizon: int = 8
     columns: Columns = field(default_factory=Columns)
     rules: Rules = field(default_factory=Rules)
+    discount: str = ""
+    stock: str = ""
     groups: Literal["none", "sales", "cluster"] = "none"
     fine_tune: str = ""
     most_series: int | None = None
@@ -63,6 +67,18 @@ class ForecastConfig:
         require_seed(self.seed)
         if self.most_series is not None:
             require_whole("most_series", self.most_series, low=1)
+        for name, models, kind, columns in (
+            ("discount", ("monotone",), "known", self.columns.known),
+            ("stock", ("monotone", "tft"), "past", self.columns.past),
+        ):
+            column = getattr(self, name)
+            if column and self.model not in models:
+                raise ValueError(
+                    f"{name} is {column!r}, must not be given for {self.model}: it is for "
+                    f"{' and '.join(models)}"
+                )
+            if column and column not in columns:
+                raise ValueError(f"{name} is {column!r}, must be one of {kind} = {columns}")
         if self.groups != "none" and self.fine_tune:
             raise ValueError(
                 f"groups is {self.groups} and fine_tune {self.fine_tune!r}, one must not be given"
@@ -80,6 +96,25 @@ class ForecastConfig:
         room = max(periods - 2 * self.horizon, 1)
         if self.model == "armdn":
             return ARMDN(horizon=self.horizon, context=min(64, room))
+        if self.model == "monotone":
+            return MonotoneTransformer(
+                horizon=self.horizon,
+                context=min(52, room),
+                discount=self.discount or None,
+                stock=self.stock or None,
+                # The paper's has 6 layers of 23 heads: for millions of series, on GPUs.
+                layers=2,
+                heads=8,
+                near_epochs=self.epochs,
+                far_epochs=-(-self.epochs // 4),
+            )
+        if self.model == "tft":
+            return TFTMTL(
+                horizon=self.horizon,
+                context=min(56, room),
+                width=32,
+                inventory=self.stock or None,
+            )
         return LSTM(
             horizon=self.horizon,
             window=window,

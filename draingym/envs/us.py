@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from draingym.common.arrays import require_range, require_whole
+from draingym.common.price_steps import MAX_DISCOUNT
 from draingym.drain_model import ClosestNode, ClosestNodeParams
 from draingym.envs.classic import MOST_PERIODS
 from draingym.envs.rendering import MapPicture
@@ -38,7 +39,6 @@ from draingym.simulator import (
     scenario_from_views,
 )
 from draingym.simulator.precision import normal, real
-from draingym.simulator.problems.pricing import MAX_DISCOUNT
 from draingym.world.network import Network, NetworkConfig, build_network
 
 # Half the list price of US ground parcel for three pounds, over distance: currency, and per km.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from draingym.common.price_steps import MAX_DISCOUNT, PIECES, before_softplus, risen
 from draingym.simulator.bounds import LARGEST, numbers
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
@@ -25,11 +26,6 @@ from draingym.simulator.types import (
     Transition,
 )
 
-# The steepest discount, and the width of a piece of the response.
-MAX_DISCOUNT = 0.7
-PIECE = 0.1
-PIECES = 7
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,7 +33,8 @@ class PriceResponse:
     """How demand rises with the discount: piecewise linear, monotone, continuous.
 
     ``xi(d) = q + softplus(scale) * [sum_{n <= m} delta_n + (d - 0.1 m) delta_{m+1} / 0.1]`` with
-    ``delta = softplus(step)`` and ``m = min(floor(10 d), 6)``.
+    ``delta = softplus(step)`` and ``m = min(floor(10 d), 6)``. The level of demand is ``xi(d)``, or
+    ``exp(xi(d)) - 1`` where ``log_scale`` says so, as a forecaster fits it.
 
     Source: Zalando's demand layer, METHODS section 8, in its continuous form.
     """
@@ -45,6 +42,7 @@ class PriceResponse:
     base: Float[Array, ""]  # q, demand without a discount, above 0; the unit does not matter
     step: Float[Array, " pieces"]  # of each tenth of discount, before the softplus
     scale: Float[Array, ""]  # of all steps, before the softplus
+    log_scale: bool = field(default=False, metadata={"static": True})  # xi is log(1 + demand)
 
 
 def make_price_response(lift: Sequence[float]) -> PriceResponse:
@@ -64,16 +62,15 @@ def make_price_response(lift: Sequence[float]) -> PriceResponse:
     rises = np.diff(factors, prepend=1.0) if factors.ndim == 1 else factors
     if factors.shape != (PIECES,) or not ((rises > 0) & (rises <= LARGEST)).all():
         raise ValueError(f"lift is {lift}, must be {PIECES} finite factors that rise from 1")
-    inverse = rises + np.log(-np.expm1(-rises))  # softplus(inverse) = rises
     return PriceResponse(
         base=jnp.ones(()),
-        step=real(inverse),
-        scale=real(np.log(np.expm1(1.0))),
+        step=real(before_softplus(rises)),
+        scale=real(before_softplus(1.0)),
     )
 
 
 def demand_level(response: PriceResponse, discount: Float[Array, ""]) -> Float[Array, ""]:
-    """Return ``xi(d)``, the level of demand at a discount in [0, 0.7].
+    """Return the level of demand at a discount in [0, 0.7]; see ``PriceResponse``.
 
     Gradients: exact almost everywhere, with respect to everything. At a kink, a multiple of 0.1,
     the derivative is that of a larger discount; at 0.7 that of a smaller one.
@@ -83,17 +80,15 @@ def demand_level(response: PriceResponse, discount: Float[Array, ""]) -> Float[A
     >>> [round(float(demand_level(response, jnp.float32(d))), 3) for d in (0.0, 0.05, 0.7)]
     [1.0, 1.05, 5.9]
     """
-    delta = jax.nn.softplus(response.step)
-    # How far the discount reaches into each piece, from 0 to 1.
-    reach = discount / PIECE - jnp.arange(PIECES, dtype=delta.dtype)
-    ends = jnp.arange(PIECES) < PIECES - 1  # the last piece goes on: discounts end with it
-    inside = jnp.where(reach < 0, 0.0, jnp.where((reach >= 1) & ends, 1.0, reach))
-    return response.base + jax.nn.softplus(response.scale) * jnp.sum(inside * delta)
+    rise = risen(jax.nn.softplus(response.step), jnp.asarray(discount))
+    level = response.base + jax.nn.softplus(response.scale) * rise
+    return jnp.expm1(level) if response.log_scale else level
 
 
 def demand_lift(response: PriceResponse, discount: Float[Array, ""]) -> Float[Array, ""]:
-    """Return ``xi(d) / xi(0)``, the factor that a discount multiplies demand by, at least 1."""
-    return demand_level(response, discount) / response.base
+    """Return the factor that a discount multiplies demand by: its level over that at none."""
+    base = jnp.expm1(response.base) if response.log_scale else response.base
+    return demand_level(response, discount) / base
 
 
 @jax.tree_util.register_dataclass

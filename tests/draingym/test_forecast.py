@@ -36,6 +36,27 @@ def test_a_csv_becomes_a_table_a_picture_and_a_file(monkeypatch, tmp_path, capsy
     assert "3 series over 36 periods of 1 days" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["monotone", "tft"])
+def test_transformers_forecast_a_file(monkeypatch, tmp_path, model):
+    frame = weekly_pattern(4, 40)
+    frame["stock"] = 50.0
+    frame["off"] = (frame.price - 1.0).clip(0.0, 0.7)
+    past, future = frame[frame.ds < "2024-02-06"], frame[frame.ds >= "2024-02-06"]
+    past.to_csv(tmp_path / "sales.csv", index=False)
+    future.drop(columns=["y", "stock"]).to_csv(tmp_path / "future.csv", index=False)
+    discount = ["--discount", "off"] if model == "monotone" else []
+    run(
+        monkeypatch,
+        *(tmp_path / "sales.csv", "--model", model, "--horizon", 4, "--known", "price", "off"),
+        *("--past", "stock", "--stock", "stock", *discount, "--epochs", 2),
+        *("--future", tmp_path / "future.csv", "--out", tmp_path / "out"),
+    )
+    table = pd.read_csv(tmp_path / "out" / "forecast.csv")
+    assert len(table) == 16
+    assert (table["q0.05"] <= table["q0.95"]).all()
+
+
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
@@ -50,8 +71,14 @@ def test_a_csv_becomes_a_table_a_picture_and_a_file(monkeypatch, tmp_path, capsy
             [],
             "series 'a', column 'y', 2024-01-02 is -1",
         ),
+        ("", ["--discount", "off"], "discount is 'off', must not be given for lstm"),
+        (
+            "",
+            ["--model", "tft", "--stock", "left"],
+            "stock is 'left', must be one of past = ()",
+        ),
     ],
-    ids=["column", "future", "negative"],
+    ids=["column", "future", "negative", "discount", "stock"],
 )
 def test_bad_input_is_one_line(monkeypatch, tmp_path, capsys, text, options, message):
     (tmp_path / "sales.csv").write_text(text)

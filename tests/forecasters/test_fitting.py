@@ -133,7 +133,8 @@ def test_zero_series_short_series_and_missing_values_are_forecast(fitted, histor
     target[2, 50:70] = np.nan
     found = predict(fitted, replace(history, target=target))
     assert np.isfinite(found.samples).all()
-    assert found.point[0].max() < 1.5  # of nothing sold at all, the scale is one unit
+    # Of nothing sold at all the scale is one unit, far below that of the others.
+    assert found.point[0].max() < 3.0
 
 
 def test_a_model_is_fitted_to_zero_series_short_series_and_missing_values(history):

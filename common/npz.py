@@ -46,7 +46,7 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]], meta: Any = 
         >>> path = getfixture("tmp_path") / "run.npz"
         >>> write_npz(path, named_arrays({"level": np.float32(3.0)}), {"seed": 7})
         >>> meta, arrays = read_npz(path, "state")
-        >>> meta["seed"], float(filled_tree({"level": np.zeros(())}, arrays, "state")["level"])
+        >>> meta["seed"], float(filled_tree({"level": np.float32(0.0)}, arrays, "state")["level"])
         (7, 3.0)
     """
     for name, values in arrays.items():

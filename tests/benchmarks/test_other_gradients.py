@@ -88,6 +88,7 @@ def test_the_score_function_agrees_with_the_pathwise_gradient(drawn):
     assert scored[1].var(axis=0).sum() > plain[1].var(axis=0).sum()
 
 
+@pytest.mark.slow
 def test_hard_gumbel_draws_have_the_law_of_the_drain(drawn):
     stock, (plain, _, _, hard) = drawn
     np.testing.assert_array_equal(hard[0], np.rint(hard[0]))

@@ -44,6 +44,7 @@ def curve(history: tuple[Progress, ...]) -> list[dict]:
     return [asdict(progress) | {"seconds": 0.0} for progress in history]
 
 
+@pytest.mark.slow
 def test_a_resumed_training_is_the_uninterrupted_one_bit_for_bit(
     data: DrainData, whole: Trained, interrupted: Path
 ) -> None:

@@ -52,6 +52,7 @@ def test_a_piece_without_a_rise_stays_without():
     assert float(slope) == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_profit_in_pricing_has_its_derivative_in_the_discount():
     plain = make_problem("Pricing", num_nodes=2, num_regions=4, horizon=20)
     environment = with_response(plain, fitted_response(curves(), "shirt"))

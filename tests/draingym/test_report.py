@@ -190,6 +190,7 @@ def test_same_results_give_the_same_page(written: Path, tmp_path: Path) -> None:
     assert again.read_bytes() == (written / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_the_old_report_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

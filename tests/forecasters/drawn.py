@@ -7,8 +7,8 @@ from flax import nnx
 
 from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.windows import cut
-from draingym.forecasters.training.weights import definition, weights_like
 from draingym.forecasters.training.model import random_keys
+from draingym.forecasters.training.weights import definition, weights_like
 
 
 def weights_of(make, seed=0):

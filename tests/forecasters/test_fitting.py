@@ -233,6 +233,7 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(history, tmp_p
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("groups", "names"),
     [
@@ -273,6 +274,7 @@ def test_a_group_by_a_column_that_is_not_there_is_named(history):
         Groups(kind="sales", column="kind")
 
 
+@pytest.mark.slow
 def test_cross_validation_forecasts_every_origin_from_what_was_known(data, tmp_path):
     options = {"origins": 2, "columns": COLUMNS, "config": SHORT, "samples": SAMPLES}
     model = MODELS["LSTM"]

@@ -93,6 +93,7 @@ def test_a_nan_that_requests_hide_is_found():
     assert found.given == "policy_params[0] is nan"
 
 
+@pytest.mark.slow
 def test_an_infinite_derivative_of_a_finite_value_is_found_by_period_and_node():
     demand = np.full((2, PERIODS, 2), 2.0)
     demand[1, 3, 1] = 9.0  # the second trajectory's second store sells out in period 3

@@ -3,6 +3,7 @@
 The filter that turns warnings into errors is in pyproject.toml.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +82,18 @@ def pytest_configure(config: pytest.Config) -> None:
     # Keys are typed: jax.random.key, not PRNGKey.
     jax.config.update("jax_legacy_prng_key", "error")
     jax.config.update("jax_debug_nans", config.getoption("--debug-nans"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unread_tasks_are_gone(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Drop what Zarr leaves of arrays that are missing, before other modules run.
+
+    Python 3.11 takes the exceptions of such tasks, where they are collected while it parses, for a
+    fault of its parser.
+    """
+    yield
+    if any(word in request.module.__name__ for word in ("damaged", "odd", "panel", "stream")):
+        gc.collect()
 
 
 def left_behind(before: set[str], after: set[str]) -> list[str]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import logging
 import os
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache, wraps
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,6 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
+
+from draingym.common.work import operations
 
 AXIS = "batch"
 VARIABLE = "DRAINGYM_DEVICES"
@@ -32,10 +34,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _log = logging.getLogger(__name__)
 _asked = {"late": False}  # whether JAX was up before anyone could ask for its cores
-# What shares out the batches of the program that is being traced, and from how many entries on.
-_sharing: ContextVar[tuple[Mesh | None, int]] = ContextVar("sharing", default=(None, 0))
-# Where that has shared a batch out, its name; None where nobody asks.
-_shared: ContextVar[list[str] | None] = ContextVar("shared", default=None)
+
+
+@dataclass(slots=True)
+class Sharing:
+    """What shares out the batches of the program that is being traced."""
+
+    mesh: Mesh | None = None
+    least: float = 0.0  # operations from which on a batch is shared out
+    shared: bool = False  # whether one was
+
+
+_sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
 
 
 def cores() -> int:
@@ -84,6 +94,11 @@ def cores_mesh(batch: int, entries: int) -> Mesh | None:
         entries: Numbers in the batch, which stand for its work: each device gets ``WORTH`` or more.
     """
     return _mesh_of(min(batch, entries // WORTH))
+
+
+def every_device() -> Mesh | None:
+    """Return a mesh of all devices that may be shared; None where there is but one."""
+    return _mesh_of(None)
 
 
 def _mesh_of(most: int | None) -> Mesh | None:
@@ -143,18 +158,18 @@ def whole(mesh: Mesh | None) -> NamedSharding | None:
 
 
 @contextmanager
-def sharing(mesh: Mesh | None, least: int = 0) -> Iterator[None]:
-    """Let ``over_devices`` share batches of at least so many entries out, while this is traced."""
-    token = _sharing.set((mesh, least))
+def sharing(mesh: Mesh | None, least: float = 0.0) -> Iterator[Sharing]:
+    """Let ``over_devices`` share batches of so many operations or more out, while this is traced.
+
+    Yields:
+        What says afterwards whether one was.
+    """
+    now = Sharing(mesh=mesh, least=least)
+    token = _sharing.set(now)
     try:
-        yield
+        yield now
     finally:
         _sharing.reset(token)
-
-
-def entries_of(in_axes: Any, *args: Any) -> int:
-    """Return how many numbers a batch holds; leaves without an axis are not of it."""
-    return sum(int(leaf.size) for axis, leaf in _leaves(in_axes, args) if axis is not None)
 
 
 def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
@@ -175,14 +190,15 @@ def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
     Gradients:
         Those of the function; of what all devices hold, summed over them.
     """
-    mesh, least = _now()
+    now = _now()
+    mesh = now.mesh
     if mesh is None:
         return function
 
     def shared(*args: Any) -> Any:
-        if entries_of(in_axes, *args) < least:
+        if now.least and operations(function, *args) < now.least:
             return function(*args)
-        _note(function)
+        now.shared = True
         size, full = _filled(mesh, in_axes, args)
         specs = jax.tree.map(lambda axis: PartitionSpec(*[None] * axis, AXIS), out_axes)
         found = _mapped(mesh, function, in_axes, specs)(*full)
@@ -206,12 +222,14 @@ def total_over_devices(function: Callable[..., T], in_axes: Any) -> Callable[...
     Returns:
         A function of the batch alone.
     """
-    mesh, least = _now()
+    now = _now()
+    mesh = now.mesh
 
     def shared(*args: Any) -> T:
-        if mesh is None or entries_of(in_axes, *args) < least:
-            return function(jnp.ones(_size(in_axes, args), bool), *args)
-        _note(function)
+        every = jnp.ones(_size(in_axes, args), bool)
+        if mesh is None or (now.least and operations(function, every, *args) < now.least):
+            return function(every, *args)
+        now.shared = True
 
         def part(real: Array, *args: Any) -> T:
             total: T = jax.lax.psum(function(real, *args), AXIS)
@@ -227,13 +245,13 @@ def total_over_devices(function: Callable[..., T], in_axes: Any) -> Callable[...
 
 def on_all_devices(tree: T) -> T:
     """Return what was shared out as every device holds it whole: sums add up in the same order."""
-    mesh, _ = _now()
+    mesh = _now().mesh
     return tree if mesh is None else jax.lax.with_sharding_constraint(tree, whole(mesh))
 
 
 def spread(tree: T, axes: Any = 0) -> T:
     """Return a batch as a loop keeps it: each device its part, or all of it where none divides."""
-    mesh, _ = _now()
+    mesh = _now().mesh
     if mesh is None:
         return tree
 
@@ -247,17 +265,10 @@ def spread(tree: T, axes: Any = 0) -> T:
     return held
 
 
-def _note(function: Callable[..., Any]) -> None:
-    """Say that a function's batch has been shared out."""
-    found = _shared.get()
-    if found is not None:
-        found.append(getattr(function, "__name__", "function"))
-
-
-def _now() -> tuple[Mesh | None, int]:
-    """Return what shares batches out here, and from how many entries on."""
-    mesh, least = _sharing.get()
-    return (mesh if jax.sharding.get_abstract_mesh().empty else None), least
+def _now() -> Sharing:
+    """Return what shares batches out here."""
+    now = _sharing.get()
+    return now if now is not None and jax.sharding.get_abstract_mesh().empty else Sharing()
 
 
 def _mapped(mesh: Mesh, function: Callable[..., Any], in_axes: Any, out_specs: Any) -> Any:
@@ -324,120 +335,6 @@ class _Pair(tuple[Any, Any]):
 
 def _spec(axis: int | None, leaf: Array) -> PartitionSpec:
     return PartitionSpec() if axis is None else PartitionSpec(*[None] * (axis % leaf.ndim), AXIS)
-
-
-def outermost(*args: Any) -> bool:
-    """Return whether values are what they seem: no program is traced, and nothing transformed."""
-    leaves = (*jax.tree.leaves(args), jnp.zeros(()))
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-
-
-def gathered(tree: T) -> T:
-    """Return arrays as JAX makes them on one device, where any operation may use them."""
-    found: T = jax.tree.map(lambda leaf: _alone(leaf) if _is_spread(leaf) else leaf, tree)
-    return found
-
-
-def unbound(tree: T) -> T:
-    """Return arrays so that a program may take them to other devices, bound to one or not.
-
-    JAX copies NumPy's to the cores faster than its own.
-    """
-    found: T = jax.tree.map(_unbound, tree)
-    return found
-
-
-def _unbound(leaf: Any) -> Any:
-    if not isinstance(leaf, jax.Array):
-        return leaf
-    plain = not (jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or jax.typeof(leaf).weak_type)
-    if plain and next(iter(leaf.devices())).platform == "cpu":
-        return np.asarray(leaf)
-    return _alone(leaf) if leaf.committed else leaf
-
-
-def is_spread(tree: Any) -> bool:
-    """Return whether an array lies on several devices, or parts of it do."""
-    return any(map(_is_spread, jax.tree.leaves(tree)))
-
-
-def _is_spread(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and len(leaf.devices()) > 1
-
-
-def _alone(leaf: Array) -> Any:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        data = _alone(jax.random.key_data(leaf))
-        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
-    return jax.device_put(np.asarray(leaf))
-
-
-# Arrays that all devices of a mesh hold, by those they were copied from, as long as these live: a
-# scenario that many calls share is copied once, which else takes longer than playing it.
-_copies: dict[tuple[int, Mesh], tuple[weakref.ref[Any], Any]] = {}
-
-
-def _everywhere(mesh: Mesh, leaf: Any) -> Any:
-    """Return a leaf as a program on all devices takes it; from the second call on, a kept copy."""
-    if not isinstance(leaf, jax.Array) or leaf.is_deleted():
-        return _unbound(leaf)
-    key = (id(leaf), mesh)
-    known, copy = _copies.get(key, (None, None))
-    if known is None or known() is not leaf:
-        _copies[key] = (weakref.ref(leaf, lambda _: _copies.pop(key, None)), None)
-        return _unbound(leaf)
-    if copy is None:
-        copy = jax.device_put(_unbound(leaf), whole(mesh))
-        _copies[key] = (known, copy)
-    return copy
-
-
-def jit(function: F, **options: Any) -> F:
-    """Compile a function as ``jax.jit`` does, with the batches inside shared out over all cores.
-
-    What it returns is on one device again. Inside another ``jit``, under ``jax.grad`` or
-    ``jax.vmap``, it is ``jax.jit``: transform first, and compile last.
-
-    Args:
-        function: Pure; may call ``batch_returns`` or ``chunked_value_and_grad``, or its gradient.
-        options: As of ``jax.jit``, such as ``static_argnums``.
-
-    >>> import jax
-    >>> jit(lambda x: 2.0 * x)(3.0).item()
-    6.0
-    """
-
-    @lru_cache(maxsize=8)
-    def program(mesh: Mesh | None) -> Any:
-        @wraps(function)
-        def traced(*args: Any, **kwargs: Any) -> Any:
-            with sharing(mesh, 32 * WORTH):
-                return function(*args, **kwargs)
-
-        return jax.jit(traced, **options)
-
-    pays: dict[Any, bool] = {}  # by structure and shapes of the arguments
-
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        mesh = _mesh_of(None) if outermost(args, kwargs) else None
-        if mesh is None or is_spread((args, kwargs)):
-            return program(None)(*args, **kwargs)
-        leaves, structure = jax.tree.flatten((args, kwargs))
-        kind = (mesh, structure, tuple(jnp.shape(leaf) for leaf in leaves))
-        if not pays.get(kind, True):
-            return program(None)(*args, **kwargs)
-        args, kwargs = jax.tree.unflatten(structure, [_everywhere(mesh, x) for x in leaves])
-        batches: list[str] = []
-        token = _shared.set(batches)
-        try:
-            found = gathered(program(mesh)(*args, **kwargs))
-            pays.setdefault(kind, bool(batches))
-        finally:
-            _shared.reset(token)
-        return found
-
-    return cast(F, call)
 
 
 ask_for_cores()

@@ -14,7 +14,7 @@ from draingym.common.lazy import ask_once_jax_is_there, lazy_names
 from draingym.registration import register_envs
 
 if TYPE_CHECKING:
-    from draingym.common.devices import jit
+    from draingym.common.shared_jit import jit
     from draingym.networks.description import Arc, Node, Store
     from draingym.networks.network import Network
     from draingym.networks.registering import register
@@ -111,7 +111,7 @@ _OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "register")
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "draingym.common.devices": ("jit",),
+        "draingym.common.shared_jit": ("jit",),
         "draingym.networks.description": _DESCRIPTION,
         "draingym.networks.network": ("Network",),
         "draingym.networks.registering": ("register",),

@@ -15,21 +15,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from draingym.common.arrays import require_whole
-from draingym.common.devices import (
-    cores_mesh,
-    entries_of,
-    gathered,
-    is_spread,
-    outermost,
-    over_devices,
-    sharing,
-    total_over_devices,
-    unbound,
-)
+from draingym.common.devices import over_devices, total_over_devices
+from draingym.common.shared_jit import jit, outermost
 from draingym.simulator.batch_axis import vmap_last
 from draingym.simulator.core import Simulator
 from draingym.simulator.dynamics import observe
@@ -185,16 +175,11 @@ def batch_returns(
         Those of ``Simulator.step``.
     """
     require_whole("warm_up", warm_up, high=scenario.series.period.shape[0])
-    batch = _batch_size(scenario)
+    _batch_size(scenario)
     given = (params, policy_params, scenario, key)
-    if outermost(given) and not is_spread(given) and _hashable(simulator, policy):
-        mesh = cores_mesh(batch, entries_of((batch_axes(scenario),), scenario))
-        if mesh is not None:
-            returns: Array = gathered(
-                _compiled(mesh, simulator, policy, warm_up, remat, *unbound(given))
-            )
-            return returns
-    return _shared_out(simulator, policy, warm_up, remat, *given)
+    play = _compiled if outermost(given) and _hashable(simulator, policy) else _shared_out
+    returns: Array = play(simulator, policy, warm_up, remat, *given)
+    return returns
 
 
 def _hashable(*values: Any) -> bool:
@@ -208,14 +193,6 @@ def _hashable(*values: Any) -> bool:
 def batch_axes(scenario: Scenario) -> PyTree:
     """Return the batch's axis of every leaf: the last, or none where all share it."""
     return jax.tree.map(lambda batched: -1 if batched else None, _mapped(scenario))
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _compiled(
-    mesh: Mesh, simulator: Simulator, policy: Policy, warm_up: int, remat: bool, *given: Any
-) -> Float[Array, " B"]:
-    with sharing(mesh):
-        return _shared_out(simulator, policy, warm_up, remat, *given)
 
 
 def _shared_out(
@@ -237,6 +214,9 @@ def _shared_out(
     axes = (None, None, batch_axes(scenario), None if key is None else 1)
     returns: Array = over_devices(part, axes)(params, policy_params, scenario, keys)
     return returns
+
+
+_compiled = jit(_shared_out, static_argnums=(0, 1, 2, 3))
 
 
 def _returns(

@@ -9,7 +9,7 @@ import jax
 import optax
 
 from benchmarks._common import timed
-from draingym.common.devices import jit
+from draingym.common.shared_jit import jit
 from draingym.simulator import (
     Params,
     Policy,

@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks._common import timed
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import PEER, REPEATS, Row, row, trainer
-from draingym.common.devices import jit
 from draingym.common.machine import machine
+from draingym.common.shared_jit import jit
 from draingym.simulator import Observation, Poisson, Scenario, batch_returns, single_store
 from draingym.simulator.problems.classic import Problem
 

@@ -14,7 +14,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
-from draingym.common.devices import cores_mesh, over_devices, placed, sharing, unbound
+from draingym.common.devices import cores_mesh, over_devices, placed, sharing
+from draingym.common.shared_jit import unbound
 from draingym.drain_model.checkpoint import Checkpoint, Weights
 from draingym.drain_model.data.dataset import DrainData, Inputs
 from draingym.drain_model.distributions.coherent import Coherent
@@ -60,13 +61,16 @@ def sample_panel(
     outbound, cost = [], []
     mesh = cores_mesh(min(batch_products, data.num_products), data.outbound.size)
     key = unbound(key)
-    for start, kept, part, weights, static in _batches(checkpoint, data, periods, batch_products):
+    for start, kept, part, weights, static in _batches(
+        checkpoint, data, periods, batch_products, mesh
+    ):
         sample = partial(
             _sample,
             checkpoint.definition,
             periods[0],
             mesh,
-            *placed((weights, static), mesh),
+            weights,
+            static,
             part,
             jax.random.fold_in(key, start),
         )
@@ -111,7 +115,11 @@ def distributions(
 
 
 def _batches(
-    checkpoint: Checkpoint, data: DrainData, periods: tuple[int, int], batch_products: int
+    checkpoint: Checkpoint,
+    data: DrainData,
+    periods: tuple[int, int],
+    batch_products: int,
+    mesh: Mesh | None = None,
 ) -> Iterator[tuple[int, int, Inputs, Weights, Static]]:
     """Yield batches of products: the first one's index, how many count, inputs, and the model."""
     checkpoint.require(data)
@@ -121,7 +129,7 @@ def _batches(
             f"periods [{first}, {stop}), must be a non-empty part of [0, {data.num_periods})"
         )
     weights = jax.device_put(checkpoint.weights)
-    static = checkpoint.static(data.geography)
+    weights, static = placed((weights, checkpoint.static(data.geography)), mesh)
     inputs = data.periods(0, stop).arrays()
     if not checkpoint.config.sales:  # not read: data with and without them share a program
         inputs = replace(inputs, sales=None)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
-from draingym.common.devices import AXIS, cores_mesh, device_mesh, gathered, part_size, whole
+from draingym.common.devices import AXIS, cores_mesh, device_mesh, part_size, whole
+from draingym.common.shared_jit import gathered
 from draingym.drain_model.checkpoint import (
     Checkpoint,
     Weights,

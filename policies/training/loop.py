@@ -19,8 +19,9 @@ from draingym.common.arrays import short
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.config import read_value
-from draingym.common.devices import cores_mesh, device_mesh, gathered, placed, whole
+from draingym.common.devices import cores_mesh, device_mesh, placed, whole
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.common.shared_jit import gathered
 from draingym.policies.task import Task
 from draingym.policies.training import programs
 from draingym.policies.training.diagnosis import blame

@@ -12,7 +12,8 @@ from jaxtyping import Array, Int
 from numpy.typing import NDArray
 
 from draingym.common.carry import strong
-from draingym.common.devices import cores_mesh, over_devices, sharing, spread, unbound
+from draingym.common.devices import cores_mesh, over_devices, sharing, spread
+from draingym.common.shared_jit import unbound
 from draingym.simulator import (
     Observation,
     Params,

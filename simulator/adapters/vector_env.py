@@ -17,7 +17,8 @@ from jax.sharding import Mesh
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require_whole
-from draingym.common.devices import cores_mesh, gathered, over_devices, sharing, spread, unbound
+from draingym.common.devices import cores_mesh, over_devices, sharing, spread
+from draingym.common.shared_jit import gathered, unbound
 from draingym.simulator.adapters.functional import (
     FLOWS,
     FunctionalEnv,

@@ -17,14 +17,14 @@ SOME = """
 import json
 import jax, jax.numpy as jnp, numpy as np
 import draingym
-from draingym.common import devices
+from draingym.common import devices, shared_jit
 from draingym.policies import (
     BaseStock, PathwiseGradient, SampledTask, ScoreFunction, TrainConfig, TruncatedGradient,
     TuneConfig, checked_rollouts, train_policy,
 )
 from draingym.simulator import InventoryVectorEnv, make
 from tests.policies.problems import store_windows
-devices.WORTH = 1  # share out the least
+devices.WORTH = shared_jit.WORTHWHILE = 1  # share out the least
 simulator, params, sample = draingym.single_store(demand=draingym.Poisson(rate=5.0))
 BATCH = 13
 scenario = sample(jax.random.key(0), 6, BATCH)
@@ -137,8 +137,8 @@ LATE = """
 import jax.numpy as jnp, jax
 jnp.ones(3).block_until_ready()
 import draingym
-from draingym.common import devices
-devices.WORTH = 1
+from draingym.common import devices, shared_jit
+devices.WORTH = shared_jit.WORTHWHILE = 1
 simulator, params, sample = draingym.single_store(demand=draingym.Poisson(rate=5.0))
 scenario = sample(jax.random.key(0), 3, 4)
 for _ in range(2):
@@ -155,6 +155,47 @@ def test_where_jax_is_up_one_line_says_so():
         "WARNING:draingym.common.devices:batches run on one core of 2: JAX had started before "
         "draingym was imported"
     ]
+
+
+LITTLE = """
+import gc
+import jax, jax.numpy as jnp, numpy as np
+import draingym
+from draingym.common import shared_jit
+simulator, params, sample = draingym.single_store(demand=draingym.Poisson(rate=5.0))
+policy, level = draingym.BaseStock(), jnp.float32(9.0)
+meshes, every = set(), shared_jit.gathered
+def watched(tree):
+    meshes.update(len(leaf.devices()) for leaf in jax.tree.leaves(tree))
+    return every(tree)
+shared_jit.gathered = watched
+
+def play(level, scenario, what):
+    assert what == "returns"
+    return draingym.batch_returns(simulator, params, policy, level, scenario)
+
+played = draingym.jit(play, static_argnames="what")
+small, large = (sample(jax.random.key(0), 50, batch) for batch in (64, 65_536))
+first = played(level, small, what="returns")  # the first call finds out
+meshes.clear()
+again = played(level, small, what="returns")
+assert not meshes  # it ran on one device
+np.testing.assert_array_equal(first, again)
+for _ in range(3):
+    found = played(level, large, what="returns")
+assert meshes == {2}, meshes
+held = [copy for _, copy in shared_jit._copies.values() if copy is not None]
+assert len(held) >= 5  # its leaves are not copied anew
+del large, held
+gc.collect()
+assert not [1 for leaf, _ in shared_jit._copies.values() if leaf() is None]
+alone = jax.jit(lambda level, s: draingym.batch_returns(simulator, params, policy, level, s))
+np.testing.assert_array_equal(alone(level, small), first)
+"""
+
+
+def test_little_work_stays_on_one_device_and_large_batches_are_copied_once():
+    assert output(LITTLE, DRAINGYM_DEVICES="2") == ""
 
 
 COUNT = "import draingym; draingym.BaseStock; import jax; print(jax.device_count())"

@@ -93,9 +93,10 @@ def _kind(leaf: Any) -> Hashable:
     """Return what of an argument decides how it is traced: shape and type, or itself if static."""
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return leaf.shape, leaf.dtype
+    static: Hashable = leaf
     if isinstance(leaf, int | float | complex) or not isinstance(leaf, Hashable):
-        return type(leaf)
-    return leaf
+        static = type(leaf)
+    return static
 
 
 def jit(function: F, **options: Any) -> F:

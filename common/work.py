@@ -38,7 +38,7 @@ def _equation(equation: Any) -> float:
         return float(made)
     (contracted, _), _ = equation.params["dimension_numbers"]
     left = equation.invars[0].aval.shape
-    return 2.0 * made * math.prod(left[axis] for axis in contracted)
+    return 2.0 * made * math.prod(int(left[axis]) for axis in contracted)
 
 
 def _programs(value: Any) -> list[Any]:

@@ -353,6 +353,23 @@ def test_where_a_path_has_a_side_each_is_taken_in_about_half_of_the_paths():
     assert set(slopes) == {0.0, 1.0}
 
 
+def test_a_paths_side_is_fair_and_has_nothing_to_do_with_its_roundings():
+    simulator, params = tree_world([-1], whole_units=True)
+    kernel = replace(simulator.kernel, ties="by path")
+    scenario = scenario_from_views(jnp.ones((2, 1)), np.eye(1), jax.random.key(0))
+
+    def side(uniform):
+        series = replace(scenario.series, round_uniform=jnp.full((2, 1), uniform))
+        return kernel.prepare(params.kernel, series)[1]
+
+    uniforms = jax.random.uniform(jax.random.key(0), (4000,))
+    sides = np.asarray(jax.vmap(side)(uniforms))
+    assert set(sides.ravel()) == {-1.0, 1.0}
+    np.testing.assert_array_equal(sides[:, 0], sides[:, 1])
+    assert abs(sides.mean()) < 0.07
+    assert abs(np.corrcoef(sides[:, 0], uniforms)[0, 1]) < 0.07
+
+
 def test_a_way_of_ties_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match=r"ties is 'both', must be one of \('demand', 'split', "):
         LocalDemand(ties="both")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,8 @@ from jaxtyping import Array, Bool, Float
 from draingym.simulator.draws import lesser
 from draingym.simulator.network.arcs import total_of
 from draingym.simulator.types import Drain, History, PyTree, Series
+
+Ties = Literal["demand", "split", "by path"]
 
 
 @jax.tree_util.register_dataclass
@@ -37,22 +40,33 @@ class LocalDemand:
     nothing at m and accept n: ``min(left_n, sum_m substitute[n, m] * unmet_m)``. They are expected
     numbers, not draws.
 
-    Gradients: exact almost everywhere. At a tie of need and stock the derivative is the demand's
-    side, zero with respect to stock: one more unit would have stayed on the shelf. With
-    ``split_ties`` it is half of each side's: where whole units are rounded at random, a tie comes
-    about as often from above as from below. With ``side_by_path`` it is one side's in all ties of a
-    path, that of demand in half of the paths: a unit more is still there at the next tie, where it
-    must count again, so that halves of halves are wrong and their mean over paths is not.
+    Gradients: exact almost everywhere. At a tie of need and stock there are two sides, and ``ties``
+    says which is taken; values are the same. Stock's side is 1 with respect to stock, demand's is
+    0: one more unit would have stayed on the shelf.
+
+    - ``"demand"``: demand's side.
+    - ``"split"``: half of each. Where whole units are rounded at random, a tie comes about as often
+      from above as from below.
+    - ``"by path"``: one side in all ties of a path, demand's in half of the paths. A unit more is
+      still there at the next tie, where it must count again, so that halves of halves are wrong and
+      their mean over paths is not. It takes the uniforms of whole units, and means of many paths.
 
     Attributes:
         backlog: What stock cannot serve waits.
-        split_ties: For whole units; changes derivatives alone.
-        side_by_path: For whole units, and means of many paths; changes derivatives alone.
+        ties: Whose derivative is taken where need equals stock.
     """
 
     backlog: bool = False
-    split_ties: bool = False
-    side_by_path: bool = False
+    ties: Ties = "demand"
+
+    def __post_init__(self) -> None:
+        """Refuse a way that there is not.
+
+        Raises:
+            ValueError: If ``ties`` is none of the three.
+        """
+        if self.ties not in get_args(Ties):
+            raise ValueError(f"ties is {self.ties!r}, must be one of {get_args(Ties)}")
 
     @property
     def num_uniforms(self) -> int:
@@ -65,7 +79,7 @@ class LocalDemand:
         The side [T], where it is the path's, is 1 for demand's and -1 for stock's.
         """
         demand = series.glance_views @ params.share.T
-        if not self.side_by_path:
+        if self.ties != "by path":
             return demand
         # Of the first rounding's uniform only digits that decide nothing.
         odd = jnp.floor(2.0**12 * series.round_uniform[0, 0]) % 2.0
@@ -86,11 +100,11 @@ class LocalDemand:
     ) -> tuple[Float[Array, " N"], Drain]:
         """Serve ``min(demand + waiting, available)`` at every node."""
         del uniforms
-        demand, side = exogenous if self.side_by_path else (exogenous, None)
+        demand, side = exogenous if self.ties == "by path" else (exogenous, None)
         need = demand + memory
         if side is not None:
             outbound = jnp.where(side > 0, lesser(need, available), lesser(available, need))
-        elif self.split_ties:  # JAX's own minimum takes half of each side at a tie
+        elif self.ties == "split":  # JAX's own minimum takes half of each side at a tie
             outbound = jnp.minimum(need, available)
         else:
             outbound = lesser(need, available)

@@ -42,7 +42,8 @@ class Dynamics:
     by_rank: bool = False  # a short source serves its arcs by ``Params.rank``, not in proportion
     rounding: Literal["down", "nearest", "up"] = "down"  # of requests to whole batches
     send_back: bool = False  # a full store sends back what does not fit; else it is gone
-    # Rounded shipments have the derivative of what is rounded (straight through); else none.
+    # Rounded shipments have the derivative of what is rounded (straight through); else none, for
+    # estimators that find out by themselves what a unit is worth (``rounded_return``).
     through_rounding: bool = True
 
     def __post_init__(self) -> None:

@@ -35,6 +35,7 @@ Return = Callable[[Params, Any, Scenario, Array], Array]
 ONE_SIDE, SPLIT, BY_PATH = "one side", "split ties", "side by path"
 SECANT = "secant of the gap"
 REAL, BOTH_WAYS = "of real units", "rounded both ways"
+TIES = {"demand": ONE_SIDE, "split": SPLIT, "by path": BY_PATH}  # of ``LocalDemand``
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,7 @@ class Case:
         theta: The policy's parameters, the middle of a box.
         spread: Half of the box's edge, as a share of theta: about a unit or more.
         methods: Returns by the name of their derivative; the first one's values are the truth.
+        default: The one that a user has who chooses nothing.
         ways: Which parameters are moved, 1 or 0, by a name; all of them when empty.
     """
 
@@ -57,6 +59,7 @@ class Case:
     theta: Any
     spread: Any
     methods: dict[str, Return]
+    default: str
     ways: dict[str, Any] = field(default_factory=dict)
 
 
@@ -95,19 +98,21 @@ def _local(
     theta: Any,
 ) -> Case:
     """Return a case of local demand."""
+    kernel: Any = simulator.kernel
 
-    def served(**how: bool) -> Simulator:
-        none = {"split_ties": False, "side_by_path": False}
-        kernel: Any = simulator.kernel
-        return replace(simulator, kernel=replace(kernel, **none | how))
+    def served(ties: str) -> Return:
+        return played(replace(simulator, kernel=replace(kernel, ties=ties)), policy)
 
-    methods = {
-        ONE_SIDE: played(served(), policy),
-        SPLIT: played(served(split_ties=True), policy),
-        BY_PATH: played(served(side_by_path=True), policy),
-        REAL: played(in_reals(simulator), policy),
-    }
-    return Case(name=name, params=params, sample=sample, theta=theta, spread=0.1, methods=methods)
+    methods = {named: served(ties) for ties, named in TIES.items()}
+    return Case(
+        name=name,
+        params=params,
+        sample=sample,
+        theta=theta,
+        spread=0.1,
+        methods=methods | {REAL: played(in_reals(simulator), policy)},
+        default=TIES[kernel.ties],
+    )
 
 
 def _described(name: str, network: Network, levels: list[float], periods: int = 16) -> Case:
@@ -273,6 +278,7 @@ def closest() -> Case:
             REAL: played(real, policy),
             BOTH_WAYS: both_ways(simulator, policy),
         },
+        default=SECANT if policy.secant else ONE_SIDE,
         ways={
             "all": covers(1, 1, 1),
             "what is bought": covers(1, 0, 0),

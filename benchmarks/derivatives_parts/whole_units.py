@@ -88,6 +88,7 @@ def biases(case: Case, paths: int, seed: int = 0) -> list[dict[str, Any]]:
                     "problem": case.name,
                     "parameters": moved,
                     "derivative": name,
+                    "default": name == case.default,
                     "difference": float(central.mean(dtype=np.float64)),
                     "bias, %": 100 * float(apart.mean()) / target,
                     "+-": 196 * float(apart.std(ddof=1)) / math.sqrt(apart.size) / target,

@@ -107,7 +107,9 @@ def build(network: Plan) -> Built:
     )
     return Built(
         simulator=Simulator(
-            kernel=LocalDemand(backlog=True in sorts, side_by_path=network.whole_units),
+            kernel=LocalDemand(
+                backlog=True in sorts, ties="by path" if network.whole_units else "demand"
+            ),
             dynamics=dynamics,
         ),
         params=params,

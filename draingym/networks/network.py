@@ -8,10 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from draingym.common.arrays import require_whole, short
 from draingym.envs.classic import MOST_PERIODS
@@ -23,13 +21,17 @@ from draingym.simulator import (
     InventoryEnv,
     InventoryVectorEnv,
     NonFinite,
+    Params,
     Policy,
     PyTree,
     Scenario,
+    Series,
+    Simulator,
     State,
     Transition,
     find_non_finite,
 )
+from draingym.simulator.precision import real
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,8 @@ class Network(Plan):
         Raises:
             ValueError: If the requests are no matrix of a column an arc.
         """
-        units: Any = requests
         try:
-            if not isinstance(requests, jax.Array):  # which may be traced
-                units = np.asarray(requests, np.float64)
+            units = real(requests)
         except (TypeError, ValueError):
             raise ValueError(
                 f"requests is {short(requests)}, must be numbers, (T, {len(self.arcs)})"
@@ -121,15 +121,9 @@ class Network(Plan):
         simulator, params = self.built.simulator, self.built.params
         key = jax.random.key(0) if key is None else key
         scenario = simulator.prepare(params, self.built.sample(key, shape[0]))
-
-        def period(state: State, now: tuple[Array, Any]) -> tuple[State, tuple[State, Transition]]:
-            state, transition = simulator.step(params, state, *now)
-            return state, (state, transition)
-
-        start = simulator.reset(params, scenario)
-        played: tuple[State, Transition] = jax.jit(partial(jax.lax.scan, period))(
-            start, (jnp.asarray(units, float), scenario.series)
-        )[1]
+        played: tuple[State, Transition] = _play(
+            simulator, params, simulator.reset(params, scenario), units, scenario.series
+        )
         return played
 
     def find_non_finite(
@@ -169,3 +163,21 @@ class Network(Plan):
         from draingym.networks.picture import NetworkPicture
 
         return NetworkPicture(self)
+
+
+@partial(jax.jit, static_argnames="simulator")
+def _play(
+    simulator: Simulator,
+    params: Params,
+    start: State,
+    requests: Float[Array, "T E"],
+    series: Series,
+) -> tuple[State, Transition]:
+    """Return the state after each period and what happened in it, leaves [T, ...]."""
+
+    def period(state: State, now: tuple[Array, Series]) -> tuple[State, tuple[State, Transition]]:
+        state, transition = simulator.step(params, state, *now)
+        return state, (state, transition)
+
+    played: tuple[State, Transition] = jax.lax.scan(period, start, (requests, series))[1]
+    return played

@@ -1,12 +1,13 @@
 """Small decision problems: by hand, against published numbers, and against other solvers."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.optima import of_the_cases, of_the_literature
+from benchmarks.optima import _worst, of_the_cases, of_the_literature
 from draingym.policies.bounds.decisions import enumerate_decisions, solve
 from draingym.policies.bounds.one_node import (
     dual_sourcing,
@@ -131,6 +132,29 @@ def test_a_product_that_others_take_is_ordered_more():
     assert swapped.action[0, 0, 0, 0].tolist() == [3, 2]
     assert alone.action[0, 0, 0, 0, 0] == alone.action[0, 0, 0, 0, 1]
     assert swapped.value[0, 0, 0, 0] < alone.value[0, 0, 0, 0]
+
+
+def test_what_an_action_of_a_table_loses_by_hand():
+    problem = machine(0.5)
+    solved = solve(problem)
+    assert _worst(problem, solved, {(0,): 0, (1,): 0}) == pytest.approx(0)
+    # To mend is 7 + (v0 + v1) / 4 = 29 / 3, where 8 is the value, and the largest.
+    assert _worst(problem, solved, {(0,): 0, (1,): 1}) == pytest.approx((29 / 3 - 8) / 8)
+
+
+@pytest.mark.parametrize(("level", "cost", "apart"), [(2, 2.0, [0, 0]), (1, 2.5, [0, 0.2])])
+def test_a_case_by_hand_is_solved(tmp_path, level, cost, apart):
+    # A unit is sold every other period. Filled up to S when empty, the store holds S, ..., 1 for
+    # two periods each: 4 / (2 S) + S / 2 a period, 2.5 for one unit and 2, the least, for two.
+    parameters = {
+        "nodes": {"1": {"holding_cost": 1, "stockout_cost": 10}},
+        "demand_pmf": [0.5, 0.5],
+        "fixed_order_cost_not_charged_in_the_trajectory": 4,
+        "optimum": {"s": 0, "S": level, "expected_cost_per_period_incl_fixed": cost},
+    }
+    case = {"peer": "stockpyl", "problem": "SingleSS", "case": "A", "parameters": parameters}
+    (tmp_path / "case.json").write_text(json.dumps(case))
+    assert [row["apart"] for row in of_the_cases(tmp_path)] == pytest.approx(apart, abs=1e-6)
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the cases are not there")

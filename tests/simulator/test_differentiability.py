@@ -71,7 +71,7 @@ def one_warehouse():
     return (*problem, policy, jnp.float32(91.3))
 
 
-def everything(whole_units=False, **ties):
+def everything(whole_units=False, ties="demand"):
     """A tree of depth 3 with every option on."""
     parent = [-1, -1, 0, 0, 1, 2]
     simulator, params = tree_world(
@@ -80,7 +80,7 @@ def everything(whole_units=False, **ties):
         salvage_rate=0.5, discount=0.99,
     )  # fmt: skip
     dynamics = Dynamics(whole_units=whole_units, hold_requests=True, ship_arrivals=True)
-    kernel = LocalDemand(backlog=True, **ties)
+    kernel = LocalDemand(backlog=True, ties=ties)
     simulator = replace(simulator, kernel=kernel, dynamics=dynamics)
     lead = np.tile([0.3, 0.5, 0.2], (6, 1))
 
@@ -281,8 +281,8 @@ def test_the_variance_of_the_gradient_does_not_grow_with_the_horizon(name):
     ("make", "paths", "periods", "bound"),
     [
         (everything, 1000, 20, 0.15),
-        (functools.partial(everything, split_ties=True), 1000, 20, 0.05),
-        (functools.partial(everything, side_by_path=True), 1000, 20, 0.05),
+        (functools.partial(everything, ties="split"), 1000, 20, 0.05),
+        (functools.partial(everything, ties="by path"), 1000, 20, 0.05),
         (closest_node, 600, 12, 0.15),
     ],
     ids=["local demand", "local demand, split ties", "local demand, a path's side", "closest node"],
@@ -313,9 +313,11 @@ FLOWS = ("shipped", "outbound", "on_hand", "capacity_cost")
 
 
 # One period by hand, at a kink: which side's derivative is it?
-def one_period(parent, on_hand, demand, request, *, whole_units=False, ties=None, seed=0, **costs):
+def one_period(
+    parent, on_hand, demand, request, *, whole_units=False, ties="demand", seed=0, **costs
+):
     simulator, params = tree_world(parent, whole_units=whole_units, **costs)
-    simulator = replace(simulator, kernel=replace(simulator.kernel, **(ties or {})))
+    simulator = replace(simulator, kernel=replace(simulator.kernel, ties=ties))
     key = jax.random.key(seed)
     scenario = scenario_from_views(
         jnp.asarray(demand)[None], np.eye(1)[[0] * len(parent)], key, on_hand=on_hand
@@ -338,21 +340,39 @@ def test_at_a_tie_of_need_and_stock_the_last_unit_stays_on_the_shelf():
 
 
 def test_where_ties_are_split_the_last_unit_stays_half_of_the_time():
-    slope = one_period([-1], [3.0], [5.0], [2.0], ties={"split_ties": True})
+    slope = one_period([-1], [3.0], [5.0], [2.0], ties="split")
     assert float(slope["outbound"][0, 0]) == 0.5
     assert float(slope["on_hand"][0, 0]) == 0.5
 
 
 def test_where_a_path_has_a_side_each_is_taken_in_about_half_of_the_paths():
     slopes = [
-        float(
-            one_period([-1], [3.0], [5.0], [2.0], ties={"side_by_path": True}, seed=seed)[
-                "outbound"
-            ][0, 0]
-        )
+        float(one_period([-1], [3.0], [5.0], [2.0], ties="by path", seed=seed)["outbound"][0, 0])
         for seed in range(12)
     ]
     assert set(slopes) == {0.0, 1.0}
+
+
+def test_a_paths_side_is_fair_and_has_nothing_to_do_with_its_roundings():
+    simulator, params = tree_world([-1], whole_units=True)
+    kernel = replace(simulator.kernel, ties="by path")
+    scenario = scenario_from_views(jnp.ones((2, 1)), np.eye(1), jax.random.key(0))
+
+    def side(uniform):
+        series = replace(scenario.series, round_uniform=jnp.full((2, 1), uniform))
+        return kernel.prepare(params.kernel, series)[1]
+
+    uniforms = jax.random.uniform(jax.random.key(0), (4000,))
+    sides = np.asarray(jax.vmap(side)(uniforms))
+    assert set(sides.ravel()) == {-1.0, 1.0}
+    np.testing.assert_array_equal(sides[:, 0], sides[:, 1])
+    assert abs(sides.mean()) < 0.07
+    assert abs(np.corrcoef(sides[:, 0], uniforms)[0, 1]) < 0.07
+
+
+def test_a_way_of_ties_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match=r"ties is 'both', must be one of \('demand', 'split', "):
+        LocalDemand(ties="both")
 
 
 def test_at_a_request_of_nothing_half_a_unit_is_requested():

@@ -53,6 +53,7 @@ def stores(demand):
     return simulator, params, jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=-1), *drawn)
 
 
+@pytest.fixture(scope="module")
 def chain():
     network = Network(
         nodes=[Node("plant", on_hand=40), Node("shop", on_hand=8, price=9.0)],
@@ -64,8 +65,8 @@ def chain():
     return network, policy, policy.init(jax.random.key(0)), scenario
 
 
-def test_a_planted_nan_is_found_by_trajectory_period_term_and_arc():
-    network, policy, levels, scenario = chain()
+def test_a_planted_nan_is_found_by_trajectory_period_term_and_arc(chain):
+    network, policy, levels, scenario = chain
     terms = scenario.series.terms
     cost = jnp.broadcast_to(terms.ship_cost[..., None], (PERIODS, 2, BATCH))
     bad = replace(terms, ship_cost=cost.at[3, 1, 2].set(jnp.nan))
@@ -80,17 +81,39 @@ def test_a_planted_nan_is_found_by_trajectory_period_term_and_arc():
     )
 
 
-def test_where_all_is_finite_nothing_is_found():
-    network, policy, levels, scenario = chain()
+def test_where_all_is_finite_nothing_is_found(chain):
+    network, policy, levels, scenario = chain
     assert network.find_non_finite(policy, levels, scenario) is None
 
 
-def test_a_nan_that_requests_hide_is_found():
-    network, policy, levels, scenario = chain()
+def test_a_nan_that_requests_hide_is_found(chain):
+    network, policy, levels, scenario = chain
     found = network.find_non_finite(policy, levels.at[0].set(jnp.nan), scenario)
     assert (found.trajectory, found.period, found.term) == (0, 0, "action")
     assert found.place == "arc 'vendor > plant'"
     assert found.given == "policy_params[0] is nan"
+
+
+def test_a_planted_nan_is_found_where_units_are_whole():
+    # A path has a side of its own there, which is prepared along with demand.
+    network = Network(
+        nodes=[Node("shop", on_hand=3, holding_cost=1.0)],
+        arcs=[Arc(None, "shop")],
+        demand={"shop": [3, 3, 3]},
+        whole_units=True,
+    )
+    policy, built = base_stock(network), network.built
+    levels = policy.init(jax.random.key(0))
+    scenario = built.sample(jax.random.key(0), 3)
+    prepared = built.simulator.prepare(built.params, scenario)
+    assert len(jax.tree.leaves(prepared.series.exogenous)) == 2
+    assert network.find_non_finite(policy, levels, prepared) is None
+    views = scenario.series.glance_views.at[1, 0].set(jnp.nan)
+    bad = replace(scenario, series=replace(scenario.series, glance_views=views))
+    found = network.find_non_finite(policy, levels, bad)
+    assert (found.period, found.place) == (1, "node 'shop'")
+    assert found.term in ("outbound", "lost")  # by the path's side
+    assert found.given == "scenario.series.glance_views[1, 0] is nan"
 
 
 @pytest.mark.slow
@@ -121,8 +144,8 @@ def test_the_side_of_a_where_that_is_not_taken_is_found():
     assert found.towards == "state.on_hand of node 1"
 
 
-def test_an_ensemble_is_refused():
-    network, policy, levels, scenario = chain()
+def test_an_ensemble_is_refused(chain):
+    network, policy, levels, scenario = chain
 
     class Ensemble(type(network.built.simulator)):
         def rollout(self, *args, **options):

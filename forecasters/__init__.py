@@ -9,7 +9,8 @@ from draingym.forecasters.data.frames import Columns, Rules, read_frame
 from draingym.forecasters.data.future import with_future
 from draingym.forecasters.data.panels import read_panel
 from draingym.forecasters.data.series import SeriesData
-from draingym.forecasters.fitted import Fitted, fit
+from draingym.forecasters.fitted import Fitted
+from draingym.forecasters.fitting import fit
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.lstm import LSTM, lstm_groups
 from draingym.forecasters.monotone_transformer import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.npz import named_arrays
+from draingym.common.runs import generator_of
 from draingym.forecasters.data.encoding import Arrays, Layout
 from draingym.forecasters.data.windows import Samples, cut, hide_labels
 from draingym.forecasters.training.model import Model, TrainConfig, Weights
@@ -150,7 +151,7 @@ def train(
         model: Network and losses.
         layout: Its input.
         arrays: The series.
-        fitting: Windows to train on.
+        fitting: Windows to train on, at least one.
         validating: Windows that say when to stop, and which weights to keep; where there are none,
             all epochs are made and the last weights are kept.
         config: Settings.
@@ -164,14 +165,9 @@ def train(
         The best weights and the learning curve.
 
     Raises:
-        ValueError: If there is no window to train on, or the folder holds another run's state.
+        ValueError: If the folder holds another run's state.
         NonFiniteLossError: If a loss is not finite, naming the update and the series.
     """
-    if len(fitting) == 0:
-        raise ValueError(
-            "fitting has no window with an observation before and after its origin: series must be "
-            f"at least {1 + model.horizon} periods long"
-        )
     if folder is not None:
         require_writable(folder, "folder")
     began = initial_weights(model, layout, seed) if weights is None else strong(weights)
@@ -212,8 +208,7 @@ class _Run:
         """Make an epoch of updates, validate, and say what comes next."""
         config, stages = state.config, self.model.stages
         stage = stages[state.stage]
-        random = np.random.default_rng()
-        random.bit_generator.state = state.random
+        random = generator_of(state.random)
         rows, origins = self._windows(config, random)
         key = jax.random.fold_in(jax.random.key(state.seed), len(state.history) + 1)
         learned, losses, norms = _epoch(
@@ -228,13 +223,13 @@ class _Run:
             key,
         )
         self._require_finite(np.asarray(losses), np.asarray(norms), rows, len(state.history))
+        held = len(self.validating) > 0
         loss = float("nan")
-        if len(self.validating):
+        if held:
             loss = float(self._validation_loss(learned.weights, state.stage, config.batch))
-        better = loss < state.best_loss or not len(self.validating)
+        better = loss < state.best_loss or not held
         if better:
             learned = replace(learned, best=_copy(learned.weights))
-        best = min(loss, state.best_loss) if len(self.validating) else state.best_loss
         since = 0 if better else state.since + 1
         epochs, made = stage.epochs or config.epochs, state.epoch + 1
         updates = state.history[-1].update if state.history else 0
@@ -245,7 +240,7 @@ class _Run:
             update=updates + len(losses),
             train_loss=float(jnp.mean(losses)),
             validation_loss=loss,
-            best_loss=best,
+            best_loss=loss if better and held else state.best_loss,
             gradient_norm=float(jnp.max(norms)),
             seconds=time.perf_counter() - started,
         )
@@ -256,7 +251,6 @@ class _Run:
             history=(*state.history, point),
             epoch=made,
             since=since,
-            best_loss=best,
         )
         if made < epochs and since < config.patience:
             return state
@@ -268,7 +262,6 @@ class _Run:
             stage=state.stage + 1,
             epoch=0,
             since=0,
-            best_loss=float("inf"),
         )
 
     def _windows(
@@ -320,8 +313,13 @@ def _copy(weights: Weights) -> Weights:
     return found
 
 
+@partial(jax.jit, static_argnums=0)
+def _untouched(config: TrainConfig, weights: Weights) -> optax.OptState:
+    return config.optimiser().init(weights)
+
+
 def _begin(weights: Weights, config: TrainConfig) -> Learned:
-    optimizer = strong(jax.jit(config.optimiser().init)(weights))
+    optimizer = strong(_untouched(config.compiled(), weights))
     return Learned(weights=_copy(weights), best=_copy(weights), optimizer=optimizer)
 
 
@@ -330,13 +328,8 @@ def _fingerprint(
 ) -> str:
     """Return what says that a state is one of this run."""
     digest = hashlib.sha256(repr(model).encode())
-    for values in _host(arrays, weights):
-        digest.update(np.ascontiguousarray(values).tobytes())
+    for values in named_arrays((arrays, weights)).values():
+        digest.update(values.tobytes())
     for samples in (fitting, validating):
         digest.update(samples.series.tobytes() + samples.origin.tobytes())
     return digest.hexdigest()
-
-
-def _host(*trees: Any) -> Iterator[Any]:
-    for tree in trees:
-        yield from named_arrays(tree).values()

@@ -46,7 +46,6 @@ def untrained():
         encoder=encoder,
         weights={"all": {}},
         residuals={"all": np.zeros((1, 4))},
-        largest="all",
     )
 
 

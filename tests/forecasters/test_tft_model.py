@@ -118,7 +118,6 @@ def test_what_it_needs_must_be_there():
         encoder=encoder,
         weights={"all": {}},
         residuals={"all": np.zeros((1, 4))},
-        largest="all",
     )
     with pytest.raises(ValueError, match=missing):
         fitted.predict(replace(data, past={}))

@@ -60,7 +60,7 @@ def generator_of(state: dict[str, Any]) -> np.random.Generator:
     >>> bool(random.random() == again.random())
     True
     """
-    bits = np.random.PCG64(0)
+    bits: Any = np.random.PCG64(0)
     try:
         bits.state = state
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,8 +26,6 @@ from draingym.forecasters.results.forecast import Forecast
 from draingym.forecasters.training.model import Model, Weights, random_keys
 from draingym.forecasters.training.state import Progress
 from draingym.forecasters.training.weights import definition
-
-T = TypeVar("T")
 
 _ROWS = 256  # series that are forecast at once
 
@@ -124,7 +122,7 @@ class Fitted:
             networks=tuple(name if name in self.weights else fallback for name in groups),
         )
 
-    def each(self, prepared: Prepared, compute: Callable[[Any, Any, Batch], T]) -> T:
+    def each(self, prepared: Prepared, compute: Callable[[Any, Any, Batch], Any]) -> Any:
         """Return what a function says of every series' window, leaves [S, ...] on the host.
 
         Args:
@@ -132,16 +130,14 @@ class Fitted:
             compute: Of the model, its network and windows; leaves [B, ...] over the model's whole
                 horizon. It is compiled once if it is a module's function.
         """
-        parts: list[T] = []
-        order = []
+        parts, order = [], []
         for _, weights, rows, window in self._windows(prepared):
             found = _computed(compute, self.model, self.encoder.layout, weights, window)
             real = len(rows)
             parts.append(jax.tree.map(lambda x, real=real: np.asarray(x)[:real], found))
             order.append(rows)
         place = np.argsort(np.concatenate(order))
-        joined: T = jax.tree.map(lambda *x: np.concatenate(x)[place], *parts)
-        return joined
+        return jax.tree.map(lambda *x: np.concatenate(x)[place], *parts)
 
     def _windows(self, prepared: Prepared) -> Iterator[tuple[str, Weights, IntArray, Arrays]]:
         """Yield groups, their weights, series and windows, the last of which may be there twice."""
@@ -193,12 +189,12 @@ def _blocks(rows: Any) -> list[tuple[Any, int]]:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _computed(
-    compute: Callable[[Any, Any, Batch], T],
+    compute: Callable[[Any, Any, Batch], Any],
     model: Model,
     layout: Layout,
     weights: Weights,
     arrays: Arrays,
-) -> T:
+) -> Any:
     return compute(model, nnx.merge(definition(model, layout), weights), _batch(model, arrays))
 
 

@@ -175,7 +175,7 @@ def train(
         config=config,
         seed=seed,
         fingerprint=_fingerprint(model, arrays, fitting, validating, began),
-        learned=_begin(began, config),
+        learned=_begin(config.compiled(), began),
         random=dict(np.random.default_rng(seed).bit_generator.state),
     )
     state, stored = fresh, None if folder is None else folder / STATE
@@ -222,7 +222,8 @@ class _Run:
             origins,
             key,
         )
-        self._require_finite(np.asarray(losses), np.asarray(norms), rows, len(state.history))
+        losses, norms = np.asarray(losses), np.asarray(norms)
+        self._require_finite(losses, norms, rows, len(state.history))
         held = len(self.validating) > 0
         loss = float("nan")
         if held:
@@ -238,10 +239,10 @@ class _Run:
             epoch=made,
             epochs=epochs,
             update=updates + len(losses),
-            train_loss=float(jnp.mean(losses)),
+            train_loss=float(losses.mean()),
             validation_loss=loss,
             best_loss=loss if better and held else state.best_loss,
-            gradient_norm=float(jnp.max(norms)),
+            gradient_norm=float(norms.max()),
             seconds=time.perf_counter() - started,
         )
         state = replace(
@@ -258,7 +259,7 @@ class _Run:
             return replace(state, done=True)
         return replace(
             state,
-            learned=_begin(state.learned.best, config),
+            learned=_begin(config.compiled(), state.learned.best),
             stage=state.stage + 1,
             epoch=0,
             since=0,
@@ -308,18 +309,17 @@ class _Run:
             )
 
 
+@jax.jit
 def _copy(weights: Weights) -> Weights:
-    found: Weights = jax.tree.map(jnp.copy, weights)  # what is given away must not be shared
+    """Return a copy: what an epoch is given is given away, and must not be shared."""
+    found: Weights = jax.tree.map(jnp.copy, weights)
     return found
 
 
 @partial(jax.jit, static_argnums=0)
-def _untouched(config: TrainConfig, weights: Weights) -> optax.OptState:
-    return config.optimiser().init(weights)
-
-
-def _begin(weights: Weights, config: TrainConfig) -> Learned:
-    optimizer = strong(_untouched(config.compiled(), weights))
+def _begin(config: TrainConfig, weights: Weights) -> Learned:
+    """Return what a stage begins with."""
+    optimizer = strong(config.optimiser().init(weights))
     return Learned(weights=_copy(weights), best=_copy(weights), optimizer=optimizer)
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from draingym.common.compiling import Compiling
 from draingym.forecasters import (
     LSTM,
     Groups,
@@ -214,10 +215,10 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(history, tmp_p
     with pytest.raises(_StoppedError):
         fit(history, MODELS["LSTM"], progress=stop, **options)
     epochs = []
-    found = fit(
-        history, MODELS["LSTM"], progress=lambda progress: epochs.append(progress.epoch), **options
-    )
+    with Compiling() as compiling:
+        found = fit(history, MODELS["LSTM"], progress=lambda p: epochs.append(p.epoch), **options)
     assert epochs == [3, 4]
+    assert compiling.programs == 0, compiling.by_name
     jax.tree.map(np.testing.assert_array_equal, found.weights, whole.weights)
     np.testing.assert_array_equal(found.residuals["all"], whole.residuals["all"])
     with pytest.raises(ValueError, match="fingerprint of data and model is"):

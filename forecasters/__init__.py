@@ -34,7 +34,7 @@ from draingym.forecasters.tft_mtl import (
     plot_selection,
 )
 from draingym.forecasters.training.loop import NonFiniteLossError
-from draingym.forecasters.training.model import Model, Stage, TrainConfig
+from draingym.forecasters.training.model import Model, ModelDefaults, Stage, TrainConfig
 from draingym.forecasters.training.state import Progress
 
 # Models by name, as files and the command line know them.
@@ -57,6 +57,7 @@ __all__ = [
     "Groups",
     "Insight",
     "Model",
+    "ModelDefaults",
     "MonotoneTransformer",
     "NonFiniteLossError",
     "PriceCurves",

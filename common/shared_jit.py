@@ -93,10 +93,8 @@ def _kind(leaf: Any) -> Hashable:
     """Return what of an argument decides how it is traced: shape and type, or itself if static."""
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return leaf.shape, leaf.dtype
-    static: Hashable = leaf
-    if isinstance(leaf, int | float | complex) or not isinstance(leaf, Hashable):
-        static = type(leaf)
-    return static
+    static = isinstance(leaf, Hashable) and not isinstance(leaf, int | float | complex)
+    return leaf if static else (type(leaf),)
 
 
 def jit(function: F, **options: Any) -> F:

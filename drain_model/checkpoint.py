@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from draingym.common.arrays import require, require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, require_array, write_npz
+from draingym.common.runs import require_same
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData, Geography
 from draingym.drain_model.data.statistics import Statistics
@@ -270,7 +271,5 @@ def _statistics(num_calendar: int, num_attributes: int) -> Statistics:
 
 def require_config(found: DrainConfig, bound: DrainConfig, what: str) -> None:
     """Raise ``ValueError`` naming the first field in which two configs differ, and both values."""
-    for field in fields(DrainConfig):
-        here, there = getattr(found, field.name), getattr(bound, field.name)
-        if here != there:
-            raise ValueError(f"{what}: config.{field.name} is {here!r}, must be {there!r}")
+    labels = {field.name: f"config.{field.name}" for field in fields(DrainConfig)}
+    require_same(found, bound, what, labels)

@@ -9,7 +9,8 @@ from draingym.forecasters.data.frames import Columns, Rules, read_frame
 from draingym.forecasters.data.future import with_future
 from draingym.forecasters.data.panels import read_panel
 from draingym.forecasters.data.series import SeriesData
-from draingym.forecasters.fitted import Fitted, fit
+from draingym.forecasters.fitted import Fitted
+from draingym.forecasters.fitting import fit
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.lstm import LSTM, lstm_groups
 from draingym.forecasters.monotone_transformer import (
@@ -33,7 +34,7 @@ from draingym.forecasters.tft_mtl import (
     plot_selection,
 )
 from draingym.forecasters.training.loop import NonFiniteLossError
-from draingym.forecasters.training.model import Model, Stage, TrainConfig
+from draingym.forecasters.training.model import Model, ModelDefaults, Stage, TrainConfig
 from draingym.forecasters.training.state import Progress
 
 # Models by name, as files and the command line know them.
@@ -56,6 +57,7 @@ __all__ = [
     "Groups",
     "Insight",
     "Model",
+    "ModelDefaults",
     "MonotoneTransformer",
     "NonFiniteLossError",
     "PriceCurves",

@@ -19,17 +19,16 @@ from numpy.typing import NDArray
 from draingym.common.arrays import require_range, require_whole
 from draingym.common.config import require_fields
 from draingym.forecasters.data.encoding import ID, Layout
-from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Batch
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.mixture import Mixture
-from draingym.forecasters.training.model import Stage, TrainConfig
+from draingym.forecasters.training.model import ModelDefaults
 
 Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ARMDN:
+class ARMDN(ModelDefaults):
     """The settings of an ARMDN.
 
     Three of them leave a part of the network out, as the paper's ablations do:
@@ -61,25 +60,6 @@ class ARMDN:
         require_range("armdn.high", self.high, low=self.low, open_low=True)
         if not (self.associative or self.recurrent):
             raise ValueError("armdn.associative and armdn.recurrent are False, one must be True")
-
-    @property
-    def raw(self) -> tuple[str, ...]:
-        """No column is special."""
-        return ()
-
-    @property
-    def residuals(self) -> bool:
-        """The network has a distribution of its own."""
-        return False
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """One; the tuning to verticals is that of groups."""
-        return (Stage("train"),)
-
-    def clean(self, data: SeriesData) -> SeriesData:
-        """Return series as they are."""
-        return data
 
     def network(self, layout: Layout, rngs: nnx.Rngs) -> MixtureNetwork:
         """Return its network."""
@@ -264,8 +244,3 @@ def verticals(column: str) -> Groups:
     Source: paper on ARMDN, section 3.3.
     """
     return Groups(kind="label", use="fine-tune", column=column)
-
-
-def paper_training() -> TrainConfig:
-    """Return the paper's settings: Adam with .96 every 1000 updates, 512 products a batch."""
-    return TrainConfig(batch=512, decay=0.96, decay_every=1000)

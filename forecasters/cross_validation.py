@@ -11,9 +11,10 @@ import numpy as np
 
 from draingym.common.arrays import FloatArray, require_whole
 from draingym.common.npz import read_npz, require_array, write_npz
-from draingym.forecasters.data.frames import Columns, Rules
+from draingym.forecasters.data.frames import Columns, Rules, series_of
 from draingym.forecasters.data.series import SeriesData
-from draingym.forecasters.fitted import Fitted, fit, series_of
+from draingym.forecasters.fitted import Fitted
+from draingym.forecasters.fitting import fit
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.results.forecast import Forecast
 from draingym.forecasters.training.model import Model, TrainConfig

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,7 +15,8 @@ from draingym.common.config import require_fields
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.series_features import mean_sales, series_features, zero_share
 
-GROUP = "group"  # the column of labels that a group becomes as a feature
+ALL = "all"  # the group of every series where there are no others, and of a joint network
+_GROUP = "group"  # the column of labels that a group becomes as a feature
 _MOST_COMPARED = 1000  # series of a silhouette
 
 
@@ -76,15 +77,7 @@ class GroupRule:
             spread=spread,
             centroids=centroids,
         )
-        members = dict(zip(data.ids, rule.assign(data), strict=True))
-        return cls(
-            groups=groups,
-            members=members,
-            bounds=bounds,
-            centre=centre,
-            spread=spread,
-            centroids=centroids,
-        )
+        return replace(rule, members=dict(zip(data.ids, rule.assign(data), strict=True)))
 
     def assign(self, data: SeriesData) -> list[str]:
         """Return the group of each series: that of training, or where the rule puts a new one.
@@ -104,6 +97,21 @@ class GroupRule:
             features = (series_features(data) - self.centre) / self.spread
             found = [f"cluster {k + 1}" for k in vq(features, self.centroids)[0]]
         return [self.members.get(name, new) for name, new in zip(data.ids, found, strict=True)]
+
+
+def grouped(data: SeriesData, rule: GroupRule | None) -> tuple[SeriesData, list[str]]:
+    """Return series, and the group whose network each has; their group as a label if it is one.
+
+    Raises:
+        ValueError: As ``GroupRule.assign`` does.
+    """
+    everyone = [ALL] * data.num_series
+    if rule is None:
+        return data, everyone
+    names = rule.assign(data)
+    if rule.groups.use != "feature":
+        return data, names
+    return replace(data, labels=dict(data.labels) | {_GROUP: np.array(names, np.str_)}), everyone
 
 
 def _sales_bounds(data: SeriesData) -> FloatArray:

@@ -26,13 +26,13 @@ from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Batch
 from draingym.forecasters.grouping import Groups
 from draingym.forecasters.training.errors import with_errors
-from draingym.forecasters.training.model import Stage, TrainConfig
+from draingym.forecasters.training.model import ModelDefaults
 
 Variant = Literal["ALL", "GROUP", "FEATURE", "CLUSTER"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LSTM:
+class LSTM(ModelDefaults):
     """The settings of an LSTM on moving windows; the defaults are the paper's.
 
     Raises:
@@ -61,21 +61,6 @@ class LSTM:
     def context(self) -> int:
         """Periods before the origin that its windows span."""
         return self.window + self.steps - 1
-
-    @property
-    def raw(self) -> tuple[str, ...]:
-        """No column is special."""
-        return ()
-
-    @property
-    def residuals(self) -> bool:
-        """The network forecasts a point; its samples are that plus errors of the validation."""
-        return True
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """One."""
-        return (Stage("train"),)
 
     def clean(self, data: SeriesData) -> SeriesData:
         """Return series whose fake zeros are missing."""
@@ -257,8 +242,3 @@ def lstm_groups(variant: Variant) -> Groups | None:
     if variant not in variants:
         raise ValueError(f"variant is {variant!r}, must be one of {', '.join(variants)}")
     return variants[variant]
-
-
-def paper_training(optimizer: Literal["adam", "cocob"] = "cocob") -> TrainConfig:
-    """Return the settings of training within the paper's grid: 5 to 20 epochs, batches of 60 up."""
-    return TrainConfig(epochs=20, batch=60, optimizer=optimizer, l2=1e-4, patience=20)

@@ -24,7 +24,7 @@ from draingym.common.npz import (
 from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.frames import Columns, Rules
 from draingym.forecasters.fitted import Fitted
-from draingym.forecasters.grouping import GroupRule, Groups
+from draingym.forecasters.grouping import ALL, GroupRule, Groups
 from draingym.forecasters.training.state import Progress
 from draingym.forecasters.training.weights import weights_like
 
@@ -46,7 +46,6 @@ class _Meta:
     calendar: tuple[str, ...]
     nonnegative: bool
     names: tuple[str, ...]  # of groups with a network
-    largest: str
     groups: Groups | None
     members: dict[str, Any]
     history: tuple[Progress, ...]
@@ -54,8 +53,10 @@ class _Meta:
     def __post_init__(self) -> None:
         """Check the fields."""
         require_fields(self)
-        if self.largest not in self.names:
-            raise ValueError(f"largest is {short(self.largest)}, must be one of {self.names}")
+        if not self.names or (self.groups is None and ALL not in self.names):
+            raise ValueError(
+                f"names is {self.names}, must hold one, and {ALL!r} where there are no groups"
+            )
 
 
 def save_forecaster(fitted: Fitted, path: str | Path) -> None:
@@ -81,7 +82,6 @@ def save_forecaster(fitted: Fitted, path: str | Path) -> None:
         calendar=encoder.layout.calendar,
         nonnegative=encoder.layout.nonnegative,
         names=tuple(fitted.weights),
-        largest=fitted.largest,
         groups=None if rule is None else rule.groups,
         members={} if rule is None else dict(rule.members),
         history=fitted.history,
@@ -145,7 +145,6 @@ def load_forecaster(path: str | Path, *, models: Mapping[str, type[Any]] | None 
         encoder=encoder,
         weights=weights,
         residuals=residuals,
-        largest=meta.largest,
         columns=meta.columns,
         rules=meta.rules,
         rule=rule,

@@ -10,7 +10,10 @@ from types import MappingProxyType
 from draingym.common.compiling import Compiling
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("common", "world", "simulator", "drain_model", "oracle", "policies", "draingym")
+FOLDERS = (
+    *("common", "world", "simulator", "drain_model", "oracle", "policies", "forecasters"),
+    "draingym",
+)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,9 +69,3 @@ def ours(effort: Effort, folder: Path) -> dict[str, tuple[Peer, tuple[Settings, 
         )
         for name in ("LSTM", "ARMDN")
     }
-
-
-def smaller(dataset: Dataset, series: int) -> Dataset:
-    """Return the first series of a data set."""
-    some = np.arange(min(series, dataset.data.num_series))
-    return replace(dataset, data=dataset.data.take(some))

@@ -142,7 +142,7 @@ class Problem:
 
 def _spread(low: float, high: float, number: int) -> list[float]:
     """Return numbers over a range from which HDPO draws its own."""
-    return np.linspace(low, high, number).round(3).tolist()  # type: ignore[no-any-return]
+    return [float(x) for x in np.linspace(low, high, number).round(3)]
 
 
 _NONE: dict[str, Any] = {

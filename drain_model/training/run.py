@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.devices import AXIS, cores_mesh, device_mesh, part_size, whole
+from draingym.common.runs import generator_of
 from draingym.common.shared_jit import gathered
 from draingym.drain_model.checkpoint import (
     Checkpoint,
@@ -172,8 +173,7 @@ class _Run:
             The next state; where a loss is not finite the same one, saying so.
         """
         config, done = self.config, len(state.history)
-        random = np.random.default_rng()
-        random.bit_generator.state = state.random
+        random = generator_of(state.random)
         rows = self.rows(random)
         learned, losses, norms = self.update(state.learned, rows)
         finite = np.isfinite(losses) & np.isfinite(norms)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jax
-import numpy as np
 import optax
 
-from draingym.common.arrays import require_whole, short
+from draingym.common.arrays import require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.common.runs import RunProgress, generator_of, require_same
 from draingym.drain_model.checkpoint import Weights, require_config
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.statistics import Statistics
@@ -24,33 +24,19 @@ from draingym.drain_model.training.losses import Losses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
+class Progress(RunProgress):
     """Where training stands after a validation."""
 
-    epoch: int
-    epochs: int  # at most
-    update: int  # made so far
-    train_loss: float  # mean over the updates since the last validation
-    validation_loss: float
     validation_parts: dict[str, float]  # mean of each loss, before it is weighted
-    best_loss: float
-    gradient_norm: float  # largest since the last validation, before clipping
     learning_rate: float  # of the next update
-    seconds: float  # of training so far, compilation included
-
-    def __post_init__(self) -> None:
-        """Check the types: a file may hold anything."""
-        require_fields(self, "progress")
 
     def scalars(self) -> dict[str, float]:
         """Return the losses, each part of the validation loss, gradient norm and learning rate."""
-        return {
-            "loss/train": self.train_loss,
-            "loss/validation": self.validation_loss,
-            "loss/best": self.best_loss,
-            "update/gradient_norm": self.gradient_norm,
-            "update/learning_rate": self.learning_rate,
-        } | {f"validation/{name}": value for name, value in self.validation_parts.items()}
+        return (
+            RunProgress.scalars(self)  # a class with slots knows no plain super()
+            | {"update/learning_rate": self.learning_rate}
+            | {f"validation/{name}": value for name, value in self.validation_parts.items()}
+        )
 
 
 @jax.tree_util.register_dataclass
@@ -102,12 +88,7 @@ class _Meta:
         """Check the fields."""
         require_fields(self)
         require_whole("since", self.since, low=0)
-        try:
-            cast(Any, np.random.PCG64(0)).state = self.random
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"random is {short(self.random)}, must be the state of a generator"
-            ) from error
+        generator_of(self.random)
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -136,10 +117,8 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
     values, arrays = read_npz(path, "training state")
     meta: _Meta = read_config(_Meta, values, f"{what}: meta")
     require_config(meta.config, fresh.config, what)
-    for name, label in (("seed", "seed"), ("fingerprint", "fingerprint of the data")):
-        found, bound = getattr(meta, name), getattr(fresh, name)
-        if found != bound:
-            raise ValueError(f"{what}: {label} is {found!r}, must be {bound!r}")
+    labels = {"seed": "seed", "fingerprint": "fingerprint of the data"}
+    require_same(meta, fresh, what, labels)
     learned, statistics = filled_tree((fresh.learned, fresh.statistics), arrays, what)
     return replace(
         fresh,

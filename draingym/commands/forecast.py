@@ -32,9 +32,9 @@ from draingym.forecasters import (
     save_forecaster,
     verticals,
 )
+from draingym.forecasters.data.future import require_known
 
 _SHOWN = 6  # series of the picture
-_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -155,8 +155,6 @@ def forecast_file(
     data = data.take(np.flatnonzero(data.observed.any(axis=1)))
     ahead = None if future is None else read_table(future)
     if (data.known or data.known_labels) and ahead is None:
-        from draingym.forecasters.data.future import require_known
-
         require_known(data, config.horizon)  # before the work, not after it
     console.print(
         f"{data.num_series} series over {data.num_periods} periods of {data.grid.step}, from "
@@ -166,11 +164,8 @@ def forecast_file(
         task = bar.add_task("Epochs", total=config.epochs, losses="compiling")
 
         def show(progress: Progress) -> None:
-            losses = (
-                f"{progress.part}  train {progress.train_loss:.4f}  "
-                f"validation {progress.validation_loss:.4f}  best {progress.best_loss:.4f}"
-            )
-            bar.update(task, completed=progress.epoch, total=progress.epochs, losses=losses.strip())
+            losses = f"{progress.part}  {progress.losses()}".strip()
+            bar.update(task, completed=progress.epoch, total=progress.epochs, losses=losses)
 
         fitted = fit(
             data,
@@ -199,7 +194,7 @@ def write_csv(forecast: Forecast, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    table = forecast.to_frame(_LEVELS, backend="pyarrow")
+    table = forecast.to_frame(backend="pyarrow")
     if forecast.times.dtype.kind == "M":
         days = forecast.times == forecast.times.astype("datetime64[D]")
         kind = pa.date32() if days.all() else pa.timestamp("s")
@@ -215,7 +210,7 @@ def picture(data: SeriesData, forecast: Forecast) -> Any:
     tail = min(data.num_periods, max(4 * forecast.horizon, 24))
     first = data.num_periods - tail
     past = data.grid.times(first, data.num_periods)
-    fan = forecast.quantiles(_LEVELS)
+    fan = forecast.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))
     total = np.nansum(data.target, axis=1)
     shown = [int(s) for s in np.argsort(-total, kind="stable")[:_SHOWN]]
 

@@ -128,11 +128,7 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
             log = stack.enter_context(ScalarLog(out / "tensorboard"))
 
         def show(progress: Progress) -> None:
-            losses = (
-                f"train {progress.train_loss:.4f}  validation {progress.validation_loss:.4f}  "
-                f"best {progress.best_loss:.4f}"
-            )
-            bar.update(task, completed=progress.epoch, losses=losses)
+            bar.update(task, completed=progress.epoch, losses=progress.losses())
             if log is not None:
                 log(progress)
 

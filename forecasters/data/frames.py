@@ -37,10 +37,14 @@ class Columns:
     def __post_init__(self) -> None:
         """Check the names; see the class."""
         require_fields(self, "columns")
-        names = (self.id, self.time, self.target, *self.static, *self.past, *self.known)
-        for name in names:
-            if names.count(name) > 1:
+        for name in self.names:
+            if self.names.count(name) > 1:
                 raise ValueError(f"column {name!r} has two roles, must have one")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.id, self.time, self.target, *self.static, *self.past, *self.known)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,8 +106,7 @@ def read_frame(
     columns = Columns() if columns is None else columns
     rules = Rules() if rules is None else rules
     table = table_of(frame)
-    known = tuple(name for name in columns.known)
-    for name in (columns.id, columns.time, columns.target, *columns.static, *columns.past, *known):
+    for name in columns.names:
         require_column(table, name)
     if len(table) == 0:
         raise ValueError("the frame has no rows, must have at least 1")
@@ -137,7 +140,7 @@ def read_frame(
         if not number:
             raise ValueError(f"column {name!r} is of text, must be of numbers in columns.past")
         past[name] = _dense(rows, values, total)[:, :periods]
-    for name in known:
+    for name in columns.known:
         number, values = values_of(name)
         if number:
             ahead[name] = _dense(rows, values, total)
@@ -160,6 +163,15 @@ def read_frame(
         static=static,
         labels=labels,
     )
+
+
+def series_of(data: Any, columns: Columns, rules: Rules) -> SeriesData:
+    """Return what a user gives, a long frame or series, as series.
+
+    Raises:
+        ValueError: As ``read_frame`` does.
+    """
+    return data if isinstance(data, SeriesData) else read_frame(data, columns, rules)
 
 
 def _rows(names: list[str], stamps: IntArray, whole: bool, step: Step | None, time: str) -> _Rows:

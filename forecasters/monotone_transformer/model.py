@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
-from numpy.typing import NDArray
 
 from draingym.common.price_steps import MAX_DISCOUNT
 from draingym.forecasters.data.encoding import ID, Layout
@@ -20,7 +18,7 @@ from draingym.forecasters.monotone_transformer.losses import taylor_loss
 from draingym.forecasters.monotone_transformer.network import MonotoneNetwork, Part
 from draingym.forecasters.monotone_transformer.types import DemandCurves, Inputs, log_demand
 from draingym.forecasters.training.errors import with_errors
-from draingym.forecasters.training.model import Stage, TrainConfig
+from draingym.forecasters.training.model import ModelDefaults, Stage
 
 # What the near stage trains: all but the far decoder.
 _NEAR = ("codes", "dynamic", "enter", "layers", "near")
@@ -30,7 +28,7 @@ _HIGHEST = 12.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MonotoneTransformer(MonotoneConfig):
+class MonotoneTransformer(MonotoneConfig, ModelDefaults):
     """The settings of a monotone transformer; see ``MonotoneConfig``.
 
     Demand is ``log(1 + y / scale)`` to the network, with the series' mean as its scale. A period
@@ -42,11 +40,6 @@ class MonotoneTransformer(MonotoneConfig):
     def raw(self) -> tuple[str, ...]:
         """Discount and stock mean what they say."""
         return tuple(name for name in (self.discount, self.stock) if name is not None)
-
-    @property
-    def residuals(self) -> bool:
-        """The network forecasts a point."""
-        return True
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -102,13 +95,6 @@ class MonotoneTransformer(MonotoneConfig):
             codes_at=codes,
             nonnegative=layout.nonnegative,
         )
-
-    def initial(
-        self, name: str, shape: tuple[int, ...], random: np.random.Generator
-    ) -> NDArray[Any] | None:
-        """Leave all weights to the rule."""
-        del name, shape, random
-        return None
 
     def loss(
         self, network: MonotoneNetwork, batch: Batch, key: Array | None, stage: int
@@ -194,8 +180,3 @@ def units(level: Float[Array, "*b"], scale: Float[Array, " B"]) -> Float[Array, 
 def _log(target: Float[Array, "B T"], scale: Float[Array, " B"]) -> Float[Array, "B T"]:
     """Return units on the log scale; returns of goods are no demand."""
     return jnp.log1p(jnp.maximum(target, 0.0) / scale[:, None])
-
-
-def paper_training() -> TrainConfig:
-    """Return the paper's batches of 4,800 windows; what else it leaves open is as by default."""
-    return TrainConfig(batch=4800, windows=None)

@@ -1,1 +1,1 @@
-"""Forecasts as joint samples, their scores, and rolling cross-validation."""
+"""Forecasts as joint samples, and their scores."""

@@ -159,23 +159,3 @@ class Forecast:
     def score(self, actual: FloatArray, levels: Sequence[float] = LEVELS) -> Mapping[str, Any]:
         """Return the scores of each series; see ``results.scores.score``."""
         return score(self.samples, self.point, actual, levels)
-
-
-def joined(parts: Sequence[Forecast], ids: Sequence[str]) -> Forecast:
-    """Return forecasts of different series as one, in the order of ``ids``.
-
-    Raises:
-        ValueError: If their time stamps differ.
-    """
-    first = parts[0]
-    for part in parts[1:]:
-        if not np.array_equal(part.times, first.times):
-            raise ValueError("forecasts have different time stamps, must have the same")
-    place = {name: i for i, name in enumerate(name for part in parts for name in part.ids)}
-    order = [place[name] for name in ids]
-    return Forecast(
-        ids=tuple(ids),
-        times=first.times,
-        samples=np.concatenate([part.samples for part in parts], axis=1)[:, order],
-        point=np.concatenate([part.point for part in parts])[order],
-    )

@@ -111,7 +111,7 @@ def explain(
         )
     prepared = fitted.prepare(history, horizon, future)
     steps, length = prepared.steps, model.context
-    found = jax.tree.map(lambda x: np.asarray(x), fitted.each(prepared, _explained))
+    found = fitted.each(prepared, _explained)
 
     def task(name: Task) -> FloatArray | None:
         return found[name][:, :steps].astype(np.float64) if name in model.learned else None

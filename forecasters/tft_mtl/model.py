@@ -25,13 +25,13 @@ from draingym.forecasters.tft_mtl.network import STEP, TFTNetwork
 from draingym.forecasters.tft_mtl.sampling import levels_like, quantile_at
 from draingym.forecasters.tft_mtl.types import Inputs
 from draingym.forecasters.training.errors import with_errors
-from draingym.forecasters.training.model import Stage, TrainConfig
+from draingym.forecasters.training.model import ModelDefaults
 
 CALENDAR = "calendar"  # the variable that all features of the date are together
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TFTMTL(TFTConfig):
+class TFTMTL(TFTConfig, ModelDefaults):
     """The settings of a TFT-MTL; see ``TFTConfig``.
 
     Sales and inventory are divided by their means before the origin. Samples are of the quantile
@@ -43,16 +43,6 @@ class TFTMTL(TFTConfig):
     def raw(self) -> tuple[str, ...]:
         """The inventory is in units."""
         return () if self.inventory is None else (self.inventory,)
-
-    @property
-    def residuals(self) -> bool:
-        """Errors of the validation tell how the periods of a path belong together."""
-        return True
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """One."""
-        return (Stage("train"),)
 
     def clean(self, data: SeriesData) -> SeriesData:
         """Return series as they are.
@@ -198,8 +188,3 @@ def inputs_of(batch: Batch, sizes: Sizes) -> Inputs:
         codes=batch.labels[:, np.array(sizes.codes_at, int)],
         mask=batch.observed,
     )
-
-
-def paper_training() -> TrainConfig:
-    """Return the paper's settings: learning rate 5e-4, batches of 64, up to 150 epochs."""
-    return TrainConfig(epochs=150, batch=64, learning_rate=5e-4)

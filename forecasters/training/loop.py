@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int
 from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.npz import named_arrays
+from draingym.common.runs import generator_of
 from draingym.forecasters.data.encoding import Arrays, Layout
 from draingym.forecasters.data.windows import Samples, cut, hide_labels
 from draingym.forecasters.training.model import Model, TrainConfig, Weights
@@ -150,7 +151,7 @@ def train(
         model: Network and losses.
         layout: Its input.
         arrays: The series.
-        fitting: Windows to train on.
+        fitting: Windows to train on, at least one.
         validating: Windows that say when to stop, and which weights to keep; where there are none,
             all epochs are made and the last weights are kept.
         config: Settings.
@@ -164,14 +165,9 @@ def train(
         The best weights and the learning curve.
 
     Raises:
-        ValueError: If there is no window to train on, or the folder holds another run's state.
+        ValueError: If the folder holds another run's state.
         NonFiniteLossError: If a loss is not finite, naming the update and the series.
     """
-    if len(fitting) == 0:
-        raise ValueError(
-            "fitting has no window with an observation before and after its origin: series must be "
-            f"at least {1 + model.horizon} periods long"
-        )
     if folder is not None:
         require_writable(folder, "folder")
     began = initial_weights(model, layout, seed) if weights is None else strong(weights)
@@ -179,7 +175,7 @@ def train(
         config=config,
         seed=seed,
         fingerprint=_fingerprint(model, arrays, fitting, validating, began),
-        learned=_begin(began, config),
+        learned=_begin(config.compiled(), began),
         random=dict(np.random.default_rng(seed).bit_generator.state),
     )
     state, stored = fresh, None if folder is None else folder / STATE
@@ -212,8 +208,7 @@ class _Run:
         """Make an epoch of updates, validate, and say what comes next."""
         config, stages = state.config, self.model.stages
         stage = stages[state.stage]
-        random = np.random.default_rng()
-        random.bit_generator.state = state.random
+        random = generator_of(state.random)
         rows, origins = self._windows(config, random)
         key = jax.random.fold_in(jax.random.key(state.seed), len(state.history) + 1)
         learned, losses, norms = _epoch(
@@ -227,14 +222,15 @@ class _Run:
             origins,
             key,
         )
-        self._require_finite(np.asarray(losses), np.asarray(norms), rows, len(state.history))
+        losses, norms = np.asarray(losses), np.asarray(norms)
+        self._require_finite(losses, norms, rows, len(state.history))
+        held = len(self.validating) > 0
         loss = float("nan")
-        if len(self.validating):
+        if held:
             loss = float(self._validation_loss(learned.weights, state.stage, config.batch))
-        better = loss < state.best_loss or not len(self.validating)
+        better = loss < state.best_loss or not held
         if better:
             learned = replace(learned, best=_copy(learned.weights))
-        best = min(loss, state.best_loss) if len(self.validating) else state.best_loss
         since = 0 if better else state.since + 1
         epochs, made = stage.epochs or config.epochs, state.epoch + 1
         updates = state.history[-1].update if state.history else 0
@@ -243,10 +239,10 @@ class _Run:
             epoch=made,
             epochs=epochs,
             update=updates + len(losses),
-            train_loss=float(jnp.mean(losses)),
+            train_loss=float(losses.mean()),
             validation_loss=loss,
-            best_loss=best,
-            gradient_norm=float(jnp.max(norms)),
+            best_loss=loss if better and held else state.best_loss,
+            gradient_norm=float(norms.max()),
             seconds=time.perf_counter() - started,
         )
         state = replace(
@@ -256,7 +252,6 @@ class _Run:
             history=(*state.history, point),
             epoch=made,
             since=since,
-            best_loss=best,
         )
         if made < epochs and since < config.patience:
             return state
@@ -264,11 +259,10 @@ class _Run:
             return replace(state, done=True)
         return replace(
             state,
-            learned=_begin(state.learned.best, config),
+            learned=_begin(config.compiled(), state.learned.best),
             stage=state.stage + 1,
             epoch=0,
             since=0,
-            best_loss=float("inf"),
         )
 
     def _windows(
@@ -315,13 +309,17 @@ class _Run:
             )
 
 
+@jax.jit
 def _copy(weights: Weights) -> Weights:
-    found: Weights = jax.tree.map(jnp.copy, weights)  # what is given away must not be shared
+    """Return a copy: what an epoch is given is given away, and must not be shared."""
+    found: Weights = jax.tree.map(jnp.copy, weights)
     return found
 
 
-def _begin(weights: Weights, config: TrainConfig) -> Learned:
-    optimizer = strong(jax.jit(config.optimiser().init)(weights))
+@partial(jax.jit, static_argnums=0)
+def _begin(config: TrainConfig, weights: Weights) -> Learned:
+    """Return what a stage begins with."""
+    optimizer = strong(config.optimiser().init(weights))
     return Learned(weights=_copy(weights), best=_copy(weights), optimizer=optimizer)
 
 
@@ -330,13 +328,8 @@ def _fingerprint(
 ) -> str:
     """Return what says that a state is one of this run."""
     digest = hashlib.sha256(repr(model).encode())
-    for values in _host(arrays, weights):
-        digest.update(np.ascontiguousarray(values).tobytes())
+    for values in named_arrays((arrays, weights)).values():
+        digest.update(values.tobytes())
     for samples in (fitting, validating):
         digest.update(samples.series.tobytes() + samples.origin.tobytes())
     return digest.hexdigest()
-
-
-def _host(*trees: Any) -> Iterator[Any]:
-    for tree in trees:
-        yield from named_arrays(tree).values()

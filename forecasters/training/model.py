@@ -66,11 +66,6 @@ class Model(Protocol):
         ...
 
     @property
-    def residuals(self) -> bool:
-        """Whether its samples are points plus what points missed on the validation windows."""
-        ...
-
-    @property
     def stages(self) -> tuple[Stage, ...]:
         """The parts of its training, one after the other; at least one."""
         ...
@@ -125,10 +120,37 @@ class Model(Protocol):
             batch: Windows; what lies after the origin is not there.
             keys: [B] of each series' random numbers.
             residuals: What points missed on the validation windows, over their scale; no row
-                where the model makes no use of them.
+                where the model has no points of its own.
             number: ``N``.
         """
         ...
+
+
+class ModelDefaults:
+    """What most models have in common; a model that derives from it says what is its own."""
+
+    __slots__ = ()
+
+    @property
+    def raw(self) -> tuple[str, ...]:
+        """No column is special."""
+        return ()
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """One, that trains all."""
+        return (Stage("train"),)
+
+    def clean(self, data: SeriesData) -> SeriesData:
+        """Return series as they are."""
+        return data
+
+    def initial(
+        self, name: str, shape: tuple[int, ...], random: np.random.Generator
+    ) -> NDArray[Any] | None:
+        """Leave all weights to the rule."""
+        del name, shape, random
+        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

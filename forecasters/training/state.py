@@ -4,44 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jax
-import numpy as np
 import optax
 
-from draingym.common.arrays import require_whole, short
+from draingym.common.arrays import require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.common.runs import RunProgress, generator_of, require_same
 from draingym.forecasters.training.model import TrainConfig, Weights
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """Where training stands after an epoch."""
+class Progress(RunProgress):
+    """Where training stands after an epoch, of those of its stage.
+
+    The validation loss is NaN where nothing is held out.
+    """
 
     part: str  # group and stage; "" where there is one of each
-    epoch: int  # of the stage
-    epochs: int  # of the stage, at most
-    update: int  # made so far
-    train_loss: float
-    validation_loss: float  # NaN where nothing is held out
-    best_loss: float
-    gradient_norm: float  # largest of the epoch, before clipping
-    seconds: float  # of training so far, compilation included
-
-    def __post_init__(self) -> None:
-        """Check the types: a file may hold anything."""
-        require_fields(self, "progress")
-
-    def scalars(self) -> dict[str, float]:
-        """Return the losses and the norm of the gradient, by name."""
-        return {
-            "loss/train": self.train_loss,
-            "loss/validation": self.validation_loss,
-            "loss/best": self.best_loss,
-            "update/gradient_norm": self.gradient_norm,
-        }
 
 
 @jax.tree_util.register_dataclass
@@ -67,8 +49,12 @@ class TrainingState:
     stage: int = 0
     epoch: int = 0  # made of the stage
     since: int = 0  # epochs without a better loss
-    best_loss: float = float("inf")
     done: bool = False
+
+    @property
+    def best_loss(self) -> float:
+        """The best validation loss of the stage so far."""
+        return self.history[-1].best_loss if self.epoch else float("inf")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +70,6 @@ class _Meta:
     stage: int
     epoch: int
     since: int
-    best_loss: float
     done: bool
 
     def __post_init__(self) -> None:
@@ -92,12 +77,7 @@ class _Meta:
         require_fields(self)
         for name in ("stage", "epoch", "since"):
             require_whole(name, getattr(self, name), low=0)
-        try:
-            cast(Any, np.random.PCG64(0)).state = self.random
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise ValueError(
-                f"random is {short(self.random)}, must be the state of a generator"
-            ) from error
+        generator_of(self.random)
 
 
 def save_state(state: TrainingState, path: Path) -> None:
@@ -125,14 +105,10 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
     what = f"training state {path}"
     values, arrays = read_npz(path, "training state")
     meta: _Meta = read_config(_Meta, values, f"{what}: meta")
-    for field in fields(TrainConfig):
-        here, there = getattr(meta.config, field.name), getattr(fresh.config, field.name)
-        if here != there:
-            raise ValueError(f"{what}: training.{field.name} is {here!r}, must be {there!r}")
-    for name, label in (("seed", "seed"), ("fingerprint", "fingerprint of data and model")):
-        found, bound = getattr(meta, name), getattr(fresh, name)
-        if found != bound:
-            raise ValueError(f"{what}: {label} is {found!r}, must be {bound!r}")
+    labels = {field.name: f"training.{field.name}" for field in fields(TrainConfig)}
+    require_same(meta.config, fresh.config, what, labels)
+    labels = {"seed": "seed", "fingerprint": "fingerprint of data and model"}
+    require_same(meta, fresh, what, labels)
     learned = filled_tree(fresh.learned, arrays, what)
-    rest = ("random", "history", "stage", "epoch", "since", "best_loss", "done")
+    rest = ("random", "history", "stage", "epoch", "since", "done")
     return replace(fresh, learned=learned, **{name: getattr(meta, name) for name in rest})

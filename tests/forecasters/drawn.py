@@ -7,13 +7,20 @@ from flax import nnx
 
 from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.windows import cut
+from draingym.forecasters.training import weights as trained
 from draingym.forecasters.training.model import random_keys
-from draingym.forecasters.training.weights import definition, weights_like
+
+CUT = jax.jit(cut, static_argnums=(3, 4))
 
 
-def weights_of(make, seed=0):
-    """Return the definition and the weights of a module that ``make`` makes of ``nnx.Rngs``."""
+def abstract_of(make):
+    """Return the definition, and the weights' shapes, of what ``make`` makes of ``nnx.Rngs``."""
     definition, state = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))))
+    return definition, nnx.to_pure_dict(state)
+
+
+def weights_like(shapes, seed=0):
+    """Return weights of some shapes."""
     random = np.random.default_rng(seed)
 
     def draw(path, leaf):
@@ -23,25 +30,30 @@ def weights_of(make, seed=0):
         fan = leaf.shape[-2] if len(leaf.shape) > 1 else 10.0
         return (random.standard_normal(leaf.shape) / np.sqrt(fan)).astype(np.float32)
 
-    return definition, jax.tree_util.tree_map_with_path(draw, nnx.to_pure_dict(state))
+    return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
-def module_of(make, seed=0):
+def module_of(make):
     """Return a module that ``make`` makes of ``nnx.Rngs``, with drawn weights."""
-    return nnx.merge(*weights_of(make, seed))
+    definition, shapes = abstract_of(make)
+    return nnx.merge(definition, weights_like(shapes))
+
+
+def applied(module, *inputs):
+    """Return what a module makes of its inputs, NumPy's arrays, in one program."""
+    definition, state = nnx.split(module)
+
+    def run(state, *inputs):
+        return nnx.merge(definition, state)(*inputs)
+
+    return jax.jit(run)(state, *(np.asarray(x, np.float32) for x in inputs))
 
 
 def batch_of(model, data, encoder, series, origin):
     """Return the windows of some series at an origin."""
     arrays = encoder.arrays(model.clean(data), model.context, model.horizon)
-    rows = jnp.asarray(series, jnp.int32)
-    return cut(
-        jax.tree.map(jnp.asarray, arrays),
-        rows,
-        jnp.full(len(series), origin, jnp.int32),
-        model.context,
-        model.horizon,
-    )
+    origins = np.full(len(series), origin)
+    return CUT(arrays, np.array(series), origins, model.context, model.horizon)
 
 
 def shapes_of(model, data, inputs_of):
@@ -51,10 +63,11 @@ def shapes_of(model, data, inputs_of):
     batch = batch_of(model, data, encoder, range(data.num_series), data.num_periods)
 
     def everything(weights, batch, key):
-        network = nnx.merge(definition(model, layout), weights)
+        network = nnx.merge(trained.definition(model, layout), weights)
         losses = [model.loss(network, batch, key, stage) for stage in range(len(model.stages))]
         residuals = jnp.zeros((5, model.horizon))
         drawn = model.samples(network, batch, random_keys(key, batch.keys), residuals, 3)
         return losses, model.point(network, batch), drawn, inputs_of(batch, network.sizes)
 
-    return jax.eval_shape(everything, weights_like(model, layout), batch, jax.random.key(0))
+    shapes = trained.weights_like(model, layout)
+    return jax.eval_shape(everything, shapes, batch, jax.random.key(0))

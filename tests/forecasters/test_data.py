@@ -1,6 +1,5 @@
 """Cleaning, calendar, windows, groups and regions: what happens before a network sees anything."""
 
-import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,10 +11,11 @@ from draingym.forecasters.data.cleaning import fake_zeros, forward_filled
 from draingym.forecasters.data.encoding import UNKNOWN, Encoder
 from draingym.forecasters.data.grid import Grid, Step
 from draingym.forecasters.data.series_features import FEATURES, series_features
-from draingym.forecasters.data.windows import cut, samples_at, training_samples
+from draingym.forecasters.data.windows import samples_at, training_samples
 from draingym.forecasters.grouping import GroupRule, Groups, clusters, silhouette
 from draingym.forecasters.regions import recent_shares
 from draingym.forecasters.results.forecast import Forecast
+from tests.forecasters.drawn import CUT
 
 WHOLE = Grid(0, Step("whole", 1))
 CONTEXT, HORIZON = 4, 3
@@ -77,7 +77,6 @@ def test_windows_to_train_on():
     assert samples_at(observed, 3, 2).series.tolist() == [0]  # nothing before it of the other
 
 
-CUT = jax.jit(cut, static_argnums=(3, 4))
 NUMBERS = st.lists(st.one_of(st.just(NAN), st.floats(0, 100, width=32)), min_size=10, max_size=10)
 
 

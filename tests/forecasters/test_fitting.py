@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from draingym.common.compiling import Compiling
 from draingym.forecasters import (
+    ARMDN,
     LSTM,
     Groups,
     NonFiniteLossError,
@@ -90,7 +92,7 @@ def test_nothing_of_the_future_leaks(fitted, data, origin, seed):
 
 
 @settings(max_examples=5)
-@given(st.integers(1, 60))
+@given(st.integers(1, FIRST - max(model.context for model in MODELS.values())))
 def test_periods_before_a_series_began_have_no_influence(fitted, history, missing):
     target = history.target.copy()
     target[:, :missing] = np.nan
@@ -102,11 +104,8 @@ def test_periods_before_a_series_began_have_no_influence(fitted, history, missin
         labels=history.labels,
     )
     # A price before the beginning is known, and the networks may look at it within a window.
-    model = fitted.model
     price = history.known["price"].copy()
     price[:, :missing] = fitted.encoder.means["known price"]
-    if missing > history.num_periods - model.context:
-        pytest.skip("the calendar before the beginning is within the window")
     same(
         predict(fitted, replace(history, target=target, known={"price": price})),
         predict(fitted, later),
@@ -122,8 +121,11 @@ def test_a_label_that_was_not_met_is_like_one_that_is_missing(fitted, history):
 
 def test_a_series_that_was_not_met_is_forecast(fitted, history):
     strange = replace(history, ids=tuple(f"new {i}" for i in range(8)))
-    found = predict(fitted, strange).point
-    assert np.abs(found / predict(fitted, history).point - 1).max() < 1.0
+    found, known = predict(fitted, strange).point, predict(fitted, history).point
+    if isinstance(fitted.model, ARMDN):  # the one that embeds ids; its point is a mean of draws
+        assert 0.01 < np.abs(found / known - 1).max() < 1.0
+    else:
+        np.testing.assert_allclose(found, known, rtol=1e-4, atol=1e-4)
 
 
 def test_zero_series_short_series_and_missing_values_are_forecast(fitted, history):
@@ -133,8 +135,10 @@ def test_zero_series_short_series_and_missing_values_are_forecast(fitted, histor
     target[2, 50:70] = np.nan
     found = predict(fitted, replace(history, target=target))
     assert np.isfinite(found.samples).all()
-    # Of nothing sold at all the scale is one unit, far below that of the others.
-    assert found.point[0].max() < 3.0
+    # The scale of a series of zeros is one unit. A network that met none takes it for one that
+    # sells a unit a period: at most what it forecasts of the others, over their scales.
+    scale = history.target[:, -fitted.model.context :].mean(axis=1, keepdims=True)
+    assert found.point[0].max() < (predict(fitted, history).point / scale).max()
 
 
 def test_a_model_is_fitted_to_zero_series_short_series_and_missing_values(history):
@@ -142,8 +146,11 @@ def test_a_model_is_fitted_to_zero_series_short_series_and_missing_values(histor
     target[0] = 0.0
     target[1, :-1] = np.nan
     target[2, 20:60] = np.nan
-    found = fit(replace(history, target=target), MODELS["LSTM"], columns=COLUMNS, config=SHORT)
+    changed = replace(history, target=target)
+    found = fit(changed, MODELS["LSTM"], columns=COLUMNS, config=CONFIG)
     assert np.isfinite(predict(found, history).samples).all()
+    # One that did meet a series of zeros goes on with nothing, though others sell 20 units and more.
+    assert predict(found, changed).point[0].max() < 0.5
 
 
 @pytest.mark.parametrize(
@@ -217,10 +224,10 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(history, tmp_p
     with pytest.raises(_StoppedError):
         fit(history, MODELS["LSTM"], progress=stop, **options)
     epochs = []
-    found = fit(
-        history, MODELS["LSTM"], progress=lambda progress: epochs.append(progress.epoch), **options
-    )
+    with Compiling() as compiling:
+        found = fit(history, MODELS["LSTM"], progress=lambda p: epochs.append(p.epoch), **options)
     assert epochs == [3, 4]
+    assert compiling.programs == 0, compiling.by_name
     jax.tree.map(np.testing.assert_array_equal, found.weights, whole.weights)
     np.testing.assert_array_equal(found.residuals["all"], whole.residuals["all"])
     with pytest.raises(ValueError, match="fingerprint of data and model is"):

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from draingym.forecasters import Forecast
-from draingym.forecasters.results.forecast import joined
 from draingym.forecasters.results.scores import crps_of, mmape, wmape_by_step
 
 RANDOM = np.random.default_rng(0)
@@ -71,13 +70,6 @@ def test_general_measures_are_those_of_utilsforecast():
     assert set(found) == {
         *("crps", "mmape", "mae", "rmse", "wape", "bias", "quantile_loss_0.5", "quantile_loss_0.9")
     }
-
-
-def test_forecasts_of_different_series_are_joined_in_an_order():
-    one, two = forecast(("a", "c")), forecast(("b",))
-    both = joined([one, two], ("c", "b", "a"))
-    np.testing.assert_array_equal(both.samples[:, 1], two.samples[:, 0])
-    np.testing.assert_array_equal(both.point[0], one.point[1])
 
 
 @pytest.mark.parametrize(

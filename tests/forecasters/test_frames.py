@@ -80,88 +80,65 @@ def test_negative_demand(rule, expected):
     np.testing.assert_array_equal(data.target[0, 1], expected)
 
 
+def bad(name, message, columns=COLUMNS, rules=None, **changes):
+    """A frame with some columns changed, and what is said of it."""
+    return pytest.param(changes, columns, rules, message, id=name)
+
+
+DAYS = [f"2024-01-0{d}" for d in (1, 2, 3, 4)]
+
+
 @pytest.mark.parametrize(
     ("changes", "columns", "rules", "message"),
     [
-        pytest.param(
-            {"y": [1.0, -2.0, 3, 4, 5, 6, 7, 8]},
-            COLUMNS,
-            Rules(),
+        bad(
+            "negative",
             "series 'a', column 'y', 2024-01-02 is -2, must be at least 0",
-            id="negative",
+            y=[1.0, -2.0, 3, 4, 5, 6, 7, 8],
         ),
-        pytest.param(
-            {"ds": pd.to_datetime(["2024-01-01"] * 2 + ["2024-01-02", "2024-01-03"] * 3)},
-            COLUMNS,
-            Rules(freq="D"),
+        bad(
+            "duplicate",
             "series 'a' has two rows for 2024-01-01, must have one",
-            id="duplicate",
+            rules=Rules(freq="D"),
+            ds=pd.to_datetime(["2024-01-01"] * 2 + ["2024-01-02", "2024-01-03"] * 3),
         ),
-        pytest.param(
-            {"kind": list("xxzxyyyy")},
-            COLUMNS,
-            Rules(),
+        bad(
+            "static-that-changes",
             "series 'a', column 'kind', 2024-01-03 is 'z', must be 'x' throughout",
-            id="static-that-changes",
+            kind=list("xxzxyyyy"),
         ),
-        pytest.param(
-            {
-                "ds": ["2024-01-01T00:00:00+01:00"] * 4
-                + [f"2024-01-0{d}T00:00:00+0{d}:00" for d in (1, 2, 3, 4)]
-            },
-            COLUMNS,
-            Rules(),
+        bad(
+            "two-zones",
             "series 'b', column 'ds' is in two time zones, 2024-01-01T00:00:00+01:00 and "
             "2024-01-02T00:00:00+02:00, must be in one",
-            id="two-zones",
+            ds=["2024-01-01T00:00:00+01:00"] * 4
+            + [f"{day}T00:00:00+0{d}:00" for d, day in enumerate(DAYS, 1)],
         ),
-        pytest.param(
-            {"ds": ["2024-01-01", "soon", *["2024-01-02"] * 6]},
-            COLUMNS,
-            Rules(),
+        bad(
+            "no-date",
             "series 'a', column 'ds' is 'soon', must be a date",
-            id="no-date",
+            ds=["2024-01-01", "soon", *["2024-01-02"] * 6],
         ),
-        pytest.param(
-            {
-                "ds": pd.to_datetime([f"2024-01-0{d}" for d in (1, 2, 3, 4)] * 2).where(
-                    np.arange(8) != 6, pd.Timestamp("2024-01-03 06:00")
-                )
-            },
-            COLUMNS,
-            Rules(),
+        bad(
+            "off-the-grid",
             "series 'b', column 'ds' is 2024-01-03T06:00:00, must be a multiple of 1 days from "
             "2024-01-01 on",
-            id="off-the-grid",
+            ds=pd.to_datetime(DAYS + DAYS[:2] + ["2024-01-03 06:00", DAYS[3]], format="mixed"),
         ),
-        pytest.param(
-            {"y": list("12345678")},
-            COLUMNS,
-            Rules(),
-            "series 'a', column 'y' is '1', must be a number",
-            id="text",
-        ),
-        pytest.param(
-            {"y": [1.0, np.inf, 3, 4, 5, 6, 7, 8]},
-            COLUMNS,
-            Rules(),
+        bad("text", "series 'a', column 'y' is '1', must be a number", y=list("12345678")),
+        bad(
+            "infinite",
             "series 'a', column 'target', 2024-01-02 is inf, must be finite",
-            id="infinite",
+            y=[1.0, np.inf, 3, 4, 5, 6, 7, 8],
         ),
-        pytest.param(
-            {"unique_id": ["a", "a", None, *"abbbb"]},
-            COLUMNS,
-            Rules(),
+        bad(
+            "no-id",
             "column 'unique_id' is missing in row 2",
-            id="no-id",
+            unique_id=["a", "a", None, *"abbbb"],
         ),
-        pytest.param({"y": [np.nan] * 8}, COLUMNS, Rules(), "column 'y' has no value", id="empty"),
-        pytest.param(
-            {}, Columns(known=("rebate",)), Rules(), "column 'rebate' is missing", id="no-column"
-        ),
-        pytest.param(
-            {}, Columns(past=("kind",)), Rules(), "column 'kind' is of text", id="past-text"
-        ),
+        bad("empty", "column 'y' has no value", y=[np.nan] * 8),
+        bad("no-column", "column 'rebate' is missing", Columns(known=("rebate",))),
+        bad("past-text", "column 'kind' is of text", Columns(past=("kind",))),
     ],
 )
 def test_bad_input_is_named(changes, columns, rules, message):

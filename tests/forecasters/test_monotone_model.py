@@ -46,7 +46,6 @@ def untrained():
         encoder=encoder,
         weights={"all": {}},
         residuals={"all": np.zeros((1, 4))},
-        largest="all",
     )
 
 
@@ -159,7 +158,7 @@ def test_inputs_are_what_the_data_say():
     stock = data.past["stock"].copy()
     stock[0, -1] = 0.0
     batch = batch_of(MODEL, replace(data, past={"stock": stock}), encoder, range(2), 48)
-    inputs = inputs_of(batch, MODEL.sizes(encoder.layout))
+    inputs = jax.jit(inputs_of, static_argnums=1)(batch, MODEL.sizes(encoder.layout))
     np.testing.assert_allclose(inputs.future_discount, data.known["discount"][:2, 48:], rtol=1e-6)
     np.testing.assert_allclose(inputs.discount, data.known["discount"][:2, 40:48], rtol=1e-6)
     assert inputs.mask.tolist() == [[True] * 7 + [False], [True] * 8]

@@ -14,12 +14,11 @@ from scipy import stats
 from draingym.forecasters import ARMDN, LSTM, SeriesData
 from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.data.grid import Grid, Step
-from draingym.forecasters.data.windows import cut
 from draingym.forecasters.mixture import Mixture
 from draingym.forecasters.training.weights import definition, initial_weights
+from tests.forecasters.drawn import batch_of
 
 GRID = np.linspace(-260.0, 260.0, 60_001)
-CUT = jax.jit(cut, static_argnums=(3, 4))
 
 
 @partial(jax.jit, static_argnums=(0, 1), static_argnames="training")
@@ -79,9 +78,7 @@ def _window(model, *, missing=()):
         labels={"kind": np.array(["x", "y"])},
     )
     encoder = Encoder.learned(data)
-    arrays = encoder.arrays(data, model.context, model.horizon)
-    origin = np.full(2, model.context)
-    batch = CUT(arrays, np.arange(2), origin, model.context, model.horizon)
+    batch = batch_of(model, data, encoder, range(2), model.context)
     graph, weights = (
         definition(model, encoder.layout),
         jax.tree.map(
@@ -167,9 +164,9 @@ def _period(graph, weights, batch, t, carry, last, now):
     "changes",
     [
         pytest.param({}, id="ARMDN"),
-        pytest.param({"associative": False}, id="RMDN"),
+        pytest.param({"associative": False}, id="RMDN", marks=pytest.mark.slow),
         pytest.param({"recurrent": False}, id="AMDN"),
-        pytest.param({"mixtures": 1}, id="single-Gaussian"),
+        pytest.param({"mixtures": 1}, id="single-Gaussian", marks=pytest.mark.slow),
     ],
 )
 def test_the_loss_is_the_likelihood_period_by_period(changes):

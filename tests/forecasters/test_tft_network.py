@@ -1,6 +1,7 @@
 """TFT-MTL's network and losses: what may influence a forecast, and each formula by hand."""
 
 from dataclasses import replace
+from functools import partial
 
 import hypothesis.strategies as st
 import jax
@@ -27,7 +28,7 @@ from draingym.forecasters.tft_mtl.losses import (
 )
 from draingym.forecasters.tft_mtl.network import TFTNetwork
 from draingym.forecasters.tft_mtl.types import Inputs, Predictions
-from tests.forecasters.drawn import module_of, weights_of
+from tests.forecasters.drawn import abstract_of, applied, module_of, weights_like
 
 CONFIG = TFTConfig(
     context=5, horizon=3, width=4, heads=2, dropout=0.3, levels=(0.1, 0.5, 0.9), inventory="stock"
@@ -36,7 +37,8 @@ SIZES = Sizes(past=2, known=1, calendar=2, static=1, dynamic=(3,), codes=(4,))
 BATCH, PAST, AHEAD = 3, 5, 3
 
 
-DEFINITION, WEIGHTS = weights_of(lambda rngs: TFTNetwork(CONFIG, SIZES, rngs=rngs))
+DEFINITION, SHAPES = abstract_of(lambda rngs: TFTNetwork(CONFIG, SIZES, rngs=rngs))
+WEIGHTS = weights_like(SHAPES)
 
 
 @jax.jit
@@ -127,6 +129,10 @@ def test_balance_by_hand():
     np.testing.assert_allclose(jax.grad(balanced, argnums=1)(losses, s), 0.0, atol=1e-6)
 
 
+def numbers(values):
+    return np.asarray(values, np.float32)
+
+
 def numpy_linear(layer, x):
     bias = 0.0 if layer.bias is None else np.asarray(layer.bias[...])
     return x @ np.asarray(layer.kernel[...]) + bias
@@ -151,22 +157,22 @@ def test_the_gated_residual_is_its_formula():
     random = np.random.default_rng(0)
     x, c = random.normal(size=(2, 3)), random.normal(size=(2, 2))
     grn = module_of(lambda rngs: GatedResidual(3, 4, 3, 0.0, context=2, rngs=rngs))
-    found = grn(jnp.asarray(x, jnp.float32), jnp.asarray(c, jnp.float32))
+    found = applied(grn, x, c)
     np.testing.assert_allclose(found, numpy_residual(grn, x, c), rtol=1e-4, atol=1e-5)
 
 
 def test_the_gated_residual_by_hand():
     """All maps are given: a = (1, -1), c = 2, hidden (3, 1), gate log 3 and 0."""
     grn = module_of(lambda rngs: GatedResidual(2, 2, 2, 0.0, context=1, rngs=rngs))
-    grn.enter.bias[...] = grn.inner.bias[...] = grn.gate.norm.bias[...] = jnp.zeros(2)
-    eye = jnp.eye(2)
+    grn.enter.bias[...] = grn.inner.bias[...] = grn.gate.norm.bias[...] = numbers([0.0, 0.0])
+    eye = numbers(np.eye(2))
     grn.enter.kernel[...] = eye
-    grn.context.kernel[...] = jnp.asarray([[1.0, 1.0]])
+    grn.context.kernel[...] = numbers([[1.0, 1.0]])
     grn.inner.kernel[...] = eye
     # ELU(W2 a + W3 c) = (3, 1). The gate is off: sigmoid of (log 3, 0) is (3/4, 1/2), of 4 and 2.
-    grn.gate.both.kernel[...] = jnp.zeros((2, 4))
-    grn.gate.both.bias[...] = jnp.asarray([np.log(3.0), 0.0, 4.0, 2.0])
-    found = np.asarray(grn(jnp.asarray([[1.0, -1.0]]), jnp.asarray([[2.0]])))
+    grn.gate.both.kernel[...] = numbers(np.zeros((2, 4)))
+    grn.gate.both.bias[...] = numbers([np.log(3.0), 0.0, 4.0, 2.0])
+    found = applied(grn, [[1.0, -1.0]], [[2.0]])
     # a + GLU = (1 + 3, -1 + 1) = (4, 0), normalised: (1, -1).
     np.testing.assert_allclose(found, [[1.0, -1.0]], rtol=1e-5)
 
@@ -175,11 +181,12 @@ def test_variable_selection_is_its_formula():
     random = np.random.default_rng(2)
     x, c = random.normal(size=(2, 1, 3, 4)), random.normal(size=(2, 4))
     select = module_of(lambda rngs: VariableSelection(3, 4, 0.0, rngs=rngs))
-    found, weight = select(jnp.asarray(x, jnp.float32), jnp.asarray(c, jnp.float32))
+    found, weight = applied(select, x, c)
     score = numpy_residual(select.choose, x.reshape(2, 1, 12), c[:, None])
     expected = np.exp(score) / np.exp(score).sum(-1, keepdims=True)
     np.testing.assert_allclose(weight, expected, rtol=1e-4)
     definition, state = nnx.split(select.each)
+    state = jax.tree.map(np.asarray, state)
     alone = [nnx.merge(definition, jax.tree.map(lambda v, j=j: v[j], state)) for j in range(3)]
     kept = sum(expected[..., j, None] * numpy_residual(alone[j], x[..., j, :]) for j in range(3))
     np.testing.assert_allclose(found, kept, rtol=1e-3, atol=1e-4)
@@ -189,15 +196,13 @@ def test_interpretable_attention_by_hand():
     """Two heads of one channel on a memory of two: weights 1/4, 3/4 and 1/2, 1/2; mean 3/8, 5/8."""
     attention = module_of(lambda rngs: InterpretableAttention(2, 2, rngs=rngs))
     for part in (attention.query, attention.key):
-        part.bias[...] = jnp.zeros(2)
-    attention.value.bias[...] = jnp.zeros(1)
-    attention.query.kernel[...] = attention.key.kernel[...] = jnp.eye(2)
-    attention.value.kernel[...] = jnp.asarray([[1.0], [0.0]])
-    attention.out.kernel[...] = jnp.asarray([[1.0, 2.0]])
-    memory = jnp.asarray([[[0.0, 5.0], [np.log(3.0), 5.0], [100.0, 100.0]]])
-    found, weight = attention(
-        jnp.asarray([[[1.0, 0.0]]]), memory, jnp.asarray([[[True, True, False]]])
-    )
+        part.bias[...] = numbers([0.0, 0.0])
+    attention.value.bias[...] = numbers([0.0])
+    attention.query.kernel[...] = attention.key.kernel[...] = numbers(np.eye(2))
+    attention.value.kernel[...] = numbers([[1.0], [0.0]])
+    attention.out.kernel[...] = numbers([[1.0, 2.0]])
+    memory = numbers([[[0.0, 5.0], [np.log(3.0), 5.0], [100.0, 100.0]]])
+    found, weight = applied(attention, numbers([[[1.0, 0.0]]]), memory, [[[True, True, False]]])
     np.testing.assert_allclose(weight, [[[3 / 8, 5 / 8, 0.0]]], rtol=1e-5)
     seen = 5 / 8 * np.log(3.0)
     np.testing.assert_allclose(found, [[[seen, 2 * seen]]], rtol=1e-5)
@@ -206,12 +211,13 @@ def test_interpretable_attention_by_hand():
 def test_attention_to_nothing_is_zero_and_has_a_gradient():
     score, mask = jnp.asarray([[1.0, 2.0]]), jnp.zeros((1, 2), bool)
     assert masked_softmax(score, mask).tolist() == [[0.0, 0.0]]
-    grad = jax.grad(lambda x: masked_softmax(x, mask).sum())(score)
+    grad = jax.jit(jax.grad(lambda x: masked_softmax(x, mask).sum()))(score)
     assert grad.tolist() == [[0.0, 0.0]]
 
 
 def test_dropout_keeps_the_mean():
-    kept = dropout(jnp.ones(10_000), 0.25, jax.random.key(0))
+    keep = jax.jit(dropout, static_argnums=1)
+    kept = np.asarray(keep(np.ones(10_000, np.float32), 0.25, jax.random.key(0)))
     assert set(np.unique(kept).tolist()) <= {0.0, np.float32(1 / 0.75)}
     assert float(kept.mean()) == pytest.approx(1.0, abs=0.03)
 
@@ -240,15 +246,18 @@ def test_task_losses_by_hand():
         stockout=one,
         stockout_known=known,
     )
-    losses, grads = jax.value_and_grad(lambda p: task_losses(p, targets, config).sum(), argnums=0)(
-        predictions
-    )
-    found = task_losses(predictions, targets, config)
+
+    def total(predictions, targets):
+        losses = task_losses(predictions, targets, config)
+        return losses.sum(), losses
+
+    (losses, found), grads = jax.jit(jax.value_and_grad(total, has_aux=True))(predictions, targets)
     # 2^2 + (0.5 * 1 + 0.1 * 2); inventory is not known; (log 2 - log 4)^2; -log(3/4).
     np.testing.assert_allclose(found, [4.7, 0.0, np.log(2) ** 2, -np.log(0.75)], rtol=1e-5)
-    assert float(losses) == pytest.approx(float(found.sum()))
+    assert float(losses) == pytest.approx(np.asarray(found).sum())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(grads))
-    assert task_losses(predictions, targets, replace(config, tasks=("sales",))).shape == (1,)
+    alone = partial(task_losses, config=replace(config, tasks=("sales",)))
+    assert jax.eval_shape(alone, predictions, targets).shape == (1,)
 
 
 def test_pinball_by_hand():
@@ -285,9 +294,9 @@ def test_a_single_task_without_covariates_runs():
         codes=jnp.zeros((BATCH, 0), jnp.int32),
     )
 
-    definition, weights = weights_of(lambda rngs: TFTNetwork(config, sizes, rngs=rngs))
+    definition, shapes = abstract_of(lambda rngs: TFTNetwork(config, sizes, rngs=rngs))
     said, why = jax.eval_shape(
-        lambda w, i: nnx.merge(definition, w)(i, jax.random.key(0)), weights, inputs
+        lambda w, i: nnx.merge(definition, w)(i, jax.random.key(0)), shapes, inputs
     )
     assert said.mean.shape == (BATCH, AHEAD, 1)
     assert said.quantiles.shape == (BATCH, AHEAD, 1, 0)

@@ -167,6 +167,7 @@ def fake(name, calls):
     return [{"table": "memory", "network": name, "peak memory, MB": float("nan")}]
 
 
+@pytest.mark.slow
 def test_cases_are_kept_and_those_without_time_come_later(monkeypatch, tmp_path):
     calls = []
     made = {name: partial(fake, name, calls) for name in ("a", "b c")}

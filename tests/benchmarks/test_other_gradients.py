@@ -101,6 +101,7 @@ def test_hard_gumbel_draws_have_the_law_of_the_drain(drawn):
         assert np.abs(share[0] - share[1]).max() < 4 * np.sqrt(0.5 / DRAWS)
 
 
+@pytest.mark.slow
 def test_relaxed_draws_are_feasible_real_and_have_a_derivative(drawn):
     stock, (_, _, soft, _) = drawn
     assert (soft[0] <= stock + 1e-5).all()

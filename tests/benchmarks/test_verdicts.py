@@ -49,6 +49,7 @@ def test_every_draw_of_a_run_is_of_its_seed_and_one_run_knows_ten_products() -> 
     assert known["10 products"] == replace(base, train_products=0.2)
 
 
+@pytest.mark.slow
 def test_kept_runs_become_a_result_and_a_figure_that_say_what_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,9 +77,13 @@ def _batched(path: tuple[Any, ...], leaf: Array) -> bool:
     return extra == 1
 
 
-def _batch_size(scenario: Scenario) -> int:
+def _require_bare(scenario: Scenario) -> None:
     if scenario.series.exogenous is not None:
         raise ValueError("scenario.series.exogenous is set, must be None: a batch prepares itself")
+
+
+def _batch_size(scenario: Scenario) -> int:
+    _require_bare(scenario)
     sizes = {
         leaf.shape[-1] for path, leaf in jax.tree.leaves_with_path(scenario) if _batched(path, leaf)
     }
@@ -192,6 +196,7 @@ def _hashable(*values: Any) -> bool:
 
 def batch_axes(scenario: Scenario) -> PyTree:
     """Return the batch's axis of every leaf: the last, or none where all share it."""
+    _require_bare(scenario)
     return jax.tree.map(lambda batched: -1 if batched else None, _mapped(scenario))
 
 

@@ -107,7 +107,9 @@ def test_a_planted_nan_is_found_where_units_are_whole():
     scenario = built.sample(jax.random.key(0), 3)
     prepared = built.simulator.prepare(built.params, scenario)
     assert len(jax.tree.leaves(prepared.series.exogenous)) == 2
-    assert network.find_non_finite(policy, levels, prepared) is None
+    with pytest.raises(ValueError, match=r"series\.exogenous is set, must be None"):
+        network.find_non_finite(policy, levels, prepared)
+    assert network.find_non_finite(policy, levels, scenario) is None
     views = scenario.series.glance_views.at[1, 0].set(jnp.nan)
     bad = replace(scenario, series=replace(scenario.series, glance_views=views))
     found = network.find_non_finite(policy, levels, bad)

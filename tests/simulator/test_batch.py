@@ -187,7 +187,7 @@ def test_a_dense_policy_starts_near_the_demand_and_its_derivative_is_exact():
 def test_the_node_that_a_region_buys_at_is_a_share_of_one():
     demand = np.random.default_rng(0).poisson(3.0, (6, 4)).astype(np.float32)
     simulator, params = tree_world([-1, 0, 0], holding_cost=1.0)
-    scenario = scenario_from_views(demand, [0.0, 1.0], jax.random.key(0))
+    scenario = scenario_from_views(demand, np.eye(2)[[1, 1, 1]], jax.random.key(0))
     seller = np.array([2, 1, 2, 2], np.int32)  # three regions of one node, and none of the first
     found = [
         simulator.kernel.prepare(replace(params.kernel, share=share), scenario.series)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from draingym.simulator.draws import lesser
 from draingym.simulator.network.arcs import total_of
+from draingym.simulator.ratio import ratio
 from draingym.simulator.types import Drain, History, PyTree, Series
 
 Ties = Literal["demand", "split", "by path"]
@@ -120,7 +121,7 @@ class LocalDemand:
         if params.substitute is not None:
             asked = total_of(params.substitute, unmet)
             sold = lesser(asked, available - outbound)
-            served = total_of(params.substitute.T, sold / jnp.where(asked > 0, asked, 1.0))
+            served = total_of(params.substitute.T, ratio(sold, asked))
             outbound, unmet = outbound + sold, unmet - unmet * served
         none = jnp.zeros_like(unmet)
         lost, waiting = (none, unmet) if self.backlog else (unmet, none)

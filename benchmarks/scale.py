@@ -65,7 +65,11 @@ from draingym.drain_model import DrainData, load_checkpoint, save_checkpoint
 DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
 NO_STOCK = "default, history alone"
-INDEPENDENT = "default, independent nodes"
+# The other way to draw a period's nodes, see ``DrainConfig.joint``: by the default's own.
+OTHER_JOINT = {
+    "coherent": ("default, independent nodes", "independent"),
+    "independent": ("default, coherent nodes", "coherent"),
+}
 REFITTED = f"{CLOSEST}, refitted"
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the fitted products: 50 to 800 of `paper`
 GAPS = {  # bar 2: share of the gap closed at a node, on the log's policy by products, and off it
@@ -112,10 +116,11 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     default = default_model(preset, mixed, seed, folder)
     samplers[DEFAULT] = default.sample
     clock(f"{preset}: {DEFAULT}: trained")
+    other, joint = OTHER_JOINT[config.joint]
     for name, data, own in (
         (NO_STOCK, history, long),
         (NO_BOXES, mixed, replace(config, lane_labels=False)),
-        (INDEPENDENT, mixed, replace(config, joint="independent")),
+        (other, mixed, replace(config, joint=joint)),
     ):
         samplers[name] = neural(name, data, own, seed=seed, folder=folder).sample
         clock(f"{preset}: {name}: trained")
@@ -294,8 +299,9 @@ def main(
 
 
 def _draw_cells(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
-    models = (CLOSEST, TREES, INDEPENDENT, NO_BOXES, NO_STOCK, DEFAULT)
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
+        other, _ = OTHER_JOINT[CONFIGS[world].joint]
+        models = (CLOSEST, TREES, other, NO_BOXES, NO_STOCK, DEFAULT)
         for m, model in enumerate(models):
             cells = [
                 row
@@ -315,7 +321,7 @@ def _draw_cells(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> Non
         axis.set_xticks(np.arange(len(cells)), names, fontsize=8)
         axis.set_title(world)
         axis.set_ylabel("node CRPS over the noise floor's")
-    np.atleast_1d(axes)[0].legend(frameon=False, fontsize=7)
+        axis.legend(frameon=False, fontsize=7)
 
 
 def _draw_products(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:

@@ -60,16 +60,11 @@ from benchmarks.scale_parts.policies import SEEDS as POLICY_SEEDS
 from benchmarks.scale_parts.policies import SIZES as POLICY_SIZES
 from benchmarks.scale_parts.policies import folder_of, result_of, run_policies
 from draingym.common.files import write_json
-from draingym.drain_model import DrainData, load_checkpoint, save_checkpoint
+from draingym.drain_model import DrainConfig, DrainData, load_checkpoint, save_checkpoint
 
 DEFAULT = "default"
 NO_BOXES = "default, boxes not told"
 NO_STOCK = "default, history alone"
-# The other way to draw a period's nodes, see ``DrainConfig.joint``: by the default's own.
-OTHER_JOINT = {
-    "coherent": ("default, independent nodes", "independent"),
-    "independent": ("default, coherent nodes", "coherent"),
-}
 REFITTED = f"{CLOSEST}, refitted"
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)  # of the fitted products: 50 to 800 of `paper`
 GAPS = {  # bar 2: share of the gap closed at a node, on the log's policy by products, and off it
@@ -91,6 +86,12 @@ def diverse(scaled: Scaled, seed: int) -> DrainData:
         half = np.sort(random.permutation(scaled.fitted)[: scaled.fitted.size // 2])
         parts.append(panel.data.periods(0, world.split).products(half))
     return DrainData.stack(parts)
+
+
+def other_joint(config: DrainConfig) -> tuple[str, DrainConfig]:
+    """Return the model that draws a period's nodes the other way: its name and configuration."""
+    own = replace(config, joint="independent" if config.joint == "coherent" else "coherent")
+    return f"default, {own.joint} nodes", own
 
 
 def default_model(preset: str, mixed: DrainData, seed: int, folder: Path) -> Model:
@@ -116,11 +117,11 @@ def accuracy(preset: str, seed: int, samples: int, clock: Clock, folder: Path) -
     default = default_model(preset, mixed, seed, folder)
     samplers[DEFAULT] = default.sample
     clock(f"{preset}: {DEFAULT}: trained")
-    other, joint = OTHER_JOINT[config.joint]
+    other, of_other = other_joint(config)
     for name, data, own in (
         (NO_STOCK, history, long),
         (NO_BOXES, mixed, replace(config, lane_labels=False)),
-        (other, mixed, replace(config, joint=joint)),
+        (other, mixed, of_other),
     ):
         samplers[name] = neural(name, data, own, seed=seed, folder=folder).sample
         clock(f"{preset}: {name}: trained")
@@ -300,7 +301,7 @@ def main(
 
 def _draw_cells(rows: list[dict[str, Any]], worlds: list[str], axes: Any) -> None:
     for axis, world in zip(np.atleast_1d(axes), worlds, strict=True):
-        other, _ = OTHER_JOINT[CONFIGS[world].joint]
+        other, _ = other_joint(CONFIGS[world])
         models = (CLOSEST, TREES, other, NO_BOXES, NO_STOCK, DEFAULT)
         for m, model in enumerate(models):
             cells = [

@@ -18,7 +18,8 @@ LEAST = DrainConfig(width=4, heads=1, pair_width=4, frequencies=1, epochs=1, val
 def test_every_model_is_scored_in_every_cell_and_every_bar_has_its_claim(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(scale, "CONFIGS", {"tiny": replace(LEAST, joint="coherent")})
+    config = replace(LEAST, joint="coherent")
+    monkeypatch.setattr(scale, "CONFIGS", {"tiny": config})
     monkeypatch.setattr(scale, "GAPS", {"tiny": {"seen": 0.8, "new": 0.85, "off policy": 0.75}})
     monkeypatch.setattr(scale, "SHARES", (0.5, 1.0))
     found = {
@@ -28,7 +29,8 @@ def test_every_model_is_scored_in_every_cell_and_every_bar_has_its_claim(
     json.dumps(found)
     cells = found["accuracy-tiny"]["rows"]
     models = {row["model"] for row in cells}
-    other, _ = scale.OTHER_JOINT["coherent"]
+    other, _ = scale.other_joint(config)
+    assert other == "default, independent nodes"
     assert models >= {FLOOR, scale.DEFAULT, scale.NO_BOXES, scale.NO_STOCK, other}
     assert len(cells) == len(models) * 4 * len(LEVELS)
     for row in cells:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
         violation,
     )
     from draingym.policies.evaluate import simulated_values
+    from draingym.policies.forecasting.generated import generated_windows
+    from draingym.policies.forecasting.observed import forecast_market, forecast_windows
     from draingym.policies.networks.gaussian import GaussianPolicy
     from draingym.policies.networks.mlp import MLPPolicy
     from draingym.policies.networks.neural import NeuralPlacement
@@ -184,6 +186,9 @@ __all__ = [
     "echelon_position",
     "fine_tune",
     "fit_price_forecast",
+    "forecast_market",
+    "forecast_windows",
+    "generated_windows",
     "hindsight_plan",
     "hindsight_values",
     "hyper_of",
@@ -248,6 +253,8 @@ __getattr__, __dir__ = lazy_names(
             "violation",
         ),
         "draingym.policies.evaluate": ("simulated_values",),
+        "draingym.policies.forecasting.generated": ("generated_windows",),
+        "draingym.policies.forecasting.observed": ("forecast_market", "forecast_windows"),
         "draingym.policies.networks.gaussian": ("GaussianPolicy",),
         "draingym.policies.networks.mlp": ("MLPPolicy",),
         "draingym.policies.networks.neural": ("NeuralPlacement",),

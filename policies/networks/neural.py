@@ -160,7 +160,7 @@ class NeuralPlacement:
 
     @property
     def num_features(self) -> int:
-        """Features of a node: seven own, two of its spread, the error's, the product's attributes."""
+        """Features of a node: its own, those of spread and error, the product's attributes."""
         return 7 + 2 * self.spread + self.forecast_cv + self.num_attributes
 
     def _network(self, key: Array) -> _TargetNetwork:

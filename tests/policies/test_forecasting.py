@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from draingym.forecasters import read_panel
-from draingym.policies import NeuralPlacement, Newsvendor, forecast_windows, generated_windows
-from draingym.policies.forecasting.rolling import error_of
-from draingym.simulator import window
+from draingym.policies import (
+    NeuralPlacement,
+    Newsvendor,
+    PathDemand,
+    forecast_windows,
+    generated_windows,
+    stockout_probability,
+)
+from draingym.policies.forecasting.rolling import error_of, series_for
+from draingym.simulator import single_store, window
 from tests.policies.forecast_world import (
     HORIZON,
     PERIODS,
@@ -223,3 +230,43 @@ def test_rollouts_on_generated_scenarios_conserve_units(generated):
 def test_what_does_not_fit_is_refused(panel, fitted, windows, change, message):
     with pytest.raises(ValueError, match=message):
         change(panel, fitted, windows)
+
+
+def test_paths_of_a_forecast_are_demand_of_a_store(fitted, panel):
+    data = series_for(fitted, panel, "glance_views").until(KNOWN)
+    forecast = fitted.predict(data, HORIZON, samples=6)
+    demand = PathDemand(forecast=forecast, series=("b",))
+    _, _, sample = single_store(lead_time=1, demand=demand)
+    scenario = sample(jax.random.key(0), HORIZON, 40)
+    views = np.asarray(scenario.series.glance_views)  # [T, 1, B]
+    paths = np.maximum(forecast.samples[:, 1], 0.0)
+    for b in range(40):
+        assert (views[:, 0, b] == paths).all(axis=1).any()
+    assert len({tuple(path) for path in views[:, 0].T.tolist()}) > 1
+    assert float(scenario.series.forecast[0, 0]) == pytest.approx(paths.mean(), rel=1e-5)
+    with pytest.raises(ValueError, match="periods is 6, must be"):
+        sample(jax.random.key(0), HORIZON + 1)
+    with pytest.raises(ValueError, match="series 'd' has no forecast"):
+        PathDemand(forecast=forecast, series=("d",))
+
+
+def test_the_simulator_says_how_often_a_shelf_is_empty(windows):
+    simulator, params = small_simulator()
+
+    class Nothing:
+        def init(self, key):
+            return ()
+
+        def apply(self, params, observation, key):
+            return jnp.zeros(2)
+
+    found = stockout_probability(
+        simulator, params, Nothing(), (), windows, HORIZON, which=1, rollouts=3
+    )
+    # Nothing is bought, and half of the views are units: what is left is known.
+    market, initial = windows.market, windows.initial
+    wanted = np.cumsum(0.5 * np.asarray(market.glance_views)[:, 20:].sum(axis=2), axis=1)
+    left = np.asarray(initial.on_hand)[1][:, None, 1] - wanted[:, :HORIZON]
+    sure = np.abs(left) > 1.0  # half units are rounded
+    np.testing.assert_array_equal(found[:, :, 1][sure], (left <= 0)[sure])
+    assert 0 < found[:, :, 1].mean() < 1

@@ -189,12 +189,13 @@ class Worth:
         market = self.setting.test.market
         path = self.out / f"{_file(name)}.forecast.npz"
         if not path.exists():
-            seen = self._seen(name, market)
-            arrays = {n: np.asarray(getattr(seen, n)) for n in ("forecast", "forecast_cv")}
+            told = self._seen(name, market)
+            arrays = {n: np.asarray(getattr(told, n)) for n in ("forecast", "forecast_cv")}
             write_npz(path, arrays, {"version": 1})
             self.clock(f"seed {self.seed}: forecasts of {name}")
         _, arrays = read_npz(path, "forecasts")
-        return replace(market, **{n: jnp.asarray(values) for n, values in arrays.items()})
+        seen: Any = {n: jnp.asarray(values) for n, values in arrays.items()}
+        return replace(market, **seen)
 
     def _seen(self, name: str, market: Market) -> Market:
         run = self.run

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -125,7 +126,7 @@ def generated_windows(
         windows,
         market=replace(market, exogenous=exogenous),
         initial=initial,
-        start=np.array([before], np.int32),
+        start=jnp.array([before], jnp.int32),
     )
 
 
@@ -146,9 +147,9 @@ def _with(
 ) -> Market:
     """Put what was drawn after the first periods of a market's leaves, on the host."""
     own = np.zeros(market.period.shape) if market.forecast_cv is None else market.forecast_cv
-    return replace(
-        market,
-        glance_views=np.concatenate([market.glance_views[:, :before], views], axis=1),
-        forecast=np.concatenate([market.forecast[:, :before], forecast], axis=1),
-        forecast_cv=np.concatenate([own[:, :before], cv], axis=1),
-    )
+    drawn: dict[str, Any] = {
+        "glance_views": np.concatenate([market.glance_views[:, :before], views], axis=1),
+        "forecast": np.concatenate([market.forecast[:, :before], forecast], axis=1),
+        "forecast_cv": np.concatenate([own[:, :before], cv], axis=1),
+    }
+    return replace(market, **drawn)

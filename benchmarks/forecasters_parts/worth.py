@@ -353,7 +353,7 @@ def worth(
         for name in (TODAY, INFORMED, *contenders):
             values[policy, name] = np.stack([w.values(policy, name) for w in worlds])
         clock(f"{policy}: tuned and judged")
-    rows, claims = _judged(values, contenders)
+    rows, claims = judged(values, contenders)
     rows += [
         {"table": "forecasts", "forecast": name}
         | {
@@ -365,7 +365,7 @@ def worth(
     return {"rows": rows, "claims": [asdict(claim) for claim in claims], "seeds": list(every)}
 
 
-def _judged(
+def judged(
     values: Mapping[tuple[str, str], FloatArray], contenders: Sequence[str]
 ) -> tuple[Rows, list[Claim]]:
     """Return what each policy with each forecast is worth, and whether one is better than today's.

@@ -19,7 +19,7 @@ from draingym.policies.forecasting.rolling import (
     rolling_forecast,
     series_for,
 )
-from draingym.simulator import Market, Params, Simulator, Windows
+from draingym.simulator import HISTORY_LENGTH, Market, Params, Simulator, Windows
 from draingym.simulator.precision import real
 from draingym.simulator.scenarios.series import units_a_view
 from draingym.simulator.scenarios.windows import prepared
@@ -48,7 +48,7 @@ def generated_windows(
     calendar are the log's.
 
     A product, a start and a path make a product of the new windows, which have one start. The
-    kernel sees as many periods before it as the earliest window has.
+    kernel sees as many periods before it as the earliest window has, at most ``HISTORY_LENGTH``.
 
     Args:
         simulator: Whose kernel prepares what no action changes.
@@ -93,7 +93,7 @@ def generated_windows(
         )
     worth = units_a_view(panel, known_periods)
     random = np.random.default_rng(seed)
-    before = min(starts)
+    before = min(*starts, HISTORY_LENGTH)
     plain = replace(windows.market, exogenous=None)
     shares = region_shares(np.asarray(plain.forecast, np.float64)[:, starts])
     parts = []

@@ -50,8 +50,8 @@ def models(width: int) -> dict[str, Model]:
             near=7,
             far=HORIZON,
             discount="discount",
-            near_epochs=30,
-            far_epochs=8,
+            near_epochs=20,
+            far_epochs=5,
         ),
         "tft": TFTMTL(horizon=HORIZON, context=CONTEXT, width=width),
     }
@@ -69,7 +69,7 @@ def picture(name: str, model: Model, data: SeriesData, epochs: int, seed: int) -
     origin = data.num_periods - HORIZON
     seen = discounted(data) if name == "monotone" else data
     history = seen.until(origin)
-    config = TrainConfig(epochs=epochs, windows=2048, learning_rate=3e-3)
+    config = TrainConfig(epochs=epochs, windows=1024, batch=64, learning_rate=3e-3)
     fitted = fit(history, model, config=config, seed=seed)
     forecast = fitted.predict(history, HORIZON, seed=seed)
     why: Any
@@ -83,8 +83,8 @@ def picture(name: str, model: Model, data: SeriesData, epochs: int, seed: int) -
 
 
 def main(
-    series: int = 100,
-    epochs: int = 30,
+    series: int = 60,
+    epochs: int = 20,
     width: int = 32,
     only: tuple[str, ...] = (),
     seed: int = 0,

@@ -40,7 +40,7 @@ from draingym.forecasters import (
     reliability,
     save_forecaster,
 )
-from draingym.policies import forecast_windows, generated_windows, stockout_probability
+from draingym.policies import generated_windows, stockout_probability
 
 STOCK = "on_hand"
 MODEL, KNOWING, DRAWN = "TFT-MTL", "simulator, views known", "simulator, views drawn"
@@ -161,16 +161,17 @@ def _simulated(world: Worth, origin: int, some: Any) -> Mapping[str, FloatArray]
         seed=world.seed,
     )
     panel, fitted = run.panel.isel(product=some), world.fitted("ARMDN")
-    given: dict[str, Any] = {"known_periods": run.split, "periods": AHEAD, "seed": world.seed}
     drawn = generated_windows(
         setting.simulator,
         setting.params,
-        forecast_windows(windows, fitted, panel, **given),
+        windows,
         fitted,
         panel,
         AHEAD,
         paths=PATHS,
-        **given,
+        known_periods=run.split,
+        half_life=7.0 / run.world.period_days,  # the log's policy saw the moving average
+        seed=world.seed,
     )
     by_path = empty(windows=drawn)
     return {

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from numpy.typing import NDArray
 
 from draingym.common.arrays import FloatArray, require_seed, require_whole
@@ -21,6 +22,7 @@ from draingym.policies.forecasting.rolling import (
 )
 from draingym.simulator import HISTORY_LENGTH, Market, Params, Simulator, Windows
 from draingym.simulator.precision import real
+from draingym.simulator.scenarios.forecasts import smoothed
 from draingym.simulator.scenarios.series import units_a_view
 from draingym.simulator.scenarios.windows import prepared
 
@@ -35,6 +37,7 @@ def generated_windows(
     *,
     paths: int = 4,
     known_periods: int | None = None,
+    half_life: float | None = None,
     periods: int | None = None,
     samples: int = SAMPLES,
     seed: int = 0,
@@ -60,6 +63,8 @@ def generated_windows(
         horizon: Periods of a rollout.
         paths: Of each product and start.
         known_periods: As of ``market_from_panel``, for what a view is worth.
+        half_life: Policies see the moving average of ``market_from_panel`` along each path in place
+            of the model's forecast, and no cv, as the one that wrote a log did; periods.
         periods: That the forecast which policies see is the mean over, at most the model's
             horizon, which it is when not given.
         samples: Joint samples of each such forecast.
@@ -92,6 +97,7 @@ def generated_windows(
             f"panel has {data.num_series} products, must have the windows', {windows.num_products}"
         )
     worth = units_a_view(panel, known_periods)
+    viewed = np.asarray(panel[VIEWS], np.float64)
     random = np.random.default_rng(seed)
     before = min(*starts, HISTORY_LENGTH)
     plain = replace(windows.market, exogenous=None)
@@ -99,20 +105,26 @@ def generated_windows(
     parts = []
     for s, start in enumerate(starts):
         drawn = fitted.predict(data.until(start), horizon, samples=max(paths, 2), seed=seed + s)
+        span = slice(start - before, start + horizon)
         for path in _whole(drawn.samples[:paths], random):
-            said = rolling_forecast(
-                fitted,
-                _followed(data, start, path),
-                range(start, start + horizon),
-                periods=periods,
-                samples=samples,
-                seed=seed,
-            )
-            level = np.swapaxes(said.mean, 0, 1) * worth[:, start, None, None]
-            views = random.multinomial(path, shares[:, s, None, :])
-            span = slice(start - before, start + horizon)
             part = jax.tree.map(lambda leaf, span=span: np.array(leaf[:, span]), plain)
-            parts.append(_with(part, before, views, level * shares[:, s, None, :], said.cv.T))
+            views = random.multinomial(path, shares[:, s, None, :])
+            if half_life is None:
+                said = rolling_forecast(
+                    fitted,
+                    _followed(data, start, path),
+                    range(start, start + horizon),
+                    periods=periods,
+                    samples=samples,
+                    seed=seed,
+                )
+                level = np.swapaxes(said.mean, 0, 1) * shares[:, s, None, :]
+                cv: FloatArray | None = said.cv.T
+            else:
+                seen = np.concatenate([viewed[:, :start], views], axis=1)
+                first: ArrayLike = 0.0 if known_periods is None else viewed[:, 0]
+                level, cv = smoothed(seen, half_life, first)[:, start:], None
+            parts.append(_with(part, before, views, level * worth[:, start, None, None], cv))
     market: Market = jax.tree.map(lambda *leaves: real(np.concatenate(leaves)), *parts)
     market = replace(market, period=market.period.astype(plain.period.dtype))
     market = replace(market, last=market.last.astype(bool))
@@ -143,13 +155,15 @@ def _followed(data: SeriesData, start: int, path: NDArray[np.int64]) -> SeriesDa
 
 
 def _with(
-    market: Market, before: int, views: NDArray[Any], forecast: FloatArray, cv: FloatArray
+    market: Market, before: int, views: NDArray[Any], forecast: FloatArray, cv: FloatArray | None
 ) -> Market:
     """Put what was drawn after the first periods of a market's leaves, on the host."""
-    own = np.zeros(market.period.shape) if market.forecast_cv is None else market.forecast_cv
     drawn: dict[str, Any] = {
         "glance_views": np.concatenate([market.glance_views[:, :before], views], axis=1),
         "forecast": np.concatenate([market.forecast[:, :before], forecast], axis=1),
-        "forecast_cv": np.concatenate([own[:, :before], cv], axis=1),
+        "forecast_cv": None,
     }
+    if cv is not None:
+        own = np.zeros(market.period.shape) if market.forecast_cv is None else market.forecast_cv
+        drawn["forecast_cv"] = np.concatenate([own[:, :before], cv], axis=1)
     return replace(market, **drawn)

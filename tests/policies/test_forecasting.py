@@ -17,7 +17,7 @@ from draingym.policies import (
     stockout_probability,
 )
 from draingym.policies.forecasting.rolling import error_of, series_for
-from draingym.simulator import single_store, window
+from draingym.simulator import single_store, smoothed, window
 from tests.policies.forecast_world import (
     HORIZON,
     PERIODS,
@@ -183,6 +183,18 @@ def test_the_forecast_of_a_path_follows_the_path(panel, fitted, generated):
         said.samples.mean(axis=(0, 2)) * worth_of(panel),
         rtol=1e-4,
     )
+
+
+def test_policies_may_see_the_moving_average_of_a_path(panel, fitted, windows):
+    simulator, params = small_simulator()
+    found = generated_windows(
+        simulator, params, windows, fitted, panel, HORIZON, paths=1, known_periods=KNOWN,
+        half_life=7.0,
+    ).market  # fmt: skip
+    views = np.asarray(found.glance_views)[:PRODUCTS]  # start 8: all periods from the first on
+    expected = smoothed(views, 7.0, views[:, 0])[:, 8:] * worth_of(panel)[:, None, None]
+    np.testing.assert_allclose(found.forecast[:PRODUCTS, 8:], expected, rtol=1e-5)
+    assert found.forecast_cv is None
 
 
 def test_rollouts_on_generated_scenarios_conserve_units(generated):

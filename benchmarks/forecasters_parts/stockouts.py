@@ -21,7 +21,8 @@ import numpy as np
 import tyro
 
 from benchmarks._common import RESULTS, Clock, figure_only, print_table
-from benchmarks.forecasters_parts.worth import AHEAD, BAR, SIZES, Worth
+from benchmarks.forecasters_parts.worth import BAR
+from benchmarks.forecasters_parts.worth_world import AHEAD, SIZES, Worth
 from draingym.common.arrays import FloatArray
 from draingym.common.atomic import atomic_file
 from draingym.common.npz import read_npz, write_npz
@@ -96,11 +97,7 @@ def _probabilities(world: Worth) -> tuple[Mapping[str, FloatArray], FloatArray]:
     path = world.out / "stockouts.npz"
     names = (MODEL, KNOWING, DRAWN)
     if not path.exists():
-        some = np.unique(
-            np.linspace(0, run.world.products.num_products - 1, world.sizes.searched)
-            .round()
-            .astype(int)
-        )
+        some = world.some
         serves = np.flatnonzero(np.asarray(run.world.network.serves_customers))
         panel = run.panel.isel(product=some)
         origins = range(run.split, run.world.num_periods - AHEAD + 1, AHEAD - 1)

@@ -21,13 +21,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from benchmarks._common import (
-    Claim,
-    Clock,
-    figure_only,
-    print_claims,
-    print_table,
-)
+from benchmarks._common import Claim, Clock, figure_only, print_claims, print_table
 from benchmarks.forecasters_parts.worth_world import (
     GENERATED,
     INFORMED,

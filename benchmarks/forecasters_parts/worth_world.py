@@ -14,11 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks._common import (
-    Clock,
-)
+from benchmarks._common import Clock
 from draingym.common.arrays import FloatArray
 from draingym.common.npz import read_npz, write_npz
 from draingym.demo.config import LoopConfig
@@ -206,30 +205,28 @@ class Worth:
 
     def searched(self, name: str) -> Windows:
         """Return the windows that a search rolls out: of some products, real or generated."""
-        products = self.sizes.searched
         if name.startswith(GENERATED):
             base = name.removeprefix(f"{GENERATED}, ")
-            windows = some_products(self._train(base), self._some)
+            windows = some_products(self._train(base), self.some)
             return generated_windows(
                 self.setting.simulator,
                 self.setting.params,
                 windows,
                 self.fitted(base),
-                self.run.panel.isel(product=self._some),
+                self.run.panel.isel(product=self.some),
                 self.run.config.training_horizon,
                 paths=self.sizes.paths,
                 known_periods=self.run.split,
                 periods=AHEAD,
                 seed=self.seed,
             )
-        return (
-            self._train(name) if products is None else some_products(self._train(name), self._some)
-        )
+        return some_products(self._train(name), self.some)
 
     @property
-    def _some(self) -> Any:
+    def some(self) -> NDArray[np.int64]:
+        """Products that searches roll out, evenly over their sales."""
         every = self.run.world.products.num_products
-        return np.unique(np.linspace(0, every - 1, self.sizes.searched).round().astype(int))
+        return np.unique(np.linspace(0, every - 1, self.sizes.searched).round().astype(np.int64))
 
     def _train(self, name: str) -> Windows:
         market = self.market(name)

@@ -100,7 +100,7 @@ def _probabilities(world: Worth) -> tuple[Mapping[str, FloatArray], FloatArray]:
         some = world.some
         serves = np.flatnonzero(np.asarray(run.world.network.serves_customers))
         panel = run.panel.isel(product=some)
-        origins = range(run.split, run.world.num_periods - AHEAD + 1, AHEAD - 1)
+        origins = range(run.split, run.world.num_periods - AHEAD + 1, AHEAD)
         parts: dict[str, list[FloatArray]] = {name: [] for name in (*names, "came")}
         near = panel.isel(node=serves)
         fitted = _tft(world)

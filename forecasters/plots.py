@@ -40,21 +40,21 @@ def plot_forecast(
         why: What is drawn beside it: units owed to each thing (``drivers``), demand over the
             discount (``price_curves``), or weights of variables and attention to past periods
             (``explain``); nothing when not given.
-        series: Id; the series with the highest sum when not given.
+        series: Id; the series with the highest sum over what is shown when not given.
         actual: [B, H] what came, drawn as points; NaN where it is missing.
         most: Periods of history that are shown; four horizons, at least 24, when not given.
 
     Raises:
         ValueError: If there is no such series, or ``most`` is below 1.
     """
+    shown = max(4 * forecast.horizon, 24) if most is None else most
+    require_whole("most", shown, low=1)
     ids = forecast.ids
     if series is None:
-        series = ids[int(np.nansum(data.target, axis=1).argmax())]
+        series = ids[int(np.nansum(data.target[:, -shown:], axis=1).argmax())]
     for what, known in (("history", data.ids), ("forecast", ids)):
         if series not in known:
             raise ValueError(f"series {series!r} has no {what}, must have one")
-    shown = max(4 * forecast.horizon, 24) if most is None else most
-    require_whole("most", shown, low=1)
     panels = {type(None): 1, Drivers: 2, PriceCurves: 2, Insight: 3}[type(why)]
     figure = new_figure((1.2 + 3.6 * panels, 3.0))
     every = np.atleast_1d(figure.subplots(1, panels, width_ratios=[1.4, *[1.0] * (panels - 1)]))
@@ -101,7 +101,7 @@ def _fan(
         axes.plot(forecast.times, actual[s], ".", color=OTHER, label="what came")
     axes.set(title=f"{series}"[:40], ylabel="units", ylim=(0, None))
     axes.tick_params(axis="x", rotation=30)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="best")
 
 
 def _bars(axes: Any, names: Any, values: FloatArray, unit: str) -> None:

@@ -65,7 +65,7 @@ def discounted(data: SeriesData) -> SeriesData:
 
 
 def picture(name: str, model: Model, data: SeriesData, epochs: int, seed: int) -> Any:
-    """Fit a model to all but the last horizon, and draw its forecast of the largest series."""
+    """Fit a model to all but the last horizon, and draw its forecast of one that sells day by day."""
     origin = data.num_periods - HORIZON
     seen = discounted(data) if name == "monotone" else data
     history = seen.until(origin)
@@ -79,7 +79,14 @@ def picture(name: str, model: Model, data: SeriesData, epochs: int, seed: int) -
         why = explain(fitted, history, HORIZON)
     else:
         why = drivers(fitted, history, HORIZON, seed=seed)
-    return plot_forecast(history, forecast, why, actual=seen.actual(origin, HORIZON))
+    steady = int(np.median(history.target[:, -4 * HORIZON :], axis=1).argmax())
+    return plot_forecast(
+        history,
+        forecast,
+        why,
+        series=history.ids[steady],
+        actual=seen.actual(origin, HORIZON),
+    )
 
 
 def main(

@@ -65,7 +65,7 @@ def discounted(data: SeriesData) -> SeriesData:
 
 
 def picture(name: str, model: Model, data: SeriesData, epochs: int, seed: int) -> Any:
-    """Fit a model to all but the last horizon, and draw its forecast of one that sells day by day."""
+    """Fit a model to all but the last horizon; draw its forecast of what sells day by day."""
     origin = data.num_periods - HORIZON
     seen = discounted(data) if name == "monotone" else data
     history = seen.until(origin)

@@ -186,6 +186,52 @@ def validate(
     validate_folder(run, config, run / "validation" if out is None else out, Console())
 
 
+def train_policy(
+    run: Annotated[Path, tyro.conf.Positional],
+    model: Literal["none", "lstm", "armdn", "monotone", "tft"] = "none",
+    forecaster: Path | None = None,
+    periods: int = 7,
+    generated: int = 0,
+    updates: int = -1,
+    epochs: int = 30,
+    replications: int = 1,
+    seed: int = 0,
+    out: Path | None = None,
+) -> None:
+    """Train the neural policy of a finished run on a model's forecasts, and judge it beside it.
+
+    The policy sees the forecasts, and how much they err, in place of the moving average. It is
+    judged on the periods that the run holds out.
+
+    Args:
+        run: Folder of a finished run, such as runs/demo.
+        model: Fitted to the products' views in the periods before those held out; none trains with
+            the moving average.
+        forecaster: A .npz file in place of a model, fitted to such series.
+        periods: That a forecast is the mean of.
+        generated: Sample paths of the model, for each product and window, that the policy is
+            trained on in place of the log's views; 0 for the log's.
+        updates: Of the policy; the run's when -1.
+        epochs: Of the forecaster, at most.
+        replications: Of customers, lead times and costs that judge.
+        seed: Of all random numbers.
+        out: Folder of neural.npz, forecaster.npz and values.json; RUN/policy when not given.
+    """
+    from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
+
+    config = TrainPolicyConfig(
+        model=model,
+        forecaster=forecaster,
+        periods=periods,
+        generated=generated,
+        updates=updates,
+        epochs=epochs,
+        replications=replications,
+        seed=seed,
+    )
+    train_policy_folder(run, config, run / "policy" if out is None else out, Console())
+
+
 def play(
     network: Annotated[Path, tyro.conf.Positional],
     policy: Literal["base-stock", "random"] = "base-stock",
@@ -311,6 +357,7 @@ def main() -> None:
                 "train-drain": train_drain,
                 "evaluate-drain": evaluate_drain,
                 "validate": validate,
+                "train-policy": train_policy,
                 "play": play,
                 "forecast": forecast,
             },

@@ -4,6 +4,7 @@
 """
 
 from draingym.forecasters.armdn import ARMDN, verticals
+from draingym.forecasters.attribution import Drivers, drivers
 from draingym.forecasters.cross_validation import Fold, cross_validate
 from draingym.forecasters.data.frames import Columns, Rules, read_frame
 from draingym.forecasters.data.future import with_future
@@ -22,8 +23,14 @@ from draingym.forecasters.monotone_transformer import (
     price_curves,
     size_shares,
 )
+from draingym.forecasters.plots import plot_forecast
 from draingym.forecasters.regions import shared_out, summed
 from draingym.forecasters.results.forecast import Forecast
+from draingym.forecasters.results.reliability import (
+    Reliability,
+    plot_reliability,
+    reliability,
+)
 from draingym.forecasters.store import load_forecaster, save_forecaster
 from draingym.forecasters.tft_mtl import (
     TFTMTL,
@@ -51,6 +58,7 @@ __all__ = [
     "MODELS",
     "TFTMTL",
     "Columns",
+    "Drivers",
     "Fitted",
     "Fold",
     "Forecast",
@@ -62,6 +70,7 @@ __all__ = [
     "NonFiniteLossError",
     "PriceCurves",
     "Progress",
+    "Reliability",
     "Rules",
     "SeriesData",
     "Stage",
@@ -69,6 +78,7 @@ __all__ = [
     "cross_validate",
     "demand_bias",
     "demand_error",
+    "drivers",
     "efficiency_score",
     "explain",
     "fit",
@@ -76,10 +86,13 @@ __all__ = [
     "load_forecaster",
     "lstm_groups",
     "plot_attention",
+    "plot_forecast",
+    "plot_reliability",
     "plot_selection",
     "price_curves",
     "read_frame",
     "read_panel",
+    "reliability",
     "save_forecaster",
     "shared_out",
     "size_shares",

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
         violation,
     )
     from draingym.policies.evaluate import simulated_values
+    from draingym.policies.forecasting.demand import PathDemand
+    from draingym.policies.forecasting.generated import generated_windows
+    from draingym.policies.forecasting.observed import forecast_market, forecast_windows
+    from draingym.policies.forecasting.stockouts import stockout_probability
     from draingym.policies.networks.gaussian import GaussianPolicy
     from draingym.policies.networks.mlp import MLPPolicy
     from draingym.policies.networks.neural import NeuralPlacement
@@ -144,6 +148,7 @@ __all__ = [
     "OrderUpTo",
     "OrderUpToParams",
     "OrderUpToPerNode",
+    "PathDemand",
     "PathwiseGradient",
     "PerNodeParams",
     "PessimisticSimulator",
@@ -184,6 +189,9 @@ __all__ = [
     "echelon_position",
     "fine_tune",
     "fit_price_forecast",
+    "forecast_market",
+    "forecast_windows",
+    "generated_windows",
     "hindsight_plan",
     "hindsight_values",
     "hyper_of",
@@ -203,6 +211,7 @@ __all__ = [
     "serial_optimum",
     "serial_suite",
     "simulated_values",
+    "stockout_probability",
     "store_suite",
     "train_by_gradient",
     "train_policies",
@@ -248,6 +257,10 @@ __getattr__, __dir__ = lazy_names(
             "violation",
         ),
         "draingym.policies.evaluate": ("simulated_values",),
+        "draingym.policies.forecasting.demand": ("PathDemand",),
+        "draingym.policies.forecasting.generated": ("generated_windows",),
+        "draingym.policies.forecasting.observed": ("forecast_market", "forecast_windows"),
+        "draingym.policies.forecasting.stockouts": ("stockout_probability",),
         "draingym.policies.networks.gaussian": ("GaussianPolicy",),
         "draingym.policies.networks.mlp": ("MLPPolicy",),
         "draingym.policies.networks.neural": ("NeuralPlacement",),

@@ -51,6 +51,7 @@ _RANKS = {
     "split_uniform": 2,
     "storage_price": 2,
     "storage_forecast": 2,
+    "forecast_cv": 1,
     "on_hand": 1,
     "pipeline": 2,
     "outbound": 2,

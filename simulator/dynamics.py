@@ -93,6 +93,7 @@ def observe(params: Params, state: State, series: Series) -> Observation:
         calendar=series.calendar,
         owed=state.owed,
         storage_price=series.storage_forecast,
+        forecast_cv=series.forecast_cv,
         gate=state.gate,
         door=state.door,
         parts=state.parts,

@@ -149,6 +149,9 @@ class Market:
     storage_price: Float[Array, "T N"] | None = None  # currency a unit and period
     storage_forecast: Float[Array, "T N"] | None = None  # currency a unit and period
     terms: Terms | None = None  # what arcs allow and charge, by period, in place of the params'
+    # Standard deviation of the forecast's error over the forecast, beyond what Poisson customers
+    # scatter; known before the period. None: the forecast does not say.
+    forecast_cv: Float[Array, " T"] | None = None
     shown: Float[Array, "T N"] | None = None  # the period's own demand, where policies see it first
     exogenous: PyTree = None  # what ``DrainKernel.prepare`` made of the series; None before
 
@@ -216,6 +219,8 @@ class Observation:
     calendar: Float[Array, " C"]
     owed: Float[Array, " E"] | None = None  # units the source still owes; None: not held
     storage_price: Float[Array, " N"] | None = None  # forecast, currency a unit; None: no limit
+    # Standard deviation of the forecast's error over the forecast; None: it does not say.
+    forecast_cv: Float[Array, ""] | None = None
     # As in ``State``, and the period's demand where the order of events shows it.
     gate: Float[Array, " E"] | None = None
     door: Float[Array, " E"] | None = None

@@ -63,6 +63,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "training": {"networks", "rules", "bounds"},
         "bounds": set(),
         "capacity": {"rules"},
+        "forecasting": set(),
         "validation": {"rules"},
     },
     "draingym": {

@@ -1,4 +1,4 @@
-"""The commands beside the demo: replay, train-drain, evaluate-drain, validate and forecast.
+"""The commands beside the demo: replay, validate, forecast, and those that train or evaluate.
 
 `draingym/cli.py` reads their arguments.
 """

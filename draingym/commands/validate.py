@@ -67,7 +67,7 @@ def validate_folder(
             or the validation overlaps training where that is not allowed.
     """
     require_writable(out, "folder")
-    run = Run(_run_config(folder), folder).final
+    run = Run(run_config(folder), folder).final
     first = run.split if config.start == -1 else config.start
     stop = run.world.num_periods if config.periods == -1 else first + config.periods
     if not 1 <= first < stop <= run.world.num_periods:
@@ -119,7 +119,12 @@ def validate_folder(
     return figures
 
 
-def _run_config(folder: Path) -> LoopConfig:
+def run_config(folder: Path) -> LoopConfig:
+    """Return the configuration of a finished run.
+
+    Raises:
+        ValueError: If something of it is missing, naming it.
+    """
     needed = ("config.json", *NEEDED)
     missing = [name for name in needed if kind_at(folder / name, "run") is None]
     if missing:

@@ -5,17 +5,16 @@ They need the extra ``report``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from draingym.common.arrays import FloatArray, require_whole
+from draingym.forecasters.plotting import COLOUR, MUTED, new_figure, plain
 from draingym.forecasters.tft_mtl.explain import Insight
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_COLOUR, _MUTED = "#0072b2", "#5d6875"
 
 
 def plot_selection(insight: Insight, *, most: int = 12) -> Figure:
@@ -42,17 +41,17 @@ def plot_selection(insight: Insight, *, most: int = 12) -> Figure:
             ("future", insight.future_variables),
         )
     }
-    figure = _figure((8.0, 1.2 + 0.28 * min(most, len(insight.past_variables))))
+    figure = new_figure((8.0, 1.2 + 0.28 * min(most, len(insight.past_variables))))
     for axes, (part, weights) in zip(figure.subplots(1, 2), parts.items(), strict=True):
         middle = {name: float(np.nanmean(values)) for name, values in weights.items()}
         names = sorted(middle, key=lambda name: -middle[name])[:most]
         ends = np.array([np.nanquantile(weights[name], (0.1, 0.9)) for name in names])
         means = np.array([middle[name] for name in names])
         error = np.maximum(np.stack([means - ends[:, 0], ends[:, 1] - means]), 0.0)
-        axes.barh(names, means, color=_COLOUR, xerr=error, ecolor=_MUTED, error_kw={"lw": 1})
+        axes.barh(names, means, color=COLOUR, xerr=error, ecolor=MUTED, error_kw={"lw": 1})
         axes.invert_yaxis()
         axes.set(xlim=(0, None), xlabel="weight", title=f"Variables of the {part}")
-        _plain(axes)
+        plain(axes)
     return figure
 
 
@@ -75,10 +74,10 @@ def plot_attention(insight: Insight, step: int | None = None) -> Figure:
     chosen = weight.mean(axis=1) if step is None else weight[:, step - 1]
     low, high = np.quantile(chosen, (0.1, 0.9), axis=0)
     before = np.arange(-length, 0)
-    figure = _figure((8.0, 3.0))
+    figure = new_figure((8.0, 3.0))
     axes = figure.subplots()
-    axes.fill_between(before, low, high, color=_COLOUR, alpha=0.2, linewidth=0)
-    axes.plot(before, chosen.mean(axis=0), color=_COLOUR)
+    axes.fill_between(before, low, high, color=COLOUR, alpha=0.2, linewidth=0)
+    axes.plot(before, chosen.mean(axis=0), color=COLOUR)
     what = "all steps" if step is None else f"step {step}"
     axes.set(
         xlabel="periods from the first that is forecast",
@@ -86,17 +85,5 @@ def plot_attention(insight: Insight, step: int | None = None) -> Figure:
         ylim=(0, None),
         title=f"Where the forecast looks ({what})",
     )
-    _plain(axes)
+    plain(axes)
     return figure
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("plots need the extra: pip install draingym[report]") from error
-    return Figure(figsize=size, layout="constrained")
-
-
-def _plain(axes: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)

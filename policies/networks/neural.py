@@ -107,9 +107,10 @@ class NeuralPlacement:
     actions. With ``cover_per_node`` each node's cover has a factor of its own besides, 1 for a node
     that training never saw open: the policy then belongs to its network.
 
-    A forecast has no spread of its own: what a policy sees of it is a mean. ``spread`` adds two
-    features that follow from means alone: the coefficient of variation of Poisson demand, and how
-    evenly it comes from the regions that are a node's to serve.
+    ``spread`` adds two features that follow from means alone: the coefficient of variation of
+    Poisson demand, and how evenly it comes from the regions that are a node's to serve.
+    ``forecast_cv`` adds how much the forecast says that it errs, where it is one that does
+    (``draingym.policies.forecast_windows``).
 
     A product whose attributes lie outside ``attribute_range`` is taken to be at its edge: a network
     says nothing of value about a price that training never showed it.
@@ -133,6 +134,7 @@ class NeuralPlacement:
     start_cover: tuple[float, float] = (14.0, 7.0)  # periods, bought and placed, before training
     cover_per_node: bool = False  # whether each node's cover has a factor of its own
     spread: bool = False  # whether the network sees how far demand scatters around its forecast
+    forecast_cv: bool = False  # whether it sees how much the forecast errs, by its own word
 
     def __post_init__(self) -> None:
         """Refuse heads that do not divide the width, an unknown rule, and ranges that are none."""
@@ -158,8 +160,8 @@ class NeuralPlacement:
 
     @property
     def num_features(self) -> int:
-        """Features of a node: seven of its own, two of its spread, the product's attributes."""
-        return 7 + 2 * self.spread + self.num_attributes
+        """Features of a node: its own, those of spread and error, the product's attributes."""
+        return 7 + 2 * self.spread + self.forecast_cv + self.num_attributes
 
     def _network(self, key: Array) -> _TargetNetwork:
         outputs = 2 if self.feasibility == "softmax" else 1
@@ -198,6 +200,14 @@ class NeuralPlacement:
         if self.spread:
             scatter = _scatter(below @ share, demand, observation.forecast)
             features = jnp.concatenate([features, scatter], axis=1)
+        if self.forecast_cv:
+            if observation.forecast_cv is None:
+                raise ValueError(
+                    "observation.forecast_cv is None, must be given: the policy sees how much the "
+                    "forecast errs (forecast_windows)"
+                )
+            error = jnp.full((demand.shape[0], 1), jnp.log1p(observation.forecast_cv))
+            features = jnp.concatenate([features, error], axis=1)
         places = self._region_features(observation, share, cover_now)
         weight = (observation.active & self.tree.serves).astype(jnp.float32)
         found = network(features, places, weight, self.tree)

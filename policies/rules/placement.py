@@ -56,6 +56,14 @@ def uncertain_covers() -> dict[str, Array]:
     }
 
 
+def error_cv(cv: Float[Array, ""], observation: Observation) -> Float[Array, ""]:
+    """Return the coefficient of variation of a forecast's error: a policy's own number.
+
+    Where the forecast says how much it errs (``Observation.forecast_cv``), that times the number.
+    """
+    return cv if observation.forecast_cv is None else cv * observation.forecast_cv
+
+
 def gamma_quantile(
     mean: Float[Array, "*N"], shape: Float[Array, "*N"], z: Float[Array, "*N"]
 ) -> Float[Array, "*N"]:
@@ -200,7 +208,7 @@ class NewsvendorParams:
     place_cover: Float[Array, ""]  # periods that what is placed must last
     buy_fractile: Float[Array, ""]  # probability that it lasts, in (0, 1)
     place_fractile: Float[Array, ""]  # the same near customers
-    cv: Float[Array, ""]  # standard deviation of the forecast's error over the forecast
+    cv: Float[Array, ""]  # standard deviation of the forecast's error over it; see ``error_cv``
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,7 +241,8 @@ class Newsvendor:
         cover = jnp.where(root, params.buy_cover, params.place_cover)
         z = ndtri(jnp.where(root, params.buy_fractile, params.place_fractile))
         mean = cover * forecast_demand(self.tree, observation) + 1e-6
-        target = gamma_quantile(mean, mean / (1.0 + params.cv**2 * mean), z)
+        cv = error_cv(params.cv, observation)
+        target = gamma_quantile(mean, mean / (1.0 + cv**2 * mean), z)
         return raise_to(self.tree, observation, target)
 
 

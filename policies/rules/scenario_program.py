@@ -21,7 +21,7 @@ from scipy.stats import qmc
 
 from draingym.common.arrays import require_seed, require_shape, require_whole
 from draingym.policies.rules.base_stock import raise_to
-from draingym.policies.rules.placement import NEAREST, gamma_quantile, uncertain_covers
+from draingym.policies.rules.placement import NEAREST, error_cv, gamma_quantile, uncertain_covers
 from draingym.policies.tree import Tree, catchment_share, echelon_position, require_fit
 from draingym.simulator import Observation
 
@@ -35,7 +35,7 @@ class ScenarioParams:
 
     buy_cover: Float[Array, ""]  # periods that what is bought must last
     place_cover: Float[Array, ""]  # periods that what is placed must last
-    cv: Float[Array, ""]  # standard deviation of the forecast's error over the forecast
+    cv: Float[Array, ""]  # standard deviation of the forecast's error over it; see ``error_cv``
     stock_value: Float[Array, ""]  # share of the unit cost that stock left over is worth
 
 
@@ -95,8 +95,10 @@ class ScenarioProgram:
         near, far = (weight @ cost for cost in self._ship_costs(share, observation))
         value = params.stock_value * observation.unit_cost
 
+        cv = error_cv(params.cv, observation)
+
         def demand(cover: Array) -> Array:  # [K, N]
-            return self._demand(cover * local, params.cv) @ below.T
+            return self._demand(cover * local, cv) @ below.T
 
         short = observation.price - near - self.transfer_cost - observation.unit_cost
         over = observation.unit_cost - value

@@ -9,6 +9,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array
 
+from draingym.common.arrays import FloatArray
 from draingym.simulator.bounds import require_numbers
 from draingym.simulator.checks import check_stock
 from draingym.simulator.precision import real
@@ -105,17 +106,8 @@ def market_from_panel(
         ValueError: If ``known_periods`` is not in [1, T].
     """
     views = np.asarray(panel["glance_views"], dtype=np.float32)
-    outbound = np.asarray(panel["outbound"])
-    if known_periods is None:
-        sold, seen = (np.cumsum(flow.sum(axis=2), axis=1)[:, :-1] for flow in (outbound, views))
-        worth = np.pad(sold / np.maximum(seen, 1.0), ((0, 0), (1, 0)))[:, :, None]
-        first: ArrayLike = 0.0
-    else:
-        if not 1 <= known_periods <= views.shape[1]:
-            raise ValueError(f"known_periods is {known_periods}, must be in [1, {views.shape[1]}]")
-        sold = outbound[:, :known_periods].sum(axis=(1, 2))
-        seen = np.maximum(views[:, :known_periods].sum(axis=(1, 2)), 1.0)
-        worth, first = (sold / seen)[:, None, None], views[:, 0]
+    worth = units_a_view(panel, known_periods)[:, :, None]
+    first: ArrayLike = 0.0 if known_periods is None else views[:, 0]
     return make_market(
         glance_views=views,
         forecast=smoothed(views, half_life, first) * worth,
@@ -124,6 +116,30 @@ def market_from_panel(
         attributes=attribute_matrix(panel),
         calendar=np.asarray(panel["calendar"]),
     )
+
+
+def units_a_view(panel: Any, known_periods: int | None = None) -> FloatArray:
+    """Return the units that a view of each product was worth before each period, [P, T].
+
+    Args:
+        panel: Labelled arrays as ``draingym.world.panel.build_panel`` makes them.
+        known_periods: Periods that are known beforehand, at least 1: the same in all periods, from
+            these. Without it, from the periods before each one, and 0 in the first.
+
+    Raises:
+        ValueError: If ``known_periods`` is not in [1, T].
+    """
+    outbound, views = (np.asarray(panel[name]) for name in ("outbound", "glance_views"))
+    periods = views.shape[1]
+    sold, seen = (
+        np.cumsum(flow.sum(axis=2, dtype=np.float64), axis=1) for flow in (outbound, views)
+    )
+    worth = sold / np.maximum(seen, 1.0)
+    if known_periods is None:
+        return np.pad(worth[:, :-1], ((0, 0), (1, 0)))
+    if not 1 <= known_periods <= periods:
+        raise ValueError(f"known_periods is {known_periods}, must be in [1, {periods}]")
+    return np.repeat(worth[:, known_periods - 1 : known_periods], periods, axis=1)
 
 
 def initial_from_panel(panel: Any, start: int, pipeline: np.ndarray) -> Initial:

@@ -95,7 +95,7 @@ def make_windows(
     ]
     kernel, leads = simulator.kernel, real(checked_lead_time(lead_time))
     return Windows(
-        market=replace(market, exogenous=_prepare(kernel, params.kernel, market, leads, key)),
+        market=replace(market, exogenous=prepared(kernel, params.kernel, market, leads, key)),
         initial=jax.tree.map(lambda *leaves: jnp.stack(leaves), *initials),
         start=jnp.asarray(starts, jnp.int32),
         lead_time=leads,
@@ -104,7 +104,7 @@ def make_windows(
 
 
 @partial(jax.jit, static_argnames="kernel")  # which leaves out draws that the kernel does not use
-def _prepare(
+def prepared(
     kernel: DrainKernel, kernel_params: PyTree, market: Market, lead_time: Array, key: Array
 ) -> PyTree:
     """Return what a kernel makes of all products' markets."""

@@ -214,7 +214,7 @@ def test_debug_shows_where_an_error_came_from(
         main()
     error = capsys.readouterr().err
     assert error.startswith("Traceback")
-    assert "_run_config" in error
+    assert "run_config" in error
     assert error.splitlines()[-1].startswith("draingym: ")
 
 

@@ -54,3 +54,22 @@ def test_what_the_panel_does_not_have_is_named():
         read_panel(panel(), "views")
     with pytest.raises(ValueError, match="price has dimensions"):
         read_panel(panel(), "price")
+
+
+def test_a_second_variable_is_known_once_a_period_is_over():
+    found = panel()
+    found["stock"] = found["orders"] * 2.0
+    data = read_panel(found, "orders", by_place=True, past=("stock",))
+    np.testing.assert_array_equal(data.past["stock"], 2.0 * data.target)
+    data = read_panel(found, "orders", past=("stock",))
+    np.testing.assert_array_equal(data.past["stock"], 2.0 * ORDERS.sum(axis=2))
+    found["held"] = (("product", "period", "node"), ORDERS[:, :, :2])
+    with pytest.raises(ValueError, match="held is by node, must be by region"):
+        read_panel(found, "orders", by_place=True, past=("held",))
+
+
+def test_the_time_of_the_year_can_be_left_out():
+    found = panel(period_days=7).assign_coords(feature=["weekday", "event_new_year"])
+    data = read_panel(found, "orders", yearly=False)
+    assert set(data.known) == {"weekday"}
+    assert data.grid == Grid(0, Step("whole", 1))

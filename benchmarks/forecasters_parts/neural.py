@@ -1,0 +1,141 @@
+"""DeepAR, TFT and LSTM of NeuralForecast, by as many updates of as many windows as ours have."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.forecasters_parts.datasets import Dataset
+from benchmarks.forecasters_parts.frames import in_order, known_names, long_frame
+from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
+from benchmarks.forecasters_parts.sizes import SETTINGS, Effort
+
+NEURAL = ("DeepAR", "TFT", "NF-LSTM")
+_FEW = 16  # values of a label that becomes columns; these networks take numbers
+
+
+def neural_model(
+    name: str, dataset: Dataset, context: int, effort: Effort, settings: Settings, seed: int
+) -> Any:
+    """Return an untrained model of NeuralForecast."""
+    from neuralforecast.losses.pytorch import DistributionLoss, MQLoss
+    from neuralforecast.models import LSTM, TFT, DeepAR
+
+    size = settings["size"]
+    shared = dict(
+        h=dataset.horizon,
+        input_size=context,
+        futr_exog_list=known_names(dataset) or None,
+        stat_exog_list=_static_names(dataset) or None,
+        max_steps=effort.updates,
+        learning_rate=settings["learning_rate"],
+        windows_batch_size=effort.batch,
+        start_padding_enabled=True,
+        scaler_type="standard",
+        random_seed=seed + 1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    levels = list(LEVELS)
+    if name == "DeepAR":
+        loss = DistributionLoss("StudentT", quantiles=levels, return_params=False)
+        return DeepAR(lstm_hidden_size=size, loss=loss, **shared)
+    if name == "TFT":
+        return TFT(hidden_size=size, loss=MQLoss(quantiles=levels), **shared)
+    loss = MQLoss(quantiles=levels)
+    return LSTM(encoder_hidden_size=size, decoder_hidden_size=size, loss=loss, **shared)
+
+
+def neural(
+    name: str, effort: Effort, dataset: Dataset, origin: int, settings: Settings, seed: int
+) -> Predict:
+    """Return a network of NeuralForecast, trained on everything before an origin."""
+    from neuralforecast import NeuralForecast
+
+    context = effort.context_at(origin, dataset.horizon)
+    with _quiet():
+        model = neural_model(name, dataset, context, effort, settings, seed)
+        forecast = NeuralForecast(models=[model], freq=1)
+        static = _static(dataset)
+        forecast.fit(_history(dataset, origin), static_df=static, val_size=0)
+
+    def predict(origin: int) -> Said:
+        ahead = long_frame(dataset, origin + dataset.horizon, first=origin)
+        with _quiet():
+            found = forecast.predict(
+                df=_history(dataset, origin),
+                static_df=static,
+                futr_df=ahead[["unique_id", "ds", *known_names(dataset)]],
+                quantiles=list(LEVELS) if name == "DeepAR" else None,
+            )
+        wanted = [_column(found, level) for level in LEVELS]
+        quantiles = np.sort(np.maximum(in_order(found, dataset, wanted), 0.0), axis=0)
+        return quantiles, quantiles[len(LEVELS) // 2]
+
+    return predict
+
+
+def _column(frame: Any, level: float) -> str:
+    """Return the column of a level: its name says the level, or the ends of an interval."""
+    width = round(abs(2 * level - 1) * 100)
+    endings = ["-median"] if width == 0 else [f"-lo-{width}", f"-hi-{width}"][level > 0.5 :][:1]
+    endings += [f"-ql{level:g}", f"_ql{level:g}", f"-lo-{width}.0", f"-hi-{width}.0"]
+    if level > 0.5:
+        endings = [ending for ending in endings if "-lo-" not in ending]
+    else:
+        endings = [ending for ending in endings if "-hi-" not in ending]
+    for name in frame.columns:
+        if str(name).endswith(tuple(endings)):
+            return str(name)
+    raise ValueError(f"columns are {list(frame.columns)}, must hold that of level {level}")
+
+
+def _history(dataset: Dataset, origin: int) -> Any:
+    return long_frame(dataset, origin)[["unique_id", "ds", "y", *known_names(dataset)]]
+
+
+def _static_names(dataset: Dataset) -> list[str]:
+    frame = _static(dataset)
+    return [] if frame is None else [str(name) for name in frame.columns if name != "unique_id"]
+
+
+def _static(dataset: Dataset) -> Any:
+    """Return labels of few values as columns of zeros and ones; None where there are none."""
+    import pandas as pd
+
+    columns = {
+        f"{name}_{word}": (words == word).astype(np.float32)
+        for name, words in dataset.data.labels.items()
+        if len(np.unique(words)) <= _FEW
+        for word in np.unique(words)
+    }
+    return pd.DataFrame({"unique_id": list(dataset.data.ids), **columns}) if columns else None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what Lightning says of devices, workers and its own deprecations."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def neural_peers(effort: Effort) -> list[Method]:
+    """Return the three networks, with the same settings and effort as ours."""
+    return [
+        Method(
+            name=name, fit=partial(neural, name, effort), tried=SETTINGS, random=True, effort=effort
+        )
+        for name in NEURAL
+    ]

@@ -1,0 +1,66 @@
+"""How much is spent: what the presets of the forecasters' benchmark are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Preset = Literal["tiny", "small", "full"]
+
+# What is tried of every network on the validation origin: the width, and Adam's rate.
+SETTINGS: tuple[Mapping[str, Any], ...] = tuple(
+    {"size": size, "learning_rate": rate} for size in (32, 64) for rate in (1e-3, 5e-3)
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effort:
+    """How much is spent on each fit of a network."""
+
+    epochs: int
+    windows: int  # of an epoch, at most
+    context: int  # periods, at most
+    batch: int = 128
+    patience: int = 6
+
+    @property
+    def updates(self) -> int:
+        """Updates of a fit, at most."""
+        return max(self.windows // self.batch, 1) * self.epochs
+
+    def context_at(self, origin: int, horizon: int) -> int:
+        """Return the periods of context of a fit at an origin: windows must fit before it."""
+        return min(self.context, max(origin - 3 * horizon, 1))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sizes:
+    """A preset."""
+
+    series: int  # of a data set
+    origins: int
+    seeds: tuple[int, ...]
+    effort: Effort
+
+
+SIZES: Mapping[str, Sizes] = {
+    "tiny": Sizes(
+        series=12,
+        origins=1,
+        seeds=(0,),
+        effort=Effort(epochs=1, windows=64, context=16, batch=32),
+    ),
+    "small": Sizes(
+        series=100,
+        origins=3,
+        seeds=(0,),
+        effort=Effort(epochs=10, windows=2048, context=52),
+    ),
+    "full": Sizes(
+        series=300,
+        origins=3,
+        seeds=(0, 1, 2),
+        effort=Effort(epochs=20, windows=2048, context=52),
+    ),
+}

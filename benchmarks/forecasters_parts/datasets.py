@@ -20,7 +20,7 @@ from draingym.forecasters.data.grid import Grid, Step
 from draingym.world.ta_feng import load_order_lines
 
 HOUR = 3600
-_SCORED = 4  # horizons at the end: three origins that are scored, one that settings are chosen on
+SCORED = 4  # horizons at the end: three origins that are scored, one that settings are chosen on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,11 +32,7 @@ class Dataset:
     horizon: int
     season: int  # periods of the seasonal naive forecast
     log_price: str | None = None  # column known ahead, where a price is set and not observed
-
-    @property
-    def discount(self) -> str | None:
-        """The column of discounts that ``with_discount`` adds."""
-        return None if self.log_price is None else "discount"
+    discount: str | None = None  # likewise, of the share off the list price
 
     def with_discount(self) -> Dataset:
         """Return the data with discounts off the highest price so far, and that, for the price.
@@ -52,7 +48,8 @@ class Dataset:
             "discount": np.clip(1.0 - np.exp(price - highest), 0.0, MAX_DISCOUNT),
             "log_list_price": highest,
         }
-        return replace(self, data=replace(self.data, known=known), log_price=None)
+        data = replace(self.data, known=known)
+        return replace(self, data=data, log_price=None, discount="discount")
 
 
 def ta_feng(folder: Path, series: int) -> Dataset:
@@ -63,7 +60,7 @@ def ta_feng(folder: Path, series: int) -> Dataset:
     del folder
     lines = load_order_lines()
     periods = int(lines.day.max()) + 1
-    early = lines.day < periods - _SCORED * 7
+    early = lines.day < periods - SCORED * 7
     sold = np.bincount(
         lines.product[early],
         weights=lines.quantity[early],
@@ -99,7 +96,7 @@ def online_retail(folder: Path, series: int) -> Dataset:
         Rules(freq="W", duplicates="sum", gaps="zero", negative="zero"),
     )
     data = data.until(data.num_periods - 1)  # the last week is not over
-    early = data.target[:, : data.num_periods - _SCORED * 4]
+    early = data.target[:, : data.num_periods - SCORED * 4]
     begun = ~np.isnan(early[:, : -2 * 4]).all(axis=1)
     best = np.argsort(-np.where(begun, np.nansum(early, axis=1), -1.0), kind="stable")[:series]
     data = data.take(np.sort(best))

@@ -12,7 +12,8 @@ from draingym.common.arrays import FloatArray
 LEVELS = tuple(round(0.1 * k, 1) for k in range(1, 10))  # of the quantiles that are scored
 Settings = Mapping[str, Any]
 Said = tuple[FloatArray, FloatArray]  # quantiles [Q, B, H] and points [B, H], units
-Predict = Callable[[int], Said]  # of an origin at or after the one that was fitted at
+# What it forecasts of a data set, such as the one it was fitted to, from an origin no earlier.
+Predict = Callable[[Dataset, int], Said]
 # What is fitted to a data set up to an origin, with some settings and a seed.
 Fit = Callable[[Dataset, int, Settings, int], Predict]
 

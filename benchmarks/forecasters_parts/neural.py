@@ -65,15 +65,14 @@ def neural(
     with _quiet():
         model = neural_model(name, dataset, context, effort, settings, seed)
         forecast = NeuralForecast(models=[model], freq=1)
-        static = _static(dataset)
-        forecast.fit(_history(dataset, origin), static_df=static, val_size=0)
+        forecast.fit(_history(dataset, origin), static_df=_static(dataset), val_size=0)
 
-    def predict(origin: int) -> Said:
+    def predict(dataset: Dataset, origin: int) -> Said:
         ahead = long_frame(dataset, origin + dataset.horizon, first=origin)
         with _quiet():
             found = forecast.predict(
                 df=_history(dataset, origin),
-                static_df=static,
+                static_df=_static(dataset),
                 futr_df=ahead[["unique_id", "ds", *known_names(dataset)]],
                 quantiles=list(LEVELS) if name == "DeepAR" else None,
             )

@@ -79,7 +79,8 @@ def fitted(
 ) -> Fitted:
     """Return one of our models, fitted to what is known at an origin."""
     context = effort.context_at(origin, dataset.horizon)
-    model = model_of(name, dataset, context, effort, settings, **other)
+    seen = _seen(name, dataset)
+    model = model_of(name, seen, context, effort, settings, **other)
     training: dict[str, Any] = dict(
         epochs=effort.epochs,
         batch=effort.batch,
@@ -87,9 +88,8 @@ def fitted(
         patience=effort.patience,
         learning_rate=settings["learning_rate"],
     )
-    known = _seen(name, dataset).data.until(origin)
     made = TrainConfig(**training | dict(config or {}))
-    return fit(known, model, config=made, groups=groups, seed=seed)
+    return fit(seen.data.until(origin), model, config=made, groups=groups, seed=seed)
 
 
 def _seen(name: str, dataset: Dataset) -> Dataset:
@@ -107,9 +107,14 @@ def ours(
     **other: Any,
 ) -> Predict:
     """Return one of our models as the runs take it."""
-    found = fitted(name, effort, dataset, origin, settings, seed, **other)
+    return forecasts_of(fitted(name, effort, dataset, origin, settings, seed, **other), seed)
 
-    def predict(origin: int) -> Said:
+
+def forecasts_of(found: Fitted, seed: int) -> Predict:
+    """Return what a fitted model forecasts, as quantiles and points."""
+    name = type(found.model).__name__
+
+    def predict(dataset: Dataset, origin: int) -> Said:
         known = _seen(name, dataset).data.until(origin)
         forecast = found.predict(known, samples=SAMPLES, seed=seed)
         return forecast.quantiles(LEVELS), np.asarray(forecast.point)

@@ -18,11 +18,11 @@ def statistical(
     model: str, dataset: Dataset, origin: int, settings: Settings, seed: int
 ) -> Predict:
     """Return a model of statsforecast: one a series, fitted anew at each origin."""
-    del origin, settings, seed
+    del dataset, origin, settings, seed
     from statsforecast import StatsForecast
     from statsforecast.models import AutoARIMA, AutoETS, Naive, SeasonalNaive
 
-    def predict(origin: int) -> Said:
+    def predict(dataset: Dataset, origin: int) -> Said:
         season = dataset.season if origin > 2 * dataset.season else 1
         # ARIMA and ETS of 52 seasons are not to be had in time.
         short = season if season <= 12 else 1
@@ -66,7 +66,7 @@ def lightgbm(dataset: Dataset, origin: int, settings: Settings, seed: int) -> Pr
     history = long_frame(dataset, origin)
     forecast.fit(history, static_features=labels, max_horizon=dataset.horizon, dropna=True)
 
-    def predict(origin: int) -> Said:
+    def predict(dataset: Dataset, origin: int) -> Said:
         ahead = long_frame(dataset, origin + dataset.horizon, first=origin)
         found = forecast.predict(
             dataset.horizon,

@@ -79,7 +79,7 @@ def kept_run(
     began = time.perf_counter()
     predict = method.fit(dataset, origins[0], settings, seed)
     between = time.perf_counter()
-    found = [predict(origin) for origin in origins]
+    found = [predict(dataset, origin) for origin in origins]
     seconds = {
         "fit_seconds": between - began,
         "predict_seconds": time.perf_counter() - between,

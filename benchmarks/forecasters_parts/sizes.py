@@ -42,6 +42,9 @@ class Sizes:
     origins: int
     seeds: tuple[int, ...]
     effort: Effort
+    scaled: tuple[int, ...]  # series that are trained on; the first of them judge
+    timed: int  # epochs of a fit that is timed
+    turns: int  # timed fits of each network, after one that compiles
 
 
 SIZES: Mapping[str, Sizes] = {
@@ -50,17 +53,26 @@ SIZES: Mapping[str, Sizes] = {
         origins=1,
         seeds=(0,),
         effort=Effort(epochs=1, windows=64, context=16, batch=32),
+        scaled=(4, 12),
+        timed=1,
+        turns=1,
     ),
     "small": Sizes(
         series=100,
         origins=3,
         seeds=(0,),
         effort=Effort(epochs=10, windows=2048, context=52),
+        scaled=(50, 200, 800),
+        timed=2,
+        turns=5,
     ),
     "full": Sizes(
         series=300,
         origins=3,
         seeds=(0, 1, 2),
         effort=Effort(epochs=20, windows=2048, context=52),
+        scaled=(100, 400, 1600, 6048),
+        timed=4,
+        turns=5,
     ),
 }

@@ -129,9 +129,7 @@ def main(
         if part not in PARTS:
             raise ValueError(f"parts holds {part!r}, must be of {', '.join(PARTS)}")
     (kept / "fits").mkdir(parents=True, exist_ok=True)
-    job = Job(
-        sizes=SIZES[preset], data=data, folder=kept / "fits", methods=methods, clock=clock
-    )
+    job = Job(sizes=SIZES[preset], data=data, folder=kept / "fits", methods=methods, clock=clock)
     for part in parts:
         path = kept / f"{part}.json"
         if methods:

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks._common import Claim, Clock, at_least, at_most, figure_only
 from benchmarks.forecasters_parts.datasets import DATASETS, Dataset
-from benchmarks.forecasters_parts.methods import LEVELS, Method
+from benchmarks.forecasters_parts.methods import LEVELS, Method, there
 from benchmarks.forecasters_parts.neural import neural_peers
 from benchmarks.forecasters_parts.ours import FAMILY, OURS, our_methods
 from benchmarks.forecasters_parts.peers import peers
@@ -26,7 +26,7 @@ WANTED = 3  # of the four sets on which a rival is beaten
 
 def methods_of(sizes: Sizes) -> list[Method]:
     """Return all that is compared: baselines, trees, others' networks, ours."""
-    return [*peers(), *neural_peers(sizes.effort), *our_methods(sizes.effort)]
+    return [*peers(sizes), *neural_peers(sizes), *our_methods(sizes)]
 
 
 def accuracy(
@@ -43,7 +43,7 @@ def accuracy(
         clock: Told of every method.
     """
     dataset = DATASETS[name](data, sizes.series)
-    return score_all(dataset, sizes, folder, _some(methods_of(sizes), methods), clock)
+    return score_all(dataset, sizes, folder, there(_some(methods_of(sizes), methods)), clock)
 
 
 def _some(methods: Sequence[Method], names: Sequence[str]) -> list[Method]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from benchmarks.forecasters_parts.datasets import Dataset
@@ -27,3 +31,26 @@ class Method:
     tried: tuple[Settings, ...] = field(default=({},))
     random: bool = False  # whether seeds make a difference
     effort: Any = None  # what else a run depends on; its ``repr`` is part of a kept run's name
+    needs: tuple[str, ...] = ()  # packages beside ours
+
+
+def there(methods: Sequence[Method]) -> list[Method]:
+    """Return the methods whose packages are installed, and say which are left out."""
+    found = []
+    for method in methods:
+        missing = [name for name in method.needs if find_spec(name) is None]
+        if missing:
+            print(f"{method.name} is left out: {', '.join(missing)} cannot be imported")
+        else:
+            found.append(method)
+    return found
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Leave out others' warnings, and what Lightning says of devices and workers."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,8 +9,8 @@ import numpy as np
 
 from benchmarks.forecasters_parts.datasets import Dataset
 from benchmarks.forecasters_parts.frames import in_order, known_names, long_frame
-from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
-from benchmarks.forecasters_parts.sizes import SETTINGS, Effort
+from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings, quiet
+from benchmarks.forecasters_parts.sizes import Effort, Sizes
 
 NEURAL = ("DeepAR", "TFT", "NF-LSTM")
 _FEW = 16  # values of a label that becomes columns; these networks take numbers
@@ -62,14 +58,14 @@ def neural(
     from neuralforecast import NeuralForecast
 
     context = effort.context_at(origin, dataset.horizon)
-    with _quiet():
+    with quiet():
         model = neural_model(name, dataset, context, effort, settings, seed)
         forecast = NeuralForecast(models=[model], freq=1)
         forecast.fit(_history(dataset, origin), static_df=_static(dataset), val_size=0)
 
     def predict(dataset: Dataset, origin: int) -> Said:
         ahead = long_frame(dataset, origin + dataset.horizon, first=origin)
-        with _quiet():
+        with quiet():
             found = forecast.predict(
                 df=_history(dataset, origin),
                 static_df=_static(dataset),
@@ -120,21 +116,17 @@ def _static(dataset: Dataset) -> Any:
     return pd.DataFrame({"unique_id": list(dataset.data.ids), **columns}) if columns else None
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what Lightning says of devices, workers and its own deprecations."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def neural_peers(effort: Effort) -> list[Method]:
+def neural_peers(sizes: Sizes) -> list[Method]:
     """Return the three networks, with the same settings and effort as ours."""
+    effort = sizes.effort
     return [
         Method(
-            name=name, fit=partial(neural, name, effort), tried=SETTINGS, random=True, effort=effort
+            name=name,
+            fit=partial(neural, name, effort),
+            tried=sizes.tried,
+            random=True,
+            effort=effort,
+            needs=("neuralforecast",),
         )
         for name in NEURAL
     ]

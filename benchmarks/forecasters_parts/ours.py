@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.forecasters_parts.datasets import Dataset
 from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
-from benchmarks.forecasters_parts.sizes import SETTINGS, Effort
+from benchmarks.forecasters_parts.sizes import Effort, Sizes
 from draingym.forecasters import (
     ARMDN,
     LSTM,
@@ -122,11 +122,10 @@ def forecasts_of(found: Fitted, seed: int) -> Predict:
     return predict
 
 
-def our_methods(effort: Effort) -> list[Method]:
+def our_methods(sizes: Sizes) -> list[Method]:
     """Return our four models, and the settings that are tried."""
+    effort, tried = sizes.effort, sizes.tried
     return [
-        Method(
-            name=name, fit=partial(ours, name, effort), tried=SETTINGS, random=True, effort=effort
-        )
+        Method(name=name, fit=partial(ours, name, effort), tried=tried, random=True, effort=effort)
         for name in OURS
     ]

@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.forecasters_parts.datasets import Dataset
 from benchmarks.forecasters_parts.frames import in_order, known_names, long_frame
-from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
+from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings, quiet
+from benchmarks.forecasters_parts.sizes import Sizes
 
 _INTERVALS = [20, 40, 60, 80]  # central, in per cent: their ends and the median are the levels
 CLASSICAL = ("naive", "seasonal naive", "ETS", "ARIMA")
@@ -35,7 +36,8 @@ def statistical(
         }[model]()
         run = StatsForecast(models=[made], freq=1, n_jobs=1, fallback_model=Naive())
         frame = long_frame(dataset, origin)[["unique_id", "ds", "y"]]
-        found = run.forecast(df=frame, h=dataset.horizon, level=_INTERVALS)
+        with quiet():
+            found = run.forecast(df=frame, h=dataset.horizon, level=_INTERVALS)
         names = [f"{made.alias}-lo-{level}" for level in reversed(_INTERVALS)]
         names += [made.alias, *(f"{made.alias}-hi-{level}" for level in _INTERVALS)]
         quantiles = np.maximum(in_order(found, dataset, names), 0.0)
@@ -80,13 +82,19 @@ def lightgbm(dataset: Dataset, origin: int, settings: Settings, seed: int) -> Pr
     return predict
 
 
-def peers() -> list[Method]:
+def peers(sizes: Sizes) -> list[Method]:
     """Return the classical baselines, and LightGBM with as many settings as a network has."""
-    trees = {"num_leaves": 31, "learning_rate": 0.1, "min_child_samples": 20}
+    shape = {"num_leaves": 31, "learning_rate": 0.1, "min_child_samples": 20}
     tried = tuple(
-        {"n_estimators": number, "scaled": scaled, **trees}
-        for number in (50, 150)
+        {"n_estimators": number, "scaled": scaled, **shape}
+        for number in sizes.trees
         for scaled in (False, True)
     )
-    classical = [Method(name=name, fit=partial(statistical, name)) for name in CLASSICAL]
-    return [*classical, Method(name="LightGBM", fit=lightgbm, tried=tried)]
+    needs = ("lightgbm", "mlforecast")
+    return [
+        *(
+            Method(name=name, fit=partial(statistical, name), needs=("statsforecast",))
+            for name in CLASSICAL
+        ),
+        Method(name="LightGBM", fit=lightgbm, tried=tried[: len(sizes.tried)], needs=needs),
+    ]

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._common import Claim, Clock, at_most, figure_only
-from benchmarks.drain_parts.claims import below
+from benchmarks._common import Claim, Clock, at_most, below, figure_only
 from benchmarks.forecasters_parts.datasets import Dataset, orange_juice
-from benchmarks.forecasters_parts.methods import Method, Predict
+from benchmarks.forecasters_parts.methods import Method, Predict, there
 from benchmarks.forecasters_parts.neural import neural_peers
 from benchmarks.forecasters_parts.ours import our_methods, ours
 from benchmarks.forecasters_parts.peers import peers
@@ -34,7 +33,7 @@ _FEW = 0.5  # units, so that a forecast of nothing has a logarithm
 
 def _methods(sizes: Sizes) -> list[Method]:
     """Return what answers to a price: ours, without its constraint, trees, others' networks."""
-    made = [*our_methods(sizes.effort), *peers(), *neural_peers(sizes.effort)]
+    made = [*our_methods(sizes), *peers(sizes), *neural_peers(sizes)]
     by_name = {method.name: method for method in made}
     free = partial(ours, MONOTONE, sizes.effort, response="free")
     return [
@@ -56,9 +55,7 @@ def price_alone(dataset: Dataset) -> Dataset:
     return replace(dataset, name=name, data=replace(dataset.data, known=known))
 
 
-def elasticity_rows(
-    dataset: Dataset, sizes: Sizes, folder: Path, clock: Clock
-) -> dict[str, Any]:
+def elasticity_rows(dataset: Dataset, sizes: Sizes, folder: Path, clock: Clock) -> dict[str, Any]:
     """Compare what models expect at a series' low and high prices; see ``elasticities``."""
     if dataset.log_price is None:
         raise ValueError("dataset.log_price is None, must be a column of prices")
@@ -68,7 +65,7 @@ def elasticity_rows(
     low, high = np.quantile(price[:, :origin], (0.25, 0.75), axis=1)
     wide = high > low + 1e-3  # a series whose price hardly moved says nothing
     rows = [_elasticity_row("within series", within_series(data.target, price, origin))]
-    for method in _methods(sizes):
+    for method in there(_methods(sizes)):
         predict = _fitted(folder, method, dataset, origin)
         said = [
             np.log(np.maximum(predict(_priced(dataset, x, origin), origin)[1], _FEW)).mean(axis=1)
@@ -125,14 +122,12 @@ def counterfactuals(sizes: Sizes, folder: Path, clock: Clock) -> dict[str, Any]:
     return counterfactual_rows(make_truth(sizes.series), sizes, folder, clock)
 
 
-def counterfactual_rows(
-    truth: Truth, sizes: Sizes, folder: Path, clock: Clock
-) -> dict[str, Any]:
+def counterfactual_rows(truth: Truth, sizes: Sizes, folder: Path, clock: Clock) -> dict[str, Any]:
     """Ask every model for demand at each discount of a grid; see ``counterfactuals``."""
     dataset = truth.dataset
     origin = origins_of(dataset.data.num_periods, dataset.horizon, sizes.origins)[0]
     errors: dict[str, dict[str, FloatArray]] = {}
-    for method in _methods(sizes):
+    for method in there(_methods(sizes)):
         predict = _fitted(folder, method, dataset, origin)
         said = np.stack([predict(truth.at(x, origin), origin)[1] for x in GRID], axis=1)
         factual = predict(dataset, origin)[1]

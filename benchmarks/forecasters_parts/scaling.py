@@ -22,8 +22,6 @@ from benchmarks.forecasters_parts.runs import Scored, scored
 from benchmarks.forecasters_parts.sizes import Sizes
 from draingym.common.bootstrap import bootstrap
 
-SETTING: Settings = {"size": 64, "learning_rate": 1e-3}  # of the larger networks that are tried
-
 
 def scaling(data: Path, sizes: Sizes, folder: Path, clock: Clock) -> dict[str, Any]:
     """Return the error of each model by the number of series it was trained on."""
@@ -41,7 +39,7 @@ def by_number(dataset: Dataset, sizes: Sizes, folder: Path, clock: Clock) -> dic
             method = Method(
                 name=f"{model} of {number}",
                 fit=partial(_trained_on, part, model, sizes),
-                tried=(SETTING,),
+                tried=(sizes.tried[-1],),
                 random=True,
                 effort=sizes.effort,
             )

@@ -8,11 +8,6 @@ from typing import Any, Literal
 
 Preset = Literal["tiny", "small", "full"]
 
-# What is tried of every network on the validation origin: the width, and Adam's rate.
-SETTINGS: tuple[Mapping[str, Any], ...] = tuple(
-    {"size": size, "learning_rate": rate} for size in (32, 64) for rate in (1e-3, 5e-3)
-)
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effort:
@@ -42,17 +37,25 @@ class Sizes:
     origins: int
     seeds: tuple[int, ...]
     effort: Effort
+    # What is tried of every network on the validation origin: the width, and Adam's rate.
+    tried: tuple[Mapping[str, Any], ...]
+    trees: tuple[int, int]  # numbers of LightGBM's trees that are tried, raw and scaled
     scaled: tuple[int, ...]  # series that are trained on; the first of them judge
     timed: int  # epochs of a fit that is timed
     turns: int  # timed fits of each network, after one that compiles
 
 
+_FOUR: tuple[Mapping[str, Any], ...] = tuple(
+    {"size": size, "learning_rate": rate} for rate in (5e-3, 1e-3) for size in (32, 64)
+)
 SIZES: Mapping[str, Sizes] = {
     "tiny": Sizes(
         series=12,
         origins=1,
         seeds=(0,),
         effort=Effort(epochs=1, windows=64, context=16, batch=32),
+        tried=({"size": 8, "learning_rate": 1e-3},),
+        trees=(2, 4),
         scaled=(4, 12),
         timed=1,
         turns=1,
@@ -62,6 +65,8 @@ SIZES: Mapping[str, Sizes] = {
         origins=3,
         seeds=(0,),
         effort=Effort(epochs=10, windows=2048, context=52),
+        tried=_FOUR,
+        trees=(50, 150),
         scaled=(50, 200, 800),
         timed=2,
         turns=5,
@@ -71,6 +76,8 @@ SIZES: Mapping[str, Sizes] = {
         origins=3,
         seeds=(0, 1, 2),
         effort=Effort(epochs=20, windows=2048, context=52),
+        tried=_FOUR,
+        trees=(50, 150),
         scaled=(100, 400, 1600, 6048),
         timed=4,
         turns=5,

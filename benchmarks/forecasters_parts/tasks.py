@@ -21,7 +21,7 @@ from benchmarks.forecasters_parts.datasets import SCORED, Dataset
 from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
 from benchmarks.forecasters_parts.ours import fitted, forecasts_of, ours
 from benchmarks.forecasters_parts.runs import chosen, scored
-from benchmarks.forecasters_parts.sizes import SETTINGS, Effort, Sizes
+from benchmarks.forecasters_parts.sizes import Effort, Sizes
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.forecasters import Fitted, SeriesData, explain
@@ -89,7 +89,9 @@ def tasks(sizes: Sizes, folder: Path, clock: Clock, *, real: bool = True) -> dic
     options: dict[str, Any] = {"origins": sizes.origins, "seeds": sizes.seeds}
     shared = {"random": True, "effort": effort}
     joint = _joint(effort, sales)
-    both = Method(name="multi-task", fit=partial(_said, joint, "sales"), tried=SETTINGS, **shared)
+    both = Method(
+        name="multi-task", fit=partial(_said, joint, "sales"), tried=sizes.tried, **shared
+    )
     first = origins_of(sales.data.num_periods, HORIZON, sizes.origins)[0]
     settings = chosen(folder, both, sales, first - HORIZON)
     stock = partial(_said, joint, "inventory")

@@ -171,7 +171,7 @@ def _report(found: Mapping[str, Mapping[str, Any]], preset: str, write: bool) ->
     rows, sizes = rows_of(found), SIZES[preset]
     claims = claims_of(rows, sizes)
     for table, shown in SHOWN.items():
-        mine = [{key: row[key] for key in shown} for row in rows if row["table"] == table]
+        mine = [{key: row.get(key) for key in shown} for row in rows if row["table"] == table]
         if mine:
             print_table(table.capitalize(), mine)
     print_claims(claims)

@@ -137,7 +137,7 @@ def counterfactual_rows(truth: Truth, sizes: Sizes, folder: Path, clock: Clock) 
         {
             **{"table": "counterfactual", "model": name, "error": error},
             "value": float(values.mean()),
-            **_over(values, errors[TREES][error]),
+            **(_over(values, errors[TREES][error]) if TREES in errors else {}),
         }
         for name, found in errors.items()
         for error, values in found.items()
@@ -198,7 +198,7 @@ def price_claims(rows: Sequence[Mapping[str, Any]]) -> list[Claim]:
         what = "orange juice: elasticity within series less the printed one, size"
         claims.append(figure_only(4, what, abs(within - PRINTED), ""))
     for row in rows:
-        if row["table"] != "counterfactual":
+        if row["table"] != "counterfactual" or "to_trees" not in row:
             continue
         what = f"truth: {row['error']}: error of {row['model']} over LightGBM's"
         if row["model"] == MONOTONE and row["error"] != "demand at the discounts given":
@@ -217,6 +217,7 @@ def draw_prices(rows: Sequence[Mapping[str, Any]], axes: Any) -> None:
     )
     for axis, (table, column, label) in zip(np.atleast_1d(axes), pairs, strict=True):
         mine = [r for r in rows if r["table"] == table and r.get("error", "response") == "response"]
+        mine = [row for row in mine if column in row]
         value = np.array([row[column] for row in mine])
         ends = [value - [row["low"] for row in mine], [row["high"] for row in mine] - value]
         axis.errorbar(value, np.arange(len(mine)), xerr=ends, fmt="o", ms=4, capsize=2)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class Run:
     @property
     def losses(self) -> FloatArray:
         """[O, B, H] twice the mean quantile loss: the CRPS on a grid of levels, alike for all."""
-        return 2.0 * self.by_level.mean(axis=1)
+        found: FloatArray = 2.0 * self.by_level.mean(axis=1)
+        return found
 
     @property
     def by_level(self) -> FloatArray:
@@ -74,8 +76,7 @@ def kept_run(
     actual = np.stack([data.actual(origin, dataset.horizon) for origin in origins])
     if path.exists():
         meta, arrays = read_npz(path, "run")
-        seconds = {name: float(meta[name]) for name in ("fit_seconds", "predict_seconds")}
-        return Run(actual=actual, **seconds, **arrays)
+        return _run(actual, arrays, meta)
     began = time.perf_counter()
     predict = method.fit(dataset, origins[0], settings, seed)
     between = time.perf_counter()
@@ -90,7 +91,17 @@ def kept_run(
     }
     write_npz(path, arrays, seconds)
     drop_programs()
-    return Run(actual=actual, **seconds, **arrays)
+    return _run(actual, arrays, seconds)
+
+
+def _run(actual: FloatArray, arrays: Mapping[str, Any], seconds: Mapping[str, Any]) -> Run:
+    return Run(
+        quantiles=arrays["quantiles"],
+        point=arrays["point"],
+        actual=actual,
+        fit_seconds=float(seconds["fit_seconds"]),
+        predict_seconds=float(seconds["predict_seconds"]),
+    )
 
 
 def mean_crps(run: Run) -> float:

@@ -18,7 +18,7 @@ from benchmarks import _orders
 from benchmarks._common import Clock
 from benchmarks.forecasters_parts.ablations import AS_IS, verdict
 from benchmarks.forecasters_parts.datasets import SCORED, Dataset
-from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
+from benchmarks.forecasters_parts.methods import LEVELS, Fit, Method, Predict, Said, Settings
 from benchmarks.forecasters_parts.ours import fitted, forecasts_of, ours
 from benchmarks.forecasters_parts.runs import chosen, scored
 from benchmarks.forecasters_parts.sizes import Effort, Sizes
@@ -87,26 +87,26 @@ def tasks(sizes: Sizes, folder: Path, clock: Clock, *, real: bool = True) -> dic
     clock(f"{sales.name}: {sales.data.num_series} series")
     effort = sizes.effort
     options: dict[str, Any] = {"origins": sizes.origins, "seeds": sizes.seeds}
-    shared = {"random": True, "effort": effort}
     joint = _joint(effort, sales)
-    both = Method(
-        name="multi-task", fit=partial(_said, joint, "sales"), tried=sizes.tried, **shared
-    )
+
+    def method(name: str, fit: Fit) -> Method:
+        return Method(name=name, fit=fit, tried=sizes.tried, random=True, effort=effort)
+
+    both = method("multi-task", partial(_said, joint, "sales"))
     first = origins_of(sales.data.num_periods, HORIZON, sizes.origins)[0]
     settings = chosen(folder, both, sales, first - HORIZON)
     stock = partial(_said, joint, "inventory")
-    single = partial(_single, effort)
+    single = method("single-task", partial(_single, effort))
     found = {
         ("sales", AS_IS): (both, sales),
-        ("inventory", AS_IS): (Method(name="multi-task", fit=stock, **shared), inventory),
-        ("sales", "single-task"): (Method(name="single-task", fit=single, **shared), sales),
-        ("inventory", "single-task"): (Method(name="single-task", fit=single, **shared), inventory),
+        ("inventory", AS_IS): (method("multi-task", stock), inventory),
+        ("sales", "single-task"): (single, sales),
+        ("inventory", "single-task"): (single, inventory),
     }
     runs = {}
-    for key, (method, dataset) in found.items():
-        chosen_one = replace(method, tried=(settings,))
-        runs[key] = scored(folder, chosen_one, dataset, **options)
-        clock(f"{dataset.name}: {method.name}")
+    for key, (one, dataset) in found.items():
+        runs[key] = scored(folder, replace(one, tried=(settings,)), dataset, **options)
+        clock(f"{dataset.name}: {one.name}")
     rows = [
         {
             "table": "claim",
@@ -145,6 +145,8 @@ def _said(
 
     def predict(dataset: Dataset, origin: int) -> Said:
         stock = explain(found, swapped(dataset).data.until(origin)).inventory
+        if stock is None:
+            raise ValueError("insight.inventory is None, must be a task that was learned")
         return np.repeat(stock[None], len(LEVELS), axis=0), stock
 
     return predict

@@ -70,28 +70,20 @@ def neural(
                 df=_history(dataset, origin),
                 static_df=_static(dataset),
                 futr_df=ahead[["unique_id", "ds", *known_names(dataset)]],
-                quantiles=list(LEVELS) if name == "DeepAR" else None,
             )
-        wanted = [_column(found, level) for level in LEVELS]
+        wanted = [column_of(type(model).__name__, level) for level in LEVELS]
         quantiles = np.sort(np.maximum(in_order(found, dataset, wanted), 0.0), axis=0)
         return quantiles, quantiles[len(LEVELS) // 2]
 
     return predict
 
 
-def _column(frame: Any, level: float) -> str:
-    """Return the column of a level: its name says the level, or the ends of an interval."""
-    width = round(abs(2 * level - 1) * 100)
-    endings = ["-median"] if width == 0 else [f"-lo-{width}", f"-hi-{width}"][level > 0.5 :][:1]
-    endings += [f"-ql{level:g}", f"_ql{level:g}", f"-lo-{width}.0", f"-hi-{width}.0"]
-    if level > 0.5:
-        endings = [ending for ending in endings if "-lo-" not in ending]
-    else:
-        endings = [ending for ending in endings if "-hi-" not in ending]
-    for name in frame.columns:
-        if str(name).endswith(tuple(endings)):
-            return str(name)
-    raise ValueError(f"columns are {list(frame.columns)}, must hold that of level {level}")
+def column_of(model: str, level: float) -> str:
+    """Return the column of a level: the median, or an end of a central interval."""
+    if level == 0.5:
+        return f"{model}-median"
+    side = "lo" if level < 0.5 else "hi"
+    return f"{model}-{side}-{round(100 * abs(2 * level - 1), 2)}"
 
 
 def _history(dataset: Dataset, origin: int) -> Any:

@@ -87,12 +87,7 @@ def _priced(dataset: Dataset, log_price: FloatArray, origin: int) -> Dataset:
 
 
 def within_series(target: FloatArray, log_price: FloatArray, origin: int) -> Interval:
-    """Return the slope of log units in log price within series, before an origin.
-
-    >>> price = np.log(np.array([[1.0, 2.0, 4.0]]))
-    >>> within_series(np.exp(5.0 - 3.0 * price), price, 3).value.__round__(6)
-    -3.0
-    """
+    """Return the slope of log units in log price within series, before an origin."""
     units, price = target[:, :origin], log_price[:, :origin]
     there = units > 0  # missing is not
     y = np.where(there, np.log(np.where(there, units, 1.0)), np.nan)

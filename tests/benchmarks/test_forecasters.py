@@ -22,7 +22,7 @@ from benchmarks.forecasters_parts import (
 from benchmarks.forecasters_parts.datasets import Dataset
 from benchmarks.forecasters_parts.frames import in_order, long_frame
 from benchmarks.forecasters_parts.methods import LEVELS, Method
-from benchmarks.forecasters_parts.neural import _column
+from benchmarks.forecasters_parts.neural import column_of
 from benchmarks.forecasters_parts.runs import kept_run, scored
 from benchmarks.forecasters_parts.sizes import SIZES
 from benchmarks.forecasters_parts.truth import GRID, make_truth
@@ -140,12 +140,18 @@ def test_frames_begin_with_a_series_first_observation():
 
 
 @pytest.mark.parametrize(
-    ("level", "column"),
-    [(0.1, "TFT-lo-80.0"), (0.5, "TFT-median"), (0.7, "TFT-hi-40.0")],
+    ("level", "column"), [(0.1, "TFT-lo-80.0"), (0.5, "TFT-median"), (0.7, "TFT-hi-40.0")]
 )
 def test_a_level_is_an_end_of_an_interval(level, column):
-    names = ["TFT-lo-80.0", "TFT-lo-40.0", "TFT-median", "TFT-hi-40.0", "TFT-hi-80.0"]
-    assert _column(SimpleNamespace(columns=names), level) == column
+    assert column_of("TFT", level) == column
+
+
+def test_elasticity_within_series_is_the_slope():
+    price = np.log(np.array([[1.0, 2.0, 4.0, 1.0], [3.0, 2.0, 2.5, 1.0]]))
+    units = np.exp(np.array([[5.0], [1.0]]) - 3.0 * price)
+    units[:, 3] = 1e6  # after the origin
+    found = prices.within_series(units, price, 3)
+    np.testing.assert_allclose(found.value, -3.0)
 
 
 def test_discounts_in_the_truth_followed_demand():

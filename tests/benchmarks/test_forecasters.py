@@ -1,8 +1,9 @@
 """The forecasters' benchmark on data it makes, without the packages that it compares with."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -182,11 +183,11 @@ def test_who_knows_the_truth_makes_no_error():
     assert (wrong["demand at other discounts"] > 0).all()
 
 
+@dataclass
 class Repeater:
     """What ``fit`` returns in these tests: the mean of a series so far, whatever the model."""
 
-    def __init__(self, model):
-        self.model = model
+    model: Any
 
     def predict(self, known, samples, seed):
         mean = np.nanmean(known.target, axis=1)[:, None]
@@ -215,9 +216,7 @@ def fake_fit(data, model, **options):
 def priced(series=6):
     random = np.random.default_rng(3)
     price = np.log(random.choice([1.0, 0.8, 0.6], (series, 60)))
-    return replace(
-        made(series, 60, 4, known={"log_price": price}), season=4, log_price="log_price"
-    )
+    return replace(made(series, 60, 4, known={"log_price": price}), season=4, log_price="log_price")
 
 
 @pytest.fixture

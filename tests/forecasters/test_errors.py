@@ -6,8 +6,8 @@ import numpy as np
 
 from draingym.forecasters.training.errors import error_width, with_errors
 
-# The fourth period was not observed. The mean is 4, squares of what is off it sum to 8, and the scale
-# counts as two more observations: (8 + 2 * 16) / 5 = 8.
+# The fourth period was not observed. The mean is 4, squares of what is off it sum to 8, and the
+# scale counts as two more observations: (8 + 2 * 16) / 5 = 8.
 BATCH = SimpleNamespace(
     target=jnp.array([[2.0, 4.0, 6.0, 0.0]]),
     observed=jnp.array([[True, True, True, False]]),

@@ -82,10 +82,9 @@ def _followed(base: FloatArray, random: np.random.Generator) -> FloatArray:
     """Return discounts, multiples of 5%: in half of the weeks, larger after low demand."""
     series, weeks = base.shape
     level = np.log1p(base)
-    before = np.cumsum(np.pad(level, ((0, 0), (4, 0)), mode="edge"), axis=1)
-    recent = np.pad(np.diff(before[:, ::1], axis=1), ((0, 0), (1, 0)), mode="edge")
-    recent = np.stack([recent[:, k : k + weeks] for k in range(4)]).mean(axis=0)
-    shortfall = level.mean(axis=1, keepdims=True) - recent
+    padded = np.pad(level, ((0, 0), (4, 0)), mode="edge")
+    recent = np.stack([padded[:, k : k + weeks] for k in range(4)]).mean(axis=0)
+    shortfall = level[:, : weeks // 2].mean(axis=1, keepdims=True) - recent
     wanted = 0.25 + _FOLLOWS * shortfall + 0.1 * random.standard_normal((series, weeks))
     given = random.random((series, weeks)) < _SHARE
     return np.where(given, np.clip(np.round(20.0 * wanted) / 20.0, 0.0, 0.7), 0.0)

@@ -26,7 +26,7 @@ from benchmarks.forecasters_parts.methods import LEVELS, Method
 from benchmarks.forecasters_parts.neural import column_of
 from benchmarks.forecasters_parts.runs import kept_run, scored
 from benchmarks.forecasters_parts.sizes import SIZES
-from benchmarks.forecasters_parts.truth import GRID, make_truth
+from benchmarks.forecasters_parts.truth import GRID, _followed, make_truth
 from draingym.forecasters import Forecast, SeriesData
 from draingym.forecasters.data.grid import Grid, Step
 
@@ -165,6 +165,12 @@ def test_discounts_in_the_truth_followed_demand():
     low = before - before.mean(axis=1, keepdims=True)
     some = given[:, 4:] > 0
     assert np.corrcoef(low[some], given[:, 4:][some])[0, 1] < -0.3
+    # A week's own demand comes too late for its discount.
+    later = truth.base.copy()
+    later[:, 100] *= 5.0
+    given, other = (_followed(x, np.random.default_rng(0)) for x in (truth.base, later))
+    np.testing.assert_array_equal(given[:, :101], other[:, :101])
+    assert (given[:, 101:105] != other[:, 101:105]).any()
     # A discount of a half multiplies demand by two to the elasticity.
     ratio = truth.demand(0.5, 100).sum(axis=1) / truth.demand(0.0, 100).sum(axis=1)
     np.testing.assert_allclose(ratio, 2.0**truth.elasticity)

@@ -172,6 +172,11 @@ def sharing(mesh: Mesh | None, least: float = 0.0) -> Iterator[Sharing]:
         _sharing.reset(token)
 
 
+def is_shared() -> bool:
+    """Return whether what is traced here shares its batches out."""
+    return _now().mesh is not None
+
+
 def over_devices(function: F, in_axes: Any, out_axes: Any = 0) -> F:
     """Return a function whose batch is shared out over the devices of ``sharing``.
 

@@ -209,6 +209,14 @@ class SampledTask:
                 )
         if self.evaluation_batch < 1:
             raise ValueError(f"evaluation_batch is {self.evaluation_batch}, must be at least 1")
+        # What is bought in the warm-up does not count, but what it fetches at the end would.
+        salvage = self.params.salvage_rate
+        known = isinstance(salvage, jax.Array) and not isinstance(salvage, jax.core.Tracer)
+        if known and salvage:
+            raise ValueError(
+                f"params.salvage_rate is {float(salvage)}, must be 0: an infinite horizon has no "
+                "end at which stock is sold"
+            )
 
     @property
     def products(self) -> int | None:

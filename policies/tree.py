@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import require, require_shape
 from draingym.simulator import Observation
+from draingym.simulator.network.arcs import in_transit
 from draingym.world.network import Network
 
 
@@ -126,7 +127,7 @@ def require_fit(
 
 def net_stock(observation: Observation) -> Float[Array, " N"]:
     """Return the units on hand at and in transit to each node, less what its customers wait for."""
-    return observation.on_hand + jnp.sum(observation.pipeline, axis=0) - observation.waiting
+    return observation.on_hand + in_transit(observation.pipeline) - observation.waiting
 
 
 def owed_to(observation: Observation, position: Float[Array, " N"]) -> Float[Array, " N"]:

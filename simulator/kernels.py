@@ -7,10 +7,11 @@ from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from draingym.simulator.draws import lesser
 from draingym.simulator.network.arcs import total_of
+from draingym.simulator.ratio import ratio
 from draingym.simulator.types import Drain, History, PyTree, Series
 
 Ties = Literal["demand", "split", "by path"]
@@ -21,7 +22,9 @@ Ties = Literal["demand", "split", "by path"]
 class LocalDemandParams:
     """Which node serves a region, and the cost of a unit shipped."""
 
-    share: Float[Array, "N Z"]  # share of a region's views that is demand at the node
+    # [N, Z]: share of a region's views that is demand at the node. Or [Z]: the node at which all of
+    # a region buys, so that there is no table of as many nodes as regions.
+    share: Float[Array, "N Z"] | Int[Array, " Z"]
     unit_ship_cost: Float[Array, " N"]  # currency per unit
     # Where a kernel has a backlog, the nodes whose customers wait; None is all of them.
     waits: Bool[Array, " N"] | None = None
@@ -78,12 +81,18 @@ class LocalDemand:
 
         The side [T], where it is the path's, is 1 for demand's and -1 for stock's.
         """
-        demand = series.glance_views @ params.share.T
+        demand = self._demand(params, series.glance_views)
         if self.ties != "by path":
             return demand
         # Of the first rounding's uniform only digits that decide nothing.
         odd = jnp.floor(2.0**12 * series.round_uniform[0, 0]) % 2.0
         return demand, jnp.broadcast_to(2.0 * odd - 1.0, demand.shape[:1])
+
+    def _demand(self, params: LocalDemandParams, views: Float[Array, "T Z"]) -> Float[Array, "T N"]:
+        if params.share.ndim == 2:
+            return views @ params.share.T
+        none = jnp.zeros((views.shape[0], params.unit_ship_cost.shape[0]), views.dtype)
+        return none.at[:, params.share].add(views)
 
     def init(self, params: LocalDemandParams, history: History) -> Float[Array, " N"]:
         """Return the units of demand that wait at the start."""
@@ -112,7 +121,7 @@ class LocalDemand:
         if params.substitute is not None:
             asked = total_of(params.substitute, unmet)
             sold = lesser(asked, available - outbound)
-            served = total_of(params.substitute.T, sold / jnp.where(asked > 0, asked, 1.0))
+            served = total_of(params.substitute.T, ratio(sold, asked))
             outbound, unmet = outbound + sold, unmet - unmet * served
         none = jnp.zeros_like(unmet)
         lost, waiting = (none, unmet) if self.backlog else (unmet, none)

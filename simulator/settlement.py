@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from draingym.simulator.draws import lesser
 from draingym.simulator.dynamics import Acted
 from draingym.simulator.network.ages import fresh, grow_old, issue
-from draingym.simulator.network.arcs import into, sum_at
+from draingym.simulator.network.arcs import in_transit, into, sum_at
 from draingym.simulator.network.charges import Flows, Ledger, charge
 from draingym.simulator.network.stowing import put_away, receive_at, terms_of
 from draingym.simulator.types import (
@@ -72,14 +72,14 @@ def settle(
     transfer, owned = jnp.zeros(()), on_hand
     if nodes > 1:
         transfer = jnp.sum(jnp.where(from_vendor, 0.0, params.transfer_cost * acted.shipped))
-        on_way = jnp.where(from_vendor, 0.0, jnp.sum(acted.pipeline, axis=0))
+        on_way = jnp.where(from_vendor, 0.0, in_transit(acted.pipeline))
         owned = on_hand + into(params.target, on_way, nodes)
     salvage = jnp.where(series.last, params.salvage_rate * series.unit_cost * jnp.sum(owned), 0.0)
     reward = revenue + salvage - jnp.sum(drain.ship_cost) - purchase - transfer - holding - unmet
     transit = capacity = jnp.zeros(())
     transit_by = jnp.zeros_like(acted.arrived)  # arc
     if params.transit_cost is not None:
-        transit_by = params.transit_cost * jnp.sum(acted.pipeline, axis=0)
+        transit_by = params.transit_cost * in_transit(acted.pipeline)
         transit = jnp.sum(transit_by)
         reward = reward - transit
     if params.capacity is not None:

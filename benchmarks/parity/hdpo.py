@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.parity.play import Case, Mapped, Run, series_of, summed
+from benchmarks.parity.play import CannotMapError, Case, Mapped, Run, series_of, summed
 from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
@@ -21,6 +21,8 @@ def mapped(case: Case) -> Mapped:
     p, initial = case["parameters"], case["initial"]
     require_one_of("mode", p["mode"], "lost", "backlog")
     require_one_of("objective", p["objective"], "cost", "profit")
+    if p["objective"] == "profit" and p["mode"] == "backlog":
+        raise CannotMapError("objective is 'profit' where mode is 'backlog': a sale is not counted")
     stores, warehouses = p["n_stores"], p["n_warehouses"]
     levels = p["n_extra_echelons"]
     backlog, profit = p["mode"] == "backlog", p["objective"] == "profit"
@@ -84,6 +86,13 @@ def mapped(case: Case) -> Mapped:
 
     def read(run: Run, t: int) -> dict[str, Any]:
         ledger = run.ledger
+        short = ledger.flows.short[t]
+        if (short > 1e-4 * np.maximum(run.moves.ordered[t], 1.0)).any():
+            arc = arcs[int(short.argmax())]
+            raise CannotMapError(
+                f"in period {t} {arc.source} has less than is asked for, by {short.max():g} for "
+                f"{arc.target}: the peer ships it all the same"
+            )
         net = run.state.on_hand[t] - run.state.waiting[t]
         coming = np.asarray(run.state.pipeline[t], np.float64) @ into.T  # [L, N]
         start = {}

@@ -20,8 +20,7 @@ def mapped(case: Case) -> Mapped:
     """Map a case."""
     p, initial = case["parameters"], case["initial"]
     require_one_of("reward_function", p["reward_function"], "reward1", "reward2")
-    if np.any(np.asarray(p["volume"]) != 1):
-        raise CannotMapError("the peer compares arriving units with free volume: volume must be 1")
+    _require_room_in_units(case)
     warehouses, skus = len(p["warehouses_head_to_tail"]), len(p["skus"])
     periods = case["periods"]
     inputs = [period["inputs"] for period in periods]
@@ -46,6 +45,7 @@ def mapped(case: Case) -> Mapped:
                     f"{w} {s}",
                     on_hand=initial["stock"][w][s],
                     store=str(w),
+                    volume=p["volume"][w][s],
                     holding_cost=p["basic_holding_cost"][w]
                     + p["unit_storage_cost_per_volume"][w] * p["volume"][w][s],
                     price=income[:, w, s].tolist() if tail else 0.0,
@@ -58,7 +58,7 @@ def mapped(case: Case) -> Mapped:
                     f"{w - 1} {s}" if w else None,
                     f"{w} {s}",
                     lead_time=lead[:, w, s].tolist(),
-                    accepts=[1.0] * (len(periods) - 1) + [0.0] if w else 1.0,
+                    accepts=[float(day["t"] < p["days"] - 1) for day in periods] if w else 1.0,
                     batch=1 if p["integer_mode"] else None,
                     request_cost=cost[:, w, s].tolist() if ordering else 0.0,
                     request_fee=p["unit_order_cost"][w],
@@ -124,3 +124,25 @@ def mapped(case: Case) -> Mapped:
 
     requests = [np.ravel(period["actions"]["order"]).tolist() for period in periods]
     return Mapped(network, requests, read, totals)
+
+
+def _require_room_in_units(case: Case) -> None:
+    """Raise where the peer's capacity binds and a unit's volume is not 1.
+
+    It compares arriving units with free volume, so that more comes in than there is room for.
+
+    Raises:
+        CannotMapError: Naming the day and the warehouse.
+    """
+    volume = np.asarray(case["parameters"]["volume"], float)
+    if (volume == 1).all():
+        return
+    capacity = np.asarray(case["parameters"]["capacity"], float)
+    for day in case["periods"]:
+        full = (volume * np.asarray(day["state_end"]["stock"])).sum(axis=1) > capacity
+        full |= (np.asarray(day["flows"]["excess"]) != 0).any(axis=1)
+        if full.any():
+            raise CannotMapError(
+                f"volume is not 1, and on day {day['t']} warehouse {int(full.argmax())} is full: "
+                "the peer compares arriving units with free volume"
+            )

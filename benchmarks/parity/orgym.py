@@ -13,6 +13,7 @@ from benchmarks.parity import supply
 from benchmarks.parity.play import Case, Mapped, Run, series_of
 from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
+from draingym.simulator import LARGEST
 
 
 def mapped(case: Case) -> Mapped:
@@ -24,7 +25,7 @@ def mapped(case: Case) -> Mapped:
     links = p["number_of_stages_incl_source"] - 1
     backlog = p["mode"] == "backlog"
     stock, waiting = case["initial"]["on_hand"], case["initial"]["backlog"]
-    endless = sum(p["link_capacity"]) * len(case["periods"])
+    endless = min(sum(p["link_capacity"]) * len(case["periods"]), LARGEST)
     network = Network(
         nodes=[
             Node(

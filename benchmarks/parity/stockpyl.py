@@ -30,7 +30,7 @@ def mapped(case: Case) -> Mapped:
     periods = case["periods"]
     arcs: list[Arc] = []
     ways: list[tuple[str, str]] = []  # predecessor and node of each arc, in the order of service
-    on_way = {name: node["in_transit_holding_cost"] for name, node in described.items()}
+    on_way = {name: _transit_rate(node) for name, node in described.items()}
     start = {name: state["inventory_level"] for name, state in case["initial"].items()}
     for name, node in described.items():
         require_one_of(
@@ -50,7 +50,9 @@ def mapped(case: Case) -> Mapped:
         node, inner = described[name], before != OUTSIDE
         lead, delay = node["SLT"], node["OLT"]
         paused = [0.0 if at["inputs"]["disrupted"][name] else OPEN for at in periods]
-        kind = node["disruption_type"]
+        kind, most = node["disruption_type"], node["order_capacity"]
+        if kind == "OP":
+            most = [units if most is None else min(units, most) for units in paused]
         supplier = described[before] if inner else None
         shipments, orders = node["initial_shipments"], node["initial_orders"]
         arcs.append(
@@ -61,6 +63,7 @@ def mapped(case: Case) -> Mapped:
                 delay=delay if inner else 0,
                 in_transit=[shipments] * lead + ([] if inner else [orders] * delay),
                 on_order=[orders] * delay if inner else [],
+                request_limit=most,
                 needs=1.0 if len(node["predecessors"]) > 1 else None,
                 receive_limit=paused if kind == "RP" else None,
                 leave_limit=paused if kind == "SP" and inner else None,
@@ -97,6 +100,7 @@ def mapped(case: Case) -> Mapped:
     )
     index = {name: n for n, name in enumerate(described)}
     rate = np.array([float(np.max(arc.dock_cost)) for arc in arcs])
+    earns = -np.array([float(np.max(arc.ship_cost)) for arc in arcs])
     started = [
         described[name]["initial_shipments"] * described[name]["SLT"]
         + described[name]["initial_orders"] * described[name]["OLT"]
@@ -118,6 +122,8 @@ def mapped(case: Case) -> Mapped:
         on_order = np.array(started) + so_far.sum(axis=0)
         # Units set aside are charged on the arc; their source pays, as it holds them.
         kept = rate * gate[t]
+        # They are sold when they leave it, and not when they are set aside.
+        unsold = earns * aside
         held = ledger.dock[t] - kept
         flows, ends, costs = {}, {}, {}
         for name, n in index.items():
@@ -151,9 +157,14 @@ def mapped(case: Case) -> Mapped:
                 "stockout": ledger.unmet[t, n] + ledger.short[t, leaving].sum(),
                 "in_transit_holding": ledger.transit[t, leaving].sum(),
             }
-            revenue = ledger.revenue[t, n] - ledger.shipments[t, leaving].sum()
+            revenue = ledger.revenue[t, n] - (ledger.shipments[t] + unsold)[leaving].sum()
             costs[name] = cost | {"revenue": revenue, "total": sum(cost.values()) - revenue}
-        return {"flows": flows, "state_end": ends, "costs": costs, "cost": -moves.reward[t]}
+        return {
+            "flows": flows,
+            "state_end": ends,
+            "costs": costs,
+            "cost": unsold.sum() - moves.reward[t],
+        }
 
     def totals(ours: list[dict[str, Any]]) -> dict[str, float]:
         return {"cost": float(sum(period["cost"] for period in ours))}
@@ -163,3 +174,10 @@ def mapped(case: Case) -> Mapped:
         for at in periods
     ]
     return Mapped(network, requests, read, totals)
+
+
+def _transit_rate(node: dict[str, Any]) -> float:
+    """Return what a unit on its way from a node costs it: as on its shelf, unless said."""
+    own = node["in_transit_holding_cost"]
+    rate: float = node["holding_cost"] if own is None else own
+    return rate

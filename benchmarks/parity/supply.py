@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from benchmarks.parity.play import CannotMapError, Case, Mapped, Run
 from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
@@ -45,6 +47,7 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
             Node(
                 name,
                 on_hand=initial["on_hand"][name],
+                waiting=_waiting(initial, sells) if backlog and sells is not None else 0.0,
                 holding_cost=node["h"],
                 backlog=backlog and sells is not None,
                 price=0.0 if sells is None else sells["p"],
@@ -78,7 +81,24 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
         discount=p["discount"],
     )
 
+    def require_no_overdraft(run: Run, t: int) -> None:
+        """Raise where a source has less than its buyers ask for together: or-gym ships to each."""
+        for e, edge in enumerate(supply):
+            name = str(edge["supplier"])
+            node = p["nodes"][name]
+            if node["type"] == "source":
+                continue
+            before = run.state.on_hand[t - 1, stocks.index(name)] if t else initial["on_hand"][name]
+            alone = min(run.moves.ordered[t, e], node.get("C", np.inf), node.get("v", 1.0) * before)
+            if alone - run.moves.shipped[t, e] > 1e-4 * max(1.0, alone):
+                raise CannotMapError(
+                    f"in period {t} node {name} has less than its buyers ask for together, and the "
+                    "peer ships to each as if it were the only one"
+                )
+
     def read(run: Run, t: int) -> dict[str, Any]:
+        if not shared:
+            require_no_overdraft(run, t)
         ledger, moves = run.ledger, run.moves
         weight = p["discount"] ** t
         by_edge = {_name(edge): e for e, edge in enumerate(supply)}
@@ -131,6 +151,12 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
 
 def _name(edge: dict[str, Any]) -> str:
     return f"{edge['supplier']}>{edge['buyer']}"
+
+
+def _waiting(initial: dict[str, Any], edge: dict[str, Any]) -> float:
+    """Return the units that customers of a retailer wait for at the start."""
+    units: float = initial.get("unfilled_demand", {}).get(_name(edge), 0.0)
+    return units
 
 
 def _sentiment(goodwill: dict[str, float] | None, run: Run, t: int) -> float:

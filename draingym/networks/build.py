@@ -55,12 +55,10 @@ def build(network: Plan) -> Built:
     target = np.array([index[arc.target] for arc in arcs], np.int32)
     sells = selling(network)
     regions = [n for n, node in enumerate(nodes) if node.name in sells]
-    share = np.zeros((len(nodes), len(regions)))
-    share[regions, np.arange(len(regions))] = 1.0
     waits = np.array([node.backlog for node in nodes])
     sorts = set(waits[regions].tolist())  # of nodes that sell: the others have nothing to wait for
     kernel = LocalDemandParams(
-        share=real(share),
+        share=jax.device_put(np.array(regions, np.int32)),
         unit_ship_cost=jnp.zeros(len(nodes)),
         waits=jax.device_put(waits) if len(sorts) > 1 else None,
         substitute=_substitute(network),
@@ -114,7 +112,7 @@ def build(network: Plan) -> Built:
         ),
         params=params,
         most=most(network),
-        sample=sampler(network, share, by_period),
+        sample=sampler(network, by_period),
     )
 
 

@@ -107,6 +107,10 @@ class Node:
             raise ValueError(f"{where}waiting is {self.waiting}, must be 0 without backlog")
         if self.shelf_life is not None:
             require_whole(where + "shelf_life", self.shelf_life, low=1, high=MOST_LIFE)
+        elif self.class_limit is not None:
+            raise ValueError(
+                f"{where}class_limit is {self.class_limit:g}, must be None without shelf_life"
+            )
         if self.ages is not None:
             life = self.shelf_life
             _keep(self, "ages", series(where + "ages", self.ages))
@@ -133,7 +137,7 @@ class Arc:
         delay: Periods until the source sees a request.
         in_transit: Units at the start, by the period in which they arrive, the first first.
         on_order: Requests at the start, by the period in which the source sees them.
-        owed: Units that the source owes at the start, where it holds requests.
+        owed: Units that the source owes at the start, where there are ``backorders``.
         most: Units requested by an action of 1; None is four times the demand downstream.
         request_limit: Units a request is cut to.
         minimum: Units; a smaller request is refused.

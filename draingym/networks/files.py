@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,15 +29,16 @@ def save(network: Plan, path: Path) -> None:
 
     Raises:
         ImportError: If the file is to be YAML, and PyYAML is not there.
-        ValueError: If demand is a distribution that files have no name for.
+        ValueError: If demand is a distribution that files have no name for, or the names of the
+            nodes that share one, in a row, are another node's.
     """
     found = _differing(network)
     for name in ("nodes", "arcs", "stores"):
         if name in found:
             found[name] = [_differing(part) for part in getattr(network, name)]
+    names = [node.name for node in network.nodes]
     found["demand"] = {
-        SEPARATOR.join(key) if isinstance(key, tuple) else key: _demand(key, what)
-        for key, what in network.demand.items()
+        _written_key(key, names): _demand(key, what) for key, what in network.demand.items()
     }
     (write_yaml if _is_yaml(path) else write_json)(path, found)
 
@@ -56,7 +57,7 @@ def _differing(described: Any) -> dict[str, Any]:
 
 def _demand(key: Any, what: Any) -> Any:
     if not hasattr(what, "sample"):
-        return [list(row) if hasattr(row, "__len__") else row for row in what]
+        return what
     kind = type(what).__name__
     if DISTRIBUTIONS.get(kind) is not type(what):
         raise ValueError(f"demand for {key!r} is {kind}, must be one of {', '.join(DISTRIBUTIONS)}")
@@ -84,8 +85,9 @@ def load(path: Path, kind: type[P]) -> P:
     demand = given.get("demand", {})
     if not isinstance(demand, Mapping):
         raise ValueError(f"{where}: demand is {short(demand)}, must hold demand by node")
+    names = [node.name for node in given["nodes"]]
     given["demand"] = {
-        _read_key(key): _read_demand(what, f"{where}: demand for {key!r}")
+        _read_key(key, names): _read_demand(what, f"{where}: demand for {key!r}")
         for key, what in demand.items()
     }
     known = [field.name for field in fields(Plan)]
@@ -98,9 +100,34 @@ def load(path: Path, kind: type[P]) -> P:
         raise ValueError(f"{where}: {error}") from error
 
 
-def _read_key(key: Any) -> Any:
-    """Return a node's name, or those of several."""
-    return tuple(key.split(SEPARATOR)) if isinstance(key, str) and SEPARATOR in key else key
+def _written_key(key: Any, names: Sequence[str]) -> str:
+    """Return the key of a file for a node's name, or those of several."""
+    written: str = SEPARATOR.join(key) if isinstance(key, tuple) else key
+    read = _read_key(written, names)
+    if read != key:
+        raise ValueError(
+            f"demand for {key!r} would be read as that of {read!r}, must be of nodes whose names "
+            "together are no other's"
+        )
+    return written
+
+
+def _read_key(key: Any, names: Sequence[str]) -> Any:
+    """Return a node's name, or those of several; a name may itself hold the separator."""
+    if not isinstance(key, str) or key in names or SEPARATOR not in key:
+        return key
+    return tuple(_names_in(key, names) or key.split(SEPARATOR))
+
+
+def _names_in(key: str, names: Sequence[str]) -> list[str]:
+    """Return the nodes' names that a key consists of; nothing where it does not."""
+    if key in names:
+        return [key]
+    for name in names:
+        rest = key.removeprefix(name + SEPARATOR)
+        if rest != key and (after := _names_in(rest, names)):
+            return [name, *after]
+    return []
 
 
 def _read_demand(what: Any, where: str) -> Any:

@@ -91,6 +91,10 @@ class Plan:
                 if name not in self.index and not (end == "source" and name is None):
                     raise ValueError(f"arc {arc.name!r}: {end} is {name!r}, must be a node's name")
             self._check_ages(arc)
+            if arc.owed and not self.backorders:
+                raise ValueError(
+                    f"arc {arc.name!r}: owed is {arc.owed}, must be 0 without backorders"
+                )
         require_acyclic(self.arcs)
         for name, allowed in (
             ("arrivals", ("before shipping", "before demand", "end")),
@@ -130,8 +134,10 @@ class Plan:
         if not self.demand:
             raise ValueError("demand is empty, must name at least one node that sells")
         sells: list[str] = []
-        for key, what in self.demand.items():
-            names = key if isinstance(key, tuple) else (key,)
+        given: dict[Any, Any] = {}
+        for names, what in self.demand.items():
+            names = names if isinstance(names, tuple) else (names,)
+            key = names[0] if len(names) == 1 else names
             for name in names:
                 if name not in self.index:
                     raise ValueError(f"demand is for {name!r}, must be for a node's name")
@@ -143,8 +149,10 @@ class Plan:
                     raise ValueError(
                         f"demand for {key!r} has {what.regions} regions, must have {len(names)}"
                     )
+                given[key] = what
             else:
-                _units(f"demand for node {key!r}", what, len(names))
+                given[key] = _units(f"demand for node {key!r}", what, len(names))
+        object.__setattr__(self, "demand", given)
         for node in self.nodes:
             if node.name not in sells and (node.price or node.unmet_cost or node.waiting):
                 raise ValueError(
@@ -179,10 +187,17 @@ def _require_unique(field: str, names: list[str]) -> None:
             raise ValueError(f"{field} has two named {name!r}, must have different names")
 
 
-def _units(what: str, values: Any, regions: int) -> None:
-    """Raise unless demand is a list of units a period, or one of lists for several nodes."""
+def _units(what: str, values: Any, regions: int) -> tuple[Any, ...]:
+    """Return demand as a tuple: units a period, or a tuple of those of several nodes.
+
+    Raises:
+        ValueError: If it is anything else, naming the entry.
+    """
     try:
-        given = np.asarray(values, np.float64)
+        given = np.asarray(values)
+        if given.ndim and given.dtype.kind not in "iuf":  # text and truth values are no units
+            raise TypeError
+        given = given.astype(np.float64)
     except (TypeError, ValueError):
         raise ValueError(
             f"{what} is {short(values)}, must be a distribution or a list of units a period"
@@ -195,3 +210,5 @@ def _units(what: str, values: Any, regions: int) -> None:
         )
     for t, entry in enumerate(given.ravel()):
         require_range(f"{what}[{t}]", float(entry), low=-1e9, high=1e9)
+    rows = given.tolist()
+    return tuple(tuple(row) for row in rows) if shape else tuple(rows)

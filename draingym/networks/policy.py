@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from draingym.networks.plan import Plan
 from draingym.networks.tables import downstream
 from draingym.simulator import Observation
+from draingym.simulator.network.arcs import in_transit
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class ArcBaseStock:
         """Return requests; see the class."""
         del key
         weight = jnp.asarray(self.weight, float)
-        coming = jnp.sum(observation.pipeline, axis=0)
+        coming = in_transit(observation.pipeline)
         owed = jnp.zeros_like(coming) if observation.owed is None else observation.owed
         for waits in (observation.gate, observation.door, observation.parts):
             coming = coming if waits is None else coming + waits

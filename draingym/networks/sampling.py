@@ -100,13 +100,12 @@ def _lead(arc: Arc, leads: int, periods: int) -> Numbers:
     return table
 
 
-def sampler(
-    network: Plan, share: Numbers, terms: Callable[[int], Terms]
-) -> Callable[..., Scenario]:
+def sampler(network: Plan, terms: Callable[[int], Terms]) -> Callable[..., Scenario]:
     """Return ``sample(key, periods, batch=None)``; with a batch, it is the last axis of draws."""
     initial = _initial(network)
     sells = selling(network)
-    places = [sells[node.name] for node in network.nodes if node.name in sells]
+    sellers = np.array([n for n, node in enumerate(network.nodes) if node.name in sells], np.int32)
+    places = [sells[network.nodes[n].name] for n in sellers]
     means = _means(network)
     leads, changes = longest_lead(network), varies(network)
     random_lead = any(not isinstance(arc.lead_time, int | tuple) for arc in network.arcs)
@@ -160,7 +159,7 @@ def sampler(
             calendar=jnp.zeros((periods, 0)),
             last=period == periods - 1,
             terms=None if by_period is None else jax.tree.map(real, by_period),
-            shown=jnp.einsum("nz,tz...->tn...", real(share), views)
+            shown=jnp.zeros((periods, nodes, *last)).at[:, sellers].set(views)
             if network.sees_demand
             else None,
             lead_share=lead_share,

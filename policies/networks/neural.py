@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from draingym.common.carry import strong
 from draingym.policies.tree import Tree, catchment_share, echelon_position, evenness, require_fit
 from draingym.simulator import Observation, PyTree
+from draingym.simulator.network.arcs import in_transit
 
 # A learned target is at most this factor away from its learned cover.
 _LOG_RANGE = 2.0
@@ -221,7 +222,7 @@ class NeuralPlacement:
             [
                 jnp.log1p(cover_now),
                 jnp.log1p(observation.on_hand / scale),
-                jnp.log1p(jnp.sum(observation.pipeline, axis=0) / scale),
+                jnp.log1p(in_transit(observation.pipeline) / scale),
                 jnp.log(scale),
                 jnp.full_like(demand, margin),
                 (self.tree.parent < 0).astype(jnp.float32),

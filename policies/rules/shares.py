@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from draingym.simulator import Observation, Policy, PyTree
+from draingym.simulator.network.arcs import in_transit
 from draingym.world.network import Network
 
 
@@ -62,7 +63,7 @@ class PlaceByShare:
         """Return [N] whole units that are missing to the levels."""
         del key
         expected = observation.forecast.sum()
-        position = observation.on_hand + observation.pipeline.sum(axis=0)
+        position = observation.on_hand + in_transit(observation.pipeline)
         wanted = params.near * expected * params.share - position
         bought = params.total * expected - position.sum()
         up = jnp.asarray(self.upstream)

@@ -7,7 +7,7 @@ tree ``target`` is None: arc n replenishes node n, and nothing has to be moved.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ from jaxtyping import Array, Float, Int
 
 # The most entries of a matrix of nodes and arcs: larger networks are summed by index.
 _MOST_ENTRIES = 2**16
+# The most periods on the way that are added up one by one.
+_SHORT = 8
 
 
 def total_of(chosen: Array, amount: Float[Array, " M"]) -> Float[Array, " N"]:
@@ -62,6 +64,15 @@ def sum_at(ends: Int[Array, " E"], amount: Float[Array, " E"], nodes: int) -> Fl
 def value_at(ends: Int[Array, " E"], value: Float[Array, " N"]) -> Float[Array, " E"]:
     """Return the value of each arc's node; see ``ends_of``."""
     return ends_of(ends, value.shape[0])[1](value)
+
+
+def in_transit(pipeline: Float[Array, "L E"]) -> Float[Array, " E"]:
+    """Return the units on their way over each arc, in all periods to come."""
+    periods = pipeline.shape[0]
+    if not 0 < periods <= _SHORT:
+        return jnp.sum(pipeline, axis=0)
+    # On CPUs XLA shares out a large reduction to threads, which costs more than a few additions.
+    return reduce(jnp.add, [pipeline[period] for period in range(periods)])
 
 
 def least_at(ends: Int[Array, " E"], amount: Float[Array, " E"], nodes: int) -> Float[Array, " N"]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from draingym.simulator.draws import lesser, straight_through
 from draingym.simulator.network.arcs import at_target, into, least_at, sum_at, value_at
+from draingym.simulator.ratio import ratio
 from draingym.simulator.terms import Assembly, Storage, Terms
 
 
@@ -103,8 +104,7 @@ def fitting(
     over = coming > free
     bounded = value_at(group, over.astype(units.dtype)) > 0
     # Multiplied first: of whole units the product is exact, and so is a quotient that is whole.
-    divisor = value_at(group, jnp.where(over, coming, 1.0))
-    part = units * value_at(group, free) / jnp.where(divisor > 0, divisor, 1.0)
+    part = ratio(units * value_at(group, free), value_at(group, coming))
     fits = jnp.where(bounded, part, units)
     if whole_units:
         fits = straight_through(jnp.floor(jax.lax.stop_gradient(fits)), fits)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float
 from draingym.simulator.draws import lesser, round_shipments, straight_through
 from draingym.simulator.network.arcs import ends_of
 from draingym.simulator.network.rationing import in_order
+from draingym.simulator.ratio import ratio
 from draingym.simulator.terms import Terms
 from draingym.simulator.types import MOST_UNITS, Dynamics, Params, Series, State
 
@@ -72,7 +73,7 @@ def ship(
             held = held if waits is None else held + jnp.sum(waits)
         free = MOST_UNITS - jnp.where(held > MOST_UNITS, MOST_UNITS, held)
         orders = jnp.sum(jnp.where(source >= 0, 0.0, amount))
-        bought = jnp.where(orders > free, free / jnp.where(orders > 0, orders, 1.0), 1.0)
+        bought = jnp.where(orders > free, ratio(free, orders), 1.0)
 
     def rounded(amount: Float[Array, " E"], stock: Float[Array, " N"]) -> Float[Array, " E"]:
         whole = round_shipments(amount, source, stock, series.round_uniform, free)
@@ -102,8 +103,7 @@ def ship(
     else:
         demanded = of_arcs(amount)
         short = demanded > room
-        # Stock may be a rounding error below zero where nothing is claimed: never divide by zero.
-        fill = jnp.where(short, room / jnp.where(demanded > 0, demanded, 1.0), 1.0)
+        fill = jnp.where(short, ratio(room, jnp.where(short, demanded, 1.0)), 1.0)
         # An arc's part of what it claims.
         part = of_source(fill) + jnp.where(source >= 0, 0.0, bought)
         unmet = of_source(short.astype(stock.dtype)) > 0

@@ -186,7 +186,14 @@ for _ in range(3):
 assert meshes == {2}, meshes
 held = [copy for _, copy in shared_jit._copies.values() if copy is not None]
 assert len(held) >= 5  # its leaves are not copied anew
-del large, held
+best = draingym.jit(lambda level, s: (played(level, s, what="returns").mean(), 1.01 * level))
+moved = level
+for _ in range(3):
+    value, moved = best(moved, large)  # what it returned is taken again; both are one program
+assert len(moved.devices()) == 1 and not moved.committed
+assert len(shared_jit._copies[id(moved), shared_jit.every_device()][1].devices()) == 2
+np.testing.assert_allclose(moved, 9.0 * 1.01**3, rtol=1e-6)
+del large, held, value, moved
 gc.collect()
 assert not [1 for leaf, _ in shared_jit._copies.values() if leaf() is None]
 alone = jax.jit(lambda level, s: draingym.batch_returns(simulator, params, policy, level, s))

@@ -32,7 +32,7 @@ def random_network(seed, size, periods, *, whole_units=False):
     stores = some() and arrivals != "before shipping"
     ages, delays, backlogs, assembly = some(), some(), some(), some(0.6)
     doors, limits, lead = some(), some(), int(rng.integers(0, 4))
-    gates, stalls = some(0.3), some(0.3)
+    gates, stalls, owes = some(0.3), some(0.3), some()
     names = [f"n{i}" for i in range(size)]
     places = arrivals != "before shipping" and not whole_units
     sells = [some(0.6) for _ in names]
@@ -88,9 +88,9 @@ def random_network(seed, size, periods, *, whole_units=False):
                     delay=delay,
                     in_transit=rng.integers(0, 5, longest).tolist(),
                     on_order=rng.integers(0, 5, delay).tolist(),
-                    owed=float(rng.integers(0, 3)),
+                    owed=float(rng.integers(0, 3)) if owes else 0.0,
                     request_limit=limit,
-                    minimum=amount(0, 3, 0.3),
+                    minimum=amount(0, 2, 0.3),
                     batch=float(rng.choice([0.5, 1.0, 2.0])) if some(0.3) else None,
                     accepts=amount(0, 1, 0.3, none=1.0),
                     review=int(rng.integers(1, 3)),
@@ -124,7 +124,7 @@ def random_network(seed, size, periods, *, whole_units=False):
         stores=[Store("hall", eighths(0, 30)), Store("yard", eighths(0, 30))] if stores else [],
         arrivals=arrivals,
         rationing=str(rng.choice(["proportional", "rank"])),
-        backorders=some(),
+        backorders=owes,
         whole_units=whole_units,
         rounding=str(rng.choice(["down", "nearest", "up"])),
         send_back=some(),

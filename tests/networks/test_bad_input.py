@@ -110,6 +110,31 @@ from tests.networks.networks import small
             r"demand for node 'north'\[0\] is nan, must be finite",
             id="NaN demand",
         ),
+        pytest.param(
+            lambda: small(demand={"north": [True], "south": [1]}),
+            r"demand for node 'north' is \[True\], must be a distribution or a list of units",
+            id="truth values for demand",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": ["3"], "south": [1]}),
+            r"demand for node 'north' is \['3'\], must be a distribution or a list of units",
+            id="text for demand",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": [10**400], "south": [1]}),
+            r"demand for node 'north' is \[10+\.\.\.0+\], must be a distribution or a list of",
+            id="demand too large for a number",
+        ),
+        pytest.param(
+            lambda: Node("a", class_limit=3),
+            r"node 'a': class_limit is 3, must be None without shelf_life",
+            id="limit of an age where nothing ages",
+        ),
+        pytest.param(
+            lambda: Network(nodes=[Node("a")], arcs=[Arc(None, "a", owed=2)], demand={"a": [1]}),
+            r"arc 'vendor > a': owed is 2, must be 0 without backorders",
+            id="owed where nothing is",
+        ),
         pytest.param(lambda: Node("a", store=3), r"node 'a': store is 3, must be text", id="store"),
         pytest.param(lambda: Store("", 3), r"store name is '', must be text", id="store's name"),
         pytest.param(

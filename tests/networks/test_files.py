@@ -3,9 +3,10 @@
 import json
 import sys
 
+import numpy as np
 import pytest
 
-from draingym import Network, Normal, Poisson
+from draingym import Arc, Network, Node, Normal, Poisson
 from draingym.cli import main
 from tests.networks.networks import small
 
@@ -18,6 +19,39 @@ def test_files_hold_a_network(tmp_path):
     network = small(demand=both, arrivals="end", sees_demand=True)
     network.save(tmp_path / "network.json")
     assert Network.load(tmp_path / "network.json") == network
+
+
+def test_a_name_may_hold_what_files_put_between_names(tmp_path):
+    paris = "Paris, France"
+    nodes, arcs = [Node(paris), Node("Rome")], [Arc(None, paris), Arc(None, "Rome")]
+    for demand in ({paris: [1.0], "Rome": [2.0]}, {(paris, "Rome"): [[1.0, 2.0]]}):
+        network = Network(nodes=nodes, arcs=arcs, demand=demand)
+        network.save(tmp_path / "network.json")
+        assert Network.load(tmp_path / "network.json") == network
+
+
+def test_a_key_that_would_be_read_as_another_is_not_written(tmp_path):
+    names = ["a", "b", "a, b"]
+    network = Network(
+        nodes=[Node(name) for name in names],
+        arcs=[Arc(None, name) for name in names],
+        demand={("a", "b"): [[1, 2]]},
+    )
+    with pytest.raises(
+        ValueError, match=r"demand for \('a', 'b'\) would be read as that of 'a, b'"
+    ):
+        network.save(tmp_path / "network.json")
+
+
+def test_demand_in_arrays_is_kept_as_plain_values(tmp_path):
+    units = np.array([[1.0, 2.0], [3.0, 4.0]])
+    nodes, arcs = [Node("a"), Node("b")], [Arc(None, "a"), Arc(None, "b")]
+    network = Network(nodes=nodes, arcs=arcs, demand={("a", "b"): units})
+    units[:] = 9.0
+    assert network.demand == {("a", "b"): ((1.0, 2.0), (3.0, 4.0))}
+    network.save(tmp_path / "network.json")
+    assert Network.load(tmp_path / "network.json") == network
+    assert Network(nodes=nodes, arcs=arcs, demand={("a",): [1]}).demand == {"a": (1.0,)}
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def task():
     return newsvendor()
 
 
+def test_stock_that_is_left_fetches_nothing_on_an_infinite_horizon(task):
+    # What is bought in the warm-up does not count: each unit of it would be money for nothing.
+    paid = replace(task.params, salvage_rate=jnp.float32(0.9))
+    with pytest.raises(ValueError, match=r"salvage_rate is 0\.89.*, must be 0"):
+        replace(task, params=paid)
+
+
 @pytest.fixture(scope="module")
 def optimum():
     pmf = discretise(stats.norm(5, 1.6), 0.01)

@@ -1,5 +1,7 @@
 """Batches laid out for speed: the same numbers as one rollout after another."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,10 +15,13 @@ from draingym.simulator import (
     batch_returns,
     chunked_value_and_grad,
     discounted_return,
+    scenario_from_views,
     single_store,
     straight_through,
     vmap_last,
 )
+from draingym.simulator.network.arcs import in_transit
+from tests.simulator.worlds import tree_world
 
 BATCH, PERIODS = 12, 10
 
@@ -177,3 +182,23 @@ def test_a_dense_policy_starts_near_the_demand_and_its_derivative_is_exact():
         DensePolicy(num_nodes=1, lead_time=2, width=0)
     with pytest.raises(ValueError, match=r"scale is 0\.0, must be above 0"):
         DensePolicy(num_nodes=1, lead_time=2, scale=0.0)
+
+
+def test_the_node_that_a_region_buys_at_is_a_share_of_one():
+    demand = np.random.default_rng(0).poisson(3.0, (6, 4)).astype(np.float32)
+    simulator, params = tree_world([-1, 0, 0], holding_cost=1.0)
+    scenario = scenario_from_views(demand, np.eye(2)[[1, 1, 1]], jax.random.key(0))
+    seller = np.array([2, 1, 2, 2], np.int32)  # three regions of one node, and none of the first
+    found = [
+        simulator.kernel.prepare(replace(params.kernel, share=share), scenario.series)
+        for share in (jnp.asarray(seller), jnp.eye(3)[:, seller])
+    ]
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0][:, 2], demand[:, [0, 2, 3]].sum(1))
+    assert not found[0][:, 0].any()
+
+
+@pytest.mark.parametrize("periods", [0, 1, 3, 20])
+def test_what_is_in_transit_is_the_sum_of_all_periods(periods):
+    pipeline = np.random.default_rng(0).poisson(3.0, (periods, 5)).astype(np.float32)
+    np.testing.assert_array_equal(in_transit(jnp.asarray(pipeline)), pipeline.sum(0))

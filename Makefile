@@ -124,11 +124,12 @@ $(GPU): pyproject.toml requirements/test.txt requirements/gpu.txt tools/install.
 	  sh tools/install.sh --with requirements/gpu.txt test .venv-gpu
 	@touch $@
 
-# statsforecast and mlforecast are no part of the lock: they hold pandas below 3.
+# statsforecast, mlforecast and NeuralForecast are no part of the lock: they hold pandas below 3, and
+# PyTorch is another file on each kind of machine.
 FORECASTERS := .venv-forecasters/.installed
 
 .PHONY: bench-forecasters
-bench-forecasters: $(FORECASTERS) ## Forecast real demand, beside classical baselines and LightGBM
+bench-forecasters: $(FORECASTERS) ## Forecast real demand, beside baselines, LightGBM and NeuralForecast
 	.venv-forecasters/bin/python -m benchmarks.forecasters $(ARGS)
 
 $(FORECASTERS): pyproject.toml requirements/dev.txt requirements/forecasters.txt tools/install.sh $(call stale,.venv-forecasters)

@@ -97,6 +97,14 @@ def at_most(bar: int, what: str, value: float, unit: str, bound: float) -> Claim
     )
 
 
+def below(bar: int, what: str, value: float, unit: str, bound: float) -> Claim:
+    """Return a claim that passes if the value is below a bound, and not at it."""
+    passes = bool(value < bound)
+    return Claim(
+        bar=bar, what=what, value=float(value), unit=unit, needs=f"< {bound:g}", passes=passes
+    )
+
+
 def figure_only(bar: int, what: str, value: float, unit: str) -> Claim:
     """Return a figure that belongs to a bar and has no bound of its own."""
     return Claim(bar=bar, what=what, value=float(value), unit=unit, needs="", passes=None)

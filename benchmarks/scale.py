@@ -32,12 +32,12 @@ from benchmarks._common import (
     Clock,
     at_least,
     at_most,
+    below,
     print_claims,
     print_table,
     save_figure,
     write_result,
 )
-from benchmarks.drain_parts.claims import below
 from benchmarks.drain_parts.models import CLOSEST, TREES, Model, Sampler, baselines, neural
 from benchmarks.drain_parts.policies import diverse_plans
 from benchmarks.drain_parts.world import replay_policies

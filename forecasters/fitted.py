@@ -37,7 +37,7 @@ class Fitted:
     model: Model
     encoder: Encoder
     weights: Mapping[str, Weights]  # by group
-    residuals: Mapping[str, FloatArray]  # [R, H] by group: what points missed, over their scale
+    residuals: Mapping[str, FloatArray]  # [R, H] by group: what points missed, over its width
     columns: Columns = field(default_factory=Columns)
     rules: Rules = field(default_factory=Rules)
     rule: GroupRule | None = None

@@ -118,9 +118,7 @@ class LSTM(ModelDefaults):
     ) -> Float[Array, "B N H"]:
         """Return the point plus whole rows of errors of the validation: joint over the horizon."""
         point = self.point(network, batch)
-        return with_errors(
-            point, batch.scale, keys, residuals, number, nonnegative=network.nonnegative
-        )
+        return with_errors(batch, point, keys, residuals, number, nonnegative=network.nonnegative)
 
 
 class PeepholeCell(nnx.Module):

@@ -35,7 +35,7 @@ _RULE = ("bounds", "centre", "spread", "centroids")
 class _Meta:
     """The plain values of a forecaster's file."""
 
-    version: Literal[1]
+    version: Literal[2]
     model: str  # its class
     settings: dict[str, Any]
     columns: Columns
@@ -71,7 +71,7 @@ def save_forecaster(fitted: Fitted, path: str | Path) -> None:
     """
     encoder, rule = fitted.encoder, fitted.rule
     meta = _Meta(
-        version=1,
+        version=2,
         model=type(fitted.model).__name__,
         settings=asdict(cast(Any, fitted.model)),
         columns=fitted.columns,

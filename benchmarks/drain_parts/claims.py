@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._common import Claim, at_least, figure_only
+from benchmarks._common import Claim, at_least, below, figure_only
 from benchmarks.drain_parts.models import Model
 from draingym.common.bootstrap import Interval, bootstrap
 from draingym.drain_model import DrainData
@@ -29,12 +29,6 @@ CRPS = ("crps_total", "crps_regional", "crps_node")
 QUANTILES = ("outbound_q10", "outbound_q50", "outbound_q90")
 SCORES = (*CRPS, *QUANTILES, "energy", "crps_cost_node")
 Compared = Mapping[str, Mapping[str, Comparison]]
-
-
-def below(bar: int, what: str, value: float, unit: str, bound: float) -> Claim:
-    """Return a claim that passes if the value is below a bound."""
-    passes = bool(value < bound)
-    return Claim(bar=bar, what=what, value=value, unit=unit, needs=f"< {bound:g}", passes=passes)
 
 
 def worst_overlap(

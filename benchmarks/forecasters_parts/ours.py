@@ -1,71 +1,131 @@
-"""Our own models as the benchmark runs them, and the settings that are tried."""
+"""Our own models as the benchmark runs them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks.forecasters_parts.datasets import Dataset
-from benchmarks.forecasters_parts.peers import LEVELS, Peer, Settings
-from draingym.common.arrays import FloatArray
-from draingym.forecasters import ARMDN, LSTM, Model, TrainConfig, fit
+from benchmarks.forecasters_parts.methods import LEVELS, Method, Predict, Said, Settings
+from benchmarks.forecasters_parts.sizes import Effort, Sizes
+from draingym.forecasters import (
+    ARMDN,
+    LSTM,
+    TFTMTL,
+    Fitted,
+    Groups,
+    Model,
+    MonotoneTransformer,
+    TrainConfig,
+    fit,
+)
+
+OURS = ("LSTM", "ARMDN", "MonotoneTransformer", "TFTMTL")
+# The independent implementation of each one's family.
+FAMILY = {"LSTM": "NF-LSTM", "ARMDN": "DeepAR", "MonotoneTransformer": "TFT", "TFTMTL": "TFT"}
+SAMPLES = 400
+_HEAD = 8  # channels of one of the transformer's heads
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Effort:
-    """How much is spent on each fit of a network."""
+def model_of(
+    name: str,
+    dataset: Dataset,
+    context: int,
+    effort: Effort,
+    settings: Settings,
+    **other: Any,
+) -> Model:
+    """Return one of our models for a data set.
 
-    epochs: int
-    windows: int
-    context: int  # periods, at most
-
-
-def model_of(name: str, dataset: Dataset, context: int, settings: Mapping[str, Any]) -> Model:
-    """Return one of our models for a data set."""
-    horizon = dataset.horizon
+    Args:
+        name: One of ``OURS``.
+        dataset: Its horizon and columns.
+        context: Periods before an origin.
+        effort: Of training; the transformer's near stage has it, the far one a quarter of it.
+        settings: The width.
+        other: Fields of the model, such as those of an ablation.
+    """
+    horizon, size = dataset.horizon, settings["size"]
+    made: dict[str, Any] = {"horizon": horizon}
+    if name == "LSTM":
+        window = round(1.25 * horizon)
+        made |= {"window": window, "steps": max(context - window + 1, 1), "cell": size}
+        return LSTM(**made | {"ahead": bool(dataset.data.known)} | other)
+    made["context"] = context
     if name == "ARMDN":
-        return ARMDN(horizon=horizon, context=context, **settings)
-    window = round(1.25 * horizon)
-    steps = max(context - window + 1, 1)
-    ahead = bool(dataset.data.known)
-    return LSTM(horizon=horizon, window=window, steps=steps, ahead=ahead, **settings)
+        return ARMDN(**made | {"width": size} | other)
+    if name == "TFTMTL":
+        return TFTMTL(**made | {"width": size} | other)
+    made |= {"heads": size // _HEAD, "head_width": _HEAD, "layers": 2, "discount": dataset.discount}
+    made |= {"near": min(5, (horizon + 1) // 2), "far": horizon}
+    made |= {"near_epochs": effort.epochs, "far_epochs": max(effort.epochs // 4, 1)}
+    return MonotoneTransformer(**made | other)
 
 
-def ours(effort: Effort, folder: Path) -> dict[str, tuple[Peer, tuple[Settings, ...]]]:
-    """Return each of our models, and the settings that are tried on the validation origin."""
+def fitted(
+    name: str,
+    effort: Effort,
+    dataset: Dataset,
+    origin: int,
+    settings: Settings,
+    seed: int,
+    *,
+    groups: Groups | None = None,
+    config: Mapping[str, Any] | None = None,
+    **other: Any,
+) -> Fitted:
+    """Return one of our models, fitted to what is known at an origin."""
+    context = effort.context_at(origin, dataset.horizon)
+    seen = _seen(name, dataset)
+    model = model_of(name, seen, context, effort, settings, **other)
+    training: dict[str, Any] = dict(
+        epochs=effort.epochs,
+        batch=effort.batch,
+        windows=effort.windows,
+        patience=effort.patience,
+        learning_rate=settings["learning_rate"],
+    )
+    made = TrainConfig(**training | dict(config or {}))
+    return fit(seen.data.until(origin), model, config=made, groups=groups, seed=seed)
 
-    def of(name: str) -> Peer:
-        def run(
-            dataset: Dataset, origin: int, settings: Settings, seed: int
-        ) -> tuple[FloatArray, FloatArray]:
-            known = dataset.data.until(origin)
-            context = min(effort.context, max(origin - 2 * dataset.horizon, 1))
-            rate = settings["learning_rate"]
-            inner = {key: x for key, x in settings.items() if key != "learning_rate"}
-            config = TrainConfig(
-                epochs=effort.epochs, windows=effort.windows, learning_rate=rate, patience=6
-            )
-            model = model_of(name, dataset, context, inner)
-            place = "-".join(map(str, (dataset.name, name, origin, seed, *settings.values())))
-            fitted = fit(known, model, config=config, seed=seed, folder=folder / place)
-            found = fitted.predict(known, samples=400, seed=seed)
-            return found.quantiles(LEVELS), np.asarray(found.point)
 
-        return run
+def _seen(name: str, dataset: Dataset) -> Dataset:
+    """Return the data set as a model wants it: prices are discounts to the transformer."""
+    return dataset.with_discount() if name == "MonotoneTransformer" else dataset
 
-    width = {"LSTM": "cell", "ARMDN": "width"}
-    return {
-        name: (
-            of(name),
-            tuple(
-                {width[name]: size, "learning_rate": rate}
-                for size in (32, 64)
-                for rate in (1e-3, 5e-3)
-            ),
-        )
-        for name in ("LSTM", "ARMDN")
-    }
+
+def ours(
+    name: str,
+    effort: Effort,
+    dataset: Dataset,
+    origin: int,
+    settings: Settings,
+    seed: int,
+    **other: Any,
+) -> Predict:
+    """Return one of our models as the runs take it."""
+    return forecasts_of(fitted(name, effort, dataset, origin, settings, seed, **other), seed)
+
+
+def forecasts_of(found: Fitted, seed: int) -> Predict:
+    """Return what a fitted model forecasts, as quantiles and points."""
+    name = type(found.model).__name__
+
+    def predict(dataset: Dataset, origin: int) -> Said:
+        known = _seen(name, dataset).data.until(origin)
+        forecast = found.predict(known, samples=SAMPLES, seed=seed)
+        return forecast.quantiles(LEVELS), np.asarray(forecast.point)
+
+    return predict
+
+
+def our_methods(sizes: Sizes) -> list[Method]:
+    """Return our four models, and the settings that are tried."""
+    effort, tried = sizes.effort, sizes.tried
+    return [
+        Method(name=name, fit=partial(ours, name, effort), tried=tried, random=True, effort=effort)
+        for name in OURS
+    ]

@@ -1,8 +1,9 @@
-"""Forecasts that are kept: a model is run once for each data set, origin, seed and setting."""
+"""Forecasts that are kept: a method is fitted once for each data set, origin, seed and setting."""
 
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 
 from benchmarks._common import drop_programs
 from benchmarks.forecasters_parts.datasets import Dataset
-from benchmarks.forecasters_parts.peers import LEVELS, Peer, Settings
+from benchmarks.forecasters_parts.methods import LEVELS, Method, Settings
 from draingym.common.arrays import FloatArray
 from draingym.common.npz import read_npz, write_npz
 from draingym.forecasters.cross_validation import origins_of
@@ -20,45 +21,87 @@ from draingym.forecasters.cross_validation import origins_of
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """A model's forecasts of one origin."""
+    """What a method that was fitted once forecast from one or several origins, ``O``."""
 
-    quantiles: FloatArray  # [Q, B, H] units
-    point: FloatArray  # [B, H] units
-    actual: FloatArray  # [B, H] units; NaN where missing
-    seconds: float
+    quantiles: FloatArray  # [O, Q, B, H] units
+    point: FloatArray  # [O, B, H] units
+    actual: FloatArray  # [O, B, H] units; NaN where missing
+    fit_seconds: float
+    predict_seconds: float  # of all origins
 
     @property
     def losses(self) -> FloatArray:
-        """[B, H] twice the mean quantile loss: the CRPS on a grid of levels, alike for all."""
-        gap = self.actual[None] - self.quantiles
-        level = np.asarray(LEVELS)[:, None, None]
-        loss: FloatArray = np.maximum(level * gap, (level - 1.0) * gap)
-        found: FloatArray = 2.0 * loss.mean(axis=0)
+        """[O, B, H] twice the mean quantile loss: the CRPS on a grid of levels, alike for all."""
+        found: FloatArray = 2.0 * self.by_level.mean(axis=1)
         return found
+
+    @property
+    def by_level(self) -> FloatArray:
+        """[O, Q, B, H] quantile losses."""
+        gap = self.actual[:, None] - self.quantiles
+        level = np.asarray(LEVELS)[None, :, None, None]
+        loss: FloatArray = np.maximum(level * gap, (level - 1.0) * gap)
+        return loss
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """A method's runs on a data set, one a seed, with the settings that were chosen."""
+
+    method: str
+    settings: Settings
+    runs: tuple[Run, ...]
+
+    @property
+    def by_series(self) -> FloatArray:
+        """[B] sums of CRPS over origins and periods, of the mean seed."""
+        total: FloatArray = np.mean([np.nansum(x.losses, axis=(0, 2)) for x in self.runs], axis=0)
+        return total
 
 
 def kept_run(
     folder: Path,
-    name: str,
-    peer: Peer,
+    method: Method,
     dataset: Dataset,
-    origin: int,
+    origins: Sequence[int],
     settings: Settings,
     seed: int,
 ) -> Run:
-    """Return a run, from its file where it is there."""
-    words = [dataset.name, name.replace(" ", "-"), origin, seed, *settings.values()]
-    path = folder / f"{'-'.join(map(str, words))}.npz"
-    actual = dataset.data.actual(origin, dataset.horizon)
+    """Return a run that is fitted at the first of some origins, from its file where it is there."""
+    data = dataset.data
+    said = (method.effort, sorted(settings.items()), tuple(origins), data.target.shape)
+    digest = zlib.crc32(repr((*said, dataset.horizon, float(np.nansum(data.target)))).encode())
+    words = (dataset.name, method.name, seed, f"{digest:08x}")
+    path = folder / f"{'-'.join(str(word).replace(' ', '-') for word in words)}.npz"
+    actual = np.stack([data.actual(origin, dataset.horizon) for origin in origins])
     if path.exists():
         meta, arrays = read_npz(path, "run")
-        return Run(actual=actual, seconds=float(meta["seconds"]), **arrays)
+        return _run(actual, arrays, meta)
     began = time.perf_counter()
-    quantiles, point = peer(dataset, origin, settings, seed)
-    seconds = time.perf_counter() - began
-    write_npz(path, {"quantiles": quantiles, "point": point}, {"seconds": seconds})
+    predict = method.fit(dataset, origins[0], settings, seed)
+    between = time.perf_counter()
+    found = [predict(dataset, origin) for origin in origins]
+    seconds = {
+        "fit_seconds": between - began,
+        "predict_seconds": time.perf_counter() - between,
+    }
+    arrays = {
+        "quantiles": np.stack([quantiles for quantiles, _ in found]),
+        "point": np.stack([point for _, point in found]),
+    }
+    write_npz(path, arrays, seconds)
     drop_programs()
-    return Run(quantiles=quantiles, point=point, actual=actual, seconds=seconds)
+    return _run(actual, arrays, seconds)
+
+
+def _run(actual: FloatArray, arrays: Mapping[str, Any], seconds: Mapping[str, Any]) -> Run:
+    return Run(
+        quantiles=arrays["quantiles"],
+        point=arrays["point"],
+        actual=actual,
+        fit_seconds=float(seconds["fit_seconds"]),
+        predict_seconds=float(seconds["predict_seconds"]),
+    )
 
 
 def mean_crps(run: Run) -> float:
@@ -66,71 +109,26 @@ def mean_crps(run: Run) -> float:
     return float(np.nanmean(run.losses))
 
 
-def chosen(
-    folder: Path, name: str, peer: Peer, tried: Sequence[Settings], dataset: Dataset, origin: int
-) -> Settings:
+def chosen(folder: Path, method: Method, dataset: Dataset, origin: int) -> Settings:
     """Return the settings with the best CRPS at an origin that is not scored."""
-    if len(tried) == 1:
-        return tried[0]
+    if len(method.tried) == 1:
+        return method.tried[0]
     scores = [
-        mean_crps(kept_run(folder, name, peer, dataset, origin, settings, 0)) for settings in tried
+        mean_crps(kept_run(folder, method, dataset, [origin], settings, 0))
+        for settings in method.tried
     ]
-    return tried[int(np.argmin(scores))]
+    return method.tried[int(np.argmin(scores))]
 
 
-def runs_of(
-    folder: Path,
-    name: str,
-    peer: Peer,
-    tried: Sequence[Settings],
-    dataset: Dataset,
-    *,
-    origins: int,
-    seeds: Sequence[int],
-) -> tuple[Settings, list[Run]]:
-    """Return the settings of a model, and its runs over origins and seeds.
+def scored(
+    folder: Path, method: Method, dataset: Dataset, *, origins: int, seeds: Sequence[int]
+) -> Scored:
+    """Return a method's runs: fitted at the first origin, each seed, and forecast from all.
 
     Settings are chosen one horizon before the first origin that is scored.
     """
-    scored = origins_of(dataset.data.num_periods, dataset.horizon, origins)
-    settings = chosen(folder, name, peer, tried, dataset, scored[0] - dataset.horizon)
-    runs = [
-        kept_run(folder, name, peer, dataset, origin, settings, seed)
-        for origin in scored
-        for seed in seeds
-    ]
-    return settings, runs
-
-
-def by_series(runs: Sequence[Run]) -> FloatArray:
-    """Return the sums of CRPS of each series over all runs and periods, [B]."""
-    total: FloatArray = np.sum([np.nansum(run.losses, axis=1) for run in runs], axis=0)
-    return total
-
-
-def row_of(dataset: Dataset, name: str, settings: Settings, runs: Sequence[Run]) -> dict[str, Any]:
-    """Return a model's figures on a data set: CRPS and others over what was sold, by step ahead."""
-    actual = np.stack([run.actual for run in runs])
-    point = np.stack([run.point for run in runs])
-    losses = np.stack([run.losses for run in runs])
-    there = ~np.isnan(actual)
-    sold = np.nansum(actual)
-    error = np.abs(point - actual)
-    relative = np.where(there, error / (1.0 + np.abs(actual)), 0.0).sum(axis=2)
-    mmape = relative / np.maximum(there.sum(axis=2), 1)
-    ahead = np.nansum(losses, axis=(0, 1)) / np.maximum(np.nansum(actual, axis=(0, 1)), 1e-9)
-    middle = [run.quantiles[len(LEVELS) // 2] for run in runs]
-    found: Mapping[str, Any] = {
-        "data": dataset.name,
-        "model": name,
-        "CRPS / units": np.nansum(losses) / sold,
-        "wMAPE": np.nansum(error) / sold,
-        "mMAPE mean": mmape.mean(),
-        "mMAPE median": np.median(mmape.mean(axis=0)),
-        "bias": np.nansum(point - actual) / sold,
-        "median's loss / units": np.nansum(np.abs(np.stack(middle) - actual)) / 2 / sold,
-        "seconds": float(np.median([run.seconds for run in runs])),
-        "CRPS / units by step": [float(x) for x in ahead],
-        "settings": dict(settings),
-    }
-    return dict(found)
+    places = origins_of(dataset.data.num_periods, dataset.horizon, origins)
+    settings = chosen(folder, method, dataset, places[0] - dataset.horizon)
+    some = seeds if method.random else seeds[:1]
+    runs = tuple(kept_run(folder, method, dataset, places, settings, seed) for seed in some)
+    return Scored(method=method.name, settings=settings, runs=runs)

@@ -137,8 +137,8 @@ class MonotoneTransformer(MonotoneConfig, ModelDefaults):
     ) -> Float[Array, "B N H"]:
         """Return the point plus whole rows of errors of the validation."""
         return with_errors(
+            batch,
             self.point(network, batch),
-            batch.scale,
             keys,
             residuals,
             number,

@@ -151,7 +151,7 @@ class TFTMTL(TFTConfig, ModelDefaults):
         nonnegative = network.sizes.nonnegative
         if not self.levels:
             point = self.point(network, batch)
-            return with_errors(point, batch.scale, keys, residuals, number, nonnegative=nonnegative)
+            return with_errors(batch, point, keys, residuals, number, nonnegative=nonnegative)
         said, _ = network(inputs_of(batch, network.sizes))
         knots = said.quantiles[..., self.amounts.index("sales"), :][:, None]
         at = levels_like(keys, residuals, number)

@@ -1,4 +1,8 @@
-"""A distribution around a point: what points missed on the validation windows, added to it."""
+"""A distribution around a point: what points missed on the validation windows, added to it.
+
+Errors are kept, and added, in units of a width that each period has of its own: they are larger
+where a series has varied more, and where more is expected.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,28 @@ from jaxtyping import Array, Float, Int
 
 from draingym.common.arrays import FloatArray
 from draingym.forecasters.data.encoding import Arrays, Layout
-from draingym.forecasters.data.windows import Samples, cut
+from draingym.forecasters.data.windows import Batch, Samples, cut
 from draingym.forecasters.training.model import Model, Weights
 from draingym.forecasters.training.weights import definition
 
 _FEW, _MOST = 128, 4096  # windows whose errors are kept, at least and at most
 _ROWS = 256  # windows at once
+_SHRUNK = 2.0  # observations' worth of the scale in a series' deviation
+_LEAST = 0.05  # of the scale, which is expected at least
+
+
+def error_width(batch: Batch, point: Float[Array, "B H"]) -> Float[Array, "B H"]:
+    """Return what errors are measured in, units: ``sqrt(deviation * (|point| + 0.05 scale))``.
+
+    The deviation is that of what was observed before the origin, from its mean, with the scale
+    counting as two observations; so a series of one observation has a width, too.
+    """
+    count = jnp.sum(batch.observed, axis=1)
+    mean = jnp.sum(batch.target, axis=1) / jnp.maximum(count, 1)
+    gap = jnp.where(batch.observed, batch.target - mean[:, None], 0.0)
+    total = jnp.sum(gap**2, axis=1) + _SHRUNK * batch.scale**2
+    deviation = jnp.sqrt(total / (count + _SHRUNK))[:, None]
+    return jnp.sqrt(deviation * (jnp.abs(point) + _LEAST * batch.scale[:, None]))
 
 
 def missed(
@@ -28,7 +48,7 @@ def missed(
     validating: Samples,
     fitting: Samples,
 ) -> FloatArray:
-    """Return what points missed over the scale, [R, H]: whole rows of actual less point.
+    """Return what points missed over ``error_width``, [R, H]: whole rows of actual less point.
 
     A period that was not observed takes the error of another window at the same distance.
 
@@ -68,13 +88,13 @@ def _errors(
     rows: Int[Array, " B"],
     origins: Int[Array, " B"],
 ) -> Float[Array, "B H"] | None:
-    """Return actual less point over the scale; NaN where nothing was observed."""
+    """Return actual less point over its width; NaN where nothing was observed."""
     network = nnx.merge(definition(model, layout), weights)
     batch = cut(arrays, rows, origins, model.context, model.horizon)
     point = model.point(network, batch)
     if point is None:
         return None
-    error = (batch.future_target - point) / batch.scale[:, None]
+    error = (batch.future_target - point) / error_width(batch, point)
     return jnp.where(batch.future_observed, error, jnp.nan)
 
 
@@ -87,8 +107,8 @@ def _filled(errors: FloatArray) -> FloatArray:
 
 
 def with_errors(
+    batch: Batch,
     point: Float[Array, "B H"],
-    scale: Float[Array, " B"],
     keys: Array,
     residuals: Float[Array, "R H"],
     number: int,
@@ -98,10 +118,10 @@ def with_errors(
     """Return a point plus whole rows of errors, so that a sample is joint over the horizon.
 
     Args:
+        batch: The windows that the point is of.
         point: Units.
-        scale: Units, of each series.
         keys: [B] of random numbers.
-        residuals: What points missed, over their scale.
+        residuals: What points missed, over their widths.
         number: ``N``.
         nonnegative: Whether demand is never negative.
     """
@@ -109,5 +129,6 @@ def with_errors(
     def rows(key: Array) -> Array:
         return residuals[jax.random.randint(key, (number,), 0, residuals.shape[0])]
 
-    found = point[:, None, :] + jax.vmap(rows)(keys) * scale[:, None, None]
+    width = error_width(batch, point)
+    found = point[:, None, :] + jax.vmap(rows)(keys) * width[:, None, :]
     return jnp.maximum(found, 0.0) if nonnegative else found

@@ -119,7 +119,7 @@ class Model(Protocol):
             network: Made by ``network``.
             batch: Windows; what lies after the origin is not there.
             keys: [B] of each series' random numbers.
-            residuals: What points missed on the validation windows, over their scale; no row
+            residuals: What points missed on the validation windows, over its width; no row
                 where the model has no points of its own.
             number: ``N``.
         """

@@ -203,8 +203,8 @@ def test_a_file_that_is_none_is_named(tmp_path):
     path = tmp_path / "forecaster.npz"
     with pytest.raises(ValueError, match=f"forecaster {path} cannot be read"):
         load_forecaster(path)
-    np.savez(path, meta=np.array('{"version": 2}'))
-    with pytest.raises(ValueError, match=f"forecaster {path}: meta.version is 2, must be one of 1"):
+    np.savez(path, meta=np.array('{"version": 1}'))
+    with pytest.raises(ValueError, match=f"forecaster {path}: meta.version is 1, must be one of 2"):
         load_forecaster(path)
 
 

@@ -70,6 +70,7 @@ def _epoch(
     series: Int[Array, "U B"],
     origin: Int[Array, "U B"],
     key: Array,
+    rate: Float[Array, ""],
 ) -> tuple[Learned, Float[Array, " U"], Float[Array, " U"]]:
     """Make one update for each row of windows; return every loss and norm of the gradient."""
     graph, optimiser = definition(model, layout), config.optimiser()
@@ -89,7 +90,7 @@ def _epoch(
         loss, gradient = jax.value_and_grad(mean)(weights)
         gradient = jax.tree.map(jnp.multiply, gradient, mask)
         change, state = optimiser.update(gradient, state, weights)
-        change = jax.tree.map(jnp.multiply, change, mask)
+        change = jax.tree.map(lambda x, trains: rate * trains * x, change, mask)
         return (optax.apply_updates(weights, change), state), (loss, optax.tree.norm(gradient))
 
     numbers = jnp.arange(series.shape[0])
@@ -221,6 +222,7 @@ class _Run:
             rows,
             origins,
             key,
+            jnp.asarray(config.rate, jnp.float32),
         )
         losses, norms = np.asarray(losses), np.asarray(norms)
         self._require_finite(losses, norms, rows, len(state.history))

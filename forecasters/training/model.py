@@ -191,9 +191,16 @@ class TrainConfig:
     def compiled(self) -> TrainConfig:
         """Return the settings with one value for all that no program depends on.
 
-        Two runs that differ in how long they last share their programs.
+        Two runs that differ in how long they last, or in their learning rate, share their programs:
+        the update of Adam at a rate is the rate times that at 1.
         """
-        return replace(self, epochs=1, batch=1, windows=None, stride=1, patience=1, validate=True)
+        same = replace(self, epochs=1, batch=1, windows=None, stride=1, patience=1, validate=True)
+        return replace(same, learning_rate=1.0)
+
+    @property
+    def rate(self) -> float:
+        """What an update of the ``compiled`` optimiser is multiplied by; COCOB finds its own."""
+        return 1.0 if self.optimizer == "cocob" else self.learning_rate
 
     def optimiser(self) -> optax.GradientTransformation:
         """Return the optimiser: clipping, L2, and Adam on its schedule or COCOB."""

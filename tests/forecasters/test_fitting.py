@@ -230,6 +230,11 @@ def test_a_run_that_was_interrupted_goes_on_as_if_it_had_not_been(history, tmp_p
     assert compiling.programs == 0, compiling.by_name
     jax.tree.map(np.testing.assert_array_equal, found.weights, whole.weights)
     np.testing.assert_array_equal(found.residuals["all"], whole.residuals["all"])
+    with Compiling() as compiling:  # nor does another rate
+        faster = options | {"config": replace(config, learning_rate=0.1), "folder": None}
+        other = fit(history, MODELS["LSTM"], **faster)
+    assert compiling.programs == 0, compiling.by_name
+    assert other.history[0].validation_loss != found.history[0].validation_loss
     with pytest.raises(ValueError, match="fingerprint of data and model is"):
         fit(history.until(FIRST - 1), MODELS["LSTM"], **options)
     with pytest.raises(ValueError, match=r"training.learning_rate is 0.005, must be 0.1"):

@@ -1,7 +1,7 @@
 """The drain model at the size that matters: new products, other stock, 20 nodes and 99 regions.
 
 Two worlds: ``paper``, 1,000 products of real orders in periods of two days, of which a node and
-product ships 0.3 units a period; ``busy``, 125 products of synthetic orders by weeks, about 10
+product ships 0.3 units a period; ``busy``, 125 products of synthetic orders by weeks, about 5
 units. In both, the last third of the periods, a fifth of the products, and a node that opens in
 those periods are held out. Models are scored in four cells: products seen and new, on the log's
 policy and on three others that no model is fitted to; off policy, scores are summed over the three.

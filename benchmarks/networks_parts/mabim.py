@@ -61,6 +61,7 @@ def chain(products: int) -> Network:
         return [[value] * products for value in values]
 
     day = {
+        "t": 0,
         "inputs": {
             "customer_demand": [MEAN] * products,
             "selling_price": table(PRICES[1:]),
@@ -70,6 +71,7 @@ def chain(products: int) -> Network:
     }
     case = {
         "parameters": {
+            "days": DAYS,
             "warehouses_head_to_tail": _NAMES,
             "skus": list(range(products)),
             "capacity": [ROOM * products] * WAREHOUSES,

@@ -113,7 +113,7 @@ def region_shares(forecast: FloatArray) -> FloatArray:
 
     Where nothing is forecast of a product, that of all products; evenly where nothing is at all.
 
-    >>> region_shares(np.array([[[1.0, 3.0]], [[0.0, 0.0]]]))[:, 0].tolist()
+    >>> region_shares(np.array([[[1.0, 3.0]], [[0.0, 0.0]]]))[:, 0].round(9).tolist()
     [[0.25, 0.75], [0.25, 0.75]]
     """
     every = forecast.sum(axis=0, keepdims=True) + 1e-12

@@ -35,7 +35,7 @@ def error_of(total: FloatArray) -> FloatArray:
         [...]; 0 where nothing is forecast.
 
     >>> round(float(error_of(np.array([6.0, 10.0, 14.0]))), 3)  # variance 32 / 3
-    0.163
+    0.082
     """
     mean, variance = total.mean(axis=0), total.var(axis=0)
     over = np.sqrt(np.maximum(variance - mean, 0.0))

@@ -284,7 +284,7 @@ def test_speed_is_of_the_turns_after_the_first(dataset, capsys):
     assert (claim.value, claim.passes) == (0.5, True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", ours.OURS)
 def test_each_of_our_models_is_scored(name, tmp_path):
     dataset = priced()

@@ -78,7 +78,7 @@ def test_any_finite_request_has_a_finite_derivative_in_every_environment(name):
     check_environment(name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(8))
 def test_any_finite_request_has_a_finite_derivative_in_random_networks(seed):
     check_network(seed, 3 + seed % 3, whole_units=seed % 2 == 1)

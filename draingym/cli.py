@@ -188,11 +188,11 @@ def validate(
 
 def train_policy(
     run: Annotated[Path, tyro.conf.Positional],
-    model: Literal["none", "lstm", "armdn", "monotone", "tft"] = "none",
+    model: Literal["lstm", "armdn", "monotone", "tft"] | None = None,
     forecaster: Path | None = None,
     periods: int = 7,
     generated: int = 0,
-    updates: int = -1,
+    updates: int | None = None,
     epochs: int = 30,
     replications: int = 1,
     seed: int = 0,
@@ -205,13 +205,13 @@ def train_policy(
 
     Args:
         run: Folder of a finished run, such as runs/demo.
-        model: Fitted to the products' views in the periods before those held out; none trains with
-            the moving average.
+        model: Fitted to the products' views in the periods before those held out; without one the
+            policy sees the moving average.
         forecaster: A .npz file in place of a model, fitted to such series.
         periods: That a forecast is the mean of.
         generated: Sample paths of the model, for each product and window, that the policy is
             trained on in place of the log's views; 0 for the log's.
-        updates: Of the policy; the run's when -1.
+        updates: Of the policy; the run's when not given.
         epochs: Of the forecaster, at most.
         replications: Of customers, lead times and costs that judge.
         seed: Of all random numbers.

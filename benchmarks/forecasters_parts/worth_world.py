@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -68,7 +68,7 @@ class Sizes:
             period_days=2, num_products=150, num_nodes=6, num_regions=30
         )
     )
-    data: str = "ta-feng"
+    data: Literal["ta-feng", "synthetic"] = "ta-feng"
     drain_epochs: int = 4
     epochs: int = 40  # of a forecaster, at most
     windows: int = 1024  # that an epoch of it draws
@@ -117,7 +117,7 @@ class Worth:
         self.sizes, self.seed, self.out, self.clock = sizes, seed, folder, clock
         base = LoopConfig()
         config = LoopConfig(
-            data=sizes.data,  # type: ignore[arg-type]
+            data=sizes.data,
             seed=seed,
             world=replace(sizes.world, seed=seed),
             oracle=replace(base.oracle, seed=seed),

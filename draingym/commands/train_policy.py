@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from rich.console import Console
@@ -31,6 +31,7 @@ from draingym.forecasters import (
     save_forecaster,
 )
 from draingym.policies import (
+    NeuralPlacement,
     Validation,
     forecast_windows,
     generated_windows,
@@ -52,11 +53,11 @@ class TrainPolicyConfig:
         ValueError: If a value is out of its bounds, or both a model and a file are given.
     """
 
-    model: Literal["none", "lstm", "armdn", "monotone", "tft"] = "none"
+    model: Literal["lstm", "armdn", "monotone", "tft"] | None = None
     forecaster: Path | None = None  # a fitted one, in place of a model
     periods: int = 7  # that a forecast is the mean of
     generated: int = 0  # paths of each product and window to train on; the log's own when 0
-    updates: int = -1  # of the policy; the run's when -1
+    updates: int | None = None  # of the policy; the run's when not given
     epochs: int = 30  # of the forecaster
     replications: int = 1  # of customers, lead times and costs that judge
     seed: int = 0
@@ -66,11 +67,12 @@ class TrainPolicyConfig:
         require_fields(self)
         require_whole("periods", self.periods, low=1, high=1000)
         require_whole("generated", self.generated, high=1000)
-        require_whole("updates", self.updates, low=-1)
+        if self.updates is not None:
+            require_whole("updates", self.updates)
         require_whole("epochs", self.epochs, low=1)
         require_whole("replications", self.replications, low=1, high=MOST_REPLICATIONS)
         require_seed(self.seed)
-        if self.forecaster is not None and self.model != "none":
+        if self.forecaster is not None and self.model is not None:
             raise ValueError(
                 f"forecaster is {self.forecaster} and model {self.model}, one must not be given"
             )
@@ -82,7 +84,7 @@ class TrainPolicyConfig:
     @property
     def forecasts(self) -> bool:
         """Whether a model says what the policy sees."""
-        return self.model != "none" or self.forecaster is not None
+        return self.model is not None or self.forecaster is not None
 
 
 def train_policy_folder(
@@ -102,14 +104,14 @@ def train_policy_folder(
     require_writable(out, "folder")
     run = Run(run_config(folder), folder).final
     setting, own = run.setting, run.policies["neural"]
-    policy: Any = own
+    policy: Policy = own
     train, test = setting.train, setting.test
     if config.forecasts:
         fitted = _forecaster(run, config, out, console)
         save_forecaster(fitted, out / "forecaster.npz")
-        policy = replace(own, forecast_cv=True)  # type: ignore[type-var]
+        policy = replace(cast(NeuralPlacement, own), forecast_cv=True)
         train, test = _informed(run, setting, fitted, config)
-    updates = run.config.train.updates if config.updates == -1 else config.updates
+    updates = run.config.train.updates if config.updates is None else config.updates
     settings = replace(
         run.config.train,
         updates=updates,
@@ -152,8 +154,8 @@ def _forecaster(run: Run, config: TrainPolicyConfig, out: Path, console: Console
     """Return the forecaster of a file, or fit one to the views of the periods before the split."""
     if config.forecaster is not None:
         return load_forecaster(config.forecaster)
-    if config.model == "none":
-        raise ValueError("model is none, must be one that forecasts")
+    if config.model is None:
+        raise ValueError("model is None, must be one that forecasts")
     days = run.world.num_periods * run.world.period_days
     data = read_panel(run.panel, VIEWS, yearly=days > 730).until(run.split)
     ahead = config.periods

@@ -47,7 +47,7 @@ def plot_forecast(
     Raises:
         ValueError: If there is no such series, or ``most`` is below 1.
     """
-    shown = max(4 * forecast.horizon, 24) if most is None else most
+    shown = _shown(forecast, most)
     require_whole("most", shown, low=1)
     ids = forecast.ids
     if series is None:
@@ -58,7 +58,9 @@ def plot_forecast(
     panels = {type(None): 1, Drivers: 2, PriceCurves: 2, Insight: 3}[type(why)]
     figure = new_figure((1.2 + 3.6 * panels, 3.0))
     every = np.atleast_1d(figure.subplots(1, panels, width_ratios=[1.4, *[1.0] * (panels - 1)]))
-    _fan(every[0], data, forecast, series, actual, shown)
+    draw_fan(every[0], data, forecast, series, actual=actual, most=shown)
+    every[0].set(ylabel="units", ylim=(0, None))
+    every[0].legend(frameon=False, fontsize=8, loc="best")
     if isinstance(why, Drivers):
         _bars(every[1], why.names, why.units[why.ids.index(series)], "units over the horizon")
         every[1].set_title("What the forecast owes to each")
@@ -79,16 +81,27 @@ def plot_forecast(
     return figure
 
 
-def _fan(
+def draw_fan(
     axes: Any,
     data: SeriesData,
     forecast: Forecast,
     series: str,
-    actual: FloatArray | None,
-    shown: int,
+    *,
+    actual: FloatArray | None = None,
+    most: int | None = None,
 ) -> None:
+    """Draw a series' history, and median, central 50% and 90% of its forecast.
+
+    Args:
+        axes: Where.
+        data: As of ``plot_forecast``, and so are the others.
+        forecast: Of its series.
+        series: Id.
+        actual: What came.
+        most: Periods of history.
+    """
     row, s = data.ids.index(series), forecast.ids.index(series)
-    first = max(data.num_periods - shown, 0)
+    first = max(data.num_periods - _shown(forecast, most), 0)
     past = data.grid.times(first, data.num_periods)
     axes.plot(past, data.target[row, first:], color=INK, linewidth=1.2, label="history")
     fan = forecast.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))[:, s]
@@ -96,12 +109,15 @@ def _fan(
         axes.fill_between(
             forecast.times, fan[low], fan[high], color=COLOUR, alpha=alpha, linewidth=0
         )
-    axes.plot(forecast.times, fan[2], color=COLOUR, label="median; 50% and 90%")
+    axes.plot(forecast.times, fan[2], color=COLOUR, linewidth=1.8, label="median; 50% and 90%")
     if actual is not None:
         axes.plot(forecast.times, actual[s], ".", color=OTHER, label="what came")
-    axes.set(title=f"{series}"[:40], ylabel="units", ylim=(0, None))
+    axes.set_title(series[:40])
     axes.tick_params(axis="x", rotation=30)
-    axes.legend(frameon=False, fontsize=8, loc="best")
+
+
+def _shown(forecast: Forecast, most: int | None) -> int:
+    return max(4 * forecast.horizon, 24) if most is None else most
 
 
 def _bars(axes: Any, names: Any, values: FloatArray, unit: str) -> None:

@@ -35,6 +35,7 @@ from draingym.simulator import Scenario, batch_returns
 PERIODS = 50
 SIDE = Path(__file__).with_name("hdpo_side.py")
 TOLERANCE = 1e-3  # relative, of the costs of the same orders
+TURN = 0.2  # seconds of each side in turn: a call of less would be timed with the other's caches
 Numbers = NDArray[np.float32]
 Row = dict[str, Any]
 
@@ -145,7 +146,7 @@ def rows(folder: Path | None, repeats: int, threads: Sequence[int]) -> list[Row]
 
     Args:
         folder: What ``benchmarks._peers`` has filled.
-        repeats: Calls of each that are timed.
+        repeats: Turns of each that are timed.
         threads: Of PyTorch; the number with which it is fastest counts.
 
     Raises:
@@ -166,7 +167,7 @@ def rows(folder: Path | None, repeats: int, threads: Sequence[int]) -> list[Row]
                 theirs = Served([*quiet, source, str(scratch / "drawn.npz")])
                 stack.callback(theirs.close)
                 theirs.answer()
-                agree(problem.what, ours["simulate"](), theirs.call(["simulate", 1])[1])
+                agree(problem.what, ours["simulate"](), theirs.call(["simulate", 1, 0.0])[1])
             for name in what:
                 found.append(row(problem, batch, name, ours[name], theirs, repeats, threads))
                 print(f"{problem.what}, {batch}: {name}", file=sys.stderr, flush=True)
@@ -180,6 +181,15 @@ def agree(what: str, ours: float, theirs: float) -> None:
         raise RuntimeError(f"{what} costs {ours} a period, and {theirs} in HDPO")
 
 
+def a_call(function: Callable[[], float]) -> float:
+    """Return the seconds of a call, of as many in a row as take ``TURN`` seconds."""
+    calls, taken, start = 0, 0.0, time.perf_counter()
+    while taken < TURN:
+        function()
+        calls, taken = calls + 1, time.perf_counter() - start
+    return taken / calls
+
+
 def row(
     problem: Problem,
     batch: int,
@@ -189,14 +199,12 @@ def row(
     repeats: int,
     threads: Sequence[int],
 ) -> Row:
-    """Time one side after the other, call by call."""
+    """Time one side after the other, each for ``TURN`` seconds or more at a time."""
     times: dict[int, list[float]] = {0: [], **{number: [] for number in threads}}
     for repeat in range(repeats + 1):
-        start = time.perf_counter()
-        ours()
-        taken = {0: time.perf_counter() - start}
+        taken = {0: a_call(ours)}
         if theirs is not None:
-            taken |= {number: theirs.call([name, number])[0] for number in threads}
+            taken |= {number: theirs.call([name, number, TURN])[0] for number in threads}
         if repeat:  # the first compiles
             for number, seconds in taken.items():
                 times[number].append(seconds)

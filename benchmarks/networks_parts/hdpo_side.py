@@ -4,8 +4,9 @@
 
 The simulator, the networks, the loss and the trainer are its own. FILE is what
 ``benchmarks.networks_parts.hdpo`` wrote: demand, costs, lead times and orders as arrays, and what
-HDPO's configuration files say as JSON. Every line of standard input, ``["simulate", 1]``, is what
-to run and on how many threads; the answer is ``[seconds, cost a period]``.
+HDPO's configuration files say as JSON. Every line of standard input,
+``["simulate", 1, 0.2]``, is what to run, on how many threads, and for how many seconds at least;
+the answer is ``[seconds a call, cost a period]``.
 """
 
 from __future__ import annotations
@@ -96,11 +97,13 @@ def main(source: str, file: str) -> None:
     side = Side(file)
     print(json.dumps("ready"), flush=True)
     for line in sys.stdin:
-        what, threads = json.loads(line)
+        what, threads, least = json.loads(line)
         side.torch.set_num_threads(threads)
-        start = time.perf_counter()
-        cost = getattr(side, what)()
-        print(json.dumps([time.perf_counter() - start, cost]), flush=True)
+        calls, taken, start = 0, 0.0, time.perf_counter()
+        while not calls or taken < least:
+            cost = getattr(side, what)()
+            calls, taken = calls + 1, time.perf_counter() - start
+        print(json.dumps([taken / calls, cost]), flush=True)
 
 
 if __name__ == "__main__":

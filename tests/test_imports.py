@@ -71,7 +71,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "demo": {"report"},
         "envs": {"demo", "report"},
         "networks": {"envs", "report"},
-        "commands": {"demo", "report"},
+        "ingest": {"demo", "report"},
+        "commands": {"demo", "ingest", "report"},
     },
 }
 # Python that is no part of the distribution: packages must not import it.

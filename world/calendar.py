@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 
 import numpy as np
@@ -85,7 +85,10 @@ _EVENTS: dict[str, Callable[[int], date]] = {
 
 
 def calendar_features(
-    first_date: date, num_periods: int, period_days: int
+    first_date: date,
+    num_periods: int,
+    period_days: int,
+    events: Mapping[str, Sequence[date]] | None = None,
 ) -> tuple[tuple[str, ...], FloatArray]:
     """Return the calendar features of each period, taken at the period's middle day.
 
@@ -97,18 +100,20 @@ def calendar_features(
         first_date: Date of the first day of period 0.
         num_periods: How many periods, ``T``.
         period_days: Length of a period in days.
+        events: Dates of events of one's own by name, in place of the four that we know. An event
+            without a date within two months is two months off.
 
     Returns:
         E names, and features [T, E].
 
     Raises:
-        ValueError: If a date lies outside the years 1991 to 2029.
+        ValueError: If a date lies outside the years 1991 to 2029, and the events are ours.
     """
     days = [
         first_date + timedelta(days=t * period_days + (period_days - 1) // 2)
         for t in range(num_periods)
     ]
-    for day in (first_date, *days[-1:]):
+    for day in (first_date, *days[-1:]) if events is None else ():
         if not _FIRST_YEAR < day.year < _LAST_YEAR:
             raise ValueError(
                 f"calendar date {day.isoformat()}, must be in the years "
@@ -116,10 +121,23 @@ def calendar_features(
             )
     angle = 2.0 * np.pi * np.array([day.weekday() for day in days]) / 7.0
     columns = [np.sin(angle), np.cos(angle)]
-    for when in _EVENTS.values():
-        signed = [
-            min(((day - when(year)).days for year in range(day.year - 1, day.year + 2)), key=abs)
-            for day in days
-        ]
+    if events is None:
+        years = range(days[0].year - 1, days[-1].year + 2)
+        events = {name: [when(year) for year in years] for name, when in _EVENTS.items()}
+    for dates in events.values():
+        far = (int(30 * MAX_MONTHS),)
+        signed = [min((*((day - d).days for d in dates), *far), key=abs) for day in days]
         columns.append(np.clip(np.array(signed) / 30.0, -MAX_MONTHS, MAX_MONTHS))
-    return ("weekday_sin", "weekday_cos", *_EVENTS), np.stack(columns, axis=1)
+    return ("weekday_sin", "weekday_cos", *events), np.stack(columns, axis=1)
+
+
+def yearly(name: str, first: date, last: date) -> tuple[date, ...]:
+    """Return the dates of an event that we know, from the year before ``first`` to that after.
+
+    Raises:
+        ValueError: If we know no such event, or not its dates.
+    """
+    known = {key.removeprefix("event_"): when for key, when in _EVENTS.items()}
+    if name not in known:
+        raise ValueError(f"event {name!r}, must be one of {', '.join(known)}, or have its dates")
+    return tuple(known[name](year) for year in range(first.year - 1, last.year + 2))

@@ -50,13 +50,13 @@ def unit_prices(
     unit_price: FloatArray,
     unit_cost: FloatArray,
     *,
-    mean_unit_price: float,
+    mean_unit_price: float | None,
     min_margin: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return price and cost of a unit of each product, rescaled.
 
     A product's price is its revenue over its units, times one factor that makes the mean over
-    all units ``mean_unit_price``. Its cost is the price times the cost ratio of the data, at
+    all units ``mean_unit_price``, if given. Its cost is the price times the cost ratio of the data, at
     most ``1 - min_margin``.
 
     Args:
@@ -64,7 +64,7 @@ def unit_prices(
         quantity: [M] units.
         unit_price: [M] currency per unit.
         unit_cost: [M] currency per unit.
-        mean_unit_price: Mean price over units sold, currency.
+        mean_unit_price: Mean price over units sold, currency; None to leave prices as they are.
         min_margin: Least share of the price that is not cost.
 
     Returns:
@@ -73,7 +73,9 @@ def unit_prices(
     units = np.bincount(product, weights=quantity)
     revenue = np.bincount(product, weights=quantity * unit_price)
     cost = np.bincount(product, weights=quantity * unit_cost)
-    price = revenue / units * (mean_unit_price * units.sum() / revenue.sum())
+    price = revenue / units
+    if mean_unit_price is not None:
+        price = price * (mean_unit_price * units.sum() / revenue.sum())
     return price, price * np.minimum(cost / revenue, 1.0 - min_margin)
 
 

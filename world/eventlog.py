@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from draingym.common.atomic import atomic_folder
 from draingym.common.files import kind_at, reading
+from draingym.world.casts import conform
 from draingym.world.log_checks import check_log
 from draingym.world.orders import World
-from draingym.world.schema import OPTIONAL, SCHEMA, VOCABULARY, column, make_table
+from draingym.world.schema import OPTIONAL, SCHEMA, log_column, make_table
 
 __all__ = [
     "SCHEMA",
@@ -28,8 +29,10 @@ __all__ = [
     "make_table",
     "read_log",
     "static_tables",
+    "unit_of",
     "validate_log",
     "write_log",
+    "write_tables",
 ]
 
 
@@ -41,10 +44,16 @@ class EventLog:
 
     @classmethod
     def from_arrays(cls, tables: Mapping[str, Any]) -> EventLog:
-        """Return a log of tables given as ``pyarrow.Table`` or as arrays by column."""
+        """Return a log of tables given as ``pyarrow.Table`` or as arrays by column.
+
+        Raises:
+            ValueError: As ``make_table`` and ``draingym.world.casts.conform`` do.
+        """
         return cls(
             tables={
-                name: table if isinstance(table, pa.Table) else make_table(name, table)
+                name: conform(name, table)
+                if isinstance(table, pa.Table)
+                else make_table(name, table)
                 for name, table in tables.items()
             }
         )
@@ -63,8 +72,20 @@ class EventLog:
         return name in self.tables
 
     def array(self, table: str, name: str) -> NDArray[Any]:
-        """Return a column as a NumPy array: labels as codes, null as -1."""
-        return column(self.tables[table], name, VOCABULARY.get((table, name)))
+        """Return a column as a NumPy array: labels as codes, null as -1, what is left out as is."""
+        return log_column(self.tables, table, name)
+
+
+def unit_of(log: EventLog, measure: str, default: str) -> str:
+    """Return what a measure of a log is in, such as its ``currency``; a default if it is silent.
+
+    >>> unit_of(EventLog(tables={}), "currency", "USD")
+    'USD'
+    """
+    if "units" not in log:
+        return default
+    rows = log["units"].to_pydict()
+    return dict(zip(rows["measure"], rows["unit"], strict=True)).get(measure, default)
 
 
 def validate_log(log: EventLog) -> None:
@@ -88,16 +109,22 @@ def write_log(log: EventLog, folder: Path) -> None:
     """
     validate_log(log)
     with atomic_folder(folder) as fresh:
-        for name, table in log.tables.items():
-            path = fresh / f"{name}.parquet"
-            pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+        write_tables(log, fresh)
+
+
+def write_tables(log: EventLog, folder: Path) -> None:
+    """Write the tables of a log that was checked into a folder that is there; see ``write_log``."""
+    for name, table in log.tables.items():
+        path = folder / f"{name}.parquet"
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True)
 
 
 def read_log(folder: Path) -> EventLog:
     """Read and check a log.
 
     Args:
-        folder: Written by ``write_log``, or by anyone in the same schema.
+        folder: Written by ``write_log``, or by anyone in the same schema. Types may be others
+            where the values fit: large strings, dictionaries, keys in 64 bits.
 
     Returns:
         The log.
@@ -117,8 +144,8 @@ def read_log(folder: Path) -> EventLog:
         with reading("table", path, "a Parquet file"):
             tables[name] = pq.read_table(path, page_checksum_verification=True)
             tables[name].validate(full=True)
-    log = EventLog(tables=tables)
     try:
+        log = EventLog.from_arrays(tables)
         validate_log(log)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}") from error

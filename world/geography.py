@@ -1,4 +1,4 @@
-"""US geography: regions (two-digit zips), places (three-digit zips), metros, distances."""
+"""Distances and regions anywhere; and the US: two- and three-digit zips, metros."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EARTH_RADIUS_KM = 6371.0088
 class Regions:
     """Customer regions."""
 
-    name: tuple[str, ...]  # two-digit zips, joined by "-" where regions were merged
+    name: tuple[str, ...]  # such as two-digit zips, joined by "-" where regions were merged
     latitude: FloatArray  # [Z] degrees, population-weighted centre
     longitude: FloatArray  # [Z] degrees
     population: FloatArray  # [Z] people
@@ -109,14 +109,47 @@ def great_circle_km(
     return np.asarray(2.0 * EARTH_RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0.0, 1.0))))
 
 
-@cache
-def merge_regions(num_regions: int) -> IntArray:
-    """Merge the 99 two-digit zips to fewer regions by population-weighted clustering.
+def cluster(
+    latitude: FloatArray, longitude: FloatArray, weight: FloatArray, count: int
+) -> IntArray:
+    """Merge points on the globe to fewer regions by weighted clustering.
 
     Ward's rule on the sphere, which is deterministic: again and again, the pair of clusters a, b
-    with the smallest w_a w_b / (w_a + w_b) · |x_a - x_b|² becomes one, where w is population and
-    x the population-weighted centre as a vector. Clusters come out compact, and large where few
-    people live.
+    with the smallest w_a w_b / (w_a + w_b) · |x_a - x_b|² becomes one, where w is weight and
+    x the weighted centre as a vector. Clusters come out compact, and large where weights are low.
+
+    Args:
+        latitude: [K] degrees.
+        longitude: [K] degrees.
+        weight: [K] such as people, above 0.
+        count: How many regions to keep, from 1 to K.
+
+    Returns:
+        [K] int64: the region of each point, numbered by first point.
+    """
+    weight = np.array(weight, np.float64)
+    lat, lon = np.radians(latitude), np.radians(longitude)
+    centre = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    total = weight.size
+    label = np.arange(total)
+    alive = np.ones(total, dtype=np.bool_)
+    for _ in range(total - count):
+        squared = ((centre[:, None] - centre[None]) ** 2).sum(axis=2)
+        cost = squared * (weight[:, None] * weight) / (weight[:, None] + weight)
+        cost[~alive] = np.inf
+        cost[:, ~alive] = np.inf
+        np.fill_diagonal(cost, np.inf)
+        a, b = sorted(int(k) for k in np.unravel_index(int(np.argmin(cost)), cost.shape))
+        centre[a] = (weight[a] * centre[a] + weight[b] * centre[b]) / (weight[a] + weight[b])
+        weight[a] += weight[b]
+        label[label == b] = a
+        alive[b] = False
+    return np.unique(label, return_inverse=True)[1].astype(np.int64)
+
+
+@cache
+def merge_regions(num_regions: int) -> IntArray:
+    """Merge the 99 two-digit zips to fewer regions by population (``cluster``).
 
     Args:
         num_regions: How many regions to keep, from 1 to 99.
@@ -128,25 +161,9 @@ def merge_regions(num_regions: int) -> IntArray:
         ValueError: If ``num_regions`` is out of bounds.
     """
     regions = load_regions()
-    total = len(regions.name)
-    require_range("num_regions", num_regions, low=1, high=total)
-    weight = regions.population.copy()
-    lat, lon = np.radians(regions.latitude), np.radians(regions.longitude)
-    centre = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
-    label = np.arange(total)
-    alive = np.ones(total, dtype=np.bool_)
-    for _ in range(total - num_regions):
-        squared = ((centre[:, None] - centre[None]) ** 2).sum(axis=2)
-        cost = squared * (weight[:, None] * weight) / (weight[:, None] + weight)
-        cost[~alive] = np.inf
-        cost[:, ~alive] = np.inf
-        np.fill_diagonal(cost, np.inf)
-        a, b = sorted(int(k) for k in np.unravel_index(int(np.argmin(cost)), cost.shape))
-        centre[a] = (weight[a] * centre[a] + weight[b] * centre[b]) / (weight[a] + weight[b])
-        weight[a] += weight[b]
-        label[label == b] = a
-        alive[b] = False
-    return _frozen(np.unique(label, return_inverse=True)[1].astype(np.int64))
+    require_range("num_regions", num_regions, low=1, high=len(regions.name))
+    label = cluster(regions.latitude, regions.longitude, regions.population, num_regions)
+    return _frozen(label)
 
 
 def merged_regions(label: IntArray) -> Regions:
@@ -160,17 +177,40 @@ def merged_regions(label: IntArray) -> Regions:
     """
     regions = load_regions()
     require_shape("label", label, (len(regions.name),))
-    lat, lon = np.radians(regions.latitude), np.radians(regions.longitude)
+    names = tuple(
+        "-".join(regions.name[i] for i in np.flatnonzero(label == k))
+        for k in range(int(label.max()) + 1)
+    )
+    return regions_of(regions.latitude, regions.longitude, regions.population, label, names)
+
+
+def regions_of(
+    latitude: FloatArray,
+    longitude: FloatArray,
+    population: FloatArray,
+    label: IntArray,
+    names: tuple[str, ...],
+) -> Regions:
+    """Return the regions that places make up.
+
+    Args:
+        latitude: [K] degrees.
+        longitude: [K] degrees.
+        population: [K] people, above 0.
+        label: [K] region of each place, each of [0, Z) at least once.
+        names: Z names.
+
+    Returns:
+        Regions whose centre is the population-weighted mean on the sphere.
+    """
+    lat, lon = np.radians(latitude), np.radians(longitude)
     parts = (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
-    x, y, z = (np.bincount(label, weights=regions.population * part) for part in parts)
+    x, y, z = (np.bincount(label, weights=population * part) for part in parts)
     return Regions(
-        name=tuple(
-            "-".join(regions.name[i] for i in np.flatnonzero(label == k))
-            for k in range(int(label.max()) + 1)
-        ),
+        name=names,
         latitude=np.degrees(np.arctan2(z, np.hypot(x, y))),
         longitude=np.degrees(np.arctan2(y, x)),
-        population=np.bincount(label, weights=regions.population).astype(np.float64),
+        population=np.bincount(label, weights=population).astype(np.float64),
     )
 
 

@@ -41,6 +41,7 @@ class OrderLines:
     quantity: Int32Array  # [M] units, >= 1
     unit_price: FloatArray  # [M] currency per unit, > 0
     unit_cost: FloatArray  # [M] currency per unit, >= 0
+    hour: FloatArray | None = None  # [M] share of the day, in [0, 1); None where nobody knows
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
@@ -63,6 +64,10 @@ class OrderLines:
         require(positive, "order_lines.unit_price", self.unit_price, "finite and > 0")
         positive = np.isfinite(self.unit_cost) & (self.unit_cost >= 0.0)
         require(positive, "order_lines.unit_cost", self.unit_cost, "finite and >= 0")
+        if self.hour is not None:
+            require_shape("order_lines.hour", self.hour, self.day.shape)
+            inside = (self.hour >= 0.0) & (self.hour < 1.0)
+            require(inside, "order_lines.hour", self.hour, "in [0, 1)")
 
     @property
     def num_lines(self) -> int:
@@ -87,4 +92,5 @@ class OrderLines:
             quantity=self.quantity[index],
             unit_price=self.unit_price[index],
             unit_cost=self.unit_cost[index],
+            hour=None if self.hour is None else self.hour[index],
         )

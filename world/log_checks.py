@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, IntArray
-from draingym.world.schema import OPTIONAL, SCHEMA, VOCABULARY, column
-from draingym.world.views import PROMISES, SHIP_OPTIONS
+from draingym.world.log_structure import check_labels, check_structure, refuse
+from draingym.world.schema import (
+    DEFAULTS,
+    OPTIONAL,
+    SCHEMA,
+    VOCABULARY,
+    label_classes,
+    log_column,
+)
+from draingym.world.views import SHIP_OPTIONS
 
 Tables = Mapping[str, Any]
 
@@ -33,12 +39,14 @@ def check_log(tables: Tables) -> None:
             raise ValueError(f"log has the unknown table {name!r}, must be one of {list(SCHEMA)}")
     for name in SCHEMA:
         if name in tables:
-            _check_structure(name, tables[name])
+            check_structure(name, tables[name])
         elif name not in OPTIONAL:
             raise ValueError(f"log lacks the table {name!r}")
+    if "promises" in tables:
+        check_labels(tables["promises"])
     data = {
-        name: {c: column(table, c, VOCABULARY.get((name, c))) for c in SCHEMA[name].names}
-        for name, table in tables.items()
+        name: {c: log_column(tables, name, c) for c in (*SCHEMA[name].names, *DEFAULTS.get(name, {}))}
+        for name in tables
     }
     checks = _Checks(tables, data)
     checks.keys_and_ranges()
@@ -48,49 +56,8 @@ def check_log(tables: Tables) -> None:
     checks.inventory()
     if "shipments" in data:
         checks.shipments()
-
-
-def _check_structure(name: str, table: Any) -> None:
-    schema = SCHEMA[name]
-    for twice in {c for c in table.column_names if table.column_names.count(c) > 1}:
-        raise ValueError(f"{name}.{twice} is there twice, must be there once")
-    for field in schema:
-        if field.name not in table.column_names:
-            raise ValueError(f"{name} lacks the column {field.name!r}")
-        found = table.schema.field(field.name).type
-        if found != field.type:
-            raise ValueError(f"{name}.{field.name} is of type {found}, must be {field.type}")
-    for extra in table.column_names:
-        if extra in schema.names:
-            continue
-        if name != "calendar":
-            raise ValueError(f"{name} has the unknown column {extra!r}, must be in {schema.names}")
-        if table.schema.field(extra).type != pa.float64():
-            raise ValueError(
-                f"calendar.{extra} is of type {table.schema.field(extra).type}: "
-                "must be double, as features are"
-            )
-    for field in table.schema:
-        nullable = field.name in schema.names and schema.field(field.name).nullable
-        values = table[field.name]
-        if values.null_count and not nullable:
-            row = pc.index(values.is_null(), True).as_py()
-            raise ValueError(f"{name}.{field.name}, row {row} is null, must be {field.type}")
-        if pa.types.is_float64(field.type) and (name, field.name) != ("nodes", "daily_capacity"):
-            finite = np.isfinite(np.asarray(values))
-            if not finite.all():
-                _refuse(name, field.name, table, finite, "finite")
-    if name in ("products", "nodes", "regions", "calendar") and not table.num_rows:
-        raise ValueError(f"{name} is empty, must have at least 1 row")
-
-
-def _refuse(name: str, column_name: str, table: Any, ok: BoolArray, bound: str) -> NoReturn:
-    row = int(np.argmin(ok))
-    value = table[column_name][row]
-    # Python has no date beyond the year 9999.
-    is_date = pa.types.is_date(value.type)
-    value = np.datetime64(value.value, "D") if is_date else repr(value.as_py())
-    raise ValueError(f"{name}.{column_name}, row {row} is {value}, must be {bound}")
+    if "prices" in data:
+        checks.prices()
 
 
 class _Checks:
@@ -112,13 +79,17 @@ class _Checks:
     def require(self, table: str, name: str, ok: BoolArray, bound: str) -> None:
         """Raise for the first row of a column that is not ``ok``."""
         if not bool(ok.all()):
-            _refuse(table, name, self.tables[table], ok, bound)
+            refuse(table, name, self.tables[table], ok, bound)
 
     def period_of(self, time: NDArray[np.float64]) -> IntArray:
         """Return the period of each moment; a huge number for one far outside the log."""
         with np.errstate(over="ignore"):
             period = np.floor((time - self.start) / self.days)
         return np.clip(period, -(2.0**53), 2.0**53).astype(np.int64)
+
+    def null(self, table: str, name: str) -> BoolArray:
+        """Return which rows of a column are null."""
+        return np.asarray(self.tables[table][name].is_null().to_numpy(), np.bool_)
 
     def keys_and_ranges(self) -> None:
         """Check own keys, foreign keys, signs and coordinates of all tables."""
@@ -135,7 +106,10 @@ class _Checks:
             for name, values in columns.items():
                 if name in self.num and table not in ("shipments",):
                     bound = self.num[name]
-                    self.require(table, name, (values >= 0) & (values < bound), f"in [0, {bound})")
+                    inside = (values >= 0) & (values < bound)
+                    if not inside.all():
+                        inside |= self.null(table, name)
+                    self.require(table, name, inside, f"in [0, {bound})")
                 elif name in ("latitude", "longitude"):
                     limit = 90.0 if name == "latitude" else 180.0
                     self.require(table, name, np.abs(values) <= limit, f"in [-{limit}, {limit}]")
@@ -166,19 +140,27 @@ class _Checks:
         with np.errstate(over="ignore"):
             start = self.start + self.days * np.arange(self.num["period"])
         self.require("calendar", "start", calendar["start"] == start, "the end of the last period")
+        covered = calendar["covered"]
+        if "covered" in self.tables["calendar"].column_names:
+            fine = (covered > 0) & (covered <= self.days)
+            self.require("calendar", "covered", fine, f"in (0, {self.days}]")
 
     def views(self) -> None:
         """Check that promises, options, quantities and orders of the views go together."""
         views = self.data["glance_views"]
         promise, option, order = views["promise"], views["ship_option"], views["order"]
         self.ascending("glance_views", "view")
-        self.require("glance_views", "promise", promise >= 0, f"one of {PROMISES}")
-        self.require("glance_views", "ship_option", option >= 0, f"one of {SHIP_OPTIONS}")
+        own = tuple(label_classes(self.tables))
+        for name, values in (("promise", promise), ("ship_option", option)):
+            words = (*VOCABULARY["glance_views", name], *own)
+            self.require("glance_views", name, values >= 0, f"one of {words}")
         self.require("glance_views", "ship_option", option >= promise, "no faster than the promise")
         period = self.period_of(views["time"])
         self.require("glance_views", "period", views["period"] == period, "the period of its time")
-        home = self.data["customers"]["region"][views["customer"]]
-        self.require("glance_views", "region", views["region"] == home, "its customer's region")
+        region, known = views["region"], views["customer"] >= 0
+        home = region.copy()
+        home[known] = self.data["customers"]["region"][views["customer"][known]]
+        self.require("glance_views", "region", region == home, "its customer's region")
         ordered = option < SHIP_OPTIONS.index("none")
         self.require(
             "glance_views",
@@ -189,6 +171,9 @@ class _Checks:
         units = views["quantity"]
         fine = np.where(ordered, units >= 1, units == 0)
         self.require("glance_views", "quantity", fine, ">= 1 with an order, 0 without")
+        if "seen" in self.tables["glance_views"].column_names:
+            fine = views["seen"] | ordered
+            self.require("glance_views", "seen", fine, "true without an order")
 
     def order_lines(self) -> None:
         """Check that order lines and the views with an order are the same, one to one."""
@@ -218,8 +203,6 @@ class _Checks:
             "boxes", "shipped_at", boxes["shipped_at"] >= time, "no earlier than its order"
         )
         period = self.period_of(boxes["shipped_at"])
-        inside = period < self.num["period"]
-        self.require("boxes", "shipped_at", inside, "before the end of the log")
         exists = period >= nodes["active_from"][boxes["node"]]
         self.require("boxes", "node", exists, "a node that exists when the box is shipped")
         order = np.argsort(boxes["box"], kind="stable")
@@ -245,30 +228,32 @@ class _Checks:
         rows[flat] = np.arange(flat.size)
         stock = {
             name: table[name][rows].reshape(shape)
-            for name in ("on_hand", "stowed", "transferred", "available")
+            for name in ("on_hand", "stowed", "transferred", "available", "adjusted")
         }
         boxes, lines = self.data["boxes"], self.data["order_lines"]
         product = lines["product"][np.searchsorted(lines["order_line"], boxes["order_line"])]
-        shipped = self.sum_units(
-            (self.period_of(boxes["shipped_at"]), product, boxes["node"]), boxes["units"], shape
-        )
+        left = self.period_of(boxes["shipped_at"])
+        inside = left < shape[0]  # later boxes are on the shelf when the log ends
+        keys = tuple(x[inside] for x in (left, product, boxes["node"]))
+        shipped = self.sum_units(keys, boxes["units"][inside], shape)
         self.balance(
             "on_hand", stock["on_hand"], stock["available"] - shipped, "available - units in boxes"
         )
-        before = stock["on_hand"][:-1] + stock["stowed"][1:] - stock["transferred"][1:]
+        change = stock["stowed"] - stock["transferred"] + stock["adjusted"]
+        plus = " + adjusted" if "adjusted" in self.tables["inventory"].column_names else ""
         self.balance(
             "available",
             stock["available"][1:],
-            before,
-            "on_hand of the period before + stowed - transferred",
+            stock["on_hand"][:-1] + change[1:],
+            f"on_hand of the period before + stowed - transferred{plus}",
             first=1,
         )
-        opening = stock["available"][0] - stock["stowed"][0] + stock["transferred"][0]
+        opening = stock["available"][0] - change[0]
         self.balance(
             "available",
             np.minimum(opening, 0)[None],
             np.zeros_like(opening)[None],
-            "at least stowed - transferred, or the log began with less than nothing",
+            f"at least stowed - transferred{plus}, or the log began with less than nothing",
         )
 
     def shipments(self) -> None:
@@ -305,6 +290,15 @@ class _Checks:
             shape,
         )
         self.balance("transferred", transferred, left, "the units of the shipments to its children")
+
+    def prices(self) -> None:
+        """Check that a product has one price a period."""
+        table = self.data["prices"]
+        key = table["period"].astype(np.int64) * self.num["product"] + table["product"]
+        _, first = np.unique(key, return_index=True)
+        once = np.zeros(key.size, dtype=np.bool_)
+        once[first] = True
+        self.require("prices", "price", once, "the only one of its product and period")
 
     def ascending(self, table: str, name: str) -> None:
         """Require a key to rise from row to row."""

@@ -21,6 +21,7 @@ from draingym.common.config import require_fields
 from draingym.world.calendar import calendar_features
 from draingym.world.draws import daily_orders, other_views, random_hours, streams, unit_prices
 from draingym.world.geography import great_circle_km, load_places, merge_regions
+from draingym.world.ground import Ground
 from draingym.world.lines import OrderLines
 from draingym.world.network import Network, NetworkConfig, build_network
 from draingym.world.views import ConversionRates, Places, Products, Views
@@ -48,7 +49,8 @@ class WorldConfig:
     max_line_quantity: int = 24  # * lines with more units are wholesale and are dropped
     conversion_mean: float = 0.12  # * of the Beta that products' conversion is drawn from
     conversion_concentration: float = 40.0  # * a + b of that Beta
-    mean_unit_price: float = 30.0  # * sales-weighted, after one factor for all products
+    # * sales-weighted, after one factor for all products; None to leave prices as they are
+    mean_unit_price: float | None = 30.0
     min_margin: float = 0.30  # * 1 - unit cost / price is at least this
     weight_median_lb: float = 2.5  # * of the log-normal weight of a unit
     weight_sd: float = 0.6  # * of the log of the weight
@@ -72,7 +74,9 @@ class WorldConfig:
             "weight_median_lb",
             "view_dispersion",
         ):
-            require_range(f"world.{name}", getattr(self, name), low=0.0, high=1e9, open_low=True)
+            if getattr(self, name) is not None:
+                value = getattr(self, name)
+                require_range(f"world.{name}", value, low=0.0, high=1e9, open_low=True)
         require_range("world.weight_sd", self.weight_sd, low=0.0, high=5.0)
         require_whole("world.smoothing_days", self.smoothing_days, low=1, high=3660)
         require_seed(self.seed, "world.seed")
@@ -131,11 +135,14 @@ class World:
         return self.views.count(self.products.num_products, self.network.num_regions)
 
 
-def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> World:
+def build_world(
+    order_lines: OrderLines, config: WorldConfig | None = None, ground: Ground | None = None
+) -> World:
     """Turn order lines into a world with glance views, places and a network.
 
     1. Drop wholesale lines, keep the best-selling products by units, and whole periods only.
-    2. Give every customer a three-digit zip by population, and every basket a time of the day.
+    2. Give every customer a place by population, and every basket a time of the day, where the
+       orders do not tell.
     3. Every order line is a view that would convert under the best promise:
        U ~ Uniform(0, C_1d(any order)).
     4. Add views that never convert: per product, day and region a negative binomial count with
@@ -148,6 +155,8 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
     Args:
         order_lines: Real or synthetic order lines.
         config: Sizes and distributions.
+        ground: Nodes, places, homes and weights of one's own; without it a network of the US, as
+            ``config`` describes it.
 
     Returns:
         The world; the same bytes for the same arguments.
@@ -160,28 +169,40 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
     config = WorldConfig() if config is None else config
     rng = streams(config.seed, _STREAMS)
     retail = order_lines.quantity <= config.max_line_quantity
-    num_periods = order_lines.num_days // config.period_days
+    covered = order_lines.num_days if ground is None else ground.num_days
+    num_periods = covered // config.period_days
     if num_periods < 1:
         raise ValueError(
-            f"world.period_days is {config.period_days}, must be in [1, {order_lines.num_days}], "
-            "the days that the order lines cover"
+            f"world.period_days is {config.period_days}, must be in [1, {covered}], the days that "
+            "the order lines cover"
         )
     num_days = num_periods * config.period_days
     kept, product = _best_sellers(order_lines, retail & (order_lines.day < num_days), config)
     lines = order_lines.select(kept)
-    products = _products(order_lines, lines, product, config, rng)
+    weight = None if ground is None else ground.weight_lb
+    products = _products(order_lines, lines, product, config, rng, weight)
     rates = ConversionRates.from_products(products)
     shape = (config.num_products, num_days)
     units = daily_orders(product, lines.day, shape, lines.quantity).sum(axis=1) / num_days
 
-    network = build_network(config.network_config(float(units.sum())))
-    places = _places(config.num_regions)
+    if ground is None:
+        network = build_network(config.network_config(float(units.sum())))
+        places = _places(config.num_regions)
+    else:
+        network, places = ground.network, ground.places
     buyers, customer = np.unique(lines.customer, return_inverse=True)
     share = places.population / places.population.sum()
     home = rng["place"].choice(share.size, size=buyers.size, p=share).astype(np.int32)
+    if ground is not None:
+        told = ground.home[buyers]
+        home = np.where(told >= 0, told, home).astype(np.int32)
 
-    basket = np.cumsum((np.diff(lines.day, prepend=-1) != 0) | (np.diff(customer, prepend=-1) != 0))
-    hour = random_hours(rng["hour"], int(basket[-1]))[basket - 1]
+    first = (np.diff(lines.day, prepend=-1) != 0) | (np.diff(customer, prepend=-1) != 0)
+    basket = np.cumsum(first)
+    if lines.hour is None:
+        hour = random_hours(rng["hour"], int(basket[-1]))[basket - 1]
+    else:
+        hour = lines.hour[first][basket - 1]
     best = rates.best
     latent = best[product] * (1.0 - rng["latent"].random(product.size))
 
@@ -190,7 +211,7 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
         daily_orders(product, lines.day, shape, None),
         best,
         places.region[home],
-        config.num_regions,
+        network.num_regions,
         dispersion=config.view_dispersion,
         smoothing_days=config.smoothing_days,
     )
@@ -216,7 +237,12 @@ def build_world(order_lines: OrderLines, config: WorldConfig | None = None) -> W
             np.floor(time / config.period_days), np.arange(num_periods + 1)
         ).astype(np.int64),
     )
-    names, calendar = calendar_features(order_lines.first_date, num_periods, config.period_days)
+    names, calendar = calendar_features(
+        order_lines.first_date,
+        num_periods,
+        config.period_days,
+        None if ground is None else ground.events,
+    )
     return World(
         source=order_lines.source,
         first_date=order_lines.first_date,
@@ -269,8 +295,9 @@ def _products(
     product: IntArray,
     config: WorldConfig,
     rng: dict[str, np.random.Generator],
+    weight_lb: FloatArray | None,
 ) -> Products:
-    """Return the best sellers with rescaled prices, drawn conversion rates and weights."""
+    """Return the best sellers with rescaled prices; rates, and weights not known, are drawn."""
     price, cost = unit_prices(
         product,
         lines.quantity,
@@ -284,11 +311,15 @@ def _products(
     conversion = np.clip(rng["conversion"].beta(a, b, size=price.size), 0.02, 0.8)
     z = rng["weight"].standard_normal(price.size)
     _, first = np.unique(product, return_index=True)
+    weight = config.weight_median_lb * np.exp(config.weight_sd * z)
+    if weight_lb is not None:
+        told = weight_lb[lines.product[first]]
+        weight = np.where(np.isnan(told), weight, told)
     return Products(
         id=tuple(order_lines.product_id[i] for i in lines.product[first]),
         price=price,
         unit_cost=cost,
-        weight_lb=config.weight_median_lb * np.exp(config.weight_sd * z),
+        weight_lb=weight,
         conversion=conversion,
         units_per_order=np.bincount(product, weights=lines.quantity) / np.bincount(product),
     )

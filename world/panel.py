@@ -22,6 +22,8 @@ from draingym.world.geography import great_circle_km
 from draingym.world.lanes import LANE
 from draingym.world.panel_checks import check_conservation, check_panel, check_structure
 from draingym.world.panel_sums import DEMAND, FLOW, LogSums
+from draingym.world.prices import price_paths
+from draingym.world.schema import features
 
 
 def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Dataset:
@@ -49,6 +51,8 @@ def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Datase
           arrive ``lead`` periods on; [product, ahead, node]: ``initial_pipeline``, units on their
           way when the log began that arrive in period ``ahead``; both and ``in_transit`` only
           where the log has shipments;
+        - [product, period, node]: ``adjusted``, units that came (or left, below 0) otherwise, and
+          [product, period]: ``price_path``, currency, each only where the log has such;
         - [product]: ``price``, ``unit_cost``, ``weight_lb``, ``conversion``, orders over views
           under the fastest promise, and ``units_per_order``, both smoothed towards all products';
         - [period, feature]: ``calendar``; [period]: ``date``; [node, region]: ``distance_km``;
@@ -99,11 +103,13 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
 
     for name in ("price", "unit_cost", "weight_lb"):
         data[name] = (("product",), log.array("products", name))
+    if "prices" in log:
+        data["price_path"] = (("product", "period"), price_paths(log))
     for name, values in sums.attributes(known_periods).items():
         data[name] = (("product",), values)
     calendar = log["calendar"]
-    features = [c for c in calendar.column_names if c not in ("period", "date", "start", "days")]
-    columns = [np.asarray(calendar[name], dtype=np.float64) for name in features]
+    names = features(calendar)
+    columns = [np.asarray(calendar[name], dtype=np.float64) for name in names]
     empty = np.zeros((size["period"], 0))
     data["calendar"] = (("period", "feature"), np.stack(columns, axis=1) if columns else empty)
     data["date"] = (("period",), np.asarray(calendar["date"]).astype("datetime64[ns]"))
@@ -127,7 +133,7 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
             "period": np.arange(size["period"]),
             "node": nodes["name"].to_pylist(),
             "region": regions["name"].to_pylist(),
-            "feature": np.array(features, dtype=np.str_),
+            "feature": np.array(names, dtype=np.str_),
         },
         attrs={"period_days": sums.days},
     )

@@ -99,6 +99,11 @@ _LANES: dict[str, Variable] = {
     f"lane_{name}": (LANE, "i", _units, f"in [0, {MAX_UNITS}]")
     for name in ("node", "region", "units")
 }
+# What a panel has where its log says so, each by itself.
+_EXTRA: dict[str, Variable] = {
+    "adjusted": (FLOW, "i", lambda x: np.abs(x) <= MAX_UNITS, f"in [-{MAX_UNITS}, {MAX_UNITS}]"),
+    "price_path": (("product", "period"), "f", _positive, "finite and above 0"),
+}
 _KINDS = {"i": "int64", "f": "float64", "b": "bool", "M": "datetime64"}
 
 
@@ -127,7 +132,7 @@ def _expected(panel: xr.Dataset) -> dict[str, Variable]:
     for group in (_SHIPMENTS, _LANES):
         if any(name in panel for name in group):
             variables |= group
-    return variables
+    return variables | {name: kind for name, kind in _EXTRA.items() if name in panel}
 
 
 def check_structure(panel: xr.Dataset) -> None:
@@ -168,7 +173,7 @@ def check_conservation(panel: xr.Dataset) -> None:
     In every period and at every node::
 
         on_hand   = available - outbound
-        available = on_hand of the period before + stowed - transferred
+        available = on_hand of the period before + stowed - transferred + adjusted
 
     and, where the log had shipments::
 
@@ -198,9 +203,13 @@ def check_conservation(panel: xr.Dataset) -> None:
     on_hand, available, outbound = (flow[x] for x in ("on_hand", "available", "outbound"))
     stowed, transferred = flow["stowed"], flow["transferred"]
     _same(panel, "on_hand", on_hand, available - outbound, "available - outbound")
-    due = available.copy()
-    due[:, 1:] = on_hand[:, :-1] + stowed[:, 1:] - transferred[:, 1:]
-    _same(panel, "available", available, due, "on_hand of the period before + stowed - transferred")
+    due, adjusted = available.copy(), 0
+    rule = "on_hand of the period before + stowed - transferred"
+    if "adjusted" in panel:
+        adjusted = panel["adjusted"].transpose(*FLOW).to_numpy()[:, 1:]
+        rule += " + adjusted"
+    due[:, 1:] = on_hand[:, :-1] + stowed[:, 1:] - transferred[:, 1:] + adjusted
+    _same(panel, "available", available, due, rule)
     free = np.where(outbound == 0, 0.0, panel["ship_cost"].to_numpy())
     cost = panel["ship_cost"].to_numpy()
     _same(panel, "ship_cost", cost, np.maximum(free, 0.0), "at least 0, and 0 without outbound")

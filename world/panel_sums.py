@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from draingym.common.arrays import FloatArray, IntArray
 from draingym.world.eventlog import EventLog
 from draingym.world.lanes import lane_slots
+from draingym.world.schema import label_classes
 
 FLOW = ("product", "period", "node")
 DEMAND = ("product", "period", "region")
@@ -36,6 +37,7 @@ class LogSums:
         }
         self.start = float(log.array("calendar", "start")[0])
         self.days = float(log.array("calendar", "days")[0])
+        self.fastest = ["1d", *(x for x, k in label_classes(log.tables).items() if k == 0)]
 
     def close(self) -> None:
         """Give the connection back."""
@@ -58,8 +60,8 @@ class LogSums:
     def boxes(self) -> dict[str, NDArray[Any]]:
         """Return units and cost by product, period of shipment and node."""
         lines = self.table["order_lines"].select("order_line", "product")
-        boxes = self.table["boxes"].join(lines, "order_line")
-        grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(list(FLOW))
+        boxes = self._shipped(self.table["boxes"].join(lines, "order_line"))
+        grouped = boxes.group_by(list(FLOW))
         sums = grouped.agg(outbound=boxes.units.sum(), ship_cost=boxes.cost_share.sum())
         return self.dense(sums, FLOW)
 
@@ -67,12 +69,17 @@ class LogSums:
         """Return ``node``, ``region`` and ``units`` of lanes by product and period of shipment."""
         views = self.table["glance_views"].select("view", "region")
         lines = self.table["order_lines"].select("order_line", "view", "product")
-        boxes = self.table["boxes"].join(lines, "order_line").join(views, "view")
+        boxes = self._shipped(self.table["boxes"].join(lines, "order_line").join(views, "view"))
         keys = [*FLOW, "region"]
-        grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(keys)
+        grouped = boxes.group_by(keys)
         found = self.connection.to_pyarrow(grouped.agg(units=boxes.units.sum()))
         columns = {name: np.asarray(found[name], np.int64) for name in (*keys, "units")}
         return lane_slots(**columns, shape=(self.size["product"], self.size["period"]))
+
+    def _shipped(self, boxes: Any) -> Any:
+        """Return boxes with the period they left in; those that left after the last one are out."""
+        boxes = boxes.mutate(period=self._period(boxes.shipped_at))
+        return boxes.filter(boxes.period < self.size["period"])
 
     def _period(self, time: Any) -> Any:
         """Return the period of a time in days."""
@@ -81,7 +88,8 @@ class LogSums:
     def inventory(self) -> dict[str, NDArray[Any]]:
         """Return the stock columns by product, period and node."""
         table = self.table["inventory"]
-        names = ("stowed", "transferred", "on_hand", "available")
+        names = ["stowed", "transferred", "on_hand", "available"]
+        names += ["adjusted"] if "adjusted" in table.columns else []
         sums = table.group_by(list(FLOW)).agg(**{name: table[name].sum() for name in names})
         return self.dense(sums, FLOW)
 
@@ -104,7 +112,7 @@ class LogSums:
         views = self.table["glance_views"].filter(lambda t: t.period < known_periods)
         by = {
             best: self.dense(
-                (views.filter(views.promise == "1d") if best else views)
+                (views.filter(views.promise.isin(self.fastest)) if best else views)
                 .group_by("product")
                 .agg(
                     views=lambda t: t.count(),

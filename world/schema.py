@@ -14,7 +14,8 @@ from draingym.world.views import PROMISES, SHIP_OPTIONS
 
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
-# The values that a column of labels may take, fastest first.
+# The values that a column of labels may take, fastest first. A log with a table ``promises`` has
+# labels of its own besides.
 VOCABULARY: dict[tuple[str, str], tuple[str, ...]] = {
     ("glance_views", "promise"): PROMISES,
     ("glance_views", "ship_option"): SHIP_OPTIONS,
@@ -26,7 +27,9 @@ def _schema(*columns: tuple[str, Any], nullable: tuple[str, ...] = ()) -> Any:
 
 
 # Keys of products, nodes, regions, customers and periods are 0, 1, 2, ... in row order. Times are
-# days; the period of a moment is floor((time - calendar.start[0]) / calendar.days[0]).
+# days; the period of a moment is floor((time - calendar.start[0]) / calendar.days[0]). Every table
+# may hold further columns of any type, which are kept; ``docs/own_data.md`` has an example row of
+# each table.
 SCHEMA: dict[str, Any] = {
     "products": _schema(
         ("product", pa.int32()),
@@ -59,7 +62,7 @@ SCHEMA: dict[str, Any] = {
         ("longitude", pa.float64()),
         ("region", pa.int32()),
     ),
-    # May hold further float64 columns: the calendar's features.
+    # Its further float64 columns are the calendar's features.
     "calendar": _schema(
         ("period", pa.int32()),
         ("date", pa.date32()),  # of the period's first day
@@ -75,9 +78,9 @@ SCHEMA: dict[str, Any] = {
         ("promise", _LABEL),
         ("ship_option", _LABEL),
         ("quantity", pa.int32()),  # units ordered; 0 without an order
-        ("customer", pa.int32()),
+        ("customer", pa.int32()),  # null for one who is not known
         ("order", pa.int64()),  # null without an order; the lines of a basket share one
-        nullable=("order",),
+        nullable=("customer", "order"),
     ),
     "order_lines": _schema(
         ("order_line", pa.int64()),  # ascending
@@ -87,7 +90,8 @@ SCHEMA: dict[str, Any] = {
         ("quantity", pa.int32()),  # units ordered
         ("filled", pa.int32()),  # units shipped, over all boxes
     ),
-    # One row per order line in a box. Units leave the stock of the node at ``shipped_at``.
+    # One row per order line in a box. Units leave the stock of the node at ``shipped_at``, which
+    # may be after the log's last day.
     "boxes": _schema(
         ("box", pa.int64()),
         ("order_line", pa.int64()),
@@ -97,7 +101,7 @@ SCHEMA: dict[str, Any] = {
         ("cost_share", pa.float64()),  # currency; the shares of a box sum to its bill
     ),
     # One row per period, product and node:
-    # available = on_hand of the period before + stowed - transferred, and
+    # available = on_hand of the period before + stowed - transferred + adjusted, and
     # on_hand = available - units in the boxes shipped.
     "inventory": _schema(
         ("period", pa.int32()),
@@ -117,8 +121,64 @@ SCHEMA: dict[str, Any] = {
         ("arrives_at", pa.int32()),  # period, from 0
         ("units", pa.int64()),
     ),
+    # Prices that change: from this period on, until the product's next row. Before the first one
+    # the product's price in ``products`` holds.
+    "prices": _schema(
+        ("period", pa.int32()),
+        ("product", pa.int32()),
+        ("price", pa.float64()),  # currency per unit
+    ),
+    # Labels of promises and ship options other than those of ``VOCABULARY``, fastest first.
+    "promises": _schema(
+        ("label", pa.string()),
+        ("within_days", pa.float64()),  # from order to door
+    ),
+    # What the log's numbers are in: rows such as (currency, GBP) and (weight, kg).
+    "units": _schema(
+        ("measure", pa.string()),
+        ("unit", pa.string()),
+    ),
 }
-OPTIONAL = frozenset({"shipments"})
+OPTIONAL = frozenset({"shipments", "prices", "promises", "units"})
+
+# Columns that a table may lack, each with what it then holds in every row.
+DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
+    # False for an order that came without a view, such as by phone: its row is the request.
+    "glance_views": {"seen": (pa.bool_(), True)},
+    # Units that came and went otherwise: returns, damage, corrections by a count; may be negative.
+    "inventory": {"adjusted": (pa.int64(), 0)},
+    # Days of the period that the data covers: fewer than ``days`` where it ends early.
+    "calendar": {"covered": (pa.float64(), None)},
+}
+# What a log must not tell: the hidden truth of an emulated world.
+HIDDEN = frozenset({"latent"})
+
+
+def features(calendar: Any) -> list[str]:
+    """Return the names of the calendar's features, the columns of real numbers besides its own."""
+    own = {*SCHEMA["calendar"].names, *DEFAULTS["calendar"]}
+    return [f.name for f in calendar.schema if f.name not in own and pa.types.is_float64(f.type)]
+
+
+def class_of_days(days: NDArray[Any]) -> NDArray[np.int32]:
+    """Return the class of a promise of so many days, an index into ``PROMISES``.
+
+    >>> class_of_days(np.array([0.0, 1.0, 1.5, 2.0, 3.0, 9.0])).tolist()
+    [0, 0, 1, 1, 2, 2]
+    """
+    return np.searchsorted(np.array([1.0, 2.0]), np.asarray(days), side="left").astype(np.int32)
+
+
+def label_classes(tables: Mapping[str, Any]) -> dict[str, int]:
+    """Return the class of each label of a log's own, an index into ``PROMISES``.
+
+    The systems know three classes of speed: labels of one day or less, of two, and the others.
+    """
+    if "promises" not in tables:
+        return {}
+    own = tables["promises"]
+    classes = class_of_days(np.asarray(own["within_days"].to_numpy(), np.float64))
+    return dict(zip(own["label"].to_pylist(), classes.tolist(), strict=True))
 
 
 def make_table(name: str, columns: Mapping[str, Any]) -> Any:
@@ -129,24 +189,26 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
 
     Args:
         name: A table of ``SCHEMA``.
-        columns: One array or list for each column; ``calendar`` may have further ones.
+        columns: One array or list for each column; further ones are kept as they are.
 
     Returns:
         A ``pyarrow.Table``.
 
     Raises:
-        ValueError: Naming the table and the missing, unknown or unusable column.
+        ValueError: Naming the table and the missing or unusable column.
     """
     if name not in SCHEMA:
         raise ValueError(f"table {name!r}, must be one of {sorted(SCHEMA)}")
-    schema = SCHEMA[name]
+    schema, optional = SCHEMA[name], DEFAULTS.get(name, {})
     missing = [column for column in schema.names if column not in columns]
     if missing:
         raise ValueError(f"{name} lacks the column {missing[0]!r}")
-    extra = [column for column in columns if column not in schema.names]
-    if extra and name != "calendar":
-        raise ValueError(f"{name} has the unknown column {extra[0]!r}")
-    fields = [*schema, *(pa.field(column, pa.float64(), False) for column in extra)]
+    fields = list(schema)
+    for extra in (column for column in columns if column not in schema.names):
+        if extra in optional:
+            fields.append(pa.field(extra, optional[extra][0], False))
+        else:
+            fields.append(pa.field(extra, _extra_type(name, extra, columns[extra])))
     arrays = []
     for field in fields:
         try:
@@ -159,8 +221,21 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
+def _extra_type(table: str, name: str, values: Any) -> Any:
+    """Return the type that a column of the user's own is kept in."""
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return values.type
+    if table == "calendar" and np.asarray(values).dtype.kind in "iuf":
+        return pa.float64()  # a feature
+    return pa.array(values).type
+
+
 def _array(table: str, field: Any, values: Any) -> Any:
-    if pa.types.is_dictionary(field.type):
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.Array):
+        return values.cast(field.type)
+    if (table, field.name) in VOCABULARY:
         allowed = VOCABULARY[table, field.name]
         codes = np.asarray(values)
         if codes.dtype.kind not in "iu":
@@ -175,7 +250,8 @@ def _array(table: str, field: Any, values: Any) -> Any:
             pa.array(codes.astype(np.int32)), pa.array(allowed, type=pa.string())
         )
     if isinstance(values, np.ndarray):
-        null = values < 0 if field.nullable else None
+        whole = field.nullable and values.dtype.kind in "iuf" and field.name in SCHEMA[table].names
+        null = values < 0 if whole else None
         return pa.array(np.ascontiguousarray(values), mask=null).cast(field.type)
     return pa.array(values, type=field.type)
 
@@ -203,3 +279,23 @@ def column(table: Any, name: str, vocabulary: tuple[str, ...] | None = None) -> 
     if pa.types.is_integer(values.type) and values.null_count:
         values = pc.fill_null(values, -1)
     return np.asarray(values.to_numpy(zero_copy_only=False))
+
+
+def log_column(tables: Mapping[str, Any], table: str, name: str) -> NDArray[Any]:
+    """Return a column of a log as a NumPy array; one with a default may be missing.
+
+    Labels become classes, indices into ``PROMISES`` or ``SHIP_OPTIONS``: of the log's own labels,
+    the class of their days (``label_classes``).
+    """
+    if name in DEFAULTS.get(table, {}) and name not in tables[table].column_names:
+        default = DEFAULTS[table][name][1]
+        if table == "calendar":
+            return column(tables[table], "days")
+        return np.full(tables[table].num_rows, default)
+    vocabulary = VOCABULARY.get((table, name))
+    own = label_classes(tables) if vocabulary is not None else {}
+    if vocabulary is None or not own:
+        return column(tables[table], name, vocabulary)
+    codes = column(tables[table], name, (*vocabulary, *own))
+    classes = np.array([*range(len(vocabulary)), *own.values(), -1], np.int32)
+    return np.asarray(classes[codes])

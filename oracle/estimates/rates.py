@@ -316,7 +316,10 @@ def check_views(log: EventLog) -> None:
     keys = (("product", "products"), ("customer", "customers"), ("period", "calendar"))
     for name, table in keys:
         values, bound = log.array("glance_views", name), log[table].num_rows
-        _require_rows(log, name, (values >= 0) & (values < bound), f"in [0, {bound})")
+        inside = (values >= 0) & (values < bound)
+        if name == "customer":  # null for one who is not known
+            inside |= np.asarray(log["glance_views"][name].is_null().to_numpy(), np.bool_)
+        _require_rows(log, name, inside, f"in [0, {bound})")
     promise, option = log.array("glance_views", "promise"), log.array("glance_views", "ship_option")
     _require_rows(log, "promise", promise >= 0, f"one of {PROMISES}")
     _require_rows(log, "ship_option", option >= 0, f"one of {SHIP_OPTIONS}")

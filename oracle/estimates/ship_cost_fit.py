@@ -13,6 +13,7 @@ from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
+from draingym.world.homes import view_homes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -70,17 +71,18 @@ def box_table(
     row = np.searchsorted(log.array("order_lines", "order_line"), line)
     product, view = (log.array("order_lines", name)[row] for name in ("product", "view"))
     seen = np.searchsorted(log.array("glance_views", "view"), view)
-    customer = log.array("glance_views", "customer")[seen]
+    homes = view_homes(log)
     _, first, index = np.unique(box, return_index=True, return_inverse=True)
 
     def total(values: FloatArray | IntArray) -> FloatArray:
         return np.bincount(index, weights=values, minlength=len(first)).astype(np.float64)
 
-    north, east = (
-        (log.array("nodes", name)[node[first]], log.array("customers", name)[customer[first]])
-        for name in ("latitude", "longitude")
+    distance = great_circle_km(
+        log.array("nodes", "latitude")[node[first]],
+        log.array("nodes", "longitude")[node[first]],
+        homes.latitude[seen[first]],
+        homes.longitude[seen[first]],
     )
-    distance = great_circle_km(north[0], east[0], north[1], east[1])
     pounds = np.maximum(
         total(units * weight[product]), dimensional_lb * total(units * space[product])
     )

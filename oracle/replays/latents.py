@@ -10,6 +10,7 @@ from draingym.common.arrays import require
 from draingym.oracle.estimates.rates import PeriodRates, check_views, cumulative_of
 from draingym.oracle.rules.conversion import NO_ORDER, draw_latent, interval_ends
 from draingym.world.eventlog import EventLog
+from draingym.world.homes import Homes, view_homes
 from draingym.world.views import ConversionRates, Places, Views, best_rate, can_convert
 
 FloatArray = NDArray[np.float64]
@@ -59,7 +60,7 @@ def sample_latent(
     check_views(log)
     _require_extent(log, rates)
     rng_latent, rng_size = (np.random.default_rng([seed, stream]) for stream in range(2))
-    names = ("time", "period", "product", "region", "customer", "quantity")
+    names = ("time", "period", "product", "region", "quantity")
     column = {name: log.array("glance_views", name) for name in names}
     promise, option = log.array("glance_views", "promise"), log.array("glance_views", "ship_option")
     product = column["product"]
@@ -76,8 +77,8 @@ def sample_latent(
         quantity = size
     candidate = can_convert(latent, best_rate(cumulative))
     latent, quantity = np.where(candidate, latent, NEVER), np.where(candidate, quantity, 0)
-    where = (log.array("customers", name) for name in ("latitude", "longitude", "region"))
-    place = nearest_place(places, *where)[column["customer"]]
+    homes = view_homes(log)
+    place = _places_of(places, homes, column["region"])
     require(
         places.region[place] == column["region"],
         "glance_views.region",
@@ -85,8 +86,8 @@ def sample_latent(
         "the region of a place near its customer",
     )
     # Baskets: a stable order by time, then customer; a new session where either changes.
-    order = np.lexsort((column["customer"], column["time"]))
-    time, customer = column["time"][order], column["customer"][order]
+    order = np.lexsort((homes.customer, column["time"]))
+    time, customer = column["time"][order], homes.customer[order]
     change = np.ones(len(order), np.bool_)
     change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
     periods = np.bincount(column["period"], minlength=log["calendar"].num_rows)
@@ -95,13 +96,20 @@ def sample_latent(
         product=product[order],
         place=place[order].astype(np.int32),
         region=column["region"][order],
-        customer=customer,
+        customer=customer.astype(np.int32),
         quantity=quantity[order].astype(np.int32),
         session=np.cumsum(change) - 1,
         latent=latent[order],
         offsets=np.concatenate([[0], np.cumsum(periods)]),
     )
     return views if complete else views.select(candidate[order])
+
+
+def _places_of(places: Places, homes: Homes, region: IntArray) -> IntArray:
+    """Return the place of each view, by way of its customer: there are fewer of them."""
+    _, first, which = np.unique(homes.customer, return_index=True, return_inverse=True)
+    where = (homes.latitude[first], homes.longitude[first], region[first])
+    return nearest_place(places, *where)[which]
 
 
 def _require_extent(log: EventLog, rates: ConversionRates | PeriodRates) -> None:

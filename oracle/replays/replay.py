@@ -23,6 +23,7 @@ from draingym.oracle.replays.recorder import customer_tables, stock_tables
 from draingym.oracle.replays.setting import ReplaySetting, setting_from_log
 from draingym.oracle.replays.types import Decision, Replay
 from draingym.world.eventlog import EventLog
+from draingym.world.prices import panel_prices
 from draingym.world.views import Views
 
 FloatArray = NDArray[np.float64]
@@ -166,14 +167,14 @@ def _by_stock(
             progress(step + 1, horizon)
     outbound = np.stack([o.outbound for o in outcomes], axis=1)
     cost = np.stack([o.ship_cost for o in outcomes], axis=1)
-    price = np.asarray(setting.panel["price"], np.float64)
+    price = panel_prices(setting.panel)[:, start : start + horizon]
     unit_cost = np.asarray(setting.panel["unit_cost"], np.float64)
     on_hand = available - outbound
     params = setting.params
     holding = np.asarray(params.holding_cost, np.float64) + (
         unit_cost[:, None, None] * np.asarray(params.holding_rate, np.float64)
     )
-    values = price[:, None] * outbound.sum(axis=2) - (cost + holding * on_hand).sum(axis=2)
+    values = price * outbound.sum(axis=2) - (cost + holding * on_hand).sum(axis=2)
     log = None
     if record:
         change = available - np.concatenate([available[:, :1], on_hand[:, :-1]], axis=1)

@@ -245,9 +245,20 @@ def _network(log: EventLog, panel: xr.Dataset) -> Network:
 
 
 def _places(log: EventLog) -> Places:
-    """Return the distinct homes of the log's customers; as many people as customers."""
+    """Return the distinct homes of the log's customers; as many people as customers.
+
+    Each order of a customer who is not known is one of its region's centre.
+    """
     names = ("region", "latitude", "longitude")
     homes = np.stack([log.array("customers", name).astype(np.float64) for name in names], axis=1)
+    unknown = log.array("glance_views", "customer") < 0
+    if unknown.any():
+        region = log.array("glance_views", "region")[unknown]
+        order = log.array("glance_views", "order")[unknown]
+        ordered = np.unique(np.stack([order, region], axis=1)[order >= 0], axis=0)[:, 1]
+        region = np.concatenate([ordered, np.setdiff1d(region, ordered)])
+        centre = (log.array("regions", name)[region] for name in names[1:])
+        homes = np.concatenate([homes, np.stack([region, *centre], axis=1)])
     if not len(homes):
         msg = "customers is empty, must have at least 1 row"
         raise ValueError(msg)

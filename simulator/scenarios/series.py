@@ -37,7 +37,7 @@ def make_market(
         glance_views: [P, T, Z] page views.
         forecast: [P, T, Z] units expected, known before each period: entry t may depend on periods
             before t alone, as in ``draingym.simulator.scenarios.forecasts``.
-        price: [P] currency a unit.
+        price: [P] currency a unit, or [P, T] where prices change.
         unit_cost: [P] currency a unit.
         attributes: [P, F] product attributes.
         calendar: [T, E] calendar features.
@@ -52,7 +52,8 @@ def make_market(
     views = _views(glance_views, "P", "T", "Z")
     products, periods, _ = views.shape
     require_numbers("forecast", forecast, shape=views.shape)
-    require_numbers("price", price, shape=(products,))
+    changes = np.ndim(price) == 2
+    require_numbers("price", price, shape=(products, periods) if changes else (products,))
     require_numbers("unit_cost", unit_cost, shape=(products,))
 
     def over_time(values: ArrayLike) -> Array:
@@ -64,7 +65,7 @@ def make_market(
         period=jnp.broadcast_to(jnp.arange(periods, dtype=jnp.int32), (products, periods)),
         glance_views=views,
         forecast=real(forecast),
-        price=over_time(price),
+        price=real(price) if changes else over_time(price),
         unit_cost=over_time(unit_cost),
         attributes=over_time(attributes),
         calendar=jnp.broadcast_to(dates, (products, *dates.shape)),
@@ -111,7 +112,7 @@ def market_from_panel(
     return make_market(
         glance_views=views,
         forecast=smoothed(views, half_life, first) * worth,
-        price=np.asarray(panel["price"]),
+        price=np.asarray(panel["price_path" if "price_path" in panel else "price"]),
         unit_cost=np.asarray(panel["unit_cost"]),
         attributes=attribute_matrix(panel),
         calendar=np.asarray(panel["calendar"]),

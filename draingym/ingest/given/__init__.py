@@ -1,0 +1,1 @@
+"""What a company gives: a mapping file, and the tables it names, read and cast."""

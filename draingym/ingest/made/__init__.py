@@ -1,0 +1,1 @@
+"""What is made of a company's tables: geography, orders, views, boxes, stock, a log."""

@@ -1,0 +1,91 @@
+"""Guesses: which table of ours a file is, and which of its columns is what."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from draingym.ingest.given.roles import TABLES
+from draingym.ingest.propose.found import Found
+
+# Words in names of files and of tables in databases, most telling first.
+_FILE_WORDS = {
+    "adjustments": ("adjust", "damage", "correction", "writeoff"),
+    "transfers": ("transfer", "movement"),
+    "receipts": ("receipt", "inbound", "received", "replenish"),
+    "boxes": ("box", "shipment", "parcel", "package", "deliver", "fulfil", "dispatch"),
+    "views": ("view", "click", "traffic", "pageview", "impression"),
+    "places": ("place", "postcode", "zip", "city", "cities", "geograph", "destination"),
+    "nodes": ("node", "warehouse", "network", "facilit", "depot", "stores", "sites"),
+    "stock": ("stock", "inventor", "snapshot", "onhand"),
+    "customers": ("customer", "client", "users", "members"),
+    "products": ("product", "item", "sku", "catalog", "article", "assortment"),
+    "orders": ("order", "sale", "invoice", "transaction", "basket", "retail"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Guess:
+    """A file as a table of ours."""
+
+    name: str
+    found: Found
+    columns: dict[str, str]  # ours -> the file's
+    rest: tuple[str, ...]  # columns of the file that are nothing of ours
+
+
+def plain(name: str) -> str:
+    """Return a name in lower case, letters and digits alone.
+
+    >>> plain("Invoice No.")
+    'invoiceno'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def guess_columns(name: str, found: Found) -> dict[str, str]:
+    """Return which column of a file is what in a table of ours, by its name alone."""
+    left = {plain(column): column for column in reversed(found.columns)}
+    chosen: dict[str, str] = {}
+    # Names that are ours first, then the words of each, so that no word takes another's column.
+    for exact in (True, False):
+        for role, column in TABLES[name].items():
+            if role in chosen:
+                continue
+            for word in (plain(role),) if exact else column.words:
+                if word in left:
+                    chosen[role] = left.pop(word)
+                    break
+    return {role: chosen[role] for role in TABLES[name] if role in chosen}
+
+
+def guess_tables(found: list[Found]) -> tuple[list[Guess], list[Found]]:
+    """Return the tables that files are, one of each kind, and the files that are none.
+
+    A file is what its name says, where it has the columns that are needed; or else the table most of
+    whose columns it has.
+    """
+    taken: dict[str, Guess] = {}
+    rest = []
+    for file in sorted(found, key=lambda f: not _named(f)):
+        for name in _named(file) or _alike(file):
+            columns = guess_columns(name, file)
+            needed = {role for role, column in TABLES[name].items() if column.needed}
+            if name not in taken and needed <= columns.keys():
+                used = set(columns.values())
+                left = tuple(c for c in file.columns if c not in used)
+                taken[name] = Guess(name=name, found=file, columns=columns, rest=left)
+                break
+        else:
+            rest.append(file)
+    return [taken[name] for name in TABLES if name in taken], rest
+
+
+def _named(file: Found) -> list[str]:
+    name = plain(file.table or file.file.rpartition("/")[2].partition(".")[0])
+    return [table for table, words in _FILE_WORDS.items() if any(word in name for word in words)]
+
+
+def _alike(file: Found) -> list[str]:
+    """Return tables by how many of their columns a file has."""
+    return sorted(TABLES, key=lambda name: -len(guess_columns(name, file)))

@@ -1,0 +1,189 @@
+"""The text of a proposed mapping: YAML with a comment beside what a user must decide."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from draingym.ingest.given.mapping import Assumed, Carrier, Experiment
+from draingym.ingest.given.roles import TABLES
+from draingym.ingest.propose.found import (
+    Found,
+    has_decimal_commas,
+    missing_words,
+    time_format,
+)
+
+_WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Block:
+    """A table of the mapping that is proposed."""
+
+    name: str
+    file: str
+    columns: dict[str, str]
+    table: str = ""
+    folder: str = ""
+    encoding: str = "utf-8"
+    found: Found | None = None  # None for a file that the user still has to write
+    keep: Sequence[str] = ()
+    missing: Sequence[str] = ()
+    where: dict[str, Sequence[str]] = field(default_factory=dict)
+    drop: dict[str, Sequence[str]] = field(default_factory=dict)
+    comments: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """A mapping that is proposed."""
+
+    source: str
+    folder: str
+    build: str
+    blocks: Sequence[Block]
+    currency: str = "USD"
+    weight: str = "kg"
+    days: int = 7
+    num_products: int = 0
+    max_line_quantity: int = 0
+    notes: Sequence[str] = ()
+    events: Sequence[str] = ("christmas", "new_year")
+    carrier: Carrier = field(default_factory=Carrier)
+    assume: dict[str, object] = field(default_factory=dict)
+    unused: Sequence[Found] = ()
+
+
+def scalar(value: object) -> str:
+    """Return a value as YAML has it, in quotes where it might be taken for something else.
+
+    >>> scalar("InvoiceNo"), scalar("no"), scalar("12"), scalar(0.5)
+    ('InvoiceNo', '"no"', '"12"', '0.5')
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(scalar(entry) for entry in value) + "]"
+    text = str(value)
+    if re.fullmatch(r"[A-Za-z_./][\w ./%-]*(?<! )", text) and text.lower() not in _WORDS:
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def mapping_text(proposal: Proposal) -> str:
+    """Return a mapping file: what was found, what is missing, and what will be assumed."""
+    lines = [
+        "# A mapping for `draingym ingest`; docs/own_data.md says what each table and column is.",
+        "# Read the comments, correct what is wrong, and run: draingym ingest mapping.yaml --out log",
+        "draingym: 1",
+        f"source: {scalar(proposal.source)}",
+        f"folder: {scalar(proposal.folder)}  # of the tables, from where this file is",
+        f"build: {proposal.build}  # log: what happened; world: one to experiment in, of orders alone",
+        "seed: 0",
+        f"num_products: {proposal.num_products}  # the best sellers by units; 0 for all",
+        f"max_line_quantity: {proposal.max_line_quantity}  # more units are wholesale, left out; 0: no limit",
+        *_list("notes", proposal.notes),
+        "units:",
+        f"  currency: {proposal.currency}  # of all prices and costs",
+        f"  weight: {proposal.weight}  # kg, g, t, lb or oz",
+        "periods:",
+        f"  days: {proposal.days}",
+        "  incomplete: drop  # or keep: a last period that the data ends in",
+        "  # first_date: 2011-01-01",
+        "  # last_date: 2011-12-31",
+        "tables:",
+    ]
+    for block in proposal.blocks:
+        lines += _block(block)
+    lines += [
+        f"  # Not used: {file.file}{f' ({file.table})' if file.table else ''}: "
+        f"{', '.join(file.columns[:12])}"
+        for file in proposal.unused
+    ]
+    lines += [
+        "# Labels of promises and ship options besides 1d, 2d and 3d+, with their days, fastest first.",
+        "promises: {}  # {same day: 0, express: 1, standard: 4}",
+        "events:  # of the calendar: their dates, or yearly for those that we know",
+        *(f"  {name}: yearly" for name in proposal.events),
+        "assume:  # what stands in for what the tables do not say",
+    ]
+    assumed = Assumed()
+    for name in Assumed.__dataclass_fields__:
+        lines.append(f"  {name}: {scalar(proposal.assume.get(name, getattr(assumed, name)))}")
+    lines += [
+        "carrier:  # where boxes have no bill: box + weight w + (zone + weight_zone w) k, your currency",
+    ]
+    for name in Carrier.__dataclass_fields__:
+        lines.append(f"  {name}: {scalar(getattr(proposal.carrier, name))}")
+    if proposal.build == "world":
+        lines.append("experiment:  # the policy that stocks the nodes of the world")
+        default = Experiment()
+        for name in Experiment.__dataclass_fields__:
+            lines.append(f"  {name}: {scalar(getattr(default, name))}")
+    return "\n".join(lines) + "\n"
+
+
+def _list(name: str, entries: Sequence[str]) -> list[str]:
+    return [f"{name}:", *(f"  - {json.dumps(e, ensure_ascii=False)}" for e in entries)] if entries else []
+
+
+def _block(block: Block) -> list[str]:
+    lines = [f"  {block.name}:", *(f"    # {comment}" for comment in block.comments)]
+    if block.found is None:
+        lines.append(f"    # Write this file, or name yours: {', '.join(block.columns.values())}")
+    for name in ("folder", "file", "table", "encoding"):
+        value = getattr(block, name)
+        if value and (name, value) != ("encoding", "utf-8"):
+            lines.append(f"    {name}: {scalar(value)}")
+    lines.append("    columns:")
+    for role, column in block.columns.items():
+        lines.append(f"      {role}: {scalar(column)}  # {TABLES[block.name][role].what}")
+    for role, known in TABLES[block.name].items():
+        if role not in block.columns:
+            lines.append(f"      # {role}:  # {known.what}")
+    if block.found is not None:
+        lines += _form(block, block.found)
+    for name in ("where", "drop"):
+        rules = getattr(block, name)
+        if rules:
+            verb = "taken" if name == "where" else "left out"
+            lines.append(f"    {name}:  # rows that are {verb}")
+            lines += [f"      {scalar(c)}: {scalar(tuple(values))}" for c, values in rules.items()]
+    used = {*block.columns.values(), *block.keep, *block.where, *block.drop}
+    rest = [c for c in (block.found.columns if block.found else ()) if c not in used]
+    if block.keep:
+        lines.append(f"    keep: {scalar(tuple(block.keep))}  # further columns, kept in the log")
+    elif rest:
+        lines.append(f"    # keep: {scalar(tuple(rest))}  # further columns, to be kept in the log")
+    return lines
+
+
+def _form(block: Block, found: Found) -> list[str]:
+    """Return how cells are written: times, decimal signs, words for nothing."""
+    lines = []
+    times = [c for r, c in block.columns.items() if TABLES[block.name][r].kind == "time"]
+    missing = list(block.missing)
+    for column in block.columns.values():
+        missing += [w for w in missing_words(found.cells(column)) if w not in missing]
+    for column in times:
+        if not found.is_text(column):
+            continue
+        cells = [cell for cell in found.cells(column) if cell not in missing]
+        form, other = time_format(cells)
+        if form:
+            doubt = "; or is the day first? the first rows fit both" if other else ""
+            lines.append(f"    time_format: {scalar(form)}  # as {cells[0]}{doubt}")
+            break
+    numbers = [
+        c for r, c in block.columns.items() if TABLES[block.name][r].kind in ("number", "whole")
+    ]
+    if any(found.is_text(c) and has_decimal_commas(found.cells(c)) for c in numbers):
+        lines.append("    decimal: ','")
+    if missing:
+        lines.append(f"    missing: {scalar(tuple(missing))}  # cells that stand for nothing")
+    return lines

@@ -56,8 +56,8 @@ def unit_prices(
     """Return price and cost of a unit of each product, rescaled.
 
     A product's price is its revenue over its units, times one factor that makes the mean over
-    all units ``mean_unit_price``, if given. Its cost is the price times the cost ratio of the data, at
-    most ``1 - min_margin``.
+    all units ``mean_unit_price``, if given. Its cost is the price times the cost ratio of the
+    data, at most ``1 - min_margin``.
 
     Args:
         product: [M] product of each line; every product has a line.

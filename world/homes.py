@@ -45,6 +45,4 @@ def view_homes(log: EventLog) -> Homes:
         _, first, which = np.unique(order[unknown], return_index=True, return_inverse=True)
         shared = alone[unknown][first][which]  # the number of the order's first view
         alone[unknown] = np.where(order[unknown] >= 0, shared, alone[unknown])
-    return Homes(
-        customer=np.where(unknown, alone, customer), latitude=at[0], longitude=at[1]
-    )
+    return Homes(customer=np.where(unknown, alone, customer), latitude=at[0], longitude=at[1])

@@ -45,7 +45,9 @@ def check_log(tables: Tables) -> None:
     if "promises" in tables:
         check_labels(tables["promises"])
     data = {
-        name: {c: log_column(tables, name, c) for c in (*SCHEMA[name].names, *DEFAULTS.get(name, {}))}
+        name: {
+            c: log_column(tables, name, c) for c in (*SCHEMA[name].names, *DEFAULTS.get(name, {}))
+        }
         for name in tables
     }
     checks = _Checks(tables, data)

@@ -87,9 +87,7 @@ def project_about(
     return np.asarray(east), np.asarray(scale * north)
 
 
-def centre_of(
-    longitude: ArrayLike, latitude: ArrayLike, weight: ArrayLike
-) -> tuple[float, float]:
+def centre_of(longitude: ArrayLike, latitude: ArrayLike, weight: ArrayLike) -> tuple[float, float]:
     """Return the weighted centre of points on the sphere, longitude and latitude in degrees.
 
     >>> tuple(round(x, 6) + 0.0 for x in centre_of([179.0, -179.0], [0.0, 0.0], [1.0, 1.0]))

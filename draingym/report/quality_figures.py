@@ -47,7 +47,9 @@ def series_figure(numbers: Mapping[str, Any]) -> Figure:
                 ),
                 size=(4.8, 2.8),
             ),
-            Panel(draw=lambda where: lines(where, {"views": "orderupto"}, "Views"), size=(4.8, 2.8)),
+            Panel(
+                draw=lambda where: lines(where, {"views": "orderupto"}, "Views"), size=(4.8, 2.8)
+            ),
         ),
         legend=(
             Key(label="ordered", colour="learned"),
@@ -90,7 +92,9 @@ def places_figure(numbers: Mapping[str, Any]) -> Figure:
         for z in range(len(regions)):
             tone = tones[int(busiest[z])] if flows[:, z].any() else "floor"
             size = 12.0 + 160.0 * people[z] / people.max()
-            axes.scatter(*region_at[z], s=size, color=colour(tone), alpha=0.8, linewidth=0, zorder=3)
+            axes.scatter(
+                *region_at[z], s=size, color=colour(tone), alpha=0.8, linewidth=0, zorder=3
+            )
         for n, node in enumerate(nodes):
             axes.plot(
                 *node_at[n],
@@ -102,14 +106,21 @@ def places_figure(numbers: Mapping[str, Any]) -> Figure:
             )
             if len(nodes) <= _NAMED:
                 axes.annotate(
-                    node["name"], node_at[n], (6, 4), textcoords="offset points", fontsize=8, zorder=5
+                    node["name"],
+                    node_at[n],
+                    (6, 4),
+                    textcoords="offset points",
+                    fontsize=8,
+                    zorder=5,
                 )
         axes.set_aspect("equal")
         axes.margins(0.08)
         axes.axis("off")
 
     stand_in = (
-        " Nothing has coordinates: the map shows stand-ins." if numbers["stand_in_coordinates"] else ""
+        " Nothing has coordinates: the map shows stand-ins."
+        if numbers["stand_in_coordinates"]
+        else ""
     )
     return Figure(
         name="places",

@@ -36,7 +36,11 @@ def quality_page(numbers: Mapping[str, Any]) -> str:
 def _tiles(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     sizes, calendar = numbers["sizes"], numbers["calendar"]
     tiles = [
-        ("Orders", f"{numbers['orders']:,}", f"{sizes['order_lines']:,} lines, {numbers['units']:,} units"),
+        (
+            "Orders",
+            f"{numbers['orders']:,}",
+            f"{sizes['order_lines']:,} lines, {numbers['units']:,} units",
+        ),
         (
             "Products",
             f"{sizes['products']:,}",

@@ -217,7 +217,12 @@ def write_export(company: Company, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tables = dict(company.tables)
     tables["products"] = [
-        {"SKU": sku, "Weight kg": _comma(0.2 + 0.3 * k), "Unit cost": _comma(0.6 * p), "Brand": f"b{k}"}
+        {
+            "SKU": sku,
+            "Weight kg": _comma(0.2 + 0.3 * k),
+            "Unit cost": _comma(0.6 * p),
+            "Brand": f"b{k}",
+        }
         for k, (sku, p) in enumerate(zip(SKUS, PRICES, strict=True))
     ]
     tables["warehouses"] = [

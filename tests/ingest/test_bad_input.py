@@ -1,4 +1,4 @@
-"""Bad mappings and tables end in an error that names table, column, row and bound; nothing is lost."""
+"""Bad mappings and tables end in errors that name table, column, row and bound."""
 
 from __future__ import annotations
 
@@ -67,20 +67,38 @@ def test_the_smallest_export(write: Callable[..., Path]) -> None:
         (("  orders:\n", "  sales:\n"), r"tables.sales is no table, must be one of orders"),
         (("order: order,", "orderr: order,"), r"tables.orders.columns.orderr is no column, must"),
         (("product: product,", ""), r"tables.orders.columns.product is missing, must name the id"),
-        (("price,", "cost,"), r"orders.csv lacks the column 'cost', must have one; its columns are"),
-        (("orders.csv", "../orders.csv"), r"tables.orders.file is '../orders.csv', must be a path "),
+        (
+            ("price,", "cost,"),
+            r"orders.csv lacks the column 'cost', must have one; its columns are",
+        ),
+        (
+            ("orders.csv", "../orders.csv"),
+            r"tables.orders.file is '../orders.csv', must be a path ",
+        ),
         (("orders.csv", "/etc/passwd"), r"tables.orders.file is '/etc/passwd', must be a path ins"),
         (("orders.csv", "sub/orders.csv"), r"orders.csv is not there, must be a file"),
         (("orders.csv", "orders.doc"), r"orders.doc is not there, must be a file"),
         (("orders.csv", "mapping.yaml"), r"mapping.yaml is of no kind that we read, must end in"),
-        (("build: log", "build: log\nfolder: nowhere"), r"nowhere is no folder, must be the folder"),
-        (("build: log", "build: log\npromises: {fast: 3, slow: 2}"), r"promises is .*fastest first"),
+        (
+            ("build: log", "build: log\nfolder: nowhere"),
+            r"nowhere is no folder, must be the folder",
+        ),
+        (
+            ("build: log", "build: log\npromises: {fast: 3, slow: 2}"),
+            r"promises is .*fastest first",
+        ),
         (("build: log", "build: log\npromises: {1d: 3}"), r"promises.1d is a label of ours"),
-        (("build: log", "build: log\nevents: {fair: soon}"), r"events.fair is 'soon', must be dates"),
+        (
+            ("build: log", "build: log\nevents: {fair: soon}"),
+            r"events.fair is 'soon', must be dates",
+        ),
         (("build: log", "build: log\nevents: {fair: yearly}"), r"event 'fair', must be one of"),
         (("build: log", "build: log\nnum_products: 3"), r"num_products is 3, must be at most 2"),
         (("build: log", "build: log\nassume: {margin: 1}"), r"margin is 1, must be finite and in"),
-        (("build: log", "build: log\nunits: {weight: stone}"), r"weight is 'stone', must be one of"),
+        (
+            ("build: log", "build: log\nunits: {weight: stone}"),
+            r"weight is 'stone', must be one of",
+        ),
         (("build: log", "build: log\ncarrier: {box: -1}"), r"box_cost is -1, must be finite"),
         (("node: node, ship", "ship"), r"no table says which node shipped"),
         ((MAPPING, "[1, 2]"), r"mapping.yaml holds \[1, 2\], must hold fields by name"),
@@ -100,21 +118,61 @@ def test_mappings(write: Callable[..., Path], change: tuple[str, str], message: 
 @pytest.mark.parametrize(
     ("table", "old", "new", "message"),
     [
-        ("orders", ",2,3.5,x", ",2.5,3.5,x", r"orders.quantity \(column 'quantity'\), row 0 is 2.5"),
+        (
+            "orders",
+            ",2,3.5,x",
+            ",2.5,3.5,x",
+            r"orders.quantity \(column 'quantity'\), row 0 is 2.5",
+        ),
         ("orders", ",2,3.5,x", ",two,3.5,x", r"row 0 is 'two', must be a number"),
-        ("orders", "9.0", "-9.0", r"orders.unit_price \(column 'price'\), row 1 is -9.0, must be at"),
+        (
+            "orders",
+            "9.0",
+            "-9.0",
+            r"orders.unit_price \(column 'price'\), row 1 is -9.0, must be at",
+        ),
         ("orders", "9.0", "inf", r"row 1 is inf, must be a finite number"),
         ("orders", "9.0", "9;0", r"row 1 is '9;0', must be a number"),
-        ("orders", "2024-01-02 12:30:00", "02.01.2024", r"row 2 is '02.01.2024', must be a time as"),
+        (
+            "orders",
+            "2024-01-02 12:30:00",
+            "02.01.2024",
+            r"row 2 is '02.01.2024', must be a time as",
+        ),
         ("orders", "2024-01-02 12:30:00", "1024-01-02", r"must be within five centuries of 1970"),
-        ("orders", "3.5,y", "3.5,z", r"orders.place \(column 'place'\), row 2 is 'z', must be a name"),
-        ("orders", "y,n,3d+", "y,m,3d+", r"orders.node \(column 'node'\), row 2 is 'm', must be a n"),
-        ("orders", "3d+", "soon", r"orders.ship_option .* row 2 is 'soon', must be one of 1d, 2d, 3d"),
+        (
+            "orders",
+            "3.5,y",
+            "3.5,z",
+            r"orders.place \(column 'place'\), row 2 is 'z', must be a name",
+        ),
+        (
+            "orders",
+            "y,n,3d+",
+            "y,m,3d+",
+            r"orders.node \(column 'node'\), row 2 is 'm', must be a n",
+        ),
+        (
+            "orders",
+            "3d+",
+            "soon",
+            r"orders.ship_option .* row 2 is 'soon', must be one of 1d, 2d, 3d",
+        ),
         ("orders", "price", "quantity", r"orders.csv has more than one column 'quantity'"),
         ("orders", ORDERS[60:], "", r"orders"),
-        ("nodes", "48.0", "98.0", r"nodes.latitude .* row 0 is 98.0, must be in \[-90, 90\] degrees"),
+        (
+            "nodes",
+            "48.0",
+            "98.0",
+            r"nodes.latitude .* row 0 is 98.0, must be in \[-90, 90\] degrees",
+        ),
         ("nodes", "48.0", "", r"nodes.latitude .* row 0 is nan, must be in \[-90, 90\] degrees"),
-        ("nodes", "n,48.0,2.0\n", "n,48.0,2.0\nn,4.0,2.0\n", r"row 1 is 'n', must be a name, there"),
+        (
+            "nodes",
+            "n,48.0,2.0\n",
+            "n,48.0,2.0\nn,4.0,2.0\n",
+            r"row 1 is 'n', must be a name, there",
+        ),
         ("places", ",300", ",0", r"places.population .* row 1 is 0.0, must be above 0"),
         ("places", PLACES, "", r"places.csv cannot be read \(Empty CSV file\), must be a CSV file"),
     ],
@@ -198,7 +256,9 @@ def test_what_is_no_log_is_not_replaced(write: Callable[..., Path], tmp_path: Pa
 
 
 def test_a_folder_without_orders(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"holds 0 tables, must hold from 1 to 200: files that end"):
+    with pytest.raises(
+        ValueError, match=r"holds 0 tables, must hold from 1 to 200: files that end"
+    ):
         propose(tmp_path)
     (tmp_path / "colours.csv").write_text("name,red\nx,1\n")
     with pytest.raises(ValueError, match=r"holds no table of orders, must hold one with columns"):

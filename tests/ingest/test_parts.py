@@ -9,8 +9,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from draingym.ingest.propose.guess import guess_columns, guess_tables
 from draingym.ingest.propose.found import Found, find_tables
+from draingym.ingest.propose.guess import guess_columns, guess_tables
 from draingym.ingest.propose.init import propose
 from draingym.ingest.run import ingest
 from draingym.world.eventlog import EventLog, read_log
@@ -40,7 +40,7 @@ b,n,2024-01-02,4
 }
 MAPPING = """
 build: log
-periods: {days: 2}
+periods: {days: 2, last_date: 2024-01-04}
 tables:
   orders:
     file: orders.csv
@@ -82,9 +82,10 @@ def test_lines_and_boxes_by_hand(make: Callable[..., tuple[EventLog, dict]]) -> 
     assert boxes["units"] == [3, 1, 2]
     assert boxes["node"] == [0, 0, 1]
     np.testing.assert_allclose(boxes["cost_share"], [4.5, 1.5, 5.0])  # by weight
-    assert boxes["shipped_at"][0] == log.array("glance_views", "time")[
-        log.array("order_lines", "view")[0]
-    ]
+    assert (
+        boxes["shipped_at"][0]
+        == log.array("glance_views", "time")[log.array("order_lines", "view")[0]]
+    )
     assert numbers["mended"]["boxes shipped before their order, taken for shipped with it"] == 2
     dropped = numbers["tables"]["orders"]["dropped"]
     assert dropped == {

@@ -115,7 +115,9 @@ def test_the_company_needs_no_us(world: tuple[Path, dict[str, object]]) -> None:
 def ta_feng(folder: Path) -> Path:
     """Write order lines in the form of Ta-Feng."""
     rng = np.random.default_rng(5)
-    rows = ["TRANSACTION_DT,CUSTOMER_ID,AGE_GROUP,PIN_CODE,PRODUCT_SUBCLASS,PRODUCT_ID,AMOUNT,ASSET,SALES_PRICE"]
+    rows = [
+        "TRANSACTION_DT,CUSTOMER_ID,AGE_GROUP,PIN_CODE,PRODUCT_SUBCLASS,PRODUCT_ID,AMOUNT,ASSET,SALES_PRICE"
+    ]
     for day in range(24):
         date = (datetime.date(2000, 11, 1) + datetime.timedelta(days=day)).strftime("%m/%d/%Y")
         for _ in range(20):

@@ -227,7 +227,7 @@ def test_unknown_table(log: EventLog) -> None:
         ("boxes", "units", 4, 0, r"boxes.units, row 4 is 0, must be > 0"),
         ("boxes", "cost_share", 4, -0.5, r"boxes.cost_share, row 4 is -0.5, must be >= 0"),
         ("boxes", "shipped_at", 4, -1.0, r"boxes.shipped_at, row 4 is -1.0, must be no earl"),
-        ("boxes", "shipped_at", 4, 12.0, r"inventory.on_hand, row \d+ \(period 0, .* is off by -"),
+        ("boxes", "shipped_at", 4, 12.0, r"inventory.on_hand, row \d+ \(period 1, .* is off by -"),
         ("inventory", "on_hand", 7, -3, r"inventory.on_hand, row 7 is -3, must be >= 0"),
         ("inventory", "node", 7, 2, r"inventory.period, row 7 is 0, must be one row per period"),
         ("shipments", "product", 7, -1, r"shipments.product, row 7 is -1, must be in \[0, 3\)"),

@@ -107,7 +107,9 @@ class Assumed:
     link_hours: float = 24.0  # a view of the same customer so long before an order led to it
     stock_cover_days: float = 14.0  # where stock is not counted: what a node sells in so many days
     unknown_place: Literal["error", "draw"] = "error"  # a place of an order that no table names
-    absent_stock: Literal["unknown", "zero"] = "unknown"  # no row where others were counted that day
+    absent_stock: Literal["unknown", "zero"] = (
+        "unknown"  # no row where others were counted that day
+    )
     vendor_lead_days: float = 4.0
     transfer_lead_days: float = 2.0
 

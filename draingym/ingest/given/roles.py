@@ -123,7 +123,14 @@ TABLES: dict[str, dict[str, Column]] = {
         "order": Column(kind="text", what=_ORDER_ID.what, words=_ORDER_ID.words, needed=True),
         "product": _text("id of the product; without it, all of the order's", *_PRODUCT.words),
         "box": _text(
-            "id of the box", "box", "boxid", "package", "packageid", "parcel", "parcelid", "tracking"
+            "id of the box",
+            "box",
+            "boxid",
+            "package",
+            "packageid",
+            "parcel",
+            "parcelid",
+            "tracking",
         ),
         "node": _NODE,
         "shipped_at": _time(
@@ -169,7 +176,9 @@ TABLES: dict[str, dict[str, Column]] = {
             *("node", "target", "tonode", "to", "destination", "receiver"),
             needed=True,
         ),
-        "time": _time("when they left", "time", "date", "sentat", "leftat", "shippedat", needed=True),
+        "time": _time(
+            "when they left", "time", "date", "sentat", "leftat", "shippedat", needed=True
+        ),
         "units": _whole("units", *_UNITS, needed=True),
         "arrived_at": _time("when they could be sold there", "arrivedat", "receivedat", "arrival"),
     },
@@ -189,7 +198,9 @@ TABLES: dict[str, dict[str, Column]] = {
         ),
     },
     "customers": {
-        "customer": Column(kind="text", what="id of the customer", words=_CUSTOMER.words, needed=True),
+        "customer": Column(
+            kind="text", what="id of the customer", words=_CUSTOMER.words, needed=True
+        ),
         "place": Column(kind="text", what=_PLACE.what, words=_PLACE.words, needed=True),
     },
     "nodes": {
@@ -199,7 +210,10 @@ TABLES: dict[str, dict[str, Column]] = {
         "latitude": _LATITUDE,
         "longitude": _LONGITUDE,
         "parent": _text(
-            "node that replenishes it; empty for the vendor", "parent", "replenishedfrom", "regionid"
+            "node that replenishes it; empty for the vendor",
+            "parent",
+            "replenishedfrom",
+            "regionid",
         ),
         "serves_customers": Column(
             kind="flag",
@@ -219,7 +233,11 @@ TABLES: dict[str, dict[str, Column]] = {
         ),
         "latitude": _LATITUDE,
         "longitude": _LONGITUDE,
-        "population": _number("people, or any weight", "population", "people", "weight", "inhabitants"),
-        "region": _text("region it is counted in", "region", "state", "province", "county", "nation"),
+        "population": _number(
+            "people, or any weight", "population", "people", "weight", "inhabitants"
+        ),
+        "region": _text(
+            "region it is counted in", "region", "state", "province", "county", "nation"
+        ),
     },
 }

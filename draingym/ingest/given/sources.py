@@ -139,10 +139,10 @@ def read_columns(path: Path, table: TableMap, columns: list[str]) -> Any:
     with _database(path) as connection:
         listed = ", ".join(_quoted(column) for column in columns)
         name = _quoted(_table_in(connection, path, table))
-        return connection.execute(f"SELECT {listed} FROM {name}").to_arrow_table()
+        return connection.sql(f"SELECT {listed} FROM {name}").to_arrow_table()
 
 
-def sample(path: Path, table: TableMap, rows: int = 200) -> Any:
+def sample(path: Path, table: TableMap, rows: int = 20_000) -> Any:
     """Return the first rows of a file, all columns; those of CSV are text."""
     kind = kind_of(path)
     if kind == "csv":
@@ -167,7 +167,7 @@ def sample(path: Path, table: TableMap, rows: int = 200) -> Any:
             return file.schema_arrow.empty_table() if first is None else pa.table(first)
     with _database(path) as connection:
         name = _quoted(_table_in(connection, path, table))
-        return connection.execute(f"SELECT * FROM {name} LIMIT {int(rows)}").to_arrow_table()
+        return connection.sql(f"SELECT * FROM {name} LIMIT {int(rows)}").to_arrow_table()
 
 
 def _parsing(path: Path, table: TableMap) -> Any:

@@ -14,7 +14,7 @@ from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.geography import Geography
 from draingym.ingest.made.keys import codes, null
 from draingym.ingest.made.notes import Notes
-from draingym.ingest.made.orders import Calendar, Lines, line_codes, line_numbers
+from draingym.ingest.made.orders import Calendar, Lines, line_numbers
 from draingym.oracle.rules.ship_cost import box_rate, rate_card, zone_of
 from draingym.world.geography import great_circle_km
 
@@ -107,7 +107,9 @@ def _from_lines(lines: Lines, node: IntArray, calendar: Calendar, notes: Notes) 
     if "shipped_at" in lines.table:
         shipped = lines.table.time("shipped_at")[0] - calendar.day0
     if np.isnan(shipped[line]).any():
-        notes.assume("Order lines without a time of shipment left their node when they were ordered.")
+        notes.assume(
+            "Order lines without a time of shipment left their node when they were ordered."
+        )
     shipped = np.where(np.isnan(shipped), lines.time, shipped)
     box = lines.order[line] * (int(node.max(initial=0)) + 1) + node[line]
     # A box leaves when the last of its lines is there.
@@ -280,7 +282,9 @@ def _billed(
     bill = box_rate(rate_card(card), zone, total[boxes.box] * mapping.pounds)
     share = np.round(bill * weight / total[boxes.box], 4)
     if unknown.all():
-        notes.assume("Nobody knows what boxes cost: the card of rates in the mapping (carrier) does.")
+        notes.assume(
+            "Nobody knows what boxes cost: the card of rates in the mapping (carrier) does."
+        )
     else:
         notes.assume(
             f"{unknown.mean():.0%} of the rows of boxes have no cost: the card of rates in the "

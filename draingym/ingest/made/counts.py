@@ -29,13 +29,13 @@ def counts(
         [T, P, N] units and flags; [P, N] units counted last before the log, NaN where none were.
     """
     keep, time, product, node = stock_rows(table, lines, network, calendar, "time", notes)
-    units = table.whole("on_hand")
-    table.require("on_hand", ~(keep & (units < 0.0)), units, "at least 0 units")
-    keep &= ~np.isnan(units)
+    told = table.whole("on_hand")
+    table.require("on_hand", ~(keep & (told < 0.0)), told, "at least 0 units")
+    keep &= ~np.isnan(told)
     if not table.time("time")[1]:
         time = time + 1.0  # a date is the end of that day
     time, product, node = time[keep], product[keep], node[keep]
-    units = units[keep].astype(np.int64)
+    units = told[keep].astype(np.int64)
     if mapping.assume.absent_stock == "zero":
         time, product, node, units = _with_zeros(time, product, node, units, shape)
     period = np.ceil(time / calendar.days).astype(np.int64) - 1  # a count at the end is of it

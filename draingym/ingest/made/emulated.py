@@ -103,8 +103,9 @@ def make_world_log(
         "cheaper at random."
     )
     notes.assume(
-        f"There are no views: views that led to no order are drawn, so that {assume.conversion:.0%} "
-        "of those under the best promise lead to one, more or less by product."
+        "There are no views: those that led to no order are drawn, so that "
+        f"{assume.conversion:.0%} of the views under the best promise lead to one, more or less by "
+        "product."
     )
     ran = run_history(
         world,

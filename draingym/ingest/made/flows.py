@@ -79,9 +79,13 @@ def arrivals(
             table.require("ordered_at", ~(late & keep), told, "no later than its time")
             sent = np.where(np.isnan(told), sent, told)
         else:
-            notes.assume("Receipts do not say when they were ordered: their node's usual lead time before.")
+            notes.assume(
+                "Receipts do not say when they were ordered: their node's usual lead time before."
+            )
         keep &= (units > 0) & (time >= 0.0)
-        arrived.append(Moves(time=time[keep], product=product[keep], node=node[keep], units=units[keep]))
+        arrived.append(
+            Moves(time=time[keep], product=product[keep], node=node[keep], units=units[keep])
+        )
         ordered.append(sent[keep])
     if "transfers" in tables:
         table = tables["transfers"]
@@ -100,19 +104,28 @@ def arrivals(
         keep &= units > 0
         down = keep & (network.parent[np.maximum(node, 0)] == source)
         aside = keep & ~down
-        notes.mend("transfers between nodes that do not replenish each other, adjustments", aside.sum())
+        notes.mend(
+            "transfers between nodes that do not replenish each other, adjustments", aside.sum()
+        )
         here = down & (arrives >= 0.0)
-        arrived.append(Moves(time=arrives[here], product=product[here], node=node[here], units=units[here]))
+        arrived.append(
+            Moves(time=arrives[here], product=product[here], node=node[here], units=units[here])
+        )
         ordered.append(left[here])
         for when, where, sign in ((left, source, -1), (arrives, node, 1)):
             lateral.append(
-                Moves(time=when[aside], product=product[aside], node=where[aside], units=sign * units[aside])
+                Moves(
+                    time=when[aside],
+                    product=product[aside],
+                    node=where[aside],
+                    units=sign * units[aside],
+                )
             )
     moves, sent_at = _joined(arrived), np.concatenate([np.zeros(0), *ordered])
     at = np.floor(moves.time / calendar.days).astype(np.int64)
     since = np.minimum(np.floor(sent_at / calendar.days).astype(np.int64), at)
     # What left before the log, by how much does not matter, was on its way when it began.
-    shipments = {
+    shipments: dict[str, IntArray] = {
         "product": moves.product,
         "node": moves.node,
         "ordered_at": np.maximum(since, -1),
@@ -126,6 +139,7 @@ def arrivals(
 def adjustments(
     tables: dict[str, Table], lines: Lines, network: Network, calendar: Calendar, notes: Notes
 ) -> Moves:
+    """Return what was adjusted: damage, corrections and the like."""
     if "adjustments" not in tables:
         return _joined([])
     table = tables["adjustments"]

@@ -127,8 +127,12 @@ def _parents_first(nodes: Table, parent: IntArray) -> IntArray:
         if np.array_equal(deeper, depth):
             return np.argsort(depth, kind="stable")
         depth = deeper
-    nodes.fail("parent", int(np.argmax(depth)), nodes.text("parent")[int(np.argmax(depth))].as_py(),
-               "no node that it replenishes itself")
+    nodes.fail(
+        "parent",
+        int(np.argmax(depth)),
+        nodes.text("parent")[int(np.argmax(depth))].as_py(),
+        "no node that it replenishes itself",
+    )
 
 
 def _located(table: Table | None) -> tuple[FloatArray, FloatArray] | None:
@@ -258,7 +262,9 @@ def _serves(
     ships = np.array([name in serving for name in names], np.bool_)
     if "serves_customers" in nodes:
         said = nodes.flag("serves_customers", True)[order]
-        notes.mend("nodes that boxes left from, though they serve no customers", (ships & ~said).sum())
+        notes.mend(
+            "nodes that boxes left from, though they serve no customers", (ships & ~said).sum()
+        )
         return said | ships
     leaf = ~np.isin(np.arange(parent.size), parent)
     return leaf | ships

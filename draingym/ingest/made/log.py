@@ -86,14 +86,23 @@ def make_log(
     speeds = read_speeds(lines, mapping, notes)
     views = _views(tables, lines, place, home, geography, calendar, mapping, speeds, notes)
     boxes = read_boxes(tables, lines, place, facts.weight, geography, calendar, mapping, notes)
-    stock = read_stock(
-        tables, lines, returned, boxes, geography.network, calendar, mapping, notes
-    )
+    stock = read_stock(tables, lines, returned, boxes, geography.network, calendar, mapping, notes)
     in_stock = (stock.available.sum(axis=2) > 0).T
     shown = shown_promises(views, speeds, lines, place, places, in_stock, calendar, notes)
     return Made(
         log=_tables(
-            tables, lines, place, speeds, views, shown, boxes, stock, geography, facts, calendar, mapping
+            tables,
+            lines,
+            place,
+            speeds,
+            views,
+            shown,
+            boxes,
+            stock,
+            geography,
+            facts,
+            calendar,
+            mapping,
         ),
         calendar=calendar,
         stock=stock,
@@ -264,12 +273,19 @@ def check_kept(given: dict[str, Table]) -> None:
     Raises:
         ValueError: Naming the first that has.
     """
-    ours = {"orders": "order_lines", "views": "glance_views", "nodes": "nodes",
-            "products": "products", "boxes": "boxes"}
+    ours = {
+        "orders": "order_lines",
+        "views": "glance_views",
+        "nodes": "nodes",
+        "products": "products",
+        "boxes": "boxes",
+    }
     for name, table in given.items():
         for column in table.mapping.keep:
             if name not in ours:
-                raise ValueError(f"tables.{name}.keep names {column!r}, must be empty: it has no log table")
+                raise ValueError(
+                    f"tables.{name}.keep names {column!r}, must be empty: it has no log table"
+                )
             if column in SCHEMA[ours[name]].names or column == "order_id":
                 raise ValueError(
                     f"tables.{name}.keep names {column!r}, must be no column of the log's own; "

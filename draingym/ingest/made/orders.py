@@ -1,4 +1,4 @@
-"""Order lines as a company gives them: cleaned, cut to periods and products, with ids as numbers."""
+"""Order lines as a company gives them: cleaned, cut to periods and products, ids as numbers."""
 
 from __future__ import annotations
 
@@ -148,8 +148,8 @@ def make_calendar(days: FloatArray, mapping: Mapping) -> Calendar:
         ValueError: If they fill none.
     """
     asked = mapping.periods
-    first = asked.first_date or EPOCH + timedelta(days=int(math.floor(days.min())))
-    last = asked.last_date or EPOCH + timedelta(days=int(math.floor(days.max())))
+    first = asked.first_date or EPOCH + timedelta(days=math.floor(days.min()))
+    last = asked.last_date or EPOCH + timedelta(days=math.floor(days.max()))
     covered = (last - first).days + 1
     whole = covered // asked.days
     keep = asked.incomplete == "keep" and covered % asked.days > 0
@@ -200,7 +200,9 @@ def _lines(
         orders = distinct(text)
         order = codes(text, orders)
         if (order < 0).any():
-            notes.mend("order lines without an order, taken for orders of their own", (order < 0).sum())
+            notes.mend(
+                "order lines without an order, taken for orders of their own", (order < 0).sum()
+            )
             order = np.where(order < 0, len(orders) + np.arange(size), order)
     elif customers:
         notes.assume("Orders have no ids: the lines of a customer at one time are an order.")

@@ -28,7 +28,9 @@ def static(
     """Return the tables of products, nodes and regions, with the columns that are kept."""
     kept = {}
     if "nodes" in given:
-        row = codes(pa.array(network.node_name, pa.string()), given["nodes"].text("node").to_pylist())
+        row = codes(
+            pa.array(network.node_name, pa.string()), given["nodes"].text("node").to_pylist()
+        )
         kept = {name: values.take(pa.array(row)) for name, values in given["nodes"].kept().items()}
     return {
         "products": {
@@ -64,9 +66,7 @@ def static(
 def calendar_table(calendar: Calendar, mapping: Mapping) -> dict[str, Any]:
     """Return the table of periods, with the features of weekdays and of the mapping's events."""
     events = event_dates(calendar, mapping)
-    names, columns = calendar_features(
-        calendar.first_date, calendar.periods, calendar.days, events
-    )
+    names, columns = calendar_features(calendar.first_date, calendar.periods, calendar.days, events)
     period = np.arange(calendar.periods)
     partly = bool((calendar.covered < calendar.days).any())
     return {

@@ -63,7 +63,9 @@ def read_stock(
     if "stock" in tables and "on_hand" in tables["stock"]:
         table = tables["stock"]
         flows = [(outbound, -1), (receipts, 1), *((moves, 1) for moves in others)]
-        counted, known, opening = counts(table, lines, network, calendar, flows, shape, mapping, notes)
+        counted, known, opening = counts(
+            table, lines, network, calendar, flows, shape, mapping, notes
+        )
         return balanced(counted, known, opening, came, left, other, out, shipments, notes)
     if "receipts" in tables:
         notes.assume(
@@ -77,9 +79,7 @@ def read_stock(
     return estimated(out, other, present, calendar, network, mapping, notes)
 
 
-def _sent(
-    shipments: dict[str, IntArray], network: Network, shape: Shape
-) -> IntArray:
+def _sent(shipments: dict[str, IntArray], network: Network, shape: Shape) -> IntArray:
     """Return what left each node for its children, by the period in which it left."""
     parent = network.parent[shipments["node"]]
     here = (shipments["ordered_at"] >= 0) & (parent >= 0)

@@ -53,7 +53,7 @@ def read_speeds(lines: Lines, mapping: Mapping, notes: Notes) -> Speeds:
     labels: dict[str, float] = {}
     promise = speed_labels(lines.table, "promise", mapping, labels)
     option = speed_labels(lines.table, "ship_option", mapping, labels)
-    missing = np.equal(promise, None) & np.equal(option, None)
+    missing = nothing(promise) & nothing(option)
     if missing.any():
         if mapping.assume.promise in mapping.promises:
             labels[mapping.assume.promise] = mapping.promises[mapping.assume.promise]
@@ -62,13 +62,20 @@ def read_speeds(lines: Lines, mapping: Mapping, notes: Notes) -> Speeds:
             f"{share:.0%} of the order lines say neither promise nor ship option: "
             f"{mapping.assume.promise!r} is taken for both."
         )
-    option = np.where(np.equal(option, None), promise, option)
-    option = np.where(np.equal(option, None), mapping.assume.promise, option)
-    promise = np.where(np.equal(promise, None), option, promise)
+    option = np.where(nothing(option), promise, option)
+    option = np.where(nothing(option), mapping.assume.promise, option)
+    promise = np.where(nothing(promise), option, promise)
     rank = speed_rank(labels)
     slower = np.array([rank[p] > rank[o] for p, o in zip(promise, option, strict=True)], np.bool_)
-    notes.mend("order lines whose option is faster than the promise, taken for the promise", slower.sum())
+    notes.mend(
+        "order lines whose option is faster than the promise, taken for the promise", slower.sum()
+    )
     return Speeds(promise=np.where(slower, option, promise), option=option, labels=labels)
+
+
+def nothing(cells: Any) -> BoolArray:
+    """Return which entries of an array of objects are None."""
+    return np.array([cell is None for cell in cells], np.bool_)
 
 
 def speed_rank(labels: dict[str, float]) -> dict[str, int]:
@@ -99,12 +106,12 @@ def read_views(
     product = codes(table.text("product"), lines.product_id)
     days, has_clock = table.time("time")
     time = days - calendar.day0
-    nothing = null(table.text("product")) | np.isnan(days)
-    notes.drop("views", "no product or no time", nothing.sum())
-    notes.drop("views", "of other products", (~nothing & (product < 0)).sum())
+    lost = null(table.text("product")) | np.isnan(days)
+    notes.drop("views", "no product or no time", lost.sum())
+    notes.drop("views", "of other products", (~lost & (product < 0)).sum())
     inside = (time >= 0.0) & (time < calendar.length)
-    notes.drop("views", "outside of the periods", (~nothing & (product >= 0) & ~inside).sum())
-    keep = ~nothing & (product >= 0) & inside
+    notes.drop("views", "outside of the periods", (~lost & (product >= 0) & ~inside).sum())
+    keep = ~lost & (product >= 0) & inside
     table, product, time = table.take(keep), product[keep], time[keep]
     rng = np.random.default_rng([mapping.seed, 2])
     if not has_clock:
@@ -114,7 +121,9 @@ def read_views(
     if "customer" in table:
         customer = codes(table.text("customer"), lines.customer_id)
         visitors = (customer < 0) & ~null(table.text("customer"))
-        notes.mend("views by customers who ordered nothing, counted as of unknown ones", visitors.sum())
+        notes.mend(
+            "views by customers who ordered nothing, counted as of unknown ones", visitors.sum()
+        )
     linked = _links(table, lines, product, time, customer, mapping)
     notes.mend("order lines without a view (seen is false)", (linked < 0).sum())
     place, drawn = settle(
@@ -158,7 +167,9 @@ def _links(
         ids = strings(table.text("view"))
         at = {name: k for k, name in enumerate(ids) if name is not None}
         named = np.array([at.get(x, -1) for x in strings(lines.table.text("view"))], np.int64)
-        same = (named >= 0) & (product[np.maximum(named, 0)] == lines.product) if ids.size else False
+        same = (
+            (named >= 0) & (product[np.maximum(named, 0)] == lines.product) if ids.size else False
+        )
         return _once(np.where(same, named, -1))
     if not time.size:
         return found
@@ -258,7 +269,7 @@ def shown_promises(
         calendar: The periods.
         notes: Filled.
     """
-    missing = np.equal(views.promise, None)
+    missing = nothing(views.promise)
     if not missing.any():
         return views.promise
     labels, which = np.unique(speeds.promise.astype(str), return_inverse=True)
@@ -270,7 +281,7 @@ def shown_promises(
     period = np.floor(views.time / calendar.days).astype(np.int64)
     shown = np.where(in_stock[views.product, period], shown, OUT_OF_STOCK)
     notes.assume(
-        f"{missing.mean():.0%} of the views without an order do not say what was promised: what most "
-        "orders of the region were promised, or out of stock where no node had the product."
+        f"{missing.mean():.0%} of the views without an order do not say what was promised: what "
+        "most orders of the region were promised, or out of stock where no node had the product."
     )
     return np.where(missing, shown, views.promise)

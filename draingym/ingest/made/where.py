@@ -38,7 +38,11 @@ def named_places(
 
 
 def homes(
-    lines: Lines, place: IntArray, tables: dict[str, Table], places: Places, mapping: Mapping,
+    lines: Lines,
+    place: IntArray,
+    tables: dict[str, Table],
+    places: Places,
+    mapping: Mapping,
     notes: Notes,
 ) -> IntArray:
     """Return the place of each customer, -1 where nothing tells.
@@ -55,8 +59,9 @@ def homes(
         home[who[by_count]] = where[by_count]
     if "customers" in tables:
         table = tables["customers"]
-        who, where = codes(table.text("customer"), lines.customer_id), named_places(
-            table, places, mapping, notes
+        who, where = (
+            codes(table.text("customer"), lines.customer_id),
+            named_places(table, places, mapping, notes),
         )
         known = (who >= 0) & (where >= 0)
         home[who[known]] = where[known]

@@ -175,7 +175,9 @@ def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
 
     network = block("nodes", "region_ID", {"node": "dc_ID", "parent": "region_ID"})
     places = block("places", "region_ID", {"place": "dc_ID", "region": "region_ID"})
-    other = [b for name, (telling, columns) in _JD_FILES.items() for b in block(name, telling, columns)]
+    other = [
+        b for name, (telling, columns) in _JD_FILES.items() for b in block(name, telling, columns)
+    ]
     stock = block("stock", "date", {"product": "sku_ID", "node": "dc_ID", "time": "date"})
     return Proposal(
         source="JD.com, MSOM 2020",
@@ -185,11 +187,11 @@ def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
         days=1,
         num_products=500,
         notes=(
-            "JD.com (MSOM Data Driven Research Challenge 2020): a category in March 2018, own stock "
-            "alone (type 1). Estimated: coordinates (there are none), stock quantities (it is "
-            "known only what was in stock), bills of boxes, weights, costs, which lines of an order "
-            "are in which package, regions of clicks by those who bought nothing, and promises of "
-            "clicks. Promises that are missing are taken for the slowest.",
+            "JD.com (MSOM Data Driven Research Challenge 2020): a category in March 2018, own "
+            "stock alone (type 1). Estimated: coordinates (there are none), stock quantities (it "
+            "is known only what was in stock), bills of boxes, weights, costs, which lines of an "
+            "order are in which package, regions of clicks by those who bought nothing, and "
+            "promises of clicks. Promises that are missing are taken for the slowest.",
         ),
         events=("chinese_new_year",),
         blocks=(
@@ -236,7 +238,15 @@ ADAPTERS = (
     Adapter(
         name="online-retail",
         columns=frozenset(
-            ("InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country")
+            (
+                "InvoiceNo",
+                "StockCode",
+                "Quantity",
+                "InvoiceDate",
+                "UnitPrice",
+                "CustomerID",
+                "Country",
+            )
         ),
         propose=_online_retail,
     ),

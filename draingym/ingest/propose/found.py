@@ -90,11 +90,11 @@ def find_tables(path: Path) -> tuple[Path, list[Found]]:
     return folder, found
 
 
-def time_format(cells: list[str]) -> tuple[str, bool]:
-    """Return the format of times, "" for ISO 8601, and whether another one fits as well.
+def time_formats(cells: list[str]) -> list[str]:
+    """Return the formats that fit times; none where ISO 8601 does, or nothing that we know.
 
-    >>> time_format(["12/1/2010 8:26", "12/31/2010 9:00"]), time_format(["2010-12-01"])
-    (('%m/%d/%Y %H:%M', False), ('', False))
+    >>> time_formats(["12/1/2010 8:26", "12/31/2010 9:00"]), time_formats(["2010-12-01"])
+    (['%m/%d/%Y %H:%M'], [])
     """
     text = pa.array(cells, pa.string())
     try:
@@ -105,8 +105,8 @@ def time_format(cells: list[str]) -> tuple[str, bool]:
             parsed = pc.strptime(text, format=form, unit="us", error_is_null=True)
             if not parsed.null_count:
                 fits.append(form)
-        return (fits[0], len(fits) > 1) if fits else ("", False)
-    return "", False
+        return fits
+    return []
 
 
 def missing_words(cells: list[str]) -> list[str]:

@@ -62,8 +62,8 @@ def guess_columns(name: str, found: Found) -> dict[str, str]:
 def guess_tables(found: list[Found]) -> tuple[list[Guess], list[Found]]:
     """Return the tables that files are, one of each kind, and the files that are none.
 
-    A file is what its name says, where it has the columns that are needed; or else the table most of
-    whose columns it has.
+    A file is what its name says, where it has the columns that are needed; or else the table that
+    it has most columns of.
     """
     taken: dict[str, Guess] = {}
     rest = []

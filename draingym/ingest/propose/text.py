@@ -13,7 +13,7 @@ from draingym.ingest.propose.found import (
     Found,
     has_decimal_commas,
     missing_words,
-    time_format,
+    time_formats,
 )
 
 _WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
@@ -79,14 +79,14 @@ def mapping_text(proposal: Proposal) -> str:
     """Return a mapping file: what was found, what is missing, and what will be assumed."""
     lines = [
         "# A mapping for `draingym ingest`; docs/own_data.md says what each table and column is.",
-        "# Read the comments, correct what is wrong, and run: draingym ingest mapping.yaml --out log",
+        "# Read the comments, correct what is wrong: draingym ingest mapping.yaml --out log",
         "draingym: 1",
         f"source: {scalar(proposal.source)}",
         f"folder: {scalar(proposal.folder)}  # of the tables, from where this file is",
-        f"build: {proposal.build}  # log: what happened; world: one to experiment in, of orders alone",
+        f"build: {proposal.build}  # log: what happened; world: to experiment in, of orders alone",
         "seed: 0",
         f"num_products: {proposal.num_products}  # the best sellers by units; 0 for all",
-        f"max_line_quantity: {proposal.max_line_quantity}  # more units are wholesale, left out; 0: no limit",
+        f"max_line_quantity: {proposal.max_line_quantity}  # lines of more are left out; 0: none",
         *_list("notes", proposal.notes),
         "units:",
         f"  currency: {proposal.currency}  # of all prices and costs",
@@ -98,15 +98,16 @@ def mapping_text(proposal: Proposal) -> str:
         "  # last_date: 2011-12-31",
         "tables:",
     ]
+    day_first = _day_first(proposal.blocks)
     for block in proposal.blocks:
-        lines += _block(block)
+        lines += _block(block, day_first)
     lines += [
         f"  # Not used: {file.file}{f' ({file.table})' if file.table else ''}: "
         f"{', '.join(file.columns[:12])}"
         for file in proposal.unused
     ]
     lines += [
-        "# Labels of promises and ship options besides 1d, 2d and 3d+, with their days, fastest first.",
+        "# Labels of promises and options besides 1d, 2d and 3d+, with their days, fastest first.",
         "promises: {}  # {same day: 0, express: 1, standard: 4}",
         "events:  # of the calendar: their dates, or yearly for those that we know",
         *(f"  {name}: yearly" for name in proposal.events),
@@ -116,7 +117,7 @@ def mapping_text(proposal: Proposal) -> str:
     for name in Assumed.__dataclass_fields__:
         lines.append(f"  {name}: {scalar(proposal.assume.get(name, getattr(assumed, name)))}")
     lines += [
-        "carrier:  # where boxes have no bill: box + weight w + (zone + weight_zone w) k, your currency",
+        "carrier:  # where boxes have no bill: box + weight w + (zone + weight_zone w) k",
     ]
     for name in Carrier.__dataclass_fields__:
         lines.append(f"  {name}: {scalar(getattr(proposal.carrier, name))}")
@@ -129,10 +130,14 @@ def mapping_text(proposal: Proposal) -> str:
 
 
 def _list(name: str, entries: Sequence[str]) -> list[str]:
-    return [f"{name}:", *(f"  - {json.dumps(e, ensure_ascii=False)}" for e in entries)] if entries else []
+    return (
+        [f"{name}:", *(f"  - {json.dumps(e, ensure_ascii=False)}" for e in entries)]
+        if entries
+        else []
+    )
 
 
-def _block(block: Block) -> list[str]:
+def _block(block: Block, day_first: bool) -> list[str]:
     lines = [f"  {block.name}:", *(f"    # {comment}" for comment in block.comments)]
     if block.found is None:
         lines.append(f"    # Write this file, or name yours: {', '.join(block.columns.values())}")
@@ -147,7 +152,7 @@ def _block(block: Block) -> list[str]:
         if role not in block.columns:
             lines.append(f"      # {role}:  # {known.what}")
     if block.found is not None:
-        lines += _form(block, block.found)
+        lines += _form(block, block.found, day_first)
     for name in ("where", "drop"):
         rules = getattr(block, name)
         if rules:
@@ -163,22 +168,42 @@ def _block(block: Block) -> list[str]:
     return lines
 
 
-def _form(block: Block, found: Found) -> list[str]:
-    """Return how cells are written: times, decimal signs, words for nothing."""
-    lines = []
-    times = [c for r, c in block.columns.items() if TABLES[block.name][r].kind == "time"]
+def _missing(block: Block, found: Found) -> list[str]:
     missing = list(block.missing)
     for column in block.columns.values():
         missing += [w for w in missing_words(found.cells(column)) if w not in missing]
-    for column in times:
-        if not found.is_text(column):
-            continue
-        cells = [cell for cell in found.cells(column) if cell not in missing]
-        form, other = time_format(cells)
-        if form:
-            doubt = "; or is the day first? the first rows fit both" if other else ""
-            lines.append(f"    time_format: {scalar(form)}  # as {cells[0]}{doubt}")
-            break
+    return missing
+
+
+def _times(block: Block, found: Found) -> tuple[list[str], str]:
+    """Return the formats that fit a table's times as text, and one of these."""
+    missing = _missing(block, found)
+    for role, column in block.columns.items():
+        if TABLES[block.name][role].kind == "time" and found.is_text(column):
+            cells = [cell for cell in found.cells(column) if cell not in missing]
+            if fits := time_formats(cells):
+                return fits, cells[0]
+    return [], ""
+
+
+def _day_first(blocks: Sequence[Block]) -> bool:
+    """Return whether a table writes days before months, beyond doubt."""
+    fits = [_times(block, block.found)[0] for block in blocks if block.found is not None]
+    return any(len(f) == 1 and f[0].startswith("%d") for f in fits)
+
+
+def _form(block: Block, found: Found, day_first: bool) -> list[str]:
+    """Return how cells are written: times, decimal signs, words for nothing."""
+    lines = []
+    missing = _missing(block, found)
+    fits, example = _times(block, found)
+    if fits:
+        # A column of which the first rows fit both is written as the others are.
+        form = next((f for f in fits if day_first and f.startswith("%d")), fits[0])
+        doubt = (
+            "; or is the day first? all rows fit both" if len(fits) > 1 and not day_first else ""
+        )
+        lines.append(f"    time_format: {scalar(form)}  # as {example}{doubt}")
     numbers = [
         c for r, c in block.columns.items() if TABLES[block.name][r].kind in ("number", "whole")
     ]

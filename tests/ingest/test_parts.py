@@ -112,6 +112,31 @@ def test_counts_by_hand(make: Callable[..., tuple[EventLog, dict]]) -> None:
     assert numbers["stock_counted"]
 
 
+def test_a_count_before_a_transfer_of_the_same_period(
+    make: Callable[..., tuple[EventLog, dict]],
+) -> None:
+    """What was sent to a child after the count is no longer there when the period ends."""
+    nodes = "node,latitude,longitude,up\nn,48.0,2.0,\nm,45.0,4.0,n\n"
+    moves = "product,from,to,left,units,came\na,n,m,2024-01-02,3,2024-01-04\n"
+    counted = FILES["stock"] + "a,n,2024-01-01 12:00:00,9\n"
+    mapping = MAPPING.replace("{node: node, lat", "{node: node, parent: up, lat") + (
+        "  transfers:\n    file: transfers.csv\n    columns: {product: product, source: from, "
+        "node: to, time: left, units: units, arrived_at: came}\n"
+    )
+    log, _ = make(mapping, nodes=nodes, transfers=moves, stock=counted)
+    stock = log["inventory"].to_pydict()
+    cells = zip(stock["period"], stock["product"], stock["node"], strict=True)
+    found = dict(zip(cells, zip(stock["on_hand"], stock["transferred"], strict=True), strict=True))
+    assert found[0, 0, 0] == (6, 3)
+    assert log["shipments"].to_pydict() == {
+        "product": [0],
+        "node": [1],
+        "ordered_at": [0],
+        "arrives_at": [1],
+        "units": [3],
+    }
+
+
 def test_no_row_means_none_where_the_mapping_says_so(
     make: Callable[..., tuple[EventLog, dict]],
 ) -> None:

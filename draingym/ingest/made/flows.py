@@ -57,8 +57,8 @@ def arrivals(
     calendar: Calendar,
     mapping: Mapping,
     notes: Notes,
-) -> tuple[Moves, dict[str, IntArray], Moves]:
-    """Return what arrived, the shipments that it came by, and transfers off the tree.
+) -> tuple[Moves, Moves, dict[str, IntArray], Moves]:
+    """Return what arrived, what left for it, the shipments of both, and transfers off the tree.
 
     A receipt comes from the node's parent or the vendor, ordered when it says, or the node's usual
     lead time before. A transfer from a parent is a shipment, too; one between other nodes leaves
@@ -133,7 +133,16 @@ def arrivals(
         "units": moves.units,
     }
     inside = shipments["ordered_at"] < calendar.periods
-    return moves, {k: v[inside] for k, v in shipments.items()}, _joined(lateral)
+    parent = network.parent[moves.node]
+    from_node = (parent >= 0) & (sent_at >= 0.0)
+    departures = Moves(
+        time=sent_at[from_node],
+        product=moves.product[from_node],
+        node=parent[from_node],
+        units=moves.units[from_node],
+    )
+    inner = {k: v[inside] for k, v in shipments.items()}
+    return moves, departures, inner, _joined(lateral)
 
 
 def adjustments(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from draingym.common.arrays import IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.balance import Stock, balanced
@@ -53,16 +52,18 @@ def read_stock(
         node=boxes.node,
         units=boxes.units,
     )
-    receipts, shipments, lateral = arrivals(tables, lines, network, calendar, mapping, notes)
+    receipts, departures, shipments, lateral = arrivals(
+        tables, lines, network, calendar, mapping, notes
+    )
     others = [lateral, adjustments(tables, lines, network, calendar, notes)]
     others.append(returns(returned, network, notes))
     out = by_period(outbound, calendar, shape)
     came = by_period(receipts, calendar, shape)
     other = sum((by_period(moves, calendar, shape) for moves in others), np.zeros(shape, np.int64))
-    left = _sent(shipments, network, shape)
+    left = by_period(departures, calendar, shape)
     if "stock" in tables and "on_hand" in tables["stock"]:
         table = tables["stock"]
-        flows = [(outbound, -1), (receipts, 1), *((moves, 1) for moves in others)]
+        flows = [(outbound, -1), (departures, -1), (receipts, 1), *((m, 1) for m in others)]
         counted, known, opening = counts(
             table, lines, network, calendar, flows, shape, mapping, notes
         )
@@ -77,14 +78,3 @@ def read_stock(
     if "stock" in tables:
         present = presence(tables["stock"], lines, network, calendar, shape, notes)
     return estimated(out, other, present, calendar, network, mapping, notes)
-
-
-def _sent(shipments: dict[str, IntArray], network: Network, shape: Shape) -> IntArray:
-    """Return what left each node for its children, by the period in which it left."""
-    parent = network.parent[shipments["node"]]
-    here = (shipments["ordered_at"] >= 0) & (parent >= 0)
-    flat = np.ravel_multi_index(
-        (shipments["ordered_at"][here], shipments["product"][here], parent[here]), shape
-    )
-    total = np.bincount(flat, weights=shipments["units"][here], minlength=int(np.prod(shape)))
-    return np.rint(total).astype(np.int64).reshape(shape)

@@ -85,7 +85,8 @@ def unit_of(log: EventLog, measure: str, default: str) -> str:
     if "units" not in log:
         return default
     rows = log["units"].to_pydict()
-    return dict(zip(rows["measure"], rows["unit"], strict=True)).get(measure, default)
+    units: dict[str, str] = dict(zip(rows["measure"], rows["unit"], strict=True))
+    return units.get(measure, default)
 
 
 def validate_log(log: EventLog) -> None:

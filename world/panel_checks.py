@@ -203,7 +203,7 @@ def check_conservation(panel: xr.Dataset) -> None:
     on_hand, available, outbound = (flow[x] for x in ("on_hand", "available", "outbound"))
     stowed, transferred = flow["stowed"], flow["transferred"]
     _same(panel, "on_hand", on_hand, available - outbound, "available - outbound")
-    due, adjusted = available.copy(), 0
+    due, adjusted = available.copy(), np.zeros_like(available[:, 1:])
     rule = "on_hand of the period before + stowed - transferred"
     if "adjusted" in panel:
         adjusted = panel["adjusted"].transpose(*FLOW).to_numpy()[:, 1:]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ _NAMED = 24  # nodes whose names fit
 def series_figure(numbers: Mapping[str, Any]) -> Figure:
     """Units ordered and shipped, and views, by period."""
     series = numbers["series"]
-    days = [date.fromisoformat(text) for text in series["date"]]
+    days = np.array(series["date"], "datetime64[D]")
 
     def lines(where: Where, names: Mapping[str, str], title: str) -> None:
         axes = where.subplots()
@@ -93,7 +92,13 @@ def places_figure(numbers: Mapping[str, Any]) -> Figure:
             tone = tones[int(busiest[z])] if flows[:, z].any() else "floor"
             size = 12.0 + 160.0 * people[z] / people.max()
             axes.scatter(
-                *region_at[z], s=size, color=colour(tone), alpha=0.8, linewidth=0, zorder=3
+                region_at[z, 0],
+                region_at[z, 1],
+                s=size,
+                color=colour(tone),
+                alpha=0.8,
+                linewidth=0,
+                zorder=3,
             )
         for n, node in enumerate(nodes):
             axes.plot(

@@ -138,7 +138,8 @@ def test_ta_feng_becomes_a_world_in_taipei(tmp_path: Path) -> None:
     path = world_mapping(propose(folder), tmp_path, "taipei", num_products=4)
     numbers = ingest(path, tmp_path / "log")
     log = read_log(tmp_path / "log")
-    assert log["regions"]["name"].to_pylist() == ["105", "106", "110", "114", "115", "221"]
+    districts = ["Da'an", "Nangang", "Neihu", "Songshan", "Xinyi", "Xizhi"]
+    assert log["regions"]["name"].to_pylist() == districts
     assert numbers["calendar"]["days"] == 2
     assert numbers["currency"] == "TWD"
     np.testing.assert_allclose(log.array("products", "price"), 29.0)

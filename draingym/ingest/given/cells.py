@@ -66,6 +66,11 @@ class Table:
             f"{int(self.row[at])} is {value!r}, must be {bound}"
         )
 
+    def first(self, bad: BoolArray) -> int:
+        """Return which of some rows comes first in the files."""
+        rows = np.flatnonzero(bad)
+        return int(rows[np.lexsort((self.row[rows], self.file[rows]))[0]])
+
     def require(self, role: str, ok: BoolArray, values: NDArray[Any], bound: str) -> None:
         """Raise for the first row that is not ``ok`` [M].
 
@@ -73,7 +78,7 @@ class Table:
             ValueError: Naming it.
         """
         if not bool(ok.all()):
-            at = int(np.argmin(ok))
+            at = self.first(~ok)
             value = values[at]
             self.fail(role, at, value.item() if isinstance(value, np.generic) else value, bound)
 
@@ -131,9 +136,8 @@ class Table:
         Raises:
             ValueError: Naming the first cell that is neither.
         """
-        values = [default if x is None else x.lower() for x in self.text(role).to_pylist()]
-        known = {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
-        known |= {default: default}  # type: ignore[dict-item]
+        values = ["" if x is None else x.lower() for x in self.text(role).to_pylist()]
+        known = {"": default, **dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}
         fine = np.array([x in known for x in values], np.bool_)
         self.require(role, fine, np.array(values, object), "yes or no")
         return np.array([known[x] for x in values], np.bool_)

@@ -94,7 +94,7 @@ def _known_nodes(table: Table, names: tuple[str, ...]) -> IntArray:
     found = codes(text, names)
     strange = (found < 0) & ~null(text)
     if strange.any():
-        at = int(np.argmax(strange))
+        at = table.first(strange)
         table.fail("node", at, text[at].as_py(), "a name of tables.nodes")
     return found
 

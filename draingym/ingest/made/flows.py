@@ -40,7 +40,7 @@ def stock_rows(
     node = codes(text, network.node_name)
     strange = (node < 0) & ~null(text)
     if strange.any():
-        at = int(np.argmax(strange))
+        at = table.first(strange)
         table.fail("node", at, text[at].as_py(), "a name of tables.nodes")
     time = table.time(role)[0] - calendar.day0
     missing = null(table.text("product")) | null(text) | np.isnan(time)
@@ -93,7 +93,7 @@ def arrivals(
         text = table.text("source")
         source = codes(text, network.node_name)
         if (keep & (source < 0)).any():
-            at = int(np.argmax(keep & (source < 0)))
+            at = table.first(keep & (source < 0))
             table.fail("source", at, text[at].as_py(), "a name of tables.nodes")
         units = _units(table, low=0)
         arrives = left + lead[np.maximum(node, 0)] * calendar.days
@@ -122,14 +122,14 @@ def arrivals(
                 )
             )
     moves, sent_at = _joined(arrived), np.concatenate([np.zeros(0), *ordered])
-    at = np.floor(moves.time / calendar.days).astype(np.int64)
-    since = np.minimum(np.floor(sent_at / calendar.days).astype(np.int64), at)
+    period = np.floor(moves.time / calendar.days).astype(np.int64)
+    since = np.minimum(np.floor(sent_at / calendar.days).astype(np.int64), period)
     # What left before the log, by how much does not matter, was on its way when it began.
     shipments: dict[str, IntArray] = {
         "product": moves.product,
         "node": moves.node,
         "ordered_at": np.maximum(since, -1),
-        "arrives_at": at,
+        "arrives_at": period,
         "units": moves.units,
     }
     inside = shipments["ordered_at"] < calendar.periods

@@ -12,7 +12,7 @@ from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.balance import Stock, balanced
 from draingym.ingest.made.boxes import Boxes
 from draingym.ingest.made.counts import counts, presence
-from draingym.ingest.made.flows import Moves, Shape, adjustments, arrivals, by_period, returns
+from draingym.ingest.made.flows import Moves, adjustments, arrivals, by_period, returns
 from draingym.ingest.made.notes import Notes
 from draingym.ingest.made.orders import Calendar, Lines, Returned
 from draingym.ingest.made.stock_estimate import estimated

@@ -30,7 +30,7 @@ def named_places(
     found = codes(text, places.name)
     strange = (found < 0) & ~null(text)
     if strange.any() and mapping.assume.unknown_place == "error":
-        at = int(np.argmax(strange))
+        at = table.first(strange)
         bound = "a name of tables.places (or drawn by population: assume.unknown_place: draw)"
         table.fail(role, at, text[at].as_py(), bound)
     notes.mend(f"{table.name} with a place that the places table lacks, drawn", strange.sum())
@@ -119,7 +119,8 @@ def speed_labels(table: Table, role: str, mapping: Mapping, labels: dict[str, fl
     cells = strings(table.text(role))
     known: dict[Any, str | None] = {None: None}
     none_words = ("none", "oos") if role == "promise" else ()
-    for at, cell in enumerate(cells):
+    for at in np.lexsort((table.row, table.file)).tolist():
+        cell = cells[at]
         if cell in known:
             continue
         if cell in _OURS or cell in none_words:

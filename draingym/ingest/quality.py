@@ -118,10 +118,8 @@ def _shares(labels: Any) -> dict[str, float]:
 def _shipping(log: EventLog) -> dict[str, Any]:
     node, units = log.array("boxes", "node"), log.array("boxes", "units")
     shipped, cost = log.array("boxes", "shipped_at"), log.array("boxes", "cost_share")
-    calendar = log["calendar"]
     end = float(log.array("calendar", "start")[-1] + log.array("calendar", "days")[-1])
     by_node = np.bincount(node, weights=units, minlength=log["nodes"].num_rows)
-    del calendar
     return {
         "boxes": int(np.unique(log.array("boxes", "box")).size),
         "ship_cost": float(cost.sum()),

@@ -28,7 +28,7 @@ def mapping(export: Path) -> Path:
     keep = ("    # keep: [Channel]", "    keep: [Channel]")
     text = propose(export)
     return write_mapping(
-        text, export.parent / "mapping.yaml", keep, ("currency: USD", "currency: EUR")
+        text, export.parent / "mapping.yaml", keep, ("currency: XXX", "currency: EUR")
     )
 
 

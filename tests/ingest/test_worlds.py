@@ -151,9 +151,7 @@ def test_ta_feng_becomes_a_world_in_taipei(tmp_path: Path) -> None:
 def jd(folder: Path) -> Path:
     """Write tables in the form of JD.com's, MSOM 2020, with its "-" values and gaps."""
     rng = np.random.default_rng(7)
-    dcs = [(1, 1), (1, 2), (1, 3), (2, 4), (2, 5), (4, 4)]
     network = [(region, dc) for region, dc in ((1, 1), (1, 2), (1, 3), (4, 4), (4, 5))]
-    del dcs
     tables: dict[str, list[str]] = {
         "JD_order_data": [
             "order_ID,user_ID,sku_ID,order_date,order_time,quantity,type,promise,"

@@ -64,7 +64,7 @@ class TableMap:
 class Units:
     """What the tables' numbers are in."""
 
-    currency: str = "USD"
+    currency: str = "XXX"  # ISO 4217; XXX says none
     weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
 
 

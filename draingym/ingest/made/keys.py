@@ -31,10 +31,3 @@ def codes(text: Any, ids: Sequence[str]) -> IntArray:
 def null(text: Any) -> BoolArray:
     """Return which cells of a column are null."""
     return np.asarray(text.is_null().to_numpy(zero_copy_only=False), np.bool_)
-
-
-def first_in_groups(group: IntArray) -> BoolArray:
-    """Return which entries are the first of their group."""
-    first = np.zeros(group.size, np.bool_)
-    first[np.unique(group, return_index=True)[1]] = True
-    return first

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from draingym.common.arrays import FloatArray, IntArray
+from draingym.common.arrays import IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.balance import Stock
@@ -178,7 +178,7 @@ def _tables(
             "customer": customer,
             "order": rows(lines.order, nothing),
             **({} if seen.all() else {"seen": seen}),
-            **_kept("views", given, "glance_views", rows(views.linked, views.row)),
+            **_kept("views", given, rows(views.linked, views.row)),
         },
         "order_lines": {
             "order_line": np.arange(size),
@@ -233,9 +233,8 @@ def _order_ids(lines: Lines) -> dict[str, Any]:
     return {"order_id": ids.take(pa.array(lines.order))}
 
 
-def _kept(name: str, given: dict[str, Table], target: str, row: IntArray) -> dict[str, Any]:
+def _kept(name: str, given: dict[str, Table], row: IntArray) -> dict[str, Any]:
     """Return further columns of a table, by the row that each of ours comes from; null for -1."""
-    del target
     if name not in given:
         return {}
     index = pa.array(row, mask=row < 0)
@@ -251,7 +250,7 @@ def _box_table(given: dict[str, Table], boxes: Boxes) -> dict[str, Any]:
         "shipped_at": boxes.shipped_at[order],
         "units": boxes.units[order],
         "cost_share": boxes.cost[order],
-        **_kept("boxes", given, "boxes", boxes.row[order]),
+        **_kept("boxes", given, boxes.row[order]),
     }
 
 
@@ -291,9 +290,3 @@ def check_kept(given: dict[str, Table]) -> None:
                     f"tables.{name}.keep names {column!r}, must be no column of the log's own; "
                     "rename it in the file"
                 )
-
-
-def period_units(log: EventLog) -> FloatArray:
-    """Return the units ordered in each period, [T]."""
-    period, units = (log.array("glance_views", name) for name in ("period", "quantity"))
-    return np.bincount(period, weights=units, minlength=log["calendar"].num_rows).astype(np.float64)

@@ -45,7 +45,7 @@ class Proposal:
     folder: str
     build: str
     blocks: Sequence[Block]
-    currency: str = "USD"
+    currency: str = "XXX"
     weight: str = "kg"
     days: int = 7
     num_products: int = 0
@@ -89,7 +89,7 @@ def mapping_text(proposal: Proposal) -> str:
         f"max_line_quantity: {proposal.max_line_quantity}  # lines of more are left out; 0: none",
         *_list("notes", proposal.notes),
         "units:",
-        f"  currency: {proposal.currency}  # of all prices and costs",
+        f"  currency: {proposal.currency}  # of all prices and costs, such as EUR",
         f"  weight: {proposal.weight}  # kg, g, t, lb or oz",
         "periods:",
         f"  days: {proposal.days}",

@@ -121,10 +121,11 @@ def ta_feng(folder: Path) -> Path:
     for day in range(24):
         date = (datetime.date(2000, 11, 1) + datetime.timedelta(days=day)).strftime("%m/%d/%Y")
         for _ in range(20):
-            pin = rng.choice(["105", "106", "110", "114", "115", "221", "others", "Unknown"])
+            customer = int(rng.integers(1000, 1040))
+            pin = ["105", "106", "110", "114", "115", "221", "others", "Unknown"][customer % 8]
             units, product = int(rng.integers(1, 4)), int(rng.integers(0, 5))
             rows.append(
-                f"{date},{rng.integers(1000, 1040):08d},35-39,{pin},100{product},"
+                f"{date},{customer:08d},35-39,{pin},100{product},"
                 f"47120{product},{units},{20 * units},{29 * units}"
             )
     folder.mkdir(parents=True, exist_ok=True)

@@ -182,8 +182,10 @@ class Experiment:
         ValueError: If a field is out of its bounds.
     """
 
-    buy_cover_days: float = 14.0
-    place_cover_days: float = 7.0
+    # What nodes order up to, in days of the forecast; null for twice what lead times and a period
+    # take, from the parent (place) and from the vendor (buy).
+    buy_cover_days: float | None = None
+    place_cover_days: float | None = None
     num_regions: int = 0  # places are merged to so many, where they name no regions; 0 for up to 30
     smoothing_days: int = 7  # over which views that did not convert follow orders
 
@@ -193,7 +195,8 @@ class Experiment:
         require_whole("num_regions", self.num_regions, low=0, high=10_000)
         require_whole("smoothing_days", self.smoothing_days, low=1, high=366)
         for name in ("buy_cover_days", "place_cover_days"):
-            require_range(name, getattr(self, name), low=0.0, high=3660.0, open_low=True)
+            if getattr(self, name) is not None:
+                require_range(name, getattr(self, name), low=0.0, high=3660.0, open_low=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

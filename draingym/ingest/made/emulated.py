@@ -24,6 +24,7 @@ from draingym.oracle.replays.recorder import to_event_log
 from draingym.world.eventlog import EventLog
 from draingym.world.ground import Ground
 from draingym.world.lines import OrderLines
+from draingym.world.network import Network
 from draingym.world.orders import WorldConfig, build_world
 
 
@@ -69,6 +70,7 @@ def make_world_log(
             "by population."
         )
     assume, experiment = mapping.assume, mapping.experiment
+    buy, place_cover = _covers(geography.network, mapping)
     world = build_world(
         _order_lines(lines, customer, int(people.size), facts, calendar, mapping),
         WorldConfig(
@@ -95,8 +97,8 @@ def make_world_log(
     notes.assume(
         "No table says which node shipped, so this is no record of what happened but a world to "
         "experiment in: its customers want what the orders say, its nodes are stocked by a plain "
-        f"policy (buy to {experiment.buy_cover_days:g} days of demand, place "
-        f"{experiment.place_cover_days:g}), and promises, node choice and bills are emulated."
+        f"policy (buy to {buy:g} days of demand, place {place_cover:g}), and promises, node choice "
+        "and bills are emulated."
     )
     notes.assume(
         "Bills of boxes follow the card of rates in the mapping (carrier), each lane dearer or "
@@ -111,8 +113,8 @@ def make_world_log(
         world,
         LoopConfig(
             seed=mapping.seed,
-            history_buy_cover_days=experiment.buy_cover_days,
-            history_place_cover_days=experiment.place_cover_days,
+            history_buy_cover_days=buy,
+            history_place_cover_days=place_cover,
             oracle=mapping.carrier.oracle_config(mapping.units.weight, mapping.seed),
         ),
     )
@@ -129,6 +131,20 @@ def make_world_log(
         stock=None,
         stand_in=geography.stand_in,
         views_estimated=True,
+    )
+
+
+def _covers(network: Network, mapping: Mapping) -> tuple[float, float]:
+    """Return the covers of the world's policy, days: to buy to, and to place to."""
+    lead = network.lead_time.argmax(axis=1)
+    inner = network.parent >= 0
+    days = mapping.periods.days
+    place = 2.0 * days * (int(lead[inner].max(initial=0)) + 1)
+    buy = place + 2.0 * days * (int(lead[~inner].max(initial=0)) + 1)
+    told = mapping.experiment
+    return (
+        buy if told.buy_cover_days is None else told.buy_cover_days,
+        place if told.place_cover_days is None else told.place_cover_days,
     )
 
 

@@ -63,6 +63,8 @@ def scalar(value: object) -> str:
     >>> scalar("InvoiceNo"), scalar("no"), scalar("12"), scalar(0.5)
     ('InvoiceNo', '"no"', '"12"', '0.5')
     """
+    if value is None:
+        return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -122,7 +124,7 @@ def mapping_text(proposal: Proposal) -> str:
     for name in Carrier.__dataclass_fields__:
         lines.append(f"  {name}: {scalar(getattr(proposal.carrier, name))}")
     if proposal.build == "world":
-        lines.append("experiment:  # the policy that stocks the nodes of the world")
+        lines.append("experiment:  # the policy that stocks the nodes; covers: null, or days")
         default = Experiment()
         for name in Experiment.__dataclass_fields__:
             lines.append(f"  {name}: {scalar(getattr(default, name))}")

@@ -22,6 +22,7 @@ from draingym.world.views import SHIP_OPTIONS
 
 Tables = Mapping[str, Any]
 
+MAX_LATE = 3660.0  # days from the log's end to its last box
 MAX_LEAD = 3660  # periods from order to arrival: ten years of days
 
 
@@ -204,6 +205,9 @@ class _Checks:
         self.require(
             "boxes", "shipped_at", boxes["shipped_at"] >= time, "no earlier than its order"
         )
+        limit = self.start + self.days * self.num["period"] + MAX_LATE
+        soon = boxes["shipped_at"] < limit
+        self.require("boxes", "shipped_at", soon, f"before {limit:g}, ten years after the log")
         period = self.period_of(boxes["shipped_at"])
         exists = period >= nodes["active_from"][boxes["node"]]
         self.require("boxes", "node", exists, "a node that exists when the box is shipped")

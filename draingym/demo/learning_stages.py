@@ -59,12 +59,9 @@ def train_policies(run: Run, advance: Advance) -> Figures:
     setting, config = run.setting, run.config
     total = config.tune.generations + config.train.updates
     tuned = tune(
-        setting.simulator,
-        setting.params,
+        setting.task(config.training_horizon),
         run.policies["order up to"],
         cover_bounds(run.world.period_days),
-        setting.train,
-        config.training_horizon,
         config.tune,
         progress=lambda done, _: advance(done, total),
     )

@@ -17,7 +17,7 @@ from draingym.demo.history import historical_policy
 from draingym.demo.replays import replays
 from draingym.demo.run_data import RunData
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
-from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
+from draingym.policies import NeuralPlacement, OrderUpTo, WindowTask, tree_of
 from draingym.policies.rules.shares import diverse_policies
 from draingym.policies.store import load_parameters
 from draingym.policies.validation.pessimism import PessimisticSimulator
@@ -48,6 +48,12 @@ class Setting:
     params: Params
     train: Windows  # training products alone
     test: Windows  # all products
+
+    def task(self, horizon: int) -> WindowTask:
+        """Return what policies are trained on: rollouts of so many periods in training windows."""
+        return WindowTask(
+            params=self.params, windows=self.train, simulator=self.simulator, horizon=horizon
+        )
 
 
 class Run(RunData):
@@ -172,7 +178,9 @@ class Run(RunData):
                 if pessimism is None
                 else PessimisticSimulator(kernel=kernel, weight=pessimism)
             )
-        params = params_from_network(network, config.economics, kernel_params)
+        params = params_from_network(
+            network, config.economics, kernel_params, period_days=self.world.period_days
+        )
         market = market_from_panel(
             self.panel, known_periods=self.split, half_life=7.0 / self.world.period_days
         )

@@ -76,7 +76,13 @@ if TYPE_CHECKING:
         TransportParams,
         TransportPlacement,
     )
-    from draingym.policies.store import load_parameters, load_policy, save_parameters, save_policy
+    from draingym.policies.store import (
+        load_parameters,
+        load_policy,
+        policy_world,
+        save_parameters,
+        save_policy,
+    )
     from draingym.policies.task import SampledTask, Task, WindowTask
     from draingym.policies.training.evolution import EvolutionStrategy
     from draingym.policies.training.imitation import imitate_plans
@@ -209,6 +215,7 @@ __all__ = [
     "order_up_to_grid",
     "overlap_notes",
     "perturbed",
+    "policy_world",
     "price_features",
     "room_for",
     "save_parameters",
@@ -325,6 +332,7 @@ __getattr__, __dir__ = lazy_names(
         "draingym.policies.store": (
             "load_parameters",
             "load_policy",
+            "policy_world",
             "save_parameters",
             "save_policy",
         ),

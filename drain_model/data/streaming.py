@@ -89,6 +89,8 @@ class PanelStream:
             }
         self._panel = panel.assign(small).assign(active=(("period", "node"), active))
         self.product_id = tuple(str(x) for x in panel["product"].to_numpy())
+        told = panel.attrs.get("known_periods")
+        self.known_periods = None if told is None else int(told)
         self.world = WorldIdentity.from_panel(self._panel)
         first = self._read(0)
         self.calendar: Float32Array = first.calendar

@@ -57,7 +57,7 @@ def fine_tune_simulator(run: Run, advance: Advance) -> Figures:
     )
     tuned = run.fine_tuned
     save_checkpoint(found.checkpoint, tuned.model_path)
-    save_policy(tuned.neural_path, *found.policies["neural"])
+    save_policy(tuned.neural_path, *found.policies["neural"], world=run.identity)
     advance(3, 3)
     (made,) = found.rounds
     return {

@@ -145,22 +145,10 @@ class Run(RunData):
         """The simulator with the run's drain model, and its windows."""
         return self.setting_of([self.checkpoint])
 
-    def setting_of(
-        self,
-        checkpoints: Sequence[Checkpoint],
-        *,
-        pessimism: float | None = None,
-        test: tuple[int, int] | None = None,
-    ) -> Setting:
-        """Return the simulator with one drain model or an ensemble, and its windows.
-
-        Args:
-            checkpoints: One for a plain simulator, more for an ensemble.
-            pessimism: Weight of the members' spread (``policies.validation.pessimism``); an
-                ensemble that follows one member a trajectory when not given.
-            test: First period of the test window and the one after its last; those held out when
-                not given.
-        """
+    def simulator_of(
+        self, checkpoints: Sequence[Checkpoint], *, pessimism: float | None = None
+    ) -> tuple[Simulator, Params]:
+        """Return the simulator with one drain model or an ensemble, and its parameters."""
         network, config = self.world.network, self.config
         places = (
             self.drain_data.geography,
@@ -181,6 +169,26 @@ class Run(RunData):
         params = params_from_network(
             network, config.economics, kernel_params, period_days=self.world.period_days
         )
+        return simulator, params
+
+    def setting_of(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        *,
+        pessimism: float | None = None,
+        test: tuple[int, int] | None = None,
+    ) -> Setting:
+        """Return the simulator with one drain model or an ensemble, and its windows.
+
+        Args:
+            checkpoints: One for a plain simulator, more for an ensemble.
+            pessimism: Weight of the members' spread (``policies.validation.pessimism``); an
+                ensemble that follows one member a trajectory when not given.
+            test: First period of the test window and the one after its last; those held out when
+                not given.
+        """
+        config = self.config
+        simulator, params = self.simulator_of(checkpoints, pessimism=pessimism)
         market = market_from_panel(
             self.panel, known_periods=self.split, half_life=7.0 / self.world.period_days
         )
@@ -203,6 +211,8 @@ class Run(RunData):
         starts = np.linspace(first, self.split - horizon, config.training_starts).astype(int)
         trained = np.flatnonzero(self.trained_products)
         start, stop = (self.split, self.world.num_periods) if test is None else test
+        if start == stop:  # nothing is held out: what trains is all there is
+            start, stop = int(starts[-1]), int(starts[-1]) + horizon
         train = windows(sorted({int(s) for s in starts}), horizon)
         return Setting(
             simulator=simulator,

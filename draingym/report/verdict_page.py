@@ -42,6 +42,8 @@ def verdict_text(verdict: Mapping[str, Any], when: str = "") -> Group:
     """Return headline and reasons for the terminal."""
     lines = [Text(f"Verdict{when}: {verdict['headline']}", style=_STYLE[verdict["use"]])]
     lines += [Text(f"- {reason}") for reason in verdict["reasons"]]
+    if "next" in verdict:
+        lines.append(Text(f"Next: {verdict['next']}", style="bold"))
     return Group(*lines)
 
 

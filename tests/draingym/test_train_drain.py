@@ -21,9 +21,9 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return panels.write(make_process().data, tmp_path_factory.mktemp("panel"))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int = 160) -> int:
     monkeypatch.setattr("sys.argv", ["draingym", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", str(columns))
     try:
         main()
     except SystemExit as end:
@@ -77,8 +77,19 @@ def test_a_model_is_trained_resumed_and_evaluated(
     arguments = ("evaluate-drain", out / "drain_model.npz", "--panel", panel, "--samples", "4")
     assert run(monkeypatch, *arguments, "--start", "16", "--out", tmp_path / "rows.json") == 0
     shown = capsys.readouterr().out
-    assert "Losses, periods 16 to 19, 4 samples" in shown
-    assert "paper" in shown
+    assert shown.startswith("The drain model is ")
+    assert "the tuned closest node in units by node [" in " ".join(shown.split())
+    assert "% of the products." in " ".join(shown.split())
+    assert "Losses, calibration and CRPS, periods 16 to 19, 4 samples" in " ".join(shown.split())
+    assert "paper" not in shown
+    assert run(monkeypatch, *arguments, "--start", "16", columns=80) == 0
+    narrow = capsys.readouterr().out.splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert not any("\u2026" in line for line in narrow)  # nothing is cut
+    assert run(monkeypatch, *arguments, "--start", "16", "--paper") == 0
+    wide = capsys.readouterr().out
+    assert "Losses, periods 16 to 19, 4 samples" in wide
+    assert "paper" in wide
     found = json.loads((tmp_path / "rows.json").read_text())
     assert [model["name"] for model in found["models"]] == ["learned", "closest node"]
     for model in found["models"]:

@@ -67,7 +67,7 @@ def log_config(path: Path | None) -> LoopConfig:
     values = {} if path is None else read_json(path, "config file")
     if isinstance(values, Mapping) and "economics" not in values:
         values = {**values, "economics": asdict(Economics())}
-    config: LoopConfig = read_config(LoopConfig, values, f"{path}: config")
+    config: LoopConfig = read_config(LoopConfig, values, f"{path or 'settings'}: config")
     return config
 
 
@@ -259,12 +259,14 @@ class LogRun(Run):
         """The policies that a log is judged and trained with."""
         neural = cast(NeuralPlacement, super().policies["neural"])
         kept = covers_kept(self.panel, self.split)
-        start = (float(kept.buy_cover), float(kept.place_cover))
         rule = OrderUpTo(tree=neural.tree)
         return {
             HISTORICAL: rule,
             BASELINE: rule,
-            "neural": replace(neural, start_cover=tuple(max(x, 0.1) for x in start)),
+            "neural": replace(neural, start_cover=(
+                    max(float(kept.buy_cover), 0.1),
+                    max(float(kept.place_cover), 0.1),
+                )),
         }
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -238,7 +237,7 @@ def future(
 def _first(moves: Transition) -> Transition:
     """Return what happened in the first period, on the host."""
     now: Transition = jax.tree.map(lambda leaf: np.asarray(leaf)[:, 0], moves)
-    return dataclasses.replace(now, ledger=None)
+    return now
 
 
 def _warnings(run: LogRun) -> dict[str, list[str]]:

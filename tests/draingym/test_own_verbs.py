@@ -20,8 +20,9 @@ from draingym.commands.next_step import next_step
 from draingym.commands.recommend import RecommendConfig, recommended
 from draingym.commands.today import Today, read_today
 from draingym.drain_model import load_checkpoint, save_checkpoint
-from draingym.policies import load_policy, policy_world, save_policy
+from draingym.policies import checked_rollouts, load_policy, policy_world, save_policy
 from draingym.policies.rules.historical import covers_kept
+from draingym.simulator import window
 from draingym.world.eventlog import read_log, write_log
 from draingym.world.identity import WorldIdentity
 from draingym.world.panel import load_panel, pipeline_at, save_panel
@@ -344,9 +345,6 @@ def test_orders_are_those_of_the_simulator(name, log_run, whole_folder):
     config = RecommendConfig(policy=path, stock=path, horizon=horizon, futures=2)
     found = recommended(then, policy, params, today, config, Console(quiet=True))
     setting = log_run.setting_of([log_run.checkpoint], test=(start, start + horizon))
-    from draingym.policies import checked_rollouts
-    from draingym.simulator import window
-
     scenario = window(setting.test, 0, horizon, jax.random.key(5))
     _, moves = checked_rollouts(setting.simulator, setting.params, policy, params, scenario)
     np.testing.assert_allclose(found.asked, moves.action[:, 0], rtol=1e-5)

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from draingym.commands.log_run import LogRun, log_config
+from draingym.commands.log_run import LogRun
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -97,8 +97,7 @@ def fine_tune_log(
             that cannot be trained anew, or the folder cannot be written.
     """
     require_writable(out, "folder")
-    settings = log_config(config.settings)
-    run = LogRun(log, settings, drain=config.drain, panel=config.panel)
+    run = LogRun(log, config.settings, drain=config.drain, panel=config.panel)
     run.require_training()
     policies = run.files(config.policies)
     for path in config.policies:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from draingym.common.config import read_config
 from draingym.common.files import kind_at, read_json
 from draingym.demo.config import LoopConfig
+from draingym.demo.replays import replays
 from draingym.demo.run import Run
 from draingym.demo.run_data import fitted_world
-from draingym.drain_model import Checkpoint, load_checkpoint
+from draingym.drain_model import Checkpoint, DrainData, load_checkpoint
 from draingym.oracle.replays.setting import ReplaySetting, setting_from_log
 from draingym.policies import NeuralPlacement, OrderUpTo, load_policy, policy_world, tree_of
 from draingym.policies.acting import require_acts
@@ -34,6 +35,7 @@ from draingym.world.panel import build_panel, load_panel
 from draingym.world.views import Places, Products
 
 HISTORICAL = "historical"
+Policies = Mapping[str, tuple[Policy, PyTree]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,11 +66,15 @@ def log_config(path: Path | None) -> LoopConfig:
     Raises:
         ValueError: As ``load_config`` does.
     """
-    values = {} if path is None else read_json(path, "config file")
+    values = _values(path)
     if isinstance(values, Mapping) and "economics" not in values:
         values = {**values, "economics": asdict(Economics())}
     config: LoopConfig = read_config(LoopConfig, values, f"{path or 'settings'}: config")
     return config
+
+
+def _values(path: Path | None) -> Any:
+    return {} if path is None else read_json(path, "config file")
 
 
 class LogRun(Run):
@@ -76,7 +82,8 @@ class LogRun(Run):
 
     Args:
         folder: Of the event log.
-        config: How policies are trained, and what stock costs.
+        settings: JSON file, see ``log_config``. The systems that promise, ship and bill are those
+            that are estimated from the log, unless it says ``oracle``.
         drain: File of a drain model that was trained on the log's panel.
         panel: Folder of the panel; made of the log when not given.
         known_periods: First periods that fits may know; those that the drain model was trained on
@@ -90,14 +97,15 @@ class LogRun(Run):
     def __init__(
         self,
         folder: Path,
-        config: LoopConfig,
+        settings: Path | None,
         *,
         drain: Path | None = None,
         panel: Path | None = None,
         known_periods: int | None = None,
     ) -> None:
         """Read the log, and what is beside it; see the class."""
-        super().__init__(config, folder)
+        super().__init__(log_config(settings), folder)
+        self.systems = self.config.oracle if "oracle" in _values(settings) else None
         self.folder, self.drain_path = folder, drain
         self.log: EventLog = read_log(folder)
         self.here = WorldIdentity.from_log(self.log)
@@ -197,7 +205,7 @@ class LogRun(Run):
         """The log as the oracle sees it."""
         return setting_from_log(
             self.log,
-            self.config.oracle,
+            self.systems,
             self.config.economics,
             known_periods=self.split,
             panel=self.panel,
@@ -229,6 +237,19 @@ class LogRun(Run):
         known = self.replay_setting
         views = [known.views(first + r) for r in range(replications)]
         return ReplayedWorld(systems=known.systems, views=views)
+
+    def replays(self, policies: Policies, seed: int) -> list[DrainData]:
+        """Return the training part of the panel as the oracle would have had it under policies."""
+        return replays(
+            self.log,
+            self.panel,
+            self.drain_data.periods(0, self.split),
+            policies,
+            self.systems,
+            self.config.economics,
+            products=np.flatnonzero(self.trained_products),
+            seed=seed,
+        )
 
     def require_training(self) -> None:
         """Raise unless the periods to train on hold a rollout, and the log says what was shipped.

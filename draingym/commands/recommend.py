@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from draingym.commands.log_run import HISTORICAL, LogRun, log_config
+from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.today import Today, panel_ahead, read_today
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import atomic_file, require_writable
@@ -113,7 +113,7 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
             f"{drain} is not there: --drain must name the drain model in whose simulator orders "
             "are valued"
         )
-    run = LogRun(log, log_config(config.settings), drain=drain, panel=config.panel)
+    run = LogRun(log, config.settings, drain=drain, panel=config.panel)
     run.require_shipments()
     ((_, (policy, params)),) = run.files([config.policy]).items()
     network = run.world.network

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from draingym.commands.log_run import LogRun, log_config
+from draingym.commands.log_run import LogRun
 from draingym.commands.progress import training_bar
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
@@ -68,8 +68,7 @@ def train_on_log(
             or the file cannot be written.
     """
     require_writable(out, "file")
-    settings = log_config(config.settings)
-    run = LogRun(log, settings, drain=config.drain, panel=config.panel)
+    run = LogRun(log, config.settings, drain=config.drain, panel=config.panel)
     run.require_training()
     for note in run.notes:
         console.print(note)
@@ -77,7 +76,8 @@ def train_on_log(
     name, params = "historical", run.parameters["historical"]
     if config.policy != "historical":
         name = "neural" if config.policy == "neural" else BASELINE
-        total = settings.tune.generations if name == BASELINE else settings.train.updates
+        loop = run.config
+        total = loop.tune.generations if name == BASELINE else loop.train.updates
         with training_bar(console) as bar:
             task = bar.add_task(f"{config.policy}: training", total=total, losses="compiling")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from draingym.commands.log_run import HISTORICAL, LogRun, log_config
+from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.next_step import next_step
 from draingym.commands.validate import Policies, ValidateConfig, finish, validate_run
 from draingym.common.atomic import require_writable
@@ -50,7 +50,7 @@ def validate_log(
             or as ``validate_run`` does.
     """
     require_writable(out, "folder")
-    run = LogRun(log, log_config(settings), drain=drain, panel=panel)
+    run = LogRun(log, settings, drain=drain, panel=panel)
     run.require_shipments()
     # Nothing is trained: windows to train in need only be there.
     horizon = min(run.config.training_horizon, run.split - 1)

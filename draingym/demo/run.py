@@ -115,7 +115,8 @@ class Run(RunData):
             self.panel,
             self.drain_data.periods(0, self.split),
             policies,
-            self.config,
+            self.config.oracle,
+            self.config.economics,
             products=np.flatnonzero(self.trained_products),
             seed=seed,
         )

@@ -15,7 +15,7 @@ import xarray as xr
 from rich.console import Console
 
 from draingym.cli import main
-from draingym.commands.log_run import LogRun, log_config
+from draingym.commands.log_run import LogRun
 from draingym.commands.next_step import next_step
 from draingym.commands.recommend import RecommendConfig, recommended
 from draingym.commands.today import Today, read_today
@@ -52,7 +52,7 @@ def settings(tmp_path_factory):
 def log_run(whole_folder, settings):
     return LogRun(
         whole_folder / "log",
-        log_config(settings),
+        settings,
         drain=whole_folder / "drain_model.npz",
         panel=whole_folder / "panel.zarr",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from draingym.report import verdict_table, verdict_text, write_validation
 from draingym.simulator import Policy, PyTree
 from draingym.world.identity import WorldIdentity, require_same_world
 
+KEPT = "runs"  # folder of finished runs, while others are to come
 NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
 
 Policies = Mapping[str, tuple[Policy, PyTree]]
@@ -90,7 +92,14 @@ def validate_folder(
     policies = _policies(run, config)
     files = {path.stem: path for path in config.policies}
     figures = validate_run(
-        run, policies, config, console, files=files, notes=notes, truth=config.truth
+        run,
+        policies,
+        config,
+        console,
+        files=files,
+        notes=notes,
+        truth=config.truth,
+        folder=out / KEPT,
     )
     figures["next"] = next_step(
         figures["use"],
@@ -112,6 +121,7 @@ def validate_run(
     files: Mapping[str, Path],
     notes: list[str],
     truth: bool,
+    folder: Path,
 ) -> dict[str, Any]:
     """Run policies in the columns, with progress, and judge the simulator.
 
@@ -123,6 +133,7 @@ def validate_run(
         files: Of the policies that were read, by name, for messages.
         notes: What a report must say.
         truth: Whether to run the hidden truth, too.
+        folder: Keeps finished runs of the oracle until all are there.
 
     Raises:
         ValueError: If periods are out of bounds, a policy does not act here, or the validation
@@ -168,7 +179,9 @@ def validate_run(
             notes=(*shared, *notes),
             seed=config.seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            folder=folder,
         )
+    shutil.rmtree(folder, ignore_errors=True)
     verdict = judge(validation, config.thresholds or run.config.thresholds)
     return verdict_figures(validation, verdict, BASELINE)
 

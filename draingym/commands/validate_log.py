@@ -10,7 +10,7 @@ from rich.console import Console
 
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.next_step import next_step
-from draingym.commands.validate import Policies, ValidateConfig, finish, validate_run
+from draingym.commands.validate import KEPT, Policies, ValidateConfig, finish, validate_run
 from draingym.common.atomic import require_writable
 from draingym.policies.validation.candidates import BASELINE, perturbed, spread_around
 
@@ -81,6 +81,7 @@ def validate_log(
         files={path.stem: path for path in config.policies},
         notes=run.notes,
         truth=False,
+        folder=out / KEPT,
     )
     named = {path.stem: path for path in config.policies}
     figures["next"] = next_step(

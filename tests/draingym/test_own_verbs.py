@@ -456,3 +456,47 @@ def test_stock_and_forecast_are_read_by_name(tmp_path):
     (tmp_path / "f.csv").write_text("product,region,units\ntea,n,1\n")
     with pytest.raises(ValueError, match="no row for product 'tea' in region 's'.*3 are missing"):
         read_today(tmp_path / "s.csv", tmp_path / "f.csv", leads=2, **sizes)
+
+
+@pytest.mark.slow
+def test_a_validation_goes_on_after_the_runs_that_are_done(
+    log_run, whole_folder, tmp_path, monkeypatch
+):
+    from draingym.policies.validation import validate as module
+
+    policies = log_run.files([whole_folder / "neural.npz", whole_folder / "order_up_to.npz"])
+    setting = log_run.setting
+    horizon = log_run.test_horizon
+
+    def validated(folder, stop_after=None):
+        calls = []
+        real = module.run
+
+        def counted(*arguments, **named):
+            calls.append(1)
+            if stop_after is not None and len(calls) > stop_after:
+                raise KeyboardInterrupt
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(module, "run", counted)
+        try:
+            found = module.validate(
+                policies, setting.simulator, setting.params, setting.test, horizon,
+                log_run.oracle(2, 0), workers=1, folder=folder,
+            )  # fmt: skip
+        finally:
+            monkeypatch.setattr(module, "run", real)
+        return found, len(calls)
+
+    alone, every = validated(None)
+    assert every == 4
+    with pytest.raises(KeyboardInterrupt):
+        validated(tmp_path / "runs", stop_after=2)
+    again, rest = validated(tmp_path / "runs")
+    assert rest == 2
+    np.testing.assert_array_equal(again.rewards, alone.rewards)
+    np.testing.assert_array_equal(again.stock, alone.stock)
+    (path, *_) = sorted((tmp_path / "runs").glob("*.npz"))
+    path.write_bytes(b"PK")
+    with pytest.raises(ValueError, match="remove it to make it again"):
+        validated(tmp_path / "runs")

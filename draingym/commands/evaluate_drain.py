@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from draingym.commands.progress import say
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
@@ -147,7 +148,7 @@ def evaluate_drain(
     beside = beside_closest(checkpoint, data, periods, samples, seed)
     found = [beside.learned, beside.closest]
     size = f"periods {periods[0]} to {periods[1] - 1}, {samples} samples"
-    console.print(lead(beside))
+    say(console, lead(beside))
     if paper:
         for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
             console.print(table_of(rows, f"{title}, {size}"))
@@ -156,7 +157,7 @@ def evaluate_drain(
         console.print(narrow_table(found, f"Losses, calibration and CRPS, {size}"))
     outside = checkpoint.outside(data)
     for note in (*outside_notes(outside, data), *beside.warnings):
-        console.print(note)
+        say(console, note)
     if out is not None:
         figures = [evaluation.to_dict() for evaluation in found]
         beyond = [asdict(x) for x in outside]

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from draingym.commands.log_run import LogRun
+from draingym.commands.progress import say
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -103,7 +104,7 @@ def fine_tune_log(
     for path in config.policies:
         _require_kind(path, policies[path.stem][0])
     for note in run.notes:
-        console.print(note)
+        say(console, note)
     model = run.checkpoint
     with Progress(console=console) as bar:
         task = bar.add_task("labels", total=3 * config.rounds)
@@ -146,9 +147,9 @@ def fine_tune_log(
     for name, (policy, params) in found.policies.items():
         save_policy(out / f"{name}.npz", policy, params, world=run.identity)
     write_json(out / "rounds.json", _figures(found, run))
-    console.print(f"{out / _MODEL} and {', '.join(f'{name}.npz' for name in found.policies)}")
+    say(console, f"{out / _MODEL} and {', '.join(f'{name}.npz' for name in found.policies)}")
     names = " ".join(str(out / f"{name}.npz") for name in found.policies)
-    console.print(f"Next: draingym validate {log} --drain {out / _MODEL} --policies {names}")
+    say(console, f"Next: draingym validate {log} --drain {out / _MODEL} --policies {names}")
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 
+from draingym.commands.progress import say
 from draingym.common.arrays import require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import kind_at
@@ -47,7 +48,8 @@ def panel_folder(log: Path, known_periods: int | None, out: Path, console: Conso
         save_panel(panel, out)
     units = int(np.asarray(panel["outbound"]).sum())
     sizes = ", ".join(f"{panel.sizes[name]} {name}s" for name in ("product", "period", "node"))
-    console.print(
+    say(
+        console,
         f"{out}: {sizes}, {panel.sizes['region']} regions, {units:,} units shipped; attributes "
         f"of products from the first {panel.attrs['known_periods']} periods"
     )

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from draingym.commands.log_run import HISTORICAL, LogRun
+from draingym.commands.progress import say
 from draingym.commands.today import Today, panel_ahead, read_today
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import atomic_file, require_writable
@@ -128,21 +129,24 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
     found = recommended(run, policy, params, today, config, console)
     _write(out, found, run)
     for note in found.notes:
-        console.print(note)
+        say(console, note)
     bought, placed = (int(found.units[:, root].sum()) for root in _kinds(run))
     total = found.total
-    console.print(
+    say(
+        console,
         f"{out}: {bought:,} units to buy, {placed:,} to place, for the period after "
         f"{run.panel['date'].to_numpy()[-1].astype('datetime64[D]')}"
     )
-    console.print(
+    say(
+        console,
         f"Worth {total.value:,.2f} [{total.low:,.2f}, {total.high:,.2f}] a product over "
         f"{config.horizon} periods, against the covers that the log kept "
         f"({config.futures} futures)"
     )
     if found.warnings:
-        console.print(
-            f"{len(found.warnings)} of {len(run.ids)} products are unlike those trained on: see "
+        say(
+        console,
+        f"{len(found.warnings)} of {len(run.ids)} products are unlike those trained on: see "
             "the column warning"
         )
     return found

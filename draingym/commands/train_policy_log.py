@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from draingym.commands.log_run import LogRun
-from draingym.commands.progress import training_bar
+from draingym.commands.progress import say, training_bar
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -71,7 +71,7 @@ def train_on_log(
     run = LogRun(log, config.settings, drain=config.drain, panel=config.panel)
     run.require_training()
     for note in run.notes:
-        console.print(note)
+        say(console, note)
     value: float | None = None
     name, params = "historical", run.parameters["historical"]
     if config.policy != "historical":
@@ -87,7 +87,7 @@ def train_on_log(
             params, value = _fitted(run, config, out, show)
     save_policy(out, run.policies[name], params, world=run.identity)
     earned = "" if value is None else f", {value:,.1f} a product and window in the simulator"
-    console.print(f"{out}: {config.policy}{earned}")
+    say(console, f"{out}: {config.policy}{earned}")
     return {"policy": config.policy, "value": value, "notes": run.notes}
 
 

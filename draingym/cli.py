@@ -153,7 +153,8 @@ def validate(
     """Validate the simulator of a log, or of a finished run: values, ranks, regret, and a verdict.
 
     Every policy runs in the simulator, in the oracle that replays the log, and, in emulated
-    worlds, in the hidden truth. The page says whether to trust the simulator's values, its ranking, or neither.
+    worlds, in the hidden truth. The page says whether to trust the simulator's values, its ranking,
+    or neither.
 
     Args:
         run: Folder of an event log, or of a finished run such as runs/demo.
@@ -241,8 +242,9 @@ def train_policy(
 ) -> None:
     """Train a policy in the simulator of a log's drain model, or of a finished run on forecasts.
 
-    On a log, with --drain, one file comes of it. In a run, the policy sees the forecasts, and how much they err, in place of the moving average. It is
-    judged on the periods that the run holds out.
+    On a log, with --drain, one file comes of it. In a run, the policy sees the forecasts, and how
+    much they err, in place of the moving average, and is judged on the periods that the run holds
+    out.
 
     Args:
         run: Folder of an event log, or of a finished run such as runs/demo.

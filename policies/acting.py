@@ -111,9 +111,7 @@ class Agent:
             wanted = request(params, view, key)
             return wanted, functional.unscale(wanted).astype(np.float32)
 
-        def one(
-            params: PyTree, view: View, key: Array, units: Array
-        ) -> tuple[Array, Array, Array]:
+        def one(params: PyTree, view: View, key: Array, units: Array) -> tuple[Array, Array, Array]:
             wanted, action = both(params, view, key)
             return wanted, action, units + _counted(wanted, most)
 

@@ -312,11 +312,11 @@ def _write(
     header: dict[str, Any] | None,
     more: Arrays,
     world: WorldIdentity | None = None,
-) -> None:| None, more: Arrays) -> None:
+) -> None:
     leaves = named_arrays(params, _PARAMS)
     for name, leaf in leaves.items():
         if not np.isfinite(leaf).all():
             raise ValueError(f"policy parameter {name} has an entry that is not finite")
     facts, marks = (None, {}) if world is None else world.to_file()
     told = {} if facts is None else {"world": facts}
-    write_npz(path, leaves | more | marks, {"version": _VERSION, "policy": header, **told})| more, {"version": _VERSION, "policy": header})
+    write_npz(path, leaves | more | marks, {"version": _VERSION, "policy": header, **told})

@@ -219,9 +219,7 @@ def require_same_world(
     if known.all():
         return ()
     new = [name for name, old in zip(products, known, strict=True) if not old]
-    return (
-        f"{what} was not trained on {len(new)} of {len(products)} products: {_some(new)}.",
-    )
+    return (f"{what} was not trained on {len(new)} of {len(products)} products: {_some(new)}.",)
 
 
 def _difference(found: _Facts, here: _Facts) -> str:

@@ -74,9 +74,7 @@ class FineTuneLogConfig:
             )
 
 
-def fine_tune_log(
-    log: Path, config: FineTuneLogConfig, out: Path, console: Console
-) -> FineTuned:
+def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Console) -> FineTuned:
     """Label the states that policies visit, go on with the drain model, train the policies anew.
 
     A round runs the policies, lean and lopsided copies of them, and, in the first one, policies
@@ -196,4 +194,3 @@ def _trained(
         train,
         folder=out / "training" / f"round_{k + 1}" / name,
     ).params
-

@@ -1,4 +1,4 @@
-"""A log as a run: what the stages of the demo need of a world, from a log and files of one's own."""
+"""A log as a run: what the demo's stages need of a world, from a log and files of one's own."""
 
 from __future__ import annotations
 
@@ -284,10 +284,13 @@ class LogRun(Run):
         return {
             HISTORICAL: rule,
             BASELINE: rule,
-            "neural": replace(neural, start_cover=(
+            "neural": replace(
+                neural,
+                start_cover=(
                     max(float(kept.buy_cover), 0.1),
                     max(float(kept.place_cover), 0.1),
-                )),
+                ),
+            ),
         }
 
     @cached_property
@@ -309,9 +312,7 @@ class LogRun(Run):
         found: dict[str, tuple[Policy, PyTree]] = {}
         for path in paths:
             if path.stem in found or path.stem == HISTORICAL:
-                raise ValueError(
-                    f"{path}: there is a policy named {path.stem!r}, rename the file"
-                )
+                raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
             self.compare(f"policy {path}", policy_world(path))
             policy, params = load_policy(path, tree=tree)
             require_acts(f"policy {path}", policy, params, self.replay_setting.seen)

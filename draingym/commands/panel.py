@@ -51,6 +51,6 @@ def panel_folder(log: Path, known_periods: int | None, out: Path, console: Conso
     say(
         console,
         f"{out}: {sizes}, {panel.sizes['region']} regions, {units:,} units shipped; attributes "
-        f"of products from the first {panel.attrs['known_periods']} periods"
+        f"of products from the first {panel.attrs['known_periods']} periods",
     )
     return panel

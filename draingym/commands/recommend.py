@@ -135,19 +135,19 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
     say(
         console,
         f"{out}: {bought:,} units to buy, {placed:,} to place, for the period after "
-        f"{run.panel['date'].to_numpy()[-1].astype('datetime64[D]')}"
+        f"{run.panel['date'].to_numpy()[-1].astype('datetime64[D]')}",
     )
     say(
         console,
         f"Worth {total.value:,.2f} [{total.low:,.2f}, {total.high:,.2f}] a product over "
         f"{config.horizon} periods, against the covers that the log kept "
-        f"({config.futures} futures)"
+        f"({config.futures} futures)",
     )
     if found.warnings:
         say(
-        console,
-        f"{len(found.warnings)} of {len(run.ids)} products are unlike those trained on: see "
-            "the column warning"
+            console,
+            f"{len(found.warnings)} of {len(run.ids)} products are unlike those trained on: see "
+            "the column warning",
         )
     return found
 

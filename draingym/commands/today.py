@@ -223,7 +223,7 @@ def _block(
 
 
 def _calendar_ahead(panel: xr.Dataset, horizon: int) -> tuple[NDArray[np.float64], str]:
-    """Return [T + H, E] features; those of draingym's own calendar are known, others stand still."""
+    """Return [T + H, E] features; those of our own calendar are known, others stand still."""
     known = panel["calendar"].to_numpy()
     periods, days = panel.sizes["period"], float(panel.attrs["period_days"])
     names = tuple(map(str, panel["feature"].to_numpy()))
@@ -238,4 +238,3 @@ def _calendar_ahead(panel: xr.Dataset, horizon: int) -> tuple[NDArray[np.float64
     held = np.concatenate([known, np.repeat(known[-1:], horizon, axis=0)])
     note = f"The calendar's features ({', '.join(names)}) are held at their last values."
     return held, note if names else ""
-

@@ -106,9 +106,7 @@ def open_source(config: TrainDrainConfig) -> Source:
     folder = Path(config.panel)
     if config.stream:
         whole = PanelStream(folder)
-        return PanelStream(
-            folder, periods=config.periods(whole.num_periods, whole.known_periods)
-        )
+        return PanelStream(folder, periods=config.periods(whole.num_periods, whole.known_periods))
     from draingym.world.panel import load_panel
 
     panel = load_panel(folder)

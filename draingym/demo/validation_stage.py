@@ -85,9 +85,7 @@ def _judged(run: Run, advance: Advance) -> Figures:
         progress=advance,
     )
     verdict = judge(validation, config.thresholds)
-    save_policy(
-        run.out / "chosen.npz", *policies[verdict.agreement.chosen], world=run.identity
-    )
+    save_policy(run.out / "chosen.npz", *policies[verdict.agreement.chosen], world=run.identity)
     return verdict_figures(validation, verdict)
 
 

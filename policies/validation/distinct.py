@@ -65,4 +65,3 @@ def twin_note(validation: Validation, same: Mapping[str, str]) -> tuple[str, ...
         f"{total - len(same)} of the {total} policies differ in what they did, and count: "
         f"{', '.join(named)}{more}.",
     )
-

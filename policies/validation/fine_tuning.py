@@ -137,8 +137,6 @@ def fine_tune(
     progress: Callable[[int, int], None] | None = None,
     *,
     folder: Path | None = None,
-) -> FineTuned:| None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> FineTuned:
     """Label, refit, retrain: up to four rounds.
 

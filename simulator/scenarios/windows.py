@@ -106,7 +106,7 @@ def make_windows(
 def windows_from_scenarios(
     simulator: Simulator, params: Params, scenarios: Scenario, lead_time: ArrayLike
 ) -> Windows:
-    """Return one window of scenarios that were drawn, such as those of a sampler: the public bridge.
+    """Return one window of scenarios that were drawn, such as a sampler's: the public bridge.
 
     Their markets and starting states stay; lead times, roundings and the kernel's draws are made
     anew by ``window``, as in every window.

@@ -184,9 +184,7 @@ def test_a_log_needs_its_own_options_and_a_run_others(whole_folder, refused, tmp
     log = read_log(whole_folder / "log")
     tables = {name: table for name, table in log.tables.items() if name != "shipments"}
     write_log(type(log)(tables=tables), tmp_path / "log")
-    said = refused(
-        "validate", tmp_path / "log", "--drain", whole_folder / "drain_model.npz"
-    )
+    said = refused("validate", tmp_path / "log", "--drain", whole_folder / "drain_model.npz")
     assert "lacks the table 'shipments'" in said
 
 
@@ -434,7 +432,7 @@ BAD_STOCK = [
 def test_bad_stock_is_named_by_row_and_column(text, message, tmp_path):
     (tmp_path / "stock.csv").write_text(text)
     sizes = {"products": ("tea", "milk"), "nodes": ("Leeds", "York"), "regions": ("n",), "leads": 2}
-    with pytest.raises(ValueError, match="stock.csv") as error:
+    with pytest.raises(ValueError, match=r"stock\.csv") as error:
         read_today(tmp_path / "stock.csv", None, **sizes)
     assert message in str(error.value)
 
@@ -454,7 +452,7 @@ def test_stock_and_forecast_are_read_by_name(tmp_path):
     np.testing.assert_array_equal(found.arriving[1], [[0, 0], [0, 4]])
     np.testing.assert_array_equal(found.forecast, [[1.5, 2.5], [3.5, 0.5]])
     (tmp_path / "f.csv").write_text("product,region,units\ntea,n,1\n")
-    with pytest.raises(ValueError, match="no row for product 'tea' in region 's'.*3 are missing"):
+    with pytest.raises(ValueError, match=r"no row for product 'tea' in region 's'.*3 are missing"):
         read_today(tmp_path / "s.csv", tmp_path / "f.csv", leads=2, **sizes)
 
 

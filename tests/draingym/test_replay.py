@@ -34,12 +34,11 @@ from draingym.world.orders import WorldConfig, build_world
 from draingym.world.panel import load_panel
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
 
-
-@pytest# Policies here are written by hand, and say of no world.
+# Policies here are written by hand, and say of no world.
 pytestmark = pytest.mark.filterwarnings("ignore::draingym.world.identity.UnknownWorldWarning")
 
 
-.fixture(scope="module")
+@pytest.fixture(scope="module")
 def network_and_log(tmp_path_factory):
     lines = synthetic_order_lines(
         SyntheticConfig(num_products=6, num_customers=300, num_days=8, lines_per_day=80.0), seed=3

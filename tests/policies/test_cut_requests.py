@@ -35,13 +35,14 @@ def returned(store, level, *, to_numpy=True):
 
 
 def test_what_is_cut_is_said_with_its_share(store):
+    agent = Agent(store, BaseStock(), jnp.float32(12.0))
+    seen = simulator.InventoryEnv(store).reset(seed=3)[0]
     with pytest.warns(CutRequestsWarning, match=r"BaseStock requests more .*: 66.67% of its units"):
-        agent = Agent(store, BaseStock(), jnp.float32(12.0))
-        agent(simulator.InventoryEnv(store).reset(seed=3)[0])  # an empty shelf: 12, of which 4
+        agent(seen)  # an empty shelf: 12, of which 4
     assert agent.cut_share == pytest.approx(8 / 12)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        agent(simulator.InventoryEnv(store).reset(seed=3)[0])  # the same share is said once
+        agent(seen)  # the same share is said once
 
 
 def test_nothing_is_said_where_nothing_is_cut(store):

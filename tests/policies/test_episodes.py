@@ -49,9 +49,7 @@ def test_search_and_training_take_the_same_sampled_task(sampled):
     own = sampled.evaluate(BaseStock(), found.params, jax.random.key(0))
     assert found.value == pytest.approx(float(own), rel=1e-5)
     config = TrainConfig(updates=60, batch_products=16, learning_rate=0.4, evaluate_every=20)
-    trained = train_policy(
-        PathwiseGradient(policy=BaseStock(initial_level=9.0)), sampled, config
-    )
+    trained = train_policy(PathwiseGradient(policy=BaseStock(initial_level=9.0)), sampled, config)
     assert float(trained.params) == pytest.approx(float(found.params), abs=0.6)
 
 
@@ -114,9 +112,7 @@ def test_a_task_is_an_environment_with_its_rewards(kind, sampled):
 def test_a_window_that_leaves_its_history_is_refused():
     task = store_task(products=2, periods=10)
     with pytest.raises(ValueError, match=r"horizon is 11, must be in \[1, 10\]"):
-        WindowTask(
-            params=task.params, windows=task.windows, simulator=task.simulator, horizon=11
-        )
+        WindowTask(params=task.params, windows=task.windows, simulator=task.simulator, horizon=11)
     later = replace(task.windows, start=jnp.array([4]))
     with pytest.raises(ValueError, match=r"horizon is 7, must be in \[1, 6\]"):
         WindowTask(params=task.params, windows=later, simulator=task.simulator, horizon=7)

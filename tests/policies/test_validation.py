@@ -267,7 +267,9 @@ def test_policies_that_did_the_same_count_once():
     verdict = judge(found)
     assert verdict.use == "unknown"
     assert "5 distinct policies are too few" in verdict.headline
-    assert any(reason.startswith("5 of the 25 policies differ in what") for reason in verdict.reasons)
+    assert any(
+        reason.startswith("5 of the 25 policies differ in what") for reason in verdict.reasons
+    )
     assert verdict.agreement.kendall.value == pytest.approx((9 - 1) / 10)
     assert verdict.agreement.mean_error.value == pytest.approx(0.12 / 5)
     assert set(verdict.agreement.error) == set(found.names)  # the page shows all

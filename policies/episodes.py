@@ -140,7 +140,8 @@ def environment_of(task: Task, max_action: ArrayLike, **options: Any) -> Functio
     def sample(key: Array) -> Scenario:
         key_draw, key_unused = jax.random.split(key)
         alone: Scenario = task.each(_itself, task.draw(key_draw, 1), key_unused)
-        return jax.tree.map(lambda leaf: leaf[0], alone)
+        first: Scenario = jax.tree.map(lambda leaf: leaf[0], alone)
+        return first
 
     return FunctionalEnv(
         simulator=task.simulator,

@@ -45,7 +45,7 @@ class _Facts:
 
     def __post_init__(self) -> None:
         """Check types and lengths."""
-        require_fields(self, "world")
+        require_fields(self)
         for name, bound in (
             ("node_place", self.node),
             ("parent", self.node),
@@ -53,10 +53,10 @@ class _Facts:
         ):
             if len(getattr(self, name)) != len(bound):
                 raise ValueError(
-                    f"world.{name} has {len(getattr(self, name))} entries, must have {len(bound)}"
+                    f"{name} has {len(getattr(self, name))} entries, must have {len(bound)}"
                 )
         if not 0 < self.period_days < 1e6:
-            raise ValueError(f"world.period_days is {self.period_days}, must be above 0")
+            raise ValueError(f"period_days is {self.period_days}, must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

@@ -116,7 +116,7 @@ def test_an_identity_survives_a_file_and_damage_is_named(tmp_path):
     assert WorldIdentity.from_file(None, arrays, "x") is None
     with pytest.raises(ValueError, match="x: world/products is missing"):
         WorldIdentity.from_file(facts, {}, "x")
-    with pytest.raises(ValueError, match=r"x: world\.parent has 1 entries, must have 2"):
+    with pytest.raises(ValueError, match=r"x: world: parent has 1 entries, must have 2"):
         WorldIdentity.from_file(facts | {"parent": [-1]}, arrays, "x")
     with pytest.raises(ValueError, match=r"world\.colour is no field"):
         WorldIdentity.from_file(facts | {"colour": 1}, arrays, "x")

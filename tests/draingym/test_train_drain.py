@@ -11,6 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from draingym.cli import main
 from draingym.commands.evaluate_drain import held_out
+from draingym.commands.train_drain import TrainDrainConfig
 from draingym.drain_model import Checkpoint, load_checkpoint
 from tests.drain_model import panels
 from tests.drain_model.conftest import LEAST, make_process
@@ -188,3 +189,10 @@ def test_a_bad_checkpoint_is_named(
     (tmp_path / "bad").write_bytes(b"PK\x03\x04 and nothing more")
     assert run(monkeypatch, "evaluate-drain", tmp_path / checkpoint, "--panel", panel) == 2
     assert message in capsys.readouterr().err
+
+
+def test_trained_on_are_the_periods_that_the_panel_knows() -> None:
+    config = TrainDrainConfig(panel="x")
+    assert config.periods(30, 24) == 24  # draingym panel --known-periods 24
+    assert config.periods(30, 30) == config.periods(30) == 20  # all are known: two thirds
+    assert replace(config, train_periods=5).periods(30, 24) == 5

@@ -86,7 +86,8 @@ class Agent:
         ValueError: If the policy does not act on the environment's nodes.
 
     Example:
-        >>> import jax, simulator, draingym
+        >>> import jax
+        >>> from draingym import simulator
         >>> from draingym.policies import Agent, BaseStock
         >>> env = simulator.InventoryEnv(simulator.make("draingym/SingleStore-v0"))
         >>> agent = Agent(env, BaseStock(), jax.numpy.float32(12.0))
@@ -120,7 +121,8 @@ class Agent:
         ) -> tuple[Array, Array, Array]:
             keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
             wanted, actions = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
-            return wanted, actions, units + _counted(wanted, most)
+            counted = jax.vmap(lambda one: _counted(one, most))(wanted)
+            return wanted, actions, units + jnp.sum(counted, axis=0)
 
         self._one, self._many = jax.jit(one), jax.jit(many)
         shape = functional.observation_shape
@@ -184,7 +186,7 @@ class Agent:
         )
 
 
-def _counted(wanted: Float[Array, "*B A"], most: Any) -> Float[Array, " 2"]:
+def _counted(wanted: Float[Array, " A"], most: Any) -> Float[Array, " 2"]:
     """Return the units requested, and those above the bound."""
     above = jnp.maximum(wanted - most, 0.0)
     return jnp.stack([jnp.sum(wanted), jnp.sum(above)]).astype(jnp.float32)
@@ -223,7 +225,8 @@ def room_for(
             not finite.
 
     Example:
-        >>> import jax, simulator, draingym
+        >>> import jax
+        >>> from draingym import simulator
         >>> from draingym.policies import BaseStock, room_for
         >>> store = simulator.make("draingym/SingleStore-v0")
         >>> roomy = room_for(store, BaseStock(), jax.numpy.float32(1000.0), episodes=2)

@@ -105,7 +105,7 @@ def task_of(env: Any, *, evaluation_batch: int = 256) -> EpisodeTask:
         ValueError: If it is no environment of draingym, or the batch is below 1.
 
     Example:
-        >>> import simulator, draingym
+        >>> from draingym import simulator
         >>> from draingym.policies import BaseStock, TuneConfig, task_of, tune
         >>> task = task_of(simulator.make("draingym/SingleStore-v0", horizon=8))
         >>> found = tune(task, BaseStock(), {"": (1.0, 40.0)}, TuneConfig(generations=1))

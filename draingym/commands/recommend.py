@@ -203,7 +203,7 @@ def future(
 ) -> tuple[Scenario, str]:
     """Return the periods to come, from today's stock; leaves [P, ...] and [P, H, ...].
 
-    What is observed in the first of them is the same in all futures.
+    What is observed in the first of them, and what is sent then, is the same in all futures.
 
     Args:
         run: The log.
@@ -235,7 +235,10 @@ def future(
         np.asarray(run.panel["lead_time"]),
         key_kernel,
     )
-    return window(windows, 0, config.horizon, key_noise), note
+    scenario = window(windows, 0, config.horizon, key_noise)
+    # What is sent today is no draw: half of a unit and more is one.
+    rounding = scenario.series.round_uniform.at[:, 0].set(0.5)
+    return replace(scenario, series=replace(scenario.series, round_uniform=rounding)), note
 
 
 def _first(moves: Transition) -> Transition:

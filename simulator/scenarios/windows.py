@@ -124,7 +124,8 @@ def windows_from_scenarios(
         ValueError: If the scenarios have no leading axis, or lead times do not sum to one.
 
     Example:
-        >>> import jax, simulator
+        >>> import jax
+        >>> from draingym import simulator
         >>> made, params, sample = simulator.single_store(lead_time=1)
         >>> keys = jax.random.split(jax.random.key(0), 4)
         >>> drawn = jax.vmap(lambda key: sample(key, 12))(keys)

@@ -313,8 +313,8 @@ class LogRun(Run):
         for path in paths:
             if path.stem in found or path.stem == HISTORICAL:
                 raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
-            self.compare(f"policy {path}", policy_world(path))
             policy, params = load_policy(path, tree=tree)
             require_acts(f"policy {path}", policy, params, self.replay_setting.seen)
+            self.compare(f"policy {path}", policy_world(path))
             found[path.stem] = (policy, params)
         return found

@@ -56,6 +56,8 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
     if path.suffix != ".npz":
         msg = f"policy is {name!r}, must be one of {NAMED} or a .npz file of a policy"
         raise ValueError(msg)
+    policy, params = load_policy(path, tree=tree)
+    require_acts(f"policy {path}", policy, params, setting.seen)
     require_same_world(
         f"policy {path}",
         policy_world(path),
@@ -64,8 +66,6 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
         setting.log["products"]["id"].to_pylist(),
         trained=True,
     )
-    policy, params = load_policy(path, tree=tree)
-    require_acts(f"policy {path}", policy, params, setting.seen)
     return Decision(policy=policy, params=params)
 
 

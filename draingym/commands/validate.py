@@ -77,6 +77,7 @@ def validate_folder(
     """
     require_writable(out, "folder")
     run = Run(run_config(folder), folder).final
+    policies = _policies(run, config)
     here = WorldIdentity.from_panel(run.panel)
     notes: list[str] = []
     for path in config.policies:
@@ -89,7 +90,6 @@ def validate_folder(
                 run.world.products.id,
                 trained=True,
             )
-    policies = _policies(run, config)
     files = {path.stem: path for path in config.policies}
     figures = validate_run(
         run,

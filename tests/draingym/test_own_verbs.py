@@ -108,7 +108,13 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("verb", ["validate", "train-policy", "recommend"])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "verb",
+    ["validate", pytest.param("train-policy", marks=SLOW), pytest.param("recommend", marks=SLOW)],
+)
 @pytest.mark.parametrize(("what", "how", "message"), MIXED)
 def test_worlds_are_never_mixed(
     verb, what, how, message, whole_folder, refused, tmp_path, settings
@@ -334,7 +340,7 @@ def standing(run, period):
     )
 
 
-@pytest.mark.parametrize("name", ["neural", "order_up_to"])
+@pytest.mark.parametrize("name", ["neural", pytest.param("order_up_to", marks=SLOW)])
 def test_orders_are_those_of_the_simulator(name, log_run, whole_folder):
     path = whole_folder / f"{name}.npz"
     ((policy, params),) = log_run.files([path]).values()
@@ -355,6 +361,7 @@ def test_orders_are_those_of_the_simulator(name, log_run, whole_folder):
     assert found.total.low <= found.total.value <= found.total.high
 
 
+@pytest.mark.slow
 def test_the_rule_itself_is_worth_nothing_over_itself(log_run, whole_folder):
     then, today = standing(log_run, log_run.split)
     config = RecommendConfig(policy=whole_folder, stock=whole_folder, horizon=2, futures=2)

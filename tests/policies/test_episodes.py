@@ -53,6 +53,7 @@ def test_search_and_training_take_the_same_sampled_task(sampled):
     assert float(trained.params) == pytest.approx(float(found.params), abs=0.6)
 
 
+@pytest.mark.slow
 def test_an_environment_is_a_task():
     env = simulator.make("draingym/SingleStore-v0", horizon=30)
     task = task_of(simulator.InventoryEnv(env), evaluation_batch=40)
@@ -87,7 +88,7 @@ def test_windows_of_scenarios_hold_what_the_sampler_drew():
         windows_from_scenarios(made, params, sample(keys[0], 9), [[0.0, 0.0, 1.0]])
 
 
-@pytest.mark.parametrize("kind", ["windows", "sampled"])
+@pytest.mark.parametrize("kind", ["windows", pytest.param("sampled", marks=pytest.mark.slow)])
 def test_a_task_is_an_environment_with_its_rewards(kind, sampled):
     task = store_task(products=3, periods=30) if kind == "windows" else sampled
     env = environment_of(task, 50.0)

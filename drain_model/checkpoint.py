@@ -23,6 +23,7 @@ from draingym.drain_model.data.statistics import Statistics
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.network.types import Static
 from draingym.drain_model.outside import Outside, outside
+from draingym.world.identity import WorldIdentity, without_identity
 
 Weights = dict[Any, Any]  # nested; leaves are arrays
 
@@ -114,6 +115,7 @@ class Checkpoint:
     statistics: Statistics
     node_coordinates: NDArray[np.float32]  # [N, 2] degrees, of the nodes trained on
     train_periods: int = 0  # periods trained on, from the first; 0 where that is not known
+    world: WorldIdentity | None = None  # network, products and periods trained on, where known
 
     @property
     def num_calendar(self) -> int:
@@ -190,6 +192,7 @@ class _Meta:
     version: Literal[1]
     config: DrainConfig
     train_periods: int = 0
+    world: dict[str, Any] | None = None  # plain values of an identity; none in earlier files
 
     def __post_init__(self) -> None:
         """Check the fields."""
@@ -207,10 +210,17 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
     Raises:
         ValueError: If the file cannot be written, naming it.
     """
-    meta = _Meta(version=1, config=checkpoint.config, train_periods=checkpoint.train_periods)
+    facts, marks = (None, {}) if checkpoint.world is None else checkpoint.world.to_file()
+    meta = _Meta(
+        version=1,
+        config=checkpoint.config,
+        train_periods=checkpoint.train_periods,
+        world=facts,
+    )
     arrays = named_arrays(checkpoint.weights, _WEIGHTS)
     arrays |= named_arrays(checkpoint.statistics, _STATISTICS)
     arrays[_NODES] = np.asarray(checkpoint.node_coordinates)
+    arrays |= marks
     write_npz(path, arrays, asdict(meta))
 
 
@@ -244,7 +254,7 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         raise ValueError(f"{what}: {error}") from error
     nodes = jax.ShapeDtypeStruct((num_nodes, 2), jnp.float32)
     template = {"weights": weights, "statistics": _statistics(*features), _NODES: nodes}
-    found = filled_tree(template, arrays, what, cast=True)
+    found = filled_tree(template, without_identity(arrays), what, cast=True)
     for name, leaf in named_arrays(found).items():
         require(np.isfinite(leaf), f"{what}: {name}", leaf, "finite")
         if name.startswith(_STATISTICS) and name.endswith("_scale"):
@@ -255,6 +265,7 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
         statistics=found["statistics"],
         node_coordinates=np.asarray(found[_NODES], np.float32),
         train_periods=meta.train_periods,
+        world=WorldIdentity.from_file(meta.world, arrays, what),
     )
 
 

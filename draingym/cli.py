@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
+
+from draingym.own_verbs import fine_tune, panel, recommend, run
 
 
 def demo(
@@ -124,6 +127,7 @@ def evaluate_drain(
     samples: int = 128,
     seed: int = 0,
     out: Path | None = None,
+    paper: bool = False,
 ) -> None:
     """Evaluate a drain model on periods of a panel, beside the tuned closest node.
 
@@ -135,6 +139,7 @@ def evaluate_drain(
         samples: Joint samples of each model.
         seed: Of the samples.
         out: JSON file for the rows of the table.
+        paper: Print the paper's tables, wide, with its rows beside ours.
     """
     from draingym.commands.evaluate_drain import evaluate_drain as run
 
@@ -147,6 +152,7 @@ def evaluate_drain(
         seed=seed,
         out=out,
         console=Console(),
+        paper=paper,
     )
 
 
@@ -162,29 +168,39 @@ def validate(
     allow_overlap: tuple[Literal["products", "periods"], ...] = (),
     seed: int = 0,
     thresholds: Path | None = None,
+    drain: Path | None = None,
+    panel: Path | None = None,
+    settings: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Validate the simulator of a finished run: values, ranks, regret, drift, and a verdict.
+    """Validate the simulator of a log, or of a finished run: values, ranks, regret, and a verdict.
 
-    Every policy runs in the simulator, in the oracle that replays the log, and in the hidden
-    truth. The page says whether to trust the simulator's values, its ranking, or neither.
+    Every policy runs in the simulator, in the oracle that replays the log, and, in emulated
+    worlds, in the hidden truth. The page says whether to trust the simulator's values, its ranking,
+    or neither.
 
     Args:
-        run: Folder of a finished run, such as runs/demo.
-        policies: Files of policies (.npz) to validate beside the run's own policies.
+        run: Folder of an event log, or of a finished run such as runs/demo.
+        policies: Files of policies (.npz) to validate beside the run's own, or the covers that the
+            log kept.
         spread: Add order-up-to policies at a grid of covers, and perturbed ones, so that ranks can
             be judged; at least 20 policies are needed for a verdict.
         start: First period; the first that was held out when -1.
         periods: How many; all the rest when -1.
         replications: Of lead times, customers and costs.
         samples: Joint samples that score the drain model on the states policies visit.
-        truth: Run the hidden truth, too.
+        truth: Run the hidden truth, too; a log has none.
         allow_overlap: What the validation may share with training; refused otherwise, and the page
             says so.
         seed: Of all random numbers.
         thresholds: JSON file with limits of the verdict that differ from the run's.
-        out: Folder of validation.html and validation.json; RUN/validation when not given.
+        drain: File of the drain model that is judged, on a log.
+        panel: Folder of the log's panel; made anew when not given.
+        settings: JSON file with economics, oracle, train and the like that differ, on a log.
+        out: Folder of validation.html and validation.json; RUN/validation when not given, or for
+            a log the folder validation beside the drain model.
     """
+    from draingym.commands.log_run import is_log
     from draingym.commands.validate import ValidateConfig, validate_folder
     from draingym.common.config import read_config
     from draingym.common.files import read_json
@@ -206,7 +222,29 @@ def validate(
         seed=seed,
         thresholds=limits,
     )
+    if is_log(run):
+        from draingym.commands.validate_log import validate_log
+
+        model = _given("drain", drain, run)
+        folder = model.parent / "validation" if out is None else out
+        validate_log(run, config, model, panel, settings, folder, Console())
+        return
+    _not_given(run, drain=drain, panel=panel, settings=settings)
     validate_folder(run, config, run / "validation" if out is None else out, Console())
+
+
+def _given(name: str, path: Path | None, log: Path) -> Path:
+    """Return a path that a log needs."""
+    if path is None:
+        raise ValueError(f"--{name} is not given, must be where {log} is an event log")
+    return path
+
+
+def _not_given(run: Path, **options: object) -> None:
+    """Raise where an option is given that only a log takes."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name} is {value}, must not be given: {run} is no event log")
 
 
 def train_policy(
@@ -219,15 +257,20 @@ def train_policy(
     epochs: int = 30,
     replications: int = 1,
     seed: int = 0,
+    drain: Path | None = None,
+    policy: Literal["neural", "order-up-to", "historical"] | None = None,
+    panel: Path | None = None,
+    settings: Path | None = None,
     out: Path | None = None,
 ) -> None:
-    """Train the neural policy of a finished run on a model's forecasts, and judge it beside it.
+    """Train a policy in the simulator of a log's drain model, or of a finished run on forecasts.
 
-    The policy sees the forecasts, and how much they err, in place of the moving average. It is
-    judged on the periods that the run holds out.
+    On a log, with --drain, one file comes of it. In a run, the policy sees the forecasts, and how
+    much they err, in place of the moving average, and is judged on the periods that the run holds
+    out.
 
     Args:
-        run: Folder of a finished run, such as runs/demo.
+        run: Folder of an event log, or of a finished run such as runs/demo.
         model: Fitted to the products' views in the periods before those held out; without one the
             policy sees the moving average.
         forecaster: A .npz file in place of a model, fitted to such series.
@@ -238,8 +281,27 @@ def train_policy(
         epochs: Of the forecaster, at most.
         replications: Of customers, lead times and costs that judge.
         seed: Of all random numbers.
-        out: Folder of neural.npz, forecaster.npz and values.json; RUN/policy when not given.
+        drain: File of the drain model whose simulator trains, on a log.
+        policy: On a log: neural (by gradients), order-up-to (by search), or historical (the covers
+            that the log kept); neural when not given.
+        panel: Folder of the log's panel; made anew when not given.
+        settings: JSON file with economics, train, tune and the like that differ, on a log.
+        out: On a log, the policy's file; POLICY.npz beside the drain model when not given. In a
+            run, the folder of neural.npz, forecaster.npz and values.json; RUN/policy.
     """
+    from draingym.commands.log_run import is_log
+
+    if is_log(run):
+        _not_given_on_log(run, model=model, forecaster=forecaster, generated=generated or None)
+        from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
+
+        found, kind = _given("drain", drain, run), policy or "neural"
+        on_log = TrainOnLogConfig(
+            drain=found, policy=kind, panel=panel, settings=settings, updates=updates, seed=seed
+        )
+        train_on_log(run, on_log, out or found.parent / f"{kind}.npz", Console())
+        return
+    _not_given(run, drain=drain, policy=policy, panel=panel, settings=settings)
     from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
 
     config = TrainPolicyConfig(
@@ -253,6 +315,13 @@ def train_policy(
         seed=seed,
     )
     train_policy_folder(run, config, run / "policy" if out is None else out, Console())
+
+
+def _not_given_on_log(log: Path, **options: object) -> None:
+    """Raise where an option is given that only a finished run takes."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"--{name} is {value}, must not be given: {log} is an event log")
 
 
 def play(
@@ -371,6 +440,8 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
+    shown = warnings.formatwarning
+    warnings.formatwarning = _one_line
     try:
         tyro.extras.subcommand_cli_from_dict(
             {
@@ -382,6 +453,10 @@ def main() -> None:
                 "evaluate-drain": evaluate_drain,
                 "validate": validate,
                 "train-policy": train_policy,
+                "panel": panel,
+                "fine-tune": fine_tune,
+                "recommend": recommend,
+                "run": run,
                 "play": play,
                 "forecast": forecast,
             },
@@ -397,6 +472,14 @@ def main() -> None:
             traceback.print_exc()
         print(f"draingym: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from error
+    finally:
+        warnings.formatwarning = shown
+
+
+def _one_line(message: Warning | str, *where: object, **more: object) -> str:
+    """Return a warning as the command line shows it."""
+    del where, more
+    return f"draingym: warning: {' '.join(str(message).split())}\n"
 
 
 if __name__ == "__main__":

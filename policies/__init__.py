@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from draingym.common.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from draingym.policies.acting import Agent
+    from draingym.policies.acting import Agent, CutRequestsWarning, room_for
     from draingym.policies.bounds.hindsight import Hindsight, hindsight_plan, hindsight_values
     from draingym.policies.bounds.lost_sales import LostSales, optimal_cost, optimal_orders
     from draingym.policies.bounds.optimal import discretise, serial_optimum
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         dual_ascent,
         violation,
     )
+    from draingym.policies.episodes import EpisodeTask, environment_of, task_of
     from draingym.policies.evaluate import simulated_values
     from draingym.policies.forecasting.demand import PathDemand
     from draingym.policies.forecasting.generated import generated_windows
@@ -75,7 +76,13 @@ if TYPE_CHECKING:
         TransportParams,
         TransportPlacement,
     )
-    from draingym.policies.store import load_parameters, load_policy, save_parameters, save_policy
+    from draingym.policies.store import (
+        load_parameters,
+        load_policy,
+        policy_world,
+        save_parameters,
+        save_policy,
+    )
     from draingym.policies.task import SampledTask, Task, WindowTask
     from draingym.policies.training.evolution import EvolutionStrategy
     from draingym.policies.training.imitation import imitate_plans
@@ -120,10 +127,12 @@ __all__ = [
     "CappedOrderUpTo",
     "CappedParams",
     "CoverReorder",
+    "CutRequestsWarning",
     "DemandProportional",
     "DistanceAware",
     "DistanceParams",
     "EchelonBaseStock",
+    "EpisodeTask",
     "EqualFractile",
     "Evaluated",
     "EvolutionStrategy",
@@ -187,6 +196,7 @@ __all__ = [
     "discretise",
     "dual_ascent",
     "echelon_position",
+    "environment_of",
     "fine_tune",
     "fit_price_forecast",
     "forecast_market",
@@ -205,7 +215,9 @@ __all__ = [
     "order_up_to_grid",
     "overlap_notes",
     "perturbed",
+    "policy_world",
     "price_features",
+    "room_for",
     "save_parameters",
     "save_policy",
     "serial_optimum",
@@ -213,6 +225,7 @@ __all__ = [
     "simulated_values",
     "stockout_probability",
     "store_suite",
+    "task_of",
     "train_by_gradient",
     "train_policies",
     "train_policy",
@@ -225,7 +238,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "draingym.policies.acting": ("Agent",),
+        "draingym.policies.acting": ("Agent", "CutRequestsWarning", "room_for"),
         "draingym.policies.bounds.hindsight": (
             "Hindsight",
             "hindsight_plan",
@@ -256,6 +269,7 @@ __getattr__, __dir__ = lazy_names(
             "dual_ascent",
             "violation",
         ),
+        "draingym.policies.episodes": ("EpisodeTask", "environment_of", "task_of"),
         "draingym.policies.evaluate": ("simulated_values",),
         "draingym.policies.forecasting.demand": ("PathDemand",),
         "draingym.policies.forecasting.generated": ("generated_windows",),
@@ -318,6 +332,7 @@ __getattr__, __dir__ = lazy_names(
         "draingym.policies.store": (
             "load_parameters",
             "load_policy",
+            "policy_world",
             "save_parameters",
             "save_policy",
         ),

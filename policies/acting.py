@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.simulator import FunctionalEnv, Observation, Policy, PyTree, check_requests
 from draingym.simulator.adapters.functional import View
+from draingym.simulator.types import MOST_UNITS
+
+# Shares of the requested units that were cut, from above which an agent says so, each once.
+_SAID_FROM = (0.0, 0.01, 0.1)
+
+
+class CutRequestsWarning(UserWarning):
+    """The largest action of an environment is below what a policy requests."""
+
+
+def functional_of(env: Any) -> FunctionalEnv:
+    """Return the pure functions behind an environment: Gymnasium's, ours, or these themselves."""
+    unwrapped = getattr(env, "unwrapped", env)
+    found = getattr(unwrapped, "functional", unwrapped)
+    if not isinstance(found, FunctionalEnv):
+        raise ValueError(f"env is a {type(env).__name__}, must be an environment of draingym")
+    return found
 
 
 def require_acts(what: str, policy: Policy, params: PyTree, observation: Observation) -> None:
@@ -50,7 +71,10 @@ class Agent:
 
     An observation is turned back into what the simulator shows a policy, and the units that it
     requests into the environment's action. Requests above the environment's ``max_action`` are cut
-    to it.
+    to it: ``cut_share`` is the share of all requested units that was, and a ``CutRequestsWarning``
+    says so when the first unit is cut, at a hundredth and at a tenth of them. A policy whose
+    requests are cut is another policy, and may rank otherwise: ``room_for`` chooses the bound from
+    the policy.
 
     Args:
         env: The environment, or its ``FunctionalEnv``.
@@ -62,7 +86,8 @@ class Agent:
         ValueError: If the policy does not act on the environment's nodes.
 
     Example:
-        >>> import jax, simulator, draingym
+        >>> import jax
+        >>> from draingym import simulator
         >>> from draingym.policies import Agent, BaseStock
         >>> env = simulator.InventoryEnv(simulator.make("draingym/SingleStore-v0"))
         >>> agent = Agent(env, BaseStock(), jax.numpy.float32(12.0))
@@ -71,11 +96,14 @@ class Agent:
 
     def __init__(self, env: Any, policy: Policy, params: PyTree, *, seed: int = 0) -> None:
         """Compile nothing yet; see the class."""
-        unwrapped = getattr(env, "unwrapped", env)
-        functional: FunctionalEnv = getattr(unwrapped, "functional", unwrapped)
+        functional = functional_of(env)
+        most = functional.max_action
         self._params = params
         self._key = jax.random.key(seed)
         self._period = 0
+        self._name = type(policy).__name__
+        self._units: Any = np.zeros(2, np.float32)  # requested so far, and cut
+        self._said = 0  # shares of ``_SAID_FROM`` that were passed
 
         def request(params: PyTree, view: View, key: Array) -> Float[Array, " N"]:
             return policy.apply(params, functional.read(view), key)
@@ -84,12 +112,19 @@ class Agent:
             wanted = request(params, view, key)
             return wanted, functional.unscale(wanted).astype(np.float32)
 
-        def many(params: PyTree, view: View, key: Array) -> tuple[Array, Array]:
-            keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
-            wanted: tuple[Array, Array] = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
-            return wanted
+        def one(params: PyTree, view: View, key: Array, units: Array) -> tuple[Array, Array, Array]:
+            wanted, action = both(params, view, key)
+            return wanted, action, units + _counted(wanted, most)
 
-        self._one, self._many = jax.jit(both), jax.jit(many)
+        def many(
+            params: PyTree, view: View, key: Array, units: Array
+        ) -> tuple[Array, Array, Array]:
+            keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
+            wanted, actions = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
+            counted = jax.vmap(lambda one: _counted(one, most))(wanted)
+            return wanted, actions, units + jnp.sum(counted, axis=0)
+
+        self._one, self._many = jax.jit(one), jax.jit(many)
         shape = functional.observation_shape
         sizes = shape.items() if isinstance(shape, dict) else [("", shape)]
         view = {name: jax.ShapeDtypeStruct(size, np.float32) for name, size in sizes}
@@ -119,9 +154,107 @@ class Agent:
         leaf = jax.tree.leaves(observation)[0]
         self._key, key = jax.random.split(self._key)
         act = self._one if leaf.ndim == 1 else self._many
-        wanted, action = act(self._params, observation, key)
+        wanted, action, self._units = act(self._params, observation, key, self._units)
         period, self._period = self._period, self._period + 1
         if isinstance(leaf, jax.Array):
+            if period & self._period == 0:  # after 1, 2, 4, ... calls: to look waits for the device
+                self._warn()
             return action
         check_requests(np.asarray(wanted)[..., None, :], start=period)
+        self._warn()
         return np.array(action)
+
+    @property
+    def cut_share(self) -> float:
+        """Share of the units requested so far that lay above ``max_action``, and were cut."""
+        requested, cut = np.asarray(self._units, np.float64)
+        return float(cut / requested) if requested > 0 else 0.0
+
+    def _warn(self) -> None:
+        """Say what share was cut, where it passed a bound that it had not passed before."""
+        share = self.cut_share
+        passed = sum(share > bound for bound in _SAID_FROM)
+        if passed <= self._said:
+            return
+        self._said = passed
+        warnings.warn(
+            f"{self._name} requests more than the environment allows: {share:.2%} of its units "
+            "so far were above max_action, and cut. What it earns so is not what it is worth: "
+            "policies.room_for(env, policy, params) makes an environment that has room for it",
+            CutRequestsWarning,
+            stacklevel=3,
+        )
+
+
+def _counted(wanted: Float[Array, " A"], most: Any) -> Float[Array, " 2"]:
+    """Return the units requested, and those above the bound."""
+    above = jnp.maximum(wanted - most, 0.0)
+    return jnp.stack([jnp.sum(wanted), jnp.sum(above)]).astype(jnp.float32)
+
+
+def room_for(
+    env: Any,
+    policy: Policy,
+    params: PyTree,
+    *,
+    episodes: int = 64,
+    slack: float = 1.25,
+    seed: int = 0,
+) -> FunctionalEnv:
+    """Return an environment whose largest action leaves room for what a policy requests.
+
+    The policy is rolled out in the simulator, where nothing bounds it. An entry of ``max_action``
+    becomes the largest request of any episode times ``slack``, where that is more than it was;
+    entries that are no requests, such as a discount, stay.
+
+    Args:
+        env: The environment, or its ``FunctionalEnv``.
+        policy: What is to act.
+        params: Its parameters.
+        episodes: That are played.
+        slack: Factor on the largest request that was seen, at least 1.
+        seed: Of the episodes.
+
+    Returns:
+        The environment with other bounds: for ``InventoryEnv``, ``InventoryVectorEnv`` and
+        ``Agent``. An action of 1 is another number of units there: compare policies in one
+        environment, made for the one that requests most.
+
+    Raises:
+        ValueError: If an argument is out of its bounds, or the policy requests what is negative or
+            not finite.
+
+    Example:
+        >>> import jax
+        >>> from draingym import simulator
+        >>> from draingym.policies import BaseStock, room_for
+        >>> store = simulator.make("draingym/SingleStore-v0")
+        >>> roomy = room_for(store, BaseStock(), jax.numpy.float32(1000.0), episodes=2)
+        >>> bool(roomy.max_action[0] > store.max_action[0])
+        True
+    """
+    require_whole("episodes", episodes, low=1, high=100_000)
+    require_range("slack", slack, low=1.0, high=1e6)
+    require_seed(seed)
+    functional = functional_of(env)
+    arcs = functional.params.source.shape[0]
+
+    @jax.jit
+    def asked(params: PyTree, keys: Array) -> Array:
+        def one(key: Array) -> Array:
+            key_scenario, key_policy = jax.random.split(key)
+            moves = functional.simulator.rollout(
+                functional.params, policy, params, functional.sample(key_scenario), key_policy
+            ).transitions
+            return moves.action[:, :arcs]
+
+        found: Array = jax.lax.map(one, keys)
+        return found
+
+    requests = np.asarray(asked(params, jax.random.split(jax.random.key(seed), episodes)))
+    check_requests(requests, who=type(policy).__name__)
+    bound = np.array(functional.max_action, np.float64)
+    bound[:arcs] = np.maximum(bound[:arcs], slack * requests.max(axis=(0, 1)))
+    if functional.simulator.dynamics.whole_units:
+        bound[:arcs] = np.minimum(bound[:arcs], MOST_UNITS)
+    return replace(functional, max_action=bound)

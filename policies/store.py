@@ -20,13 +20,16 @@ from draingym.common.files import json_text
 from draingym.common.npz import Arrays, filled_tree, named_arrays, read_npz, write_npz
 from draingym.policies.tree import Tree, require_tree
 from draingym.simulator import Policy, PyTree
+from draingym.world.identity import WorldIdentity
 
 _PARAMS, _SETTINGS = "params/", "settings/"  # what the arrays of a file begin with
 _FIELDS = {"class", "settings"}
 _VERSION = 2
 
 
-def save_policy(path: Path, policy: Policy, params: PyTree) -> None:
+def save_policy(
+    path: Path, policy: Policy, params: PyTree, *, world: WorldIdentity | None = None
+) -> None:
     """Write a policy as one ``.npz`` file, or leave no trace; nothing in it is pickled.
 
     The file holds the policy's class, the settings it was made with (its dataclass fields), the
@@ -37,6 +40,8 @@ def save_policy(path: Path, policy: Policy, params: PyTree) -> None:
         policy: A dataclass whose fields are plain values, tuples of them, arrays, a ``Tree``, or
             another such policy.
         params: Its parameters.
+        world: The network, products and periods that it was fitted to, where there are such; see
+            ``policy_world``.
 
     Raises:
         ValueError: If a parameter is not finite, a setting is of a kind that files do not hold, or
@@ -44,7 +49,18 @@ def save_policy(path: Path, policy: Policy, params: PyTree) -> None:
     """
     arrays: Arrays = {}
     header = {"class": _named(policy), "settings": _settings(policy, _SETTINGS, arrays)}
-    _write(path, params, header, arrays)
+    _write(path, params, header, arrays, world)
+
+
+def policy_world(path: Path) -> WorldIdentity | None:
+    """Return the network, products and periods that a policy's file says it was fitted to.
+
+    Raises:
+        ValueError: If the file cannot be read, naming it.
+    """
+    meta, found = read_npz(path, "policy")
+    facts = meta.get("world") if isinstance(meta, dict) else None
+    return WorldIdentity.from_file(facts, found, f"policy {path}")
 
 
 def load_policy(
@@ -290,9 +306,17 @@ def _difference(there: Tree, here: Tree) -> str:
     return ""
 
 
-def _write(path: Path, params: PyTree, header: dict[str, Any] | None, more: Arrays) -> None:
+def _write(
+    path: Path,
+    params: PyTree,
+    header: dict[str, Any] | None,
+    more: Arrays,
+    world: WorldIdentity | None = None,
+) -> None:
     leaves = named_arrays(params, _PARAMS)
     for name, leaf in leaves.items():
         if not np.isfinite(leaf).all():
             raise ValueError(f"policy parameter {name} has an entry that is not finite")
-    write_npz(path, leaves | more, {"version": _VERSION, "policy": header})
+    facts, marks = (None, {}) if world is None else world.to_file()
+    told = {} if facts is None else {"world": facts}
+    write_npz(path, leaves | more | marks, {"version": _VERSION, "policy": header, **told})

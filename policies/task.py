@@ -8,6 +8,7 @@ from typing import Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from draingym.common.devices import on_all_devices, over_devices, sharing
@@ -122,6 +123,17 @@ class WindowTask:
     windows: Windows
     simulator: Simulator = field(metadata=_STATIC)
     horizon: int = field(metadata=_STATIC)
+
+    def __post_init__(self) -> None:
+        """Refuse windows that leave their history."""
+        start = self.windows.start if isinstance(self.windows, Windows) else None
+        if not isinstance(start, jax.Array) or isinstance(start, jax.core.Tracer):
+            return  # of no values, inside ``jit``
+        left = self.windows.market.period.shape[1] - int(np.max(np.asarray(start)))
+        if not 1 <= self.horizon <= left:
+            raise ValueError(
+                f"horizon is {self.horizon}, must be in [1, {left}], the periods that are left"
+            )
 
     @property
     def periods(self) -> int:

@@ -67,7 +67,12 @@ from draingym.simulator.scenarios.series import (
     market_from_panel,
     scenario_from_views,
 )
-from draingym.simulator.scenarios.windows import Windows, make_windows, window
+from draingym.simulator.scenarios.windows import (
+    Windows,
+    make_windows,
+    window,
+    windows_from_scenarios,
+)
 from draingym.simulator.settlement import settle
 from draingym.simulator.terms import Assembly, Perishable, Storage, Terms
 from draingym.simulator.types import (
@@ -186,4 +191,5 @@ __all__ = [
     "transshipment",
     "vmap_last",
     "window",
+    "windows_from_scenarios",
 ]

@@ -20,13 +20,17 @@ from draingym.world.network import Network
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Economics:
-    """What stock costs a retailer. Not from the paper; shares are of a product's unit cost."""
+    """What stock costs a retailer, a day where time matters: the same for any length of a period.
+
+    Not from the paper; shares are of a product's unit cost. ``params_from_network`` turns days into
+    periods.
+    """
 
     holding_rate: float = 0.25 / 365  # a day: capital, space and obsolescence of 25% a year
     holding_cost: float = 0.01  # currency a unit and day: space
     transfer_cost: float = 0.25  # currency a unit moved between nodes, by the truckload
     salvage_rate: float = 0.9  # of the unit cost, for stock left when a trajectory ends
-    discount: float = 1.0  # a period
+    discount: float = 1.0  # a day: what a unit of currency is worth a day later
 
     def __post_init__(self) -> None:
         """Refuse negative costs and shares above one."""
@@ -63,7 +67,8 @@ def make_params(
         active_from: [N] first period in which a node exists; 0 when not given.
         holding_cost: [N] or scalar, currency per unit on hand at a period's end.
         holding_rate: [N] or scalar, share of the unit cost per unit on hand at a period's end.
-        transfer_cost: [N] or scalar, currency per unit shipped to the node by its parent node.
+        transfer_cost: Scalar, or [N] that is 0 at nodes that the vendor replenishes: currency per
+            unit shipped to the node by its parent node. What the vendor ships has no such cost.
         unmet_cost: [N] or scalar, currency per unit lost, or waiting at a period's end.
         transit_cost: [N] or scalar, currency per unit on its way to the node at a period's end.
         capacity: [N] or scalar, units of storage; needed for the two prices that follow.
@@ -77,8 +82,9 @@ def make_params(
 
     Raises:
         ValueError: If a parent does not come before its child, an array has a wrong shape, a cost
-            is negative, not finite or above ``LARGEST``, salvage rate or discount are not in [0, 1]
-            and (0, 1], or storage has a price but no capacity.
+            is negative, not finite or above ``LARGEST``, a transfer cost is given where the vendor
+            ships, salvage rate or discount are not in [0, 1] and (0, 1], or storage has a price but
+            no capacity.
     """
     tree = _whole("parent", np.asarray(parent))
     nodes = tree.size
@@ -100,6 +106,7 @@ def make_params(
         raise ValueError(
             "capacity is None, must be given (infinity will do) if storage has a price"
         )
+    _require_no_root(tree, transfer_cost)
     _require_share("salvage_rate", salvage_rate)
     _require_share("discount", discount, open_low=True)
     leaves = ~np.isin(np.arange(nodes), tree)
@@ -125,6 +132,15 @@ def make_params(
     )
 
 
+def _require_no_root(parent: Int32Array, transfer_cost: ArrayLike) -> None:
+    """Raise where a node has a transfer cost of its own that nothing would ever charge."""
+    known = not isinstance(transfer_cost, jax.core.Tracer)
+    if known and np.shape(transfer_cost) == parent.shape:
+        cost = np.asarray(transfer_cost)
+        free = (parent >= 0) | (cost == 0)
+        require(free, "transfer_cost", cost, "0 at a node that the vendor replenishes (parent -1)")
+
+
 def _require_share(name: str, value: Any, *, open_low: bool = False) -> None:
     """Raise unless a number is in [0, 1], or in (0, 1]; a traced one may be swept."""
     if not isinstance(value, jax.core.Tracer):
@@ -139,16 +155,33 @@ def _whole(name: str, values: ArrayLike) -> Int32Array:
     return given.astype(np.int32)
 
 
-def params_from_network(network: Network, economics: Economics, kernel: PyTree) -> Params:
-    """Build ``Params`` for a network of nodes with the same economics everywhere."""
+def params_from_network(
+    network: Network, economics: Economics, kernel: PyTree, *, period_days: float
+) -> Params:
+    """Build ``Params`` for a network of nodes with the same economics everywhere.
+
+    Args:
+        network: Nodes and who replenishes them.
+        economics: Costs, a day where time matters.
+        kernel: Parameters of the drain kernel.
+        period_days: Length of a period: what is on hand at its end has been there so long.
+
+    Returns:
+        Parameters by period: a day's holding cost times ``period_days``, a day's discount to that
+        power.
+
+    Raises:
+        ValueError: If ``period_days`` is not finite and above 0; as ``make_params`` does.
+    """
+    require_range("period_days", period_days, low=0.0, high=LARGEST, open_low=True)
     return make_params(
         network.parent,
         kernel,
         serves=network.serves_customers,
         active_from=network.active_from,
-        holding_cost=economics.holding_cost,
-        holding_rate=economics.holding_rate,
+        holding_cost=economics.holding_cost * period_days,
+        holding_rate=economics.holding_rate * period_days,
         transfer_cost=economics.transfer_cost,
         salvage_rate=economics.salvage_rate,
-        discount=economics.discount,
+        discount=economics.discount**period_days,
     )

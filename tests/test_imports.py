@@ -64,7 +64,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "bounds": set(),
         "capacity": {"rules"},
         "forecasting": set(),
-        "validation": {"rules"},
+        "validation": {"rules", "networks"},
     },
     "draingym": {
         "report": set(),

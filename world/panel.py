@@ -57,7 +57,8 @@ def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Datase
           under the fastest promise, and ``units_per_order``, both smoothed towards all products';
         - [period, feature]: ``calendar``; [period]: ``date``; [node, region]: ``distance_km``;
           [node, lead]: ``lead_time``;
-        - coordinates and structure of nodes and regions; ``period_days`` as an attribute.
+        - coordinates and structure of nodes and regions; ``period_days`` and
+          ``known_periods`` as attributes.
 
     Raises:
         ValueError: If units are not conserved, or ``known_periods`` is not in [1, T].
@@ -135,7 +136,7 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
             "region": regions["name"].to_pylist(),
             "feature": np.array(names, dtype=np.str_),
         },
-        attrs={"period_days": sums.days},
+        attrs={"period_days": sums.days, "known_periods": known_periods},
     )
 
 

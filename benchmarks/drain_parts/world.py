@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import _orders
+from benchmarks._economics import a_period
 from benchmarks.drain_parts.policies import Plan
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history, true_systems
@@ -123,7 +124,8 @@ def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) ->
     Two thirds of the periods come before the split. Products' attributes, forecasts and the
     oracle's conversion rates are estimated from those. The oracle's scarcity and capacity scale
     with the mean demand of the whole log, and its customers' homes, times, baskets and order sizes
-    follow the whole log's.
+    follow the whole log's. Stock costs a period what the defaults of ``Economics`` are a day
+    (``benchmarks._economics``).
 
     Args:
         preset: ``small``, 150 products, 6 nodes, 30 regions and ``paper``, 1000 products, 20 nodes,
@@ -141,7 +143,10 @@ def make_drain_world(preset: Preset, seed: int = 0, *, opening: bool = False) ->
         raise ValueError(f"preset is {preset!r}, must be one of {', '.join(SIZES)}")
     clock = _Clock()
     source, lines = order_lines(preset, seed)
-    config = LoopConfig(seed=seed, world=replace(SIZES[preset], seed=seed))
+    size = SIZES[preset]
+    config = LoopConfig(
+        seed=seed, world=replace(size, seed=seed), economics=a_period(size.period_days)
+    )
     world = build_world(lines, config.world)
     clock(f"world: {preset}, {source}, {world.num_periods} periods, {world.views.num_views} views")
     split = round(world.num_periods * config.train_share)

@@ -246,12 +246,9 @@ class Worth:
         if not path.exists():
             setting, config = self.setting, self.run.config
             found = tune(
-                setting.simulator,
-                setting.params,
+                replace(setting, train=self.searched(name)).task(config.training_horizon),
                 kind,
                 bounds,
-                self.searched(name),
-                config.training_horizon,
                 TuneConfig(rollouts=self.sizes.rollouts, seed=self.seed),
             )
             save_policy(path, kind, found.params)

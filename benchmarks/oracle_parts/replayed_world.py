@@ -56,7 +56,9 @@ def make_setting(lines: OrderLines, preset: str, seed: int) -> Setting:
     return Setting(
         world=world,
         systems=true_systems(world, config),
-        params=params_from_network(world.network, config.economics, None),
+        params=params_from_network(
+            world.network, config.economics, None, period_days=world.period_days
+        ),
         scenario=history_scenario(world, config),
         log=to_event_log(world, run_history(world, config)),
         policies=far_policies(world, config),

@@ -37,10 +37,8 @@ def capacities(problem: Placement, share: float = 0.4) -> list[Row]:
     simulator, params, horizon = problem.env.simulator, problem.env.params, problem.horizon
     base = DistanceAware(tree=problem.tree)
     suite = baseline_suite(problem.tree, programs=False)
-    tuned = tune(
-        simulator, params, base, suite["distance aware"].bounds, problem.train, horizon,
-        TuneConfig(generations=10),
-    )  # fmt: skip
+    bounds = suite["distance aware"].bounds
+    tuned = tune(problem.task, base, bounds, TuneConfig(generations=10))
     policy = PriceResponsive(base=base, tree=problem.tree)
     volume = np.ones(problem.train.num_products)
     policy_params = PriceResponsiveParams(base=tuned.params, response=jnp.float32(1.0))

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks._common import Claim, Row, at_least, figure_only
+from benchmarks._economics import a_period
 from benchmarks.comparators.draw_score import DrawScore
 from benchmarks.comparators.other_gradients import GumbelDrain, ScoredDrain
 from benchmarks.drain_parts.world import DrainWorld, make_drain_world
@@ -125,11 +126,13 @@ class Ground:
             calendar=data.calendar[:HORIZON],
         )
         series = sample_noise(market, network.lead_time, kernel.num_uniforms, jax.random.key(seed))
+        days = self.world.world.period_days
         economics = Economics(holding_cost=0.15, transfer_cost=0.4, salvage_rate=0.8)
         params = params_from_network(
             replace(network, active_from=np.zeros(network.num_nodes, np.int64)),
-            economics,
+            a_period(days, economics),
             self.kernel_params,
+            period_days=days,
         )
         prepare = jax.jit(jax.vmap(lambda one: kernel.prepare(params.kernel, one)))
         nodes, longest = network.num_nodes, network.lead_time.shape[1] - 1

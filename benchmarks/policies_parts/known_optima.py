@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks._common import Row
-from benchmarks.policies_parts.windows import windows_of
 from draingym.policies import (
     EchelonBaseStock,
     LostSales,
     TabularOrders,
     TuneConfig,
+    WindowTask,
     checked_rollouts,
     discretise,
     hindsight_values,
@@ -40,6 +40,7 @@ from draingym.simulator import (
     batch_returns,
     serial_line,
     single_store,
+    windows_from_scenarios,
 )
 
 FloatArray = NDArray[np.float64]
@@ -114,7 +115,13 @@ def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> list[R
     simulator, params = problem.simulator, problem.params
     keys = jax.random.split(jax.random.key(1), 32)
     train = jax.vmap(lambda key: problem.sample(key, problem.periods))(keys)
-    tuning = windows_of(simulator, params, _stocked(train, problem.lead_time), problem.lead_time)
+    stocked = _stocked(train, problem.lead_time)
+    task = WindowTask(
+        params=params,
+        windows=windows_from_scenarios(simulator, params, stocked, problem.lead_time),
+        simulator=simulator,
+        horizon=problem.periods,
+    )
     counted = 200
     test = problem.sample(jax.random.key(2), problem.warm_up + counted, batch=2048)
     short = jax.vmap(lambda key: problem.sample(key, 60))(jax.random.split(jax.random.key(3), 32))
@@ -134,7 +141,7 @@ def classic(problem: Classic, suite: Mapping[str, Any], rollouts: int) -> list[R
     ]
     for name, (policy, bounds) in suite.items():
         config = TuneConfig(rollouts=rollouts)
-        tuned = tune(simulator, params, policy, bounds, tuning, problem.periods, config)
+        tuned = tune(task, policy, bounds, config)
         cost, value = judged(policy, tuned.params)
         rows.append(
             _classic_row(problem.name, name, cost, best_cost, exact, value, bound, tuned.rollouts)

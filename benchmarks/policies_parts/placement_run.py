@@ -123,12 +123,9 @@ class PlacementRun:
 
         def make() -> tuple[PyTree, Figures]:
             found = tune(
-                setting.simulator,
-                setting.params,
+                replace(setting, train=self.few(setting.train)).task(config.training_horizon),
                 policy,
                 self.suite[name].bounds,
-                self.few(setting.train),
-                config.training_horizon,
                 TuneConfig(rollouts=self.sizes.rollouts, seed=self.seed + 100 * bool(stage)),
             )
             return found.params, {"value": found.value, "rollouts": found.rollouts}
@@ -154,12 +151,7 @@ class PlacementRun:
         )
 
         def task(windows: Windows) -> WindowTask:
-            return WindowTask(
-                params=setting.params,
-                windows=windows,
-                simulator=setting.simulator,
-                horizon=self.run.config.training_horizon,
-            )
+            return replace(setting, train=windows).task(self.run.config.training_horizon)
 
         def make() -> tuple[PyTree, Figures]:
             found = train_policy(

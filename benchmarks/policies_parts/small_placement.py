@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks._common import Row
-from benchmarks.policies_parts.windows import windows_of
 from draingym.envs.us import placement
 from draingym.policies import (
     NeuralPlacement,
     TrainConfig,
     Tree,
     TuneConfig,
+    WindowTask,
     baseline_suite,
     checked_rollouts,
     hindsight_values,
@@ -27,7 +27,14 @@ from draingym.policies import (
     tree_of,
     tune,
 )
-from draingym.simulator import FunctionalEnv, Policy, PyTree, Windows, window
+from draingym.simulator import (
+    FunctionalEnv,
+    Policy,
+    PyTree,
+    Windows,
+    window,
+    windows_from_scenarios,
+)
 from draingym.world.network import NetworkConfig, build_network
 
 FloatArray = NDArray[np.float64]
@@ -44,6 +51,16 @@ class Placement:
     test: Windows
     horizon: int
 
+    @property
+    def task(self) -> WindowTask:
+        """What policies are tuned on."""
+        return WindowTask(
+            params=self.env.params,
+            windows=self.train,
+            simulator=self.env.simulator,
+            horizon=self.horizon,
+        )
+
 
 def placement_problem(products: int = 16, held_out: int = 48, horizon: int = 30) -> Placement:
     """One upstream node, three fulfilment nodes, eight regions; one scenario a product."""
@@ -55,7 +72,7 @@ def placement_problem(products: int = 16, held_out: int = 48, horizon: int = 30)
     def windows(seed: int, count: int) -> Windows:
         keys = jax.random.split(jax.random.key(seed), count)
         scenarios = jax.jit(jax.vmap(env.sample))(keys)
-        return windows_of(env.simulator, env.params, scenarios, lead_time)
+        return windows_from_scenarios(env.simulator, env.params, scenarios, lead_time)
 
     return Placement(
         env=env,
@@ -88,8 +105,7 @@ def placements(problem: Placement, updates: int) -> list[Row]:
     budget = policies["neural"][2]
     for name, (policy, bounds) in baseline_suite(problem.tree, lead_time=problem.lead_time).items():
         started = time.perf_counter()
-        config_of = TuneConfig(rollouts=budget)
-        tuned = tune(simulator, params, policy, bounds, problem.train, problem.horizon, config_of)
+        tuned = tune(problem.task, policy, bounds, TuneConfig(rollouts=budget))
         seconds = time.perf_counter() - started
         policies[name] = (policy, tuned.params, tuned.rollouts, seconds)
     rows: list[Row] = []

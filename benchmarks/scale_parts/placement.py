@@ -204,7 +204,9 @@ class ScaledPlacement(PlacementRun):
     def logged(self) -> tuple[Params, Dynamics, Scenario]:
         """Return costs, dynamics, and the log's training periods; the kernel plays no part."""
         run = self.run
-        params = params_from_network(run.world.network, run.config.economics, None)
+        params = params_from_network(
+            run.world.network, run.config.economics, None, period_days=run.world.period_days
+        )
         known = run.drain_world.oracle
         return params, known.dynamics, known.scenario(1, run.split - 1, self.seed + 1)
 

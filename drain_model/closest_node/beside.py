@@ -31,6 +31,11 @@ class BesideClosest:
             for name, key in _LEVELS.items()
         }
 
+    def share_won(self, key: str) -> float:
+        """Return the share of the products on which the model has the lower sum of a score."""
+        own, other = (e.by_product[key][0] for e in (self.learned, self.closest))
+        return float((own < other).mean())
+
     @property
     def warnings(self) -> list[str]:
         """Sentences on what the model is worse at: where the whole interval is above 1."""

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, Int32Array, require, require_shape
+from draingym.world.identity import WorldIdentity
 from draingym.world.lanes import LANE, join_periods, with_slots
 from draingym.world.views import attribute_matrix
 
@@ -78,6 +79,7 @@ class DrainData:
     product_id: tuple[str, ...] = ()  # P
     node_name: tuple[str, ...] = ()  # N
     region_name: tuple[str, ...] = ()  # Z
+    world: WorldIdentity | None = None  # which network and calendar it is of, where that is known
 
     def __post_init__(self) -> None:
         """Check shapes and bounds; see the class."""
@@ -222,6 +224,7 @@ class DrainData:
             product_id=names("product"),
             node_name=names("node"),
             region_name=names("region"),
+            world=WorldIdentity.from_panel(panel),
         )
 
     @property

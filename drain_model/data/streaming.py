@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import require_range
 from draingym.drain_model.data.dataset import DrainData, Float32Array, Geography, Inputs
+from draingym.world.identity import WorldIdentity
 from draingym.world.views import attribute_matrix
 
 # What is read of each product, chunk by chunk.
@@ -87,7 +88,10 @@ class PanelStream:
                 n: x.load() for n, x in panel.items() if not {"product", "period"} <= {*x.dims}
             }
         self._panel = panel.assign(small).assign(active=(("period", "node"), active))
-        self._names = [str(x) for x in panel["product"].to_numpy()]
+        self.product_id = tuple(str(x) for x in panel["product"].to_numpy())
+        told = panel.attrs.get("known_periods")
+        self.known_periods = None if told is None else int(told)
+        self.world = WorldIdentity.from_panel(self._panel)
         first = self._read(0)
         self.calendar: Float32Array = first.calendar
         self.geography: Geography = first.geography
@@ -95,7 +99,7 @@ class PanelStream:
 
     def name_of(self, product: int) -> str:
         """Return the id of a product, quoted."""
-        return repr(self._names[product])
+        return repr(self.product_id[product])
 
     def blocks(self) -> Iterator[DrainData]:
         """Return all products in their order, a chunk at a time, each read and checked anew."""

@@ -39,6 +39,7 @@ from draingym.drain_model.training.state import (
     load_state,
     save_state,
 )
+from draingym.world.identity import WorldIdentity
 
 _COPIES = 2**32  # bytes of memory that copies of a panel may take, one for each core
 STATE, BEST = "state.npz", "drain_model.npz"  # files of a training run's folder
@@ -226,7 +227,15 @@ class _Run:
             statistics=state.statistics,
             node_coordinates=np.asarray(self.source.geography.node_coordinates),
             train_periods=self.source.num_periods,
+            world=_trained_in(self.source),
         )
+
+
+def _trained_in(source: Source) -> WorldIdentity | None:
+    """Return which network, products and periods are trained on, where the data says so."""
+    world: WorldIdentity | None = getattr(source, "world", None)
+    products: tuple[str, ...] = getattr(source, "product_id", ())
+    return world.of(products, source.num_periods) if world is not None and products else None
 
 
 def train(

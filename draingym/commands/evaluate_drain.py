@@ -9,12 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from draingym.commands.progress import say
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import write_json
 from draingym.demo.config import MOST_SAMPLES
 from draingym.drain_model import Checkpoint, DrainData, load_checkpoint
-from draingym.drain_model.closest_node.beside import beside_closest
+from draingym.drain_model.closest_node.beside import BesideClosest, beside_closest
+from draingym.drain_model.evaluation.entry_scores import AGGREGATIONS
 from draingym.drain_model.evaluation.evaluate import Evaluation
 from draingym.drain_model.evaluation.published import (
     CAPTION,
@@ -72,6 +74,47 @@ def table_of(rows: list[Row], title: str) -> Table:
     return table
 
 
+def lead(beside: BesideClosest) -> str:
+    """Return in one sentence whether a model is better than the closest node, how much and where.
+
+    Better and worse are said where the whole interval of the ratio of CRPS is on one side of 1.
+    """
+    parts = []
+    for name, ratio in beside.ratios.items():
+        share = f"{abs(1.0 - ratio.value):.1%}"
+        ends = f"[{ratio.low:.3f}, {ratio.high:.3f}]"
+        if ratio.high < 1.0:
+            parts.append(f"{share} better than the tuned closest node in units by {name} {ends}")
+        elif ratio.low > 1.0:
+            parts.append(f"{share} worse than the tuned closest node in units by {name} {ends}")
+        else:
+            parts.append(f"no different from the tuned closest node in units by {name} {ends}")
+    won = beside.share_won("crps_node")
+    return (
+        f"The drain model is {'; '.join(parts)} (ratio of CRPS, 95%); by node it is better on "
+        f"{won:.0%} of the products."
+    )
+
+
+def narrow_table(found: list[Evaluation], title: str) -> Table:
+    """Return the figures of the paper's tables, one a row and a model a column; 80 columns wide."""
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    table.add_column("figure")
+    rows: dict[str, list[str]] = {}
+    for evaluation in found:
+        table.add_column(evaluation.name, justify="right")
+        figures = {name: evaluation.scores[name] for name in TABLE_2}
+        for level in AGGREGATIONS:
+            figures |= {f"{level} {name}": x for name, x in evaluation.slopes[level].items()}
+            figures[f"{level} crps"] = evaluation.scores[f"crps_{level}"]
+        for name, value in figures.items():
+            ends = f" [{value.low:.3g}, {value.high:.3g}]"
+            rows.setdefault(name, []).append(f"{value.value:.3g}{ends}")
+    for name, cells in rows.items():
+        table.add_row(name.replace("_", " "), *cells)
+    return table
+
+
 def evaluate_drain(
     path: Path,
     panel: Path,
@@ -82,8 +125,12 @@ def evaluate_drain(
     seed: int,
     out: Path | None,
     console: Console,
+    paper: bool = False,
 ) -> list[Evaluation]:
-    """Evaluate a checkpoint on a panel, print the tables, and write all figures where asked to.
+    """Evaluate a checkpoint on a panel, print what it is worth, and write figures where asked to.
+
+    One sentence first: better or worse than the tuned closest node, by how much, and where. The
+    tables fit 80 columns; with ``paper`` they are the paper's Tables 2 and 3, with its rows.
 
     Raises:
         ValueError: If the checkpoint or the panel is bad, they do not fit each other, a number is
@@ -101,12 +148,16 @@ def evaluate_drain(
     beside = beside_closest(checkpoint, data, periods, samples, seed)
     found = [beside.learned, beside.closest]
     size = f"periods {periods[0]} to {periods[1] - 1}, {samples} samples"
-    for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
-        console.print(table_of(rows, f"{title}, {size}"))
-    console.print(f"{CAPTION} {SAMPLES_NOTE}")
+    say(console, lead(beside))
+    if paper:
+        for rows, title in ((table_2(found), "Losses"), (table_3(found), "Calibration and CRPS")):
+            console.print(table_of(rows, f"{title}, {size}"))
+        console.print(f"{CAPTION} {SAMPLES_NOTE}")
+    else:
+        console.print(narrow_table(found, f"Losses, calibration and CRPS, {size}"))
     outside = checkpoint.outside(data)
     for note in (*outside_notes(outside, data), *beside.warnings):
-        console.print(note)
+        say(console, note)
     if out is not None:
         figures = [evaluation.to_dict() for evaluation in found]
         beyond = [asdict(x) for x in outside]

@@ -16,3 +16,8 @@ def training_bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+def say(console: Console, text: str) -> None:
+    """Print a sentence as it is: names of a log are no markup."""
+    console.print(text, markup=False, highlight=False)

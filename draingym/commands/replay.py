@@ -16,13 +16,20 @@ from draingym.common.files import json_text, write_json
 from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import ReplaySetting, read_setting
 from draingym.oracle.replays.types import Decision
-from draingym.policies import Historical, OrderUpTo, load_policy, tree_of
+from draingym.policies import Historical, OrderUpTo, load_policy, policy_world, tree_of
 from draingym.policies.acting import require_acts
 from draingym.simulator import Policy
 from draingym.world.eventlog import write_log
+from draingym.world.identity import WorldIdentity, require_same_world
 from draingym.world.panel import save_panel
 
 NAMED = ("log", "order-up-to", "historical")
+# What the printed values are; the second where no policy acted.
+WITHOUT = (
+    "value: revenue less ship and holding costs, without purchases, transfers and what is left, so "
+    "that it compares with any other replay's; value_with_purchases: with them."
+)
+NO_PURCHASES = "The log's own stock was given, and not bought: there is none."
 
 
 def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
@@ -35,7 +42,7 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
 
     Raises:
         ValueError: If there is no such policy, the file is of none, or its policy was made for
-            another network.
+            another network, or fitted to another world.
     """
     if name == "log":
         return setting.stock
@@ -51,6 +58,14 @@ def choose(setting: ReplaySetting, name: str) -> Decision | np.ndarray:
         raise ValueError(msg)
     policy, params = load_policy(path, tree=tree)
     require_acts(f"policy {path}", policy, params, setting.seen)
+    require_same_world(
+        f"policy {path}",
+        policy_world(path),
+        "the log",
+        WorldIdentity.from_log(setting.log),
+        setting.log["products"]["id"].to_pylist(),
+        trained=True,
+    )
     return Decision(policy=policy, params=params)
 
 
@@ -62,7 +77,8 @@ def replay_folder(
     Finished periods are kept in ``out/periods``; the same call goes on after them.
 
     Returns:
-        What ``values.json`` holds: the value of every period and in all, units, cost and losses.
+        What ``values.json`` holds: the value of every period and in all, without purchases and,
+        under a policy, with them; units, cost and losses.
 
     Raises:
         ValueError: If the log or the policy is bad, a number is out of its bounds, or the folder
@@ -90,18 +106,23 @@ def replay_folder(
         raise ValueError("the replay has no log")
     write_log(result.log, out / "log")
     save_panel(result.panel(), out / "panel.zarr")
+    bought = isinstance(decision, Decision)
     figures = {
         "policy": policy,
         "planner": planner,
         "seed": seed,
         "start": start,
-        "value": float(result.values.sum()),
+        # Of sales alone, so that replays under policies and on the log's own stock compare.
+        "value": float(result.sales_values.sum()),
+        "value_with_purchases": float(result.values.sum()) if bought else None,
         "units": int(result.outbound.sum()),
         "ship_cost": float(result.ship_cost.sum()),
         "lost": int(result.lost.sum()),
-        "period_values": result.period_values.tolist(),
+        "period_values": result.sales_values.sum(axis=0).tolist(),
+        "period_values_with_purchases": result.period_values.tolist() if bought else None,
     }
     write_json(out / "values.json", figures)
-    shown = {name: figures[name] for name in ("value", "units", "ship_cost", "lost")}
-    console.print(json_text(shown))
+    shown = ("value", "value_with_purchases", "units", "ship_cost", "lost")
+    console.print(json_text({name: figures[name] for name in shown}))
+    console.print(WITHOUT if bought else f"{WITHOUT} {NO_PURCHASES}")
     return figures

@@ -45,8 +45,10 @@ class TrainDrainConfig:
     preset: Literal["small", "paper"] = "small"
     drain: dict[str, Any] = field(default_factory=dict)  # fields that differ from the preset's
     seed: int = 0
-    train_share: float = 2 / 3  # of the panel's periods; the rest is held out
-    train_periods: int = 0  # instead of the share, where it is not 0
+    # Periods to train on: so many, where that is not 0; or those that the panel's attributes are
+    # estimated from (draingym panel --known-periods), where they are not all; or this share.
+    train_share: float = 2 / 3
+    train_periods: int = 0
     stream: bool = False  # read products from disk as they are needed
     devices: int | None = None  # that share out the products of a batch; all when not given
     tensorboard: bool = True  # whether to write a log for TensorBoard
@@ -68,13 +70,18 @@ class TrainDrainConfig:
         config: DrainConfig = read_config(DrainConfig, values, "drain")
         return config
 
-    def periods(self, there: int) -> int:
+    def periods(self, there: int, known: int | None = None) -> int:
         """Return how many periods to train on, of those there are.
+
+        Args:
+            there: Periods of the panel.
+            known: Of these, those that the panel's attributes are estimated from, where it says.
 
         Raises:
             ValueError: If there are not that many.
         """
-        chosen = self.train_periods or round(self.train_share * there)
+        told = known if known is not None and known < there else 0
+        chosen = self.train_periods or told or round(self.train_share * there)
         if not 2 <= chosen <= there:
             raise ValueError(
                 f"train_periods is {chosen}, must be in [2, {there}], those of the panel"
@@ -99,11 +106,12 @@ def open_source(config: TrainDrainConfig) -> Source:
     folder = Path(config.panel)
     if config.stream:
         whole = PanelStream(folder)
-        return PanelStream(folder, periods=config.periods(whole.num_periods))
+        return PanelStream(folder, periods=config.periods(whole.num_periods, whole.known_periods))
     from draingym.world.panel import load_panel
 
-    data = DrainData.from_panel(load_panel(folder))
-    return data.periods(0, config.periods(data.num_periods))
+    panel = load_panel(folder)
+    data = DrainData.from_panel(panel)
+    return data.periods(0, config.periods(data.num_periods, panel.attrs.get("known_periods")))
 
 
 def train_drain(config: TrainDrainConfig, console: Console) -> Trained:

@@ -129,7 +129,7 @@ def train_policy_folder(
             settings,
             progress=lambda done, total: bar.update(task, completed=done, total=total, losses=""),
         )
-    save_policy(out / "neural.npz", policy, trained.params)
+    save_policy(out / "neural.npz", policy, trained.params, world=run.identity)
     judged = partial(_judged, run, setting, config)
     today = judged(TODAY, (own, run.parameters["neural"]), setting.test)
     found = judged("this policy", (policy, trained.params), test)

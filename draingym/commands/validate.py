@@ -1,7 +1,9 @@
-"""``draingym validate``: may the simulator of a finished run be trusted, over many policies?"""
+"""``draingym validate``: may the simulator of a run, or of a log, be trusted over many policies?"""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,24 +11,30 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
+from draingym.commands.next_step import next_step
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
 from draingym.common.files import kind_at
 from draingym.demo.config import MOST_REPLICATIONS, MOST_SAMPLES, LoopConfig, load_config
 from draingym.demo.run import POLICIES, Run
-from draingym.demo.validation_stage import BASELINE, spread_of_policies, verdict_figures
-from draingym.policies import load_policy, tree_of
+from draingym.demo.validation_stage import spread_of_policies, verdict_figures
+from draingym.policies import load_policy, policy_world, tree_of
 from draingym.policies.acting import require_acts
 from draingym.policies.task import WindowTask, seen
+from draingym.policies.validation.candidates import BASELINE
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import validate
 from draingym.policies.validation.verdict import Thresholds, judge
 from draingym.report import verdict_table, verdict_text, write_validation
 from draingym.simulator import Policy, PyTree
+from draingym.world.identity import WorldIdentity, require_same_world
 
+KEPT = "runs"  # folder of finished runs, while others are to come
 NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
+
+Policies = Mapping[str, tuple[Policy, PyTree]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +71,74 @@ def validate_folder(
         What ``validation.json`` holds.
 
     Raises:
-        ValueError: If the run is not finished, a file fits no policy, periods are out of bounds,
-            or the validation overlaps training where that is not allowed.
+        ValueError: If the run is not finished, a file fits no policy or is of another world,
+            periods are out of bounds, or the validation overlaps training where that is not
+            allowed.
     """
     require_writable(out, "folder")
     run = Run(run_config(folder), folder).final
+    policies = _policies(run, config)
+    here = WorldIdentity.from_panel(run.panel)
+    notes: list[str] = []
+    for path in config.policies:
+        if here is not None:
+            notes += require_same_world(
+                f"policy {path}",
+                policy_world(path),
+                f"run {folder}",
+                here,
+                run.world.products.id,
+                trained=True,
+            )
+    files = {path.stem: path for path in config.policies}
+    figures = validate_run(
+        run,
+        policies,
+        config,
+        console,
+        files=files,
+        notes=notes,
+        truth=config.truth,
+        folder=out / KEPT,
+    )
+    figures["next"] = next_step(
+        figures["use"],
+        log=folder / "log",
+        drain=run.model_path,
+        policies=[run.neural_path, *config.policies],
+        chosen=_chosen(folder, run, files, figures),
+        settings=folder / "config.json",
+    )
+    return finish(figures, out, str(folder), console)
+
+
+def validate_run(
+    run: Run,
+    policies: Policies,
+    config: ValidateConfig,
+    console: Console,
+    *,
+    files: Mapping[str, Path],
+    notes: list[str],
+    truth: bool,
+    folder: Path,
+) -> dict[str, Any]:
+    """Run policies in the columns, with progress, and judge the simulator.
+
+    Args:
+        run: A demo's, or that of a log.
+        policies: By name.
+        config: Periods, replications and limits.
+        console: Where progress goes.
+        files: Of the policies that were read, by name, for messages.
+        notes: What a report must say.
+        truth: Whether to run the hidden truth, too.
+        folder: Keeps finished runs of the oracle until all are there.
+
+    Raises:
+        ValueError: If periods are out of bounds, a policy does not act here, or the validation
+            overlaps training where that is not allowed.
+    """
     first = run.split if config.start == -1 else config.start
     stop = run.world.num_periods if config.periods == -1 else first + config.periods
     if not 1 <= first < stop <= run.world.num_periods:
@@ -75,8 +146,7 @@ def validate_folder(
             f"periods [{first}, {stop}), must be a non-empty part of [1, {run.world.num_periods})"
         )
     ids = [run.world.products.id[p] for p in run.judges]
-    notes = overlap_notes(run.fitted, ids, (first, stop), config.allow_overlap)
-    policies = _policies(run, config)
+    shared = overlap_notes(run.fitted, ids, (first, stop), config.allow_overlap)
     setting = run.setting_of([run.checkpoint], test=(first, stop))
     window = WindowTask(
         params=setting.params,
@@ -84,8 +154,8 @@ def validate_folder(
         simulator=setting.simulator,
         horizon=stop - first,
     )
-    for path in config.policies:
-        require_acts(f"policy {path}", *policies[path.stem], seen(window))
+    for name, path in files.items():
+        require_acts(f"policy {path}", *policies[name], seen(window))
     with Progress(
         *Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     ) as bar:
@@ -97,7 +167,7 @@ def validate_folder(
             setting.test,
             stop - first,
             run.oracle(config.replications, config.seed),
-            run.truth(config.replications) if config.truth else None,
+            run.truth(config.replications) if truth else None,
             judges=run.judges,
             one_step=OneStep(
                 checkpoints=[run.checkpoint],
@@ -106,13 +176,19 @@ def validate_folder(
                 samples=config.samples,
                 seed=config.seed,
             ),
-            notes=notes,
+            notes=(*shared, *notes),
             seed=config.seed,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            folder=folder,
         )
+    shutil.rmtree(folder, ignore_errors=True)
     verdict = judge(validation, config.thresholds or run.config.thresholds)
-    figures = verdict_figures(validation, verdict, BASELINE)
-    page = write_validation(figures, out, str(folder))
+    return verdict_figures(validation, verdict, BASELINE)
+
+
+def finish(figures: dict[str, Any], out: Path, source: str, console: Console) -> dict[str, Any]:
+    """Write the page and the figures, and print table, verdict and what follows from it."""
+    page = write_validation(figures, out, source)
     console.print(verdict_table(figures))
     console.print(verdict_text(figures))
     console.print(f"Report: {page}")
@@ -130,7 +206,7 @@ def run_config(folder: Path) -> LoopConfig:
     if missing:
         raise ValueError(
             f"{folder} has no {', '.join(missing)}, must be the folder of a finished run "
-            "(draingym demo --out FOLDER)"
+            "(draingym demo --out FOLDER), or of an event log"
         )
     return load_config(folder / "config.json")
 
@@ -145,3 +221,11 @@ def _policies(run: Run, config: ValidateConfig) -> dict[str, tuple[Policy, PyTre
             raise ValueError(f"{path}: there is a policy named {path.stem!r}, rename the file")
         found[path.stem] = load_policy(path, tree=tree)
     return found
+
+
+def _chosen(
+    folder: Path, run: Run, files: Mapping[str, Path], figures: Mapping[str, Any]
+) -> Path | None:
+    """Return the file of the policy that the simulator chooses, where it has one."""
+    own = {"neural": run.neural_path, BASELINE: folder / "order_up_to.npz"}
+    return {**own, **files}.get(figures["agreements"][0]["chosen"])

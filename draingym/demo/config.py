@@ -42,7 +42,10 @@ class LoopConfig:
     # Two-day periods: a typical node then ships several units of a product a period.
     world: WorldConfig = field(default_factory=lambda: WorldConfig(period_days=2))
     oracle: OracleConfig = field(default_factory=OracleConfig)
-    economics: Economics = field(default_factory=Economics)
+    # A day: 12.5% a year, and half a cent of space, which two-day periods charge twice.
+    economics: Economics = field(
+        default_factory=lambda: Economics(holding_rate=0.125 / 365, holding_cost=0.005)
+    )
     # Whether the drain model learns from replays under policies that keep other stock, too.
     diverse_stock: bool = True
     # Whether a verdict that says no is followed by a round of fine-tuning, and by another verdict.

@@ -10,11 +10,10 @@ import numpy as np
 from draingym.demo.learning_stages import neural_figures, train_neural
 from draingym.demo.run import Run
 from draingym.demo.stages import Advance
-from draingym.demo.validation_stage import BASELINE
 from draingym.drain_model import Checkpoint, DrainData, save_checkpoint
 from draingym.policies import FineTuneConfig, TrainResult, fine_tune
 from draingym.policies.store import save_policy
-from draingym.policies.validation.candidates import covers_times, perturbed
+from draingym.policies.validation.candidates import BASELINE, covers_times, perturbed
 from draingym.policies.validation.fine_tuning import Policies
 
 Figures = dict[str, Any]
@@ -57,7 +56,7 @@ def fine_tune_simulator(run: Run, advance: Advance) -> Figures:
     )
     tuned = run.fine_tuned
     save_checkpoint(found.checkpoint, tuned.model_path)
-    save_policy(tuned.neural_path, *found.policies["neural"])
+    save_policy(tuned.neural_path, *found.policies["neural"], world=run.identity)
     advance(3, 3)
     (made,) = found.rounds
     return {

@@ -111,7 +111,7 @@ def run_history(world: World, config: LoopConfig) -> OracleRun:
     return run(
         true_systems(world, config),
         world.views,
-        params_from_network(world.network, config.economics, None),
+        params_from_network(world.network, config.economics, None, period_days=world.period_days),
         yesterday.policy,
         yesterday.params,
         history_scenario(world, config),

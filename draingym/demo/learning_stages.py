@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -59,20 +60,22 @@ def train_policies(run: Run, advance: Advance) -> Figures:
     setting, config = run.setting, run.config
     total = config.tune.generations + config.train.updates
     tuned = tune(
-        setting.simulator,
-        setting.params,
+        setting.task(config.training_horizon),
         run.policies["order up to"],
         cover_bounds(run.world.period_days),
-        setting.train,
-        config.training_horizon,
         config.tune,
         progress=lambda done, _: advance(done, total),
     )
-    save_policy(run.out / "order_up_to.npz", run.policies["order up to"], tuned.params)
+    save_policy(
+        run.out / "order_up_to.npz",
+        run.policies["order up to"],
+        tuned.params,
+        world=run.identity,
+    )
     neural = train_neural(
         run, setting, lambda done, _: advance(config.tune.generations + done, total)
     )
-    save_policy(run.neural_path, run.policies["neural"], neural.params)
+    save_policy(run.neural_path, run.policies["neural"], neural.params, world=run.identity)
     return {
         "horizon": config.training_horizon,
         "starts": np.asarray(setting.train.start).tolist(),
@@ -88,7 +91,9 @@ def train_policies(run: Run, advance: Advance) -> Figures:
     }
 
 
-def train_neural(run: Run, setting: Setting, advance: Advance, seed: int = 0) -> TrainResult:
+def train_neural(
+    run: Run, setting: Setting, advance: Advance, seed: int = 0, folder: Path | None = None
+) -> TrainResult:
     """Train the neural policy by gradients in a simulator, from a new start.
 
     Args:
@@ -96,6 +101,7 @@ def train_neural(run: Run, setting: Setting, advance: Advance, seed: int = 0) ->
         setting: The simulator.
         advance: Called with (updates done, updates).
         seed: Added to the configuration's.
+        folder: Where the state of the training is kept; nowhere when not given.
     """
     config = run.config
     return train_by_gradient(
@@ -106,6 +112,7 @@ def train_neural(run: Run, setting: Setting, advance: Advance, seed: int = 0) ->
         config.training_horizon,
         replace(config.train, seed=config.train.seed + seed),
         progress=advance,
+        folder=folder,
     )
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from draingym.demo.config import LoopConfig
 from draingym.drain_model import DrainData
+from draingym.oracle.config import OracleConfig
 from draingym.oracle.estimates.rates import estimate_rates
 from draingym.oracle.replays.setting import setting_from_log
 from draingym.policies.validation.fine_tuning import label
 from draingym.policies.validation.validate import ReplayedWorld
-from draingym.simulator import Policy, PyTree
+from draingym.simulator import Economics, Policy, PyTree
 from draingym.world.eventlog import EventLog
 
 
@@ -23,7 +23,8 @@ def replays(
     panel: xr.Dataset,
     history: DrainData,
     policies: Mapping[str, tuple[Policy, PyTree]],
-    config: LoopConfig,
+    oracle: OracleConfig | None,
+    economics: Economics,
     *,
     products: NDArray[np.int64],
     seed: int,
@@ -37,15 +38,16 @@ def replays(
         panel: The log by periods.
         history: The panel's first periods, as the drain model sees them.
         policies: By name; each meets customers of its own.
-        config: Of oracle and economics.
+        oracle: Numbers of the systems; None for those that are estimated from the log.
+        economics: What stock costs.
         products: Indices of those that are returned.
         seed: Of customers, lead times and costs.
     """
     known = history.num_periods
     setting = setting_from_log(
         log,
-        config.oracle,
-        config.economics,
+        oracle,
+        economics,
         rates=estimate_rates(log, known_periods=known),
         known_periods=known,
         panel=panel,

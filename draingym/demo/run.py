@@ -17,7 +17,7 @@ from draingym.demo.history import historical_policy
 from draingym.demo.replays import replays
 from draingym.demo.run_data import RunData
 from draingym.drain_model import Checkpoint, DrainData, EnsembleDrain, LearnedDrain, load_checkpoint
-from draingym.policies import NeuralPlacement, OrderUpTo, tree_of
+from draingym.policies import NeuralPlacement, OrderUpTo, WindowTask, tree_of
 from draingym.policies.rules.shares import diverse_policies
 from draingym.policies.store import load_parameters
 from draingym.policies.validation.pessimism import PessimisticSimulator
@@ -48,6 +48,12 @@ class Setting:
     params: Params
     train: Windows  # training products alone
     test: Windows  # all products
+
+    def task(self, horizon: int) -> WindowTask:
+        """Return what policies are trained on: rollouts of so many periods in training windows."""
+        return WindowTask(
+            params=self.params, windows=self.train, simulator=self.simulator, horizon=horizon
+        )
 
 
 class Run(RunData):
@@ -109,7 +115,8 @@ class Run(RunData):
             self.panel,
             self.drain_data.periods(0, self.split),
             policies,
-            self.config,
+            self.config.oracle,
+            self.config.economics,
             products=np.flatnonzero(self.trained_products),
             seed=seed,
         )
@@ -139,22 +146,10 @@ class Run(RunData):
         """The simulator with the run's drain model, and its windows."""
         return self.setting_of([self.checkpoint])
 
-    def setting_of(
-        self,
-        checkpoints: Sequence[Checkpoint],
-        *,
-        pessimism: float | None = None,
-        test: tuple[int, int] | None = None,
-    ) -> Setting:
-        """Return the simulator with one drain model or an ensemble, and its windows.
-
-        Args:
-            checkpoints: One for a plain simulator, more for an ensemble.
-            pessimism: Weight of the members' spread (``policies.validation.pessimism``); an
-                ensemble that follows one member a trajectory when not given.
-            test: First period of the test window and the one after its last; those held out when
-                not given.
-        """
+    def simulator_of(
+        self, checkpoints: Sequence[Checkpoint], *, pessimism: float | None = None
+    ) -> tuple[Simulator, Params]:
+        """Return the simulator with one drain model or an ensemble, and its parameters."""
         network, config = self.world.network, self.config
         places = (
             self.drain_data.geography,
@@ -172,7 +167,29 @@ class Run(RunData):
                 if pessimism is None
                 else PessimisticSimulator(kernel=kernel, weight=pessimism)
             )
-        params = params_from_network(network, config.economics, kernel_params)
+        params = params_from_network(
+            network, config.economics, kernel_params, period_days=self.world.period_days
+        )
+        return simulator, params
+
+    def setting_of(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        *,
+        pessimism: float | None = None,
+        test: tuple[int, int] | None = None,
+    ) -> Setting:
+        """Return the simulator with one drain model or an ensemble, and its windows.
+
+        Args:
+            checkpoints: One for a plain simulator, more for an ensemble.
+            pessimism: Weight of the members' spread (``policies.validation.pessimism``); an
+                ensemble that follows one member a trajectory when not given.
+            test: First period of the test window and the one after its last; those held out when
+                not given.
+        """
+        config = self.config
+        simulator, params = self.simulator_of(checkpoints, pessimism=pessimism)
         market = market_from_panel(
             self.panel, known_periods=self.split, half_life=7.0 / self.world.period_days
         )
@@ -195,6 +212,8 @@ class Run(RunData):
         starts = np.linspace(first, self.split - horizon, config.training_starts).astype(int)
         trained = np.flatnonzero(self.trained_products)
         start, stop = (self.split, self.world.num_periods) if test is None else test
+        if start == stop:  # nothing is held out: what trains is all there is
+            start, stop = int(starts[-1]), int(starts[-1]) + horizon
         train = windows(sorted({int(s) for s in starts}), horizon)
         return Setting(
             simulator=simulator,

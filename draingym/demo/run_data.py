@@ -21,6 +21,7 @@ from draingym.oracle.systems import Systems, build_systems
 from draingym.policies.validation.overlap import Fitted
 from draingym.policies.validation.validate import ReplayedWorld
 from draingym.world.eventlog import EventLog, read_log
+from draingym.world.identity import WorldIdentity
 from draingym.world.lines import OrderLines
 from draingym.world.orders import World, build_world
 from draingym.world.panel import load_panel
@@ -41,6 +42,17 @@ class Orders:
     def __post_init__(self) -> None:
         """Check the fields."""
         require_fields(self)
+
+
+def fitted_world(
+    panel: xr.Dataset, products: NDArray[np.bool_], known_periods: int
+) -> WorldIdentity:
+    """Return the identity of some products of a panel, and of its first periods."""
+    found = WorldIdentity.from_panel(panel)
+    if found is None:
+        raise ValueError("panel does not name its nodes, regions, products and dates, must do so")
+    ids = [str(name) for name in panel["product"].to_numpy()[products]]
+    return found.of(ids, known_periods)
 
 
 class RunData:
@@ -134,6 +146,11 @@ class RunData:
         """Products that a validation is about: those held out, or all where none is."""
         held_out = np.flatnonzero(~self.trained_products)
         return held_out if held_out.size else np.arange(self.trained_products.size)
+
+    @cached_property
+    def identity(self) -> WorldIdentity:
+        """The network, and the products and periods that models and policies are fitted on."""
+        return fitted_world(self.panel, self.trained_products, self.split)
 
     @property
     def fitted(self) -> Fitted:

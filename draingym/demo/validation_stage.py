@@ -13,7 +13,7 @@ from draingym.demo.run import POLICIES, Run
 from draingym.demo.stages import Advance
 from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.store import save_policy
-from draingym.policies.validation.candidates import jittered, order_up_to_grid, perturbed
+from draingym.policies.validation.candidates import BASELINE, spread_around
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import ReplayedWorld, Validation, validate
@@ -21,7 +21,6 @@ from draingym.policies.validation.verdict import Verdict, judge
 from draingym.simulator import Policy, PyTree, window
 
 Figures = dict[str, Any]
-BASELINE = "order up to"
 
 
 def validate_policies(run: Run, advance: Advance) -> Figures:
@@ -86,23 +85,14 @@ def _judged(run: Run, advance: Advance) -> Figures:
         progress=advance,
     )
     verdict = judge(validation, config.thresholds)
-    save_policy(run.out / "chosen.npz", *policies[verdict.agreement.chosen])
+    save_policy(run.out / "chosen.npz", *policies[verdict.agreement.chosen], world=run.identity)
     return verdict_figures(validation, verdict)
 
 
 def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
     """Return the run's policies, order-up-to at a grid of covers, and perturbed and new ones."""
     own = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
-    neural = run.policies["neural"]
-    grid = order_up_to_grid(run.policies[BASELINE], run.parameters[BASELINE])
-    nodes = run.world.network.num_nodes
-    return {
-        **own,
-        "neural, untrained": (neural, neural.init(jax.random.key(run.config.seed))),
-        **grid,
-        **perturbed({BASELINE: own[BASELINE]}, nodes),
-        **jittered("neural", *own["neural"]),
-    }
+    return spread_around(own, run.world.network, run.config.seed)
 
 
 def _trace(run: Run, truth: ReplayedWorld) -> Figures:

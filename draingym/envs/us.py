@@ -303,7 +303,7 @@ def _environment(
     most = 10.0 * product.units_per_period
     return FunctionalEnv(
         simulator=simulator,
-        params=params_from_network(network, Economics(), kernel_params),
+        params=params_from_network(network, Economics(), kernel_params, period_days=1.0),
         sample=_sampler(network, simulator.kernel.num_uniforms, product, calendar),
         max_action=np.append(np.full(network.num_nodes, most), more_actions),
         painter=lambda: MapPicture(network, units_per_view=product.units_per_view, full=most),

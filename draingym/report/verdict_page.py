@@ -9,6 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Group
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -42,6 +43,8 @@ def verdict_text(verdict: Mapping[str, Any], when: str = "") -> Group:
     """Return headline and reasons for the terminal."""
     lines = [Text(f"Verdict{when}: {verdict['headline']}", style=_STYLE[verdict["use"]])]
     lines += [Text(f"- {reason}") for reason in verdict["reasons"]]
+    if "next" in verdict:
+        lines.append(Text(f"Next: {verdict['next']}", style="bold"))
     return Group(*lines)
 
 
@@ -62,7 +65,7 @@ def verdict_table(verdict: Mapping[str, Any]) -> Table:
         table.add_column(head, justify="right" if head != "policy" else "left")
     for row in verdict_rows(verdict):
         cells = (f"{c.main}{f' {c.under}' if c.under else ''}" for c in row.cells)
-        table.add_row(row.label, *(c.replace(_MINUS, "-") for c in cells))
+        table.add_row(escape(row.label), *(escape(c).replace(_MINUS, "-") for c in cells))
     return table
 
 

@@ -140,7 +140,9 @@ def _by_policy(
     if record:
         tables = customer_tables(views.periods(start, start + horizon), ran.outcomes)
         log = _log(setting, {**tables, **stock_tables(ran)}, start, horizon)
-    return _result(start, np.asarray(moves.reward, np.float64), ran.outcomes, log)
+    costs = np.asarray(moves.ship_cost, np.float64).sum(axis=2) + moves.holding_cost
+    sales = np.asarray(moves.revenue, np.float64) - costs
+    return _result(start, np.asarray(moves.reward, np.float64), sales, ran.outcomes, log)
 
 
 def _by_stock(
@@ -189,15 +191,20 @@ def _by_stock(
         inventory |= {name: values.ravel() for name, values in columns.items()}
         tables = customer_tables(views.periods(start, start + horizon), outcomes)
         log = _log(setting, {**tables, "inventory": inventory}, start, horizon)
-    return _result(start, values, outcomes, log)
+    return _result(start, values, values, outcomes, log)
 
 
 def _result(
-    start: int, values: FloatArray, outcomes: Sequence[PeriodOutcome], log: EventLog | None
+    start: int,
+    values: FloatArray,
+    sales: FloatArray,
+    outcomes: Sequence[PeriodOutcome],
+    log: EventLog | None,
 ) -> Replay:
     return Replay(
         start=start,
         values=values,
+        sales_values=sales,
         outbound=np.stack([o.outbound for o in outcomes], axis=1),
         ship_cost=np.stack([o.ship_cost for o in outcomes], axis=1),
         lost=np.stack([o.lost for o in outcomes], axis=1),

@@ -207,7 +207,12 @@ def setting_from_log(
         places=places,
         rates=rates,
         systems=build_systems(network, places, products, first, demand, config),
-        params=params_from_network(network, economics or Economics(), None),
+        params=params_from_network(
+            network,
+            economics or Economics(),
+            None,
+            period_days=float(panel.attrs["period_days"]),
+        ),
         known_periods=known_periods,
     )
 

@@ -30,6 +30,9 @@ class Replay:
 
     start: int  # the replay's first period, as a period of the log
     values: FloatArray  # [P, T] currency: the reward of each product and period, undiscounted
+    # [P, T] currency: revenue less ship and holding costs. What was bought, moved and left does not
+    # count, so that replays under policies and on given stock can be compared.
+    sales_values: FloatArray
     outbound: IntArray  # [P, T, N] units shipped
     ship_cost: FloatArray  # [P, T, N] currency
     lost: IntArray  # [P, T, N] units wanted that were not shipped, by nearest node

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+from numpy.typing import NDArray
 
 from draingym.policies.rules.base_stock import OrderUpTo, OrderUpToParams
 from draingym.policies.tree import Tree
@@ -48,3 +51,46 @@ class Historical:
         placed = self.tree.parent >= 0
         factor = noise * jnp.exp(jnp.where(placed, favour + jnp.where(explore, shift, 0.0), 0.0))
         return OrderUpTo(tree=self.tree).request(params, observation, factor)
+
+
+def covers_kept(panel: Any, known_periods: int) -> OrderUpToParams:
+    """Return the covers that a log kept on average: the rule that it followed, as far as it shows.
+
+    A cover is what nodes have, or have on its way, once requests of a period are shipped, over the
+    demand of a period; sums over all products and known periods but the first.
+
+    Args:
+        panel: Labelled arrays as ``draingym.world.panel.build_panel`` makes them, with shipments.
+        known_periods: Periods that are looked at, from the first; at least 2.
+
+    Returns:
+        Covers of ``OrderUpTo`` in periods, without safety stock.
+
+    Raises:
+        ValueError: If the panel has no shipments, or nothing was ordered in these periods.
+    """
+    if "shipped" not in panel:
+        raise ValueError("panel lacks 'shipped', must be built from a log with shipments")
+
+    def values(name: str) -> NDArray[np.float64]:
+        return np.asarray(panel[name], np.float64)[:, :known_periods]
+
+    ordered = values("ordered_units").sum()
+    if not ordered > 0:
+        raise ValueError(
+            f"panel.ordered_units sums to 0 over the first {known_periods} periods, must be above "
+            "0 to say how long its stock lasts"
+        )
+    before = (values("on_hand") + values("in_transit"))[:, :-1]  # [P, T - 1, N]
+    sent = values("shipped").sum(axis=-1)[:, 1:]
+    roots = np.asarray(panel["parent"]) < 0
+    serves = np.asarray(panel["serves_customers"], bool)
+    total = before.sum() + sent[:, :, roots].sum()
+    near = (before + sent)[:, :, serves].sum()
+    demand = ordered / known_periods * (known_periods - 1)
+    # Where the vendor replenishes nodes that serve customers, what is bought is what is near them.
+    return OrderUpToParams(
+        buy_cover=jnp.float32(total / demand),
+        place_cover=jnp.float32(near / demand),
+        safety=jnp.float32(0.0),
+    )

@@ -20,8 +20,8 @@ from scipy.stats import qmc
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.config import require_fields
 from draingym.common.devices import cores_mesh, over_devices, placed, sharing
-from draingym.policies.evaluate import mean_value
-from draingym.simulator import Params, Policy, PyTree, Simulator, Windows, window
+from draingym.policies.task import Task
+from draingym.simulator import Policy, PyTree
 
 # Differential evolution makes a candidate of four others at least.
 _SMALLEST_POPULATION = 5
@@ -34,8 +34,8 @@ class TuneConfig:
     population: int = 5  # candidates of a generation, per parameter
     generations: int = 8
     seed: int = 0
-    # In place of the generations: rollouts of one product through one window, such as those that
-    # training took (``TrainResult.rollouts``). The population shrinks where it has to.
+    # In place of the generations: rollouts of one scenario, such as those that training took
+    # (``TrainResult.rollouts``). The population shrinks where it has to.
     rollouts: int | None = None
 
     def __post_init__(self) -> None:
@@ -73,37 +73,32 @@ class TuneResult:
     """The best parameters found, and how the search went."""
 
     params: PyTree
-    value: float  # currency a product and window, in the simulator
+    value: float  # currency, in the simulator: what ``Task.evaluate`` returns
     curve: NDArray[np.float64]  # [generations] best value so far
-    rollouts: int  # of one product through one window
+    rollouts: int  # of one scenario, such as a product in a window
 
 
 def tune(
-    simulator: Simulator,
-    params: Params,
+    task: Task,
     policy: Policy,
     bounds: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    windows: Windows,
-    horizon: int,
     config: TuneConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TuneResult:
     """Search a box of parameters for the highest mean return, with common random numbers.
 
     Differential evolution (scipy), over the logarithm of every parameter whose lower bound is
-    above 0; every candidate is rolled out through all windows and products, a generation in one
-    jitted call whose candidates all cores share. The last third of the generations looks around the
-    best candidate along every axis, with steps that halve where nothing better is found: evolution
-    alone may settle where one parameter hides another.
+    above 0; every candidate is evaluated on the same draws of the task (all windows and products of
+    a ``WindowTask``), a generation in one jitted call whose candidates all cores share. The last
+    third of the generations looks around the best candidate along every axis, with steps that halve
+    where nothing better is found: evolution alone may settle where one parameter hides another.
 
     Args:
-        simulator: Dynamics and drain kernel.
-        params: Their parameters.
+        task: What policies are valued on: ``WindowTask``, ``SampledTask``, or an environment's by
+            ``task_of``.
         policy: Its parameters are a flat dataclass of numbers or vectors, or one of either.
         bounds: Lower and upper bound of each of its fields, by name; ``""`` where the parameters
             are no dataclass. A pair of numbers holds for all entries of a vector.
-        windows: Where to roll out; all of its windows are used.
-        horizon: Periods of a rollout.
         config: Length of the search.
         progress: Called with (generations done, generations).
 
@@ -123,12 +118,12 @@ def tune(
     box = _box(example, bounds)
     _, unravel = ravel_pytree(example)
     key = jax.random.key(config.seed)
-    each = windows.num_starts * windows.num_products
+    each = task.evaluation_rollouts()
     members, generations = config.size(len(box.low), each)
-    shapes = jax.eval_shape(lambda: window(windows, 0, horizon, key))
-    entries = windows.num_starts * sum(leaf.size for leaf in jax.tree.leaves(shapes))
+    shapes = jax.eval_shape(lambda: task.draw(key, 1))
+    entries = each * sum(leaf.size for leaf in jax.tree.leaves(shapes))
     mesh = cores_mesh(members, members * entries)
-    params, windows, key = placed((params, windows, key), mesh)
+    task, key = placed((task, key), mesh)
 
     rollouts = 0
     curve: list[float] = []
@@ -138,7 +133,7 @@ def tune(
         candidates = columns.T if columns.ndim == 2 else columns[None]
         rollouts += len(candidates) * each
         batch = box.values(candidates).astype(np.float32)
-        costs = _costs(simulator, policy, horizon, mesh, batch, windows, params, key)
+        costs = _costs(policy, mesh, batch, task, key)
         found = np.asarray(costs, dtype=np.float64)
         return np.where(np.isfinite(found), found, np.inf)
 
@@ -184,29 +179,26 @@ def tune(
     )
 
 
-@partial(jax.jit, static_argnames=("simulator", "policy", "horizon", "mesh"))
+@partial(jax.jit, static_argnames=("policy", "mesh"))
 def _costs(
-    simulator: Simulator,
     policy: Policy,
-    horizon: int,
     mesh: Mesh | None,
     candidates: Float[Array, "K n"],
-    windows: Windows,
-    params: Params,
+    task: Task,
     key: Array,
 ) -> Float[Array, " K"]:
-    """Return less the mean return of candidates, raveled parameters."""
+    """Return less the value of candidates, raveled parameters."""
     _, unravel = ravel_pytree(policy.init(key))  # of whatever key: it says where each entry goes
 
-    def part(candidates: Array, windows: Windows, params: Params, key: Array) -> Array:
+    def part(candidates: Array, task: Task, key: Array) -> Array:
         def one(candidate: Array) -> Array:
-            return -mean_value(simulator, params, policy, unravel(candidate), windows, horizon, key)
+            return -task.evaluate(policy, unravel(candidate), key)
 
         costs: Array = jax.lax.map(one, candidates)
         return costs
 
     with sharing(mesh):
-        return over_devices(part, (0, None, None, None))(candidates, windows, params, key)
+        return over_devices(part, (0, None, None))(candidates, task, key)
 
 
 def _axes(step: NDArray[np.float64], count: int, turn: int) -> NDArray[np.float64]:

@@ -16,12 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from draingym.policies.networks.neural import NeuralPlacement
 from draingym.policies.rules.base_stock import OrderUpToParams
 from draingym.policies.tree import require_fit
 from draingym.simulator import Observation, Policy, PyTree
+from draingym.world.network import Network
 
+BASELINE = "order up to"  # what the policy is called that a spread is around
 BUY_FACTORS = (0.5, 0.8, 1.25, 2.0)  # of the tuned policy's covers
 PLACE_FACTORS = (0.1, 0.4, 1.0)  # more is not there to be placed: it was not bought
+# Where nothing is placed, because the vendor replenishes every node: as many policies, all others.
+BUY_FACTORS_ALONE = (0.3, 0.4, 0.5, 0.65, 0.8, 0.9, 1.1, 1.25, 1.5, 2.0, 2.5, 3.0)
 
 
 @jax.tree_util.register_dataclass
@@ -77,13 +82,22 @@ def covers_times(around: OrderUpToParams, buy: float, place: float) -> OrderUpTo
     )
 
 
-def order_up_to_grid(policy: Policy, around: OrderUpToParams) -> dict[str, tuple[Policy, PyTree]]:
+def order_up_to_grid(
+    policy: Policy, around: OrderUpToParams, *, places: bool = True
+) -> dict[str, tuple[Policy, PyTree]]:
     """Return order-up-to policies at a grid of covers around given ones.
 
     Args:
         policy: An ``OrderUpTo``, of any kind that takes its parameters.
         around: Covers that ``BUY_FACTORS`` and ``PLACE_FACTORS`` multiply.
+        places: Whether any node is replenished by another. If none is, the cover that is placed
+            says nothing, and ``BUY_FACTORS_ALONE`` make as many policies that differ.
     """
+    if not places:
+        return {
+            f"up to {b:g}x bought": (policy, covers_times(around, b, 1.0))
+            for b in BUY_FACTORS_ALONE
+        }
     return {
         f"up to {b:g}x bought, {p:g}x placed": (policy, covers_times(around, b, p))
         for b in BUY_FACTORS
@@ -148,3 +162,29 @@ def _jittered(params: PyTree, sd: float, key: Array, copy: Array) -> PyTree:
         for key, leaf in zip(keys, leaves, strict=True)
     ]
     return jax.tree.unflatten(structure, off)
+
+
+def spread_around(
+    own: Mapping[str, tuple[Policy, PyTree]], network: Network, seed: int
+) -> dict[str, tuple[Policy, PyTree]]:
+    """Return policies, and around them what ranks are judged by.
+
+    Those are order-up-to at a grid of covers, perturbed copies of the baseline, and of each neural
+    policy one that was not trained and jittered ones.
+
+    Args:
+        own: By name; ``BASELINE`` is an ``OrderUpTo``, around whose covers the grid is.
+        network: What they place in.
+        seed: Of the policy that was not trained.
+    """
+    baseline = {BASELINE: own[BASELINE]}
+    neural = {name: one for name, one in own.items() if isinstance(one[0], NeuralPlacement)}
+    spread = dict(own)
+    for name, (policy, _) in neural.items():
+        spread[f"{name}, untrained"] = (policy, policy.init(jax.random.key(seed)))
+    places = bool((np.asarray(network.parent) >= 0).any())
+    spread |= order_up_to_grid(*own[BASELINE], places=places)
+    spread |= perturbed(baseline, network.num_nodes)
+    for name, one in neural.items():
+        spread |= jittered(name, *one)
+    return spread

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -134,6 +135,8 @@ def fine_tune(
     retrained: Callable[[Checkpoint, Policies, int], Policies],
     config: FineTuneConfig | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    folder: Path | None = None,
 ) -> FineTuned:
     """Label, refit, retrain: up to four rounds.
 
@@ -149,6 +152,8 @@ def fine_tune(
         retrained: Returns policies trained in a simulator with the new model.
         config: Rounds and fit.
         progress: Called with (rounds done, rounds).
+        folder: Keeps the fit of every round: the same call goes on where it was interrupted, once
+            labels, which follow from the policies, are made again.
 
     Returns:
         The model after the last round, and policies trained in it, whose states no round labelled.
@@ -165,7 +170,11 @@ def fine_tune(
         labelled_params += [params for _, params in policies.values()]
         parts += labelled(policies, k)
         fitted = train(
-            DrainData.stack(parts), config.drain, seed=config.seed + k, initial=checkpoint
+            DrainData.stack(parts),
+            config.drain,
+            seed=config.seed + k,
+            folder=None if folder is None else folder / f"round_{k + 1}",
+            initial=checkpoint,
         )
         checkpoint = fitted.checkpoint
         rounds.append(

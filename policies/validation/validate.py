@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
 
 import jax
 import numpy as np
@@ -21,6 +23,7 @@ from draingym.drain_model.outside import Outside, outside_notes
 from draingym.oracle.replays.environment import run
 from draingym.oracle.systems import Systems
 from draingym.policies.validation.checked import checked_rollouts
+from draingym.policies.validation.kept import KeptRun, KeptRuns
 from draingym.policies.validation.one_step import OneStep
 from draingym.simulator import (
     Params,
@@ -137,6 +140,7 @@ def validate(
     seed: int = 0,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    folder: Path | None = None,
 ) -> Validation:
     """Run every policy in simulator, oracle and, where it is known, the hidden truth.
 
@@ -161,6 +165,7 @@ def validate(
         workers: Oracle runs at a time, in threads; the number of cores when not given. The result
             is the same for any number.
         progress: Called with (runs done, runs).
+        folder: Keeps the runs of oracle and truth: the same call goes on after those that are done.
 
     Returns:
         Rewards and stock by policy, column, product and period.
@@ -192,11 +197,19 @@ def validate(
         drawn.append((window(windows, 0, horizon, key_noise), key_policy))
     weight = float(params.discount) ** np.arange(horizon)
     done = 0
+    scoring = Lock()  # one at a time: it is the network's turn, which has all cores
 
-    def keep(p: int, c: int, r: int, moves: Transition, rows: NDArray[np.int64]) -> None:
+    def ran(moves: Transition, rows: NDArray[np.int64]) -> KeptRun:
+        return KeptRun(
+            rewards=np.asarray(moves.reward, np.float64)[rows] * weight,
+            stock=np.asarray(moves.on_hand, np.float32)[rows],
+            score=np.zeros((2, len(rows))),
+        )
+
+    def keep(p: int, c: int, r: int, found: KeptRun) -> None:
         nonlocal done
-        rewards[p, c, r] = np.asarray(moves.reward, np.float64)[rows] * weight
-        stock[p, c] += np.asarray(moves.on_hand, np.float32)[rows] / replications
+        rewards[p, c, r] = found.rewards
+        stock[p, c] += found.stock / replications
         done += 1
         if progress is not None:
             progress(done, total)
@@ -209,10 +222,21 @@ def validate(
                 _, moves = checked_rollouts(simulator, params, policy, policy_params, scenario, key)
             except ValueError as error:
                 raise ValueError(f"policy {name!r} in the simulator: {error}") from error
-            keep(p, 0, r, moves, np.arange(len(which)))
+            keep(p, 0, r, ran(moves, np.arange(len(which))))
 
-    def in_world(p: int, name: str, c: int, r: int) -> tuple[int, int, int, Transition]:
+    kept = None if folder is None else KeptRuns(folder, worlds)
+
+    def in_world(p: int, name: str, c: int, r: int) -> tuple[int, int, int, KeptRun]:
         policy, policy_params = policies[name]
+        scored = one_step is not None and c == 1 and r == 0
+        size = (len(which), horizon, nodes)
+        path = None
+        if kept is not None:
+            told = (seed, which.tolist(), scored, getattr(one_step, "samples", 0))
+            path = kept.path(columns[c], r, rewards[p, 0, r], told)
+            before = kept.read(path, size)
+            if before is not None:
+                return p, c, r, before
         world, (scenario, key) = worlds[columns[c]], drawn[r]
         try:
             moves = run(
@@ -228,7 +252,13 @@ def validate(
             ).trajectory.transitions
         except ValueError as error:
             raise ValueError(f"policy {name!r} in the {columns[c]}: {error}") from error
-        return p, c, r, moves
+        found = ran(moves, which)
+        if one_step is not None and scored:
+            with scoring:
+                found = replace(found, score=np.stack(one_step.score(moves, which)))
+        if kept is not None and path is not None:
+            kept.write(path, found)
+        return p, c, r, found
 
     scores = np.zeros((2, len(policies), len(which)))
     with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
@@ -240,10 +270,10 @@ def validate(
         ]
         try:
             for job in as_completed(jobs):
-                p, c, r, moves = job.result()
-                keep(p, c, r, moves, which)
+                p, c, r, found = job.result()
+                keep(p, c, r, found)
                 if one_step is not None and c == 1 and r == 0:
-                    scores[:, p] = one_step.score(moves, which)
+                    scores[:, p] = found.score
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

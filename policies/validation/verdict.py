@@ -10,7 +10,8 @@ import numpy as np
 from draingym.common.bootstrap import Interval, plain
 from draingym.common.config import require_fields
 from draingym.drain_model.outside import Outside
-from draingym.policies.validation.agreement import Agreement, Drift, agreement, drift
+from draingym.policies.validation.agreement import Agreement, Drift, drift
+from draingym.policies.validation.distinct import agreement_of_distinct, twin_note, twins
 from draingym.policies.validation.validate import Validation
 
 Use = Literal["values", "ranks", "none", "unknown"]
@@ -27,7 +28,7 @@ class Thresholds:
     exploits: float = 0.05  # promise above the oracle's value from which a policy is named
     one_step: float = 1.5  # CRPS on visited states over that on the log's from which it is named
     drift: float = 0.10  # stock error at the horizon's end from which it is named
-    min_policies: int = 20  # below, rank correlation says little
+    min_policies: int = 20  # distinct ones; below, rank correlation says little
 
     def __post_init__(self) -> None:
         """Check the bounds."""
@@ -96,15 +97,18 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
         thresholds: Where to draw the lines.
 
     Returns:
-        The verdict with its reasons.
+        The verdict with its reasons. Policies that did the same to the bit count once.
     """
     limits = Thresholds() if thresholds is None else thresholds
-    found = agreement(validation, "simulator", "oracle")
+    same = twins(validation)
+    found = agreement_of_distinct(validation, "simulator", "oracle", same)
     apart = drift(validation, "simulator", "oracle")
     pairs = (("oracle", "truth"), ("simulator", "truth"))
-    others = tuple(agreement(validation, *p) for p in pairs if "truth" in validation.columns)
+    others = tuple(
+        agreement_of_distinct(validation, *p, same) for p in pairs if "truth" in validation.columns
+    )
     one_step = _one_step(validation)
-    number = len(validation.names)
+    number = len(validation.names) - len(same)
     ranks_right = (
         found.kendall.value >= limits.kendall
         and found.regret.value <= limits.regret
@@ -122,8 +126,8 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
         "ranks": "Use the simulator to choose between policies; do not plan with its values.",
         "none": "Do not choose by this simulator yet: fine-tune its drain model.",
         "unknown": (
-            f"{number} policies are too few to say whether the simulator ranks policies right "
-            f"({limits.min_policies} are needed)."
+            f"{number} distinct policies are too few to say whether the simulator ranks policies "
+            f"right ({limits.min_policies} are needed)."
         ),
     }[use]
     reasons = [
@@ -149,7 +153,7 @@ def judge(validation: Validation, thresholds: Thresholds | None = None) -> Verdi
     return Verdict(
         use=use,
         headline=headline,
-        reasons=(*reasons, *validation.notes),
+        reasons=(*reasons, *twin_note(validation, same), *validation.notes),
         agreement=found,
         drift=apart,
         others=others,

@@ -103,6 +103,51 @@ def make_windows(
     )
 
 
+def windows_from_scenarios(
+    simulator: Simulator, params: Params, scenarios: Scenario, lead_time: ArrayLike
+) -> Windows:
+    """Return one window of scenarios that were drawn, such as a sampler's: the public bridge.
+
+    Their markets and starting states stay; lead times, roundings and the kernel's draws are made
+    anew by ``window``, as in every window.
+
+    Args:
+        simulator: Whose kernel prepares what no action changes.
+        params: Its parameters.
+        scenarios: Leaves [P, ...] and [P, T, ...], such as ``jax.vmap(env.sample)(keys)``.
+        lead_time: [N, L+1] probability of k periods from the parent.
+
+    Returns:
+        Windows with one start, at the first period, and P products.
+
+    Raises:
+        ValueError: If the scenarios have no leading axis, or lead times do not sum to one.
+
+    Example:
+        >>> import jax
+        >>> from draingym import simulator
+        >>> made, params, sample = simulator.single_store(lead_time=1)
+        >>> keys = jax.random.split(jax.random.key(0), 4)
+        >>> drawn = jax.vmap(lambda key: sample(key, 12))(keys)
+        >>> windows = simulator.windows_from_scenarios(made, params, drawn, [[0.0, 1.0]])
+        >>> windows.num_products, windows.num_starts
+        (4, 1)
+    """
+    if scenarios.series.period.ndim != 2:
+        raise ValueError(
+            f"scenarios.series.period has shape {scenarios.series.period.shape}, must be (P, T): "
+            "one trajectory a product"
+        )
+    prepare = jax.jit(jax.vmap(partial(simulator.kernel.prepare, params.kernel)))
+    return Windows(
+        market=replace(scenarios.series, exogenous=prepare(scenarios.series)),
+        initial=jax.tree.map(lambda leaf: leaf[None], scenarios.initial),
+        start=jnp.zeros(1, jnp.int32),
+        lead_time=real(checked_lead_time(lead_time)),
+        num_uniforms=simulator.kernel.num_uniforms,
+    )
+
+
 @partial(jax.jit, static_argnames="kernel")  # which leaves out draws that the kernel does not use
 def prepared(
     kernel: DrainKernel, kernel_params: PyTree, market: Market, lead_time: Array, key: Array

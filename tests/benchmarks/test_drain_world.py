@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from benchmarks._economics import a_period
 from benchmarks.drain_parts.policies import HELDOUT, heldout_policies, tuning_policies
 from benchmarks.drain_parts.world import (
+    SIZES,
     DrainWorld,
     Panel,
     describe,
@@ -13,8 +15,11 @@ from benchmarks.drain_parts.world import (
     new_products,
     replay_policies,
 )
+from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.oracle import estimate_rates, to_event_log
+from draingym.simulator import Economics, params_from_network
+from draingym.world.network import NetworkConfig, build_network
 from draingym.world.panel import build_panel
 
 
@@ -149,3 +154,18 @@ def test_customers_of_the_log_may_be_kept(made):
     ]
     assert len(set(drains)) == 3
     np.testing.assert_allclose(drains, np.mean(drains), rtol=0.15)
+
+
+@pytest.mark.parametrize("days", [1, 2, 7])
+def test_a_period_costs_what_figures_were_measured_with(days):
+    """A day's holding of the defaults once a period, whatever its length; the demo's has two."""
+    network = build_network(NetworkConfig(num_nodes=2, num_regions=3, period_days=days))
+    usual = Economics()
+    economics = [a_period(days), *([LoopConfig().economics] if days == 2 else [])]
+    for each in economics:
+        params = params_from_network(network, each, None, period_days=days)
+        np.testing.assert_allclose(params.holding_cost, usual.holding_cost, rtol=1e-7)
+        np.testing.assert_allclose(params.holding_rate, usual.holding_rate, rtol=1e-7)
+        assert float(params.discount) == usual.discount
+    assert SIZES["busy"].period_days == 7
+    assert LoopConfig().world.period_days == 2

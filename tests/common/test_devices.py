@@ -24,7 +24,7 @@ from draingym.policies import (
     TuneConfig, checked_rollouts, train_policy,
 )
 from draingym.simulator import InventoryVectorEnv, make
-from tests.policies.problems import store_windows
+from tests.policies.problems import store_task, store_windows
 devices.WORTH = shared_jit.WORTHWHILE = 1  # share out the least
 simulator, params, sample = draingym.single_store(demand=draingym.Poisson(rate=5.0))
 BATCH = 13
@@ -85,7 +85,8 @@ for name, method in methods.items():
     keep(f"summed training, {name}", (trained.params, trained.curve))
 problem = store_windows(products=5, periods=4)
 searched = draingym.tune(
-    *problem[:2], policy, {"": (5.0, 40.0)}, problem[2], 4, TuneConfig(population=7, generations=2)
+    store_task(products=5, periods=4), policy, {"": (5.0, 40.0)},
+    TuneConfig(population=7, generations=2),
 )
 keep("search", (searched.params, searched.value, searched.curve))
 trained = draingym.train_by_gradient(*problem[:2], policy, problem[2], 4, config)

@@ -55,11 +55,12 @@ def make_folder(out: Path) -> None:
         statistics=Statistics.from_data(data),
         node_coordinates=np.asarray(data.geography.node_coordinates),
         train_periods=run.split,
+        world=run.identity,
     )
     save_checkpoint(checkpoint, out / "drain_model.npz")
     for name, policy in (("order_up_to", "order up to"), ("neural", "neural")):
         made = run.policies[policy]
-        save_policy(out / f"{name}.npz", made, made.init(jax.random.key(0)))
+        save_policy(out / f"{name}.npz", made, made.init(jax.random.key(0)), world=run.identity)
     for name, figures in stages().items():
         finished = {"seconds": 1.0, "fingerprint": CONFIG.fingerprint(__version__)}
         write_json(out / "stages" / f"{name}.json", finished | {"figures": figures})

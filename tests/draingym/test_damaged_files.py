@@ -122,6 +122,7 @@ def test_a_damaged_policy_is_named(
     assert "own.npz" in refused("validate", folder, *words)
 
 
+@pytest.mark.filterwarnings("ignore::draingym.world.identity.UnknownWorldWarning")
 def test_a_policy_for_something_else_is_named(folder: Path, refused: Callable[..., str]) -> None:
     good, bad = folder / "good.npz", folder / "bad.npz"
     shutil.copy(folder / "neural.npz", good)

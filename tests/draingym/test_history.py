@@ -42,7 +42,7 @@ def test_histories_that_agree_so_far_are_seen_alike(period):
     views = np.random.default_rng(0).poisson(30, (2, 6, 3))
     changed = views.copy()
     changed[:, period:] += 7
-    params = params_from_network(NETWORK, Economics(), None)
+    params = params_from_network(NETWORK, Economics(), None, period_days=2.0)
     for product in range(2):
         first, second = (
             observations(

@@ -11,6 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from draingym.cli import main
 from draingym.commands.evaluate_drain import held_out
+from draingym.commands.train_drain import TrainDrainConfig
 from draingym.drain_model import Checkpoint, load_checkpoint
 from tests.drain_model import panels
 from tests.drain_model.conftest import LEAST, make_process
@@ -21,9 +22,9 @@ def panel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return panels.write(make_process().data, tmp_path_factory.mktemp("panel"))
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: object, columns: int = 160) -> int:
     monkeypatch.setattr("sys.argv", ["draingym", *map(str, arguments)])
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", str(columns))
     try:
         main()
     except SystemExit as end:
@@ -77,8 +78,19 @@ def test_a_model_is_trained_resumed_and_evaluated(
     arguments = ("evaluate-drain", out / "drain_model.npz", "--panel", panel, "--samples", "4")
     assert run(monkeypatch, *arguments, "--start", "16", "--out", tmp_path / "rows.json") == 0
     shown = capsys.readouterr().out
-    assert "Losses, periods 16 to 19, 4 samples" in shown
-    assert "paper" in shown
+    assert shown.startswith("The drain model is ")
+    assert "the tuned closest node in units by node [" in " ".join(shown.split())
+    assert "% of the products." in " ".join(shown.split())
+    assert "Losses, calibration and CRPS, periods 16 to 19, 4 samples" in " ".join(shown.split())
+    assert "paper" not in shown
+    assert run(monkeypatch, *arguments, "--start", "16", columns=80) == 0
+    narrow = capsys.readouterr().out.splitlines()
+    assert max(map(len, narrow)) <= 80
+    assert not any("\u2026" in line for line in narrow)  # nothing is cut
+    assert run(monkeypatch, *arguments, "--start", "16", "--paper") == 0
+    wide = capsys.readouterr().out
+    assert "Losses, periods 16 to 19, 4 samples" in wide
+    assert "paper" in wide
     found = json.loads((tmp_path / "rows.json").read_text())
     assert [model["name"] for model in found["models"]] == ["learned", "closest node"]
     for model in found["models"]:
@@ -177,3 +189,10 @@ def test_a_bad_checkpoint_is_named(
     (tmp_path / "bad").write_bytes(b"PK\x03\x04 and nothing more")
     assert run(monkeypatch, "evaluate-drain", tmp_path / checkpoint, "--panel", panel) == 2
     assert message in capsys.readouterr().err
+
+
+def test_trained_on_are_the_periods_that_the_panel_knows() -> None:
+    config = TrainDrainConfig(panel="x")
+    assert config.periods(30, 24) == 24  # draingym panel --known-periods 24
+    assert config.periods(30, 30) == config.periods(30) == 20  # all are known: two thirds
+    assert replace(config, train_periods=5).periods(30, 24) == 5

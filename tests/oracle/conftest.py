@@ -37,7 +37,9 @@ def true_systems(small_world):
 
 @pytest.fixture(scope="session")
 def params(small_world):
-    return params_from_network(small_world.network, Economics(), None)
+    return params_from_network(
+        small_world.network, Economics(), None, period_days=small_world.period_days
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,11 @@
 """Probe problems whose optimum is known, as windows that trainers take."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from draingym.policies import Tree
-from draingym.simulator import Observation, Windows, single_store
+from draingym.policies import Tree, WindowTask
+from draingym.simulator import Observation, single_store, windows_from_scenarios
 
 
 def store_windows(products=32, periods=60, lead_time=1):
@@ -15,18 +13,14 @@ def store_windows(products=32, periods=60, lead_time=1):
     simulator, params, sample = single_store(lead_time=lead_time, unmet_cost=9.0)
     keys = jax.random.split(jax.random.key(5), products)
     scenarios = jax.vmap(lambda key: sample(key, periods))(keys)
-    market = replace(
-        scenarios.series,
-        exogenous=jax.vmap(lambda s: simulator.kernel.prepare(params.kernel, s))(scenarios.series),
-    )
-    windows = Windows(
-        market=market,
-        initial=jax.tree.map(lambda leaf: leaf[None], scenarios.initial),
-        start=jnp.zeros(1, jnp.int32),
-        lead_time=jax.nn.one_hot(jnp.array([lead_time]), lead_time + 1),
-        num_uniforms=0,
-    )
-    return simulator, params, windows
+    lead = jax.nn.one_hot(jnp.array([lead_time]), lead_time + 1)
+    return simulator, params, windows_from_scenarios(simulator, params, scenarios, lead)
+
+
+def store_task(products=32, periods=60, lead_time=1):
+    """The same, as a task."""
+    simulator, params, windows = store_windows(products, periods, lead_time)
+    return WindowTask(params=params, windows=windows, simulator=simulator, horizon=periods)
 
 
 def small_tree():

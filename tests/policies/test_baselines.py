@@ -36,7 +36,7 @@ from draingym.policies import (
 )
 from draingym.policies.bounds.lost_sales import LostSales, optimal_cost, optimal_orders, policy_cost
 from draingym.policies.rules.suite import mean_lead_time
-from tests.policies.problems import observation, small_tree, store_windows
+from tests.policies.problems import observation, small_tree, store_task
 
 KEY = jax.random.key(0)
 # Nearest nodes: region 0 and 1 -> node 1, region 2 -> node 2, region 3 -> node 3.
@@ -221,11 +221,10 @@ def test_bad_tables_are_refused(table):
 
 
 def test_tuning_finds_a_vector_of_levels_within_its_bounds_and_budget():
-    simulator, params, windows = store_windows(products=16, periods=60)
     policy, _ = serial_suite((-1,), most=40.0)["base stock, per node"]
     bounds = {"": (np.array([0.0]), np.array([40.0]))}  # from 0: no logarithm
     config = TuneConfig(rollouts=16 * 90)
-    found = tune(simulator, params, policy, bounds, windows, 60, config)
+    found = tune(store_task(products=16, periods=60), policy, bounds, config)
     assert found.rollouts <= 16 * 90
     assert found.params.shape == (1,)
     assert float(found.params[0]) == pytest.approx(12.9, abs=0.6)
@@ -240,8 +239,7 @@ def test_tuning_finds_a_vector_of_levels_within_its_bounds_and_budget():
     ids=["budget", "shape"],
 )
 def test_bad_tuning_is_refused(config, message):
-    simulator, params, windows = store_windows(products=4, periods=10)
     policy, bounds = store_suite(most=40.0)["base stock"]
     wrong = bounds if config else {"": (np.zeros(3), np.ones(3))}
     with pytest.raises(ValueError, match=message):
-        tune(simulator, params, policy, wrong, windows, 10, config)
+        tune(store_task(products=4, periods=10), policy, wrong, config)

@@ -1,6 +1,7 @@
 """Fine-tuning rounds: which labels and policies each of them sees."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import jax.numpy as jnp
@@ -30,9 +31,10 @@ def history(products=6) -> DrainData:
 
 
 def test_rounds_add_labels_and_never_label_the_last_policies(monkeypatch) -> None:
-    log, seen = history(), []
+    log, seen, folders = history(), [], []
 
-    def fitted(data, config, *, seed, initial):
+    def fitted(data, config, *, seed, initial, folder):
+        folders.append(folder)
         seen.append((data.num_products, initial.train_periods))
         checkpoint = SimpleNamespace(train_periods=initial.train_periods + 1)
         progress = SimpleNamespace(best_loss=1.0)
@@ -52,7 +54,9 @@ def test_rounds_add_labels_and_never_label_the_last_policies(monkeypatch) -> Non
         labelled,
         lambda checkpoint, policies, k: {f"made in {k}": (None, checkpoint.train_periods)},
         FineTuneConfig(rounds=3),
+        folder=Path("kept"),
     )
+    assert folders == [Path("kept") / f"round_{k}" for k in (1, 2, 3)]  # each fit goes on by itself
     assert asked == [(0, ("first", "second")), (1, ("made in 0",)), (2, ("made in 1",))]
     # Six products: the log, and the panels of all rounds so far; every fit goes on from the last.
     assert seen == [(18, 100), (24, 101), (30, 102)]

@@ -21,6 +21,7 @@ from draingym.policies import (
     checked_rollouts,
     load_parameters,
     load_policy,
+    room_for,
     save_parameters,
     save_policy,
     tree_of,
@@ -219,6 +220,8 @@ def test_linear_programs_act_in_gymnasium():
     env = gymnasium.make("draingym/Placement-v0", num_nodes=2, num_regions=4, horizon=5)
     tree = tree_of(build_network(NetworkConfig(num_nodes=2, num_regions=4)))
     policy = TransportPlacement(tree=tree, unit_ship_cost=ship_cost_by_distance(tree))
+    # It requests more than the environment allows: room is made for it.
+    env = simulator.InventoryEnv(room_for(env, policy, policy.init(KEY), episodes=2))
     agent = Agent(env, policy, policy.init(KEY))
     seen, _ = env.reset(seed=0)
     for _ in range(5):

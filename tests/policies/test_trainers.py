@@ -15,7 +15,7 @@ from draingym.policies import (
     train_by_gradient,
     tune,
 )
-from tests.policies.problems import store_windows
+from tests.policies.problems import store_task, store_windows
 
 
 @jax.tree_util.register_dataclass
@@ -48,15 +48,13 @@ def test_gradient_training_finds_the_optimal_level():
 
 
 def test_search_finds_the_optimal_level_and_counts_its_rollouts():
-    simulator, params, windows = store_windows()
-    result = tune(
-        simulator, params, Store(), {"level": (3.0, 40.0)}, windows, 60,
-        TuneConfig(population=8, generations=6),
-    )  # fmt: skip
+    task = store_task()
+    config = TuneConfig(population=8, generations=6)
+    result = tune(task, Store(), {"level": (3.0, 40.0)}, config)
     assert float(result.params.level) == pytest.approx(12.9, abs=0.5)
     assert (np.diff(result.curve) >= 0).all()
-    assert result.rollouts % windows.num_products == 0
-    assert result.rollouts >= 8 * 6 * windows.num_products
+    assert result.rollouts % task.products == 0
+    assert result.rollouts >= 8 * 6 * task.products
 
 
 def test_a_gradient_that_is_not_finite_stops_training():
@@ -82,9 +80,8 @@ def test_a_gradient_that_is_not_finite_stops_training():
     ids=["name", "order"],
 )
 def test_bad_bounds_are_refused(bounds, message):
-    simulator, params, windows = store_windows(products=2, periods=10)
     with pytest.raises(ValueError, match=message):
-        tune(simulator, params, Store(), bounds, windows, 10)
+        tune(store_task(products=2, periods=10), Store(), bounds)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from scipy.stats import kendalltau, spearmanr
 
 from draingym.common.bootstrap import RESAMPLES, draw_means, multiplicities
 from draingym.drain_model.outside import Outside
+from draingym.policies.rules.base_stock import OrderUpToParams
 from draingym.policies.validation.agreement import agreement, drift, kendall, spearman
+from draingym.policies.validation.candidates import order_up_to_grid
 from draingym.policies.validation.overlap import Fitted, overlap_notes
 from draingym.policies.validation.tail import tail_of
 from draingym.policies.validation.validate import Validation, validate
@@ -254,3 +256,33 @@ def test_a_validation_needs_policies_and_replications():
     Nothing.views = (None,)
     with pytest.raises(ValueError, match="policies is empty"):
         validate({}, None, None, None, 1, Nothing())
+
+
+def test_policies_that_did_the_same_count_once():
+    # A grid of 5 covers by 5 that place nothing: 25 names, 5 behaviours. The second of the five is
+    # ranked wrongly, which is one of ten pairs and not of three hundred.
+    oracle = np.repeat([100.0, 110.0, 120.0, 130.0, 140.0], 5)
+    promised = np.repeat([112.0, 110.0, 120.0, 130.0, 140.0], 5)
+    found = made(promised, oracle)
+    verdict = judge(found)
+    assert verdict.use == "unknown"
+    assert "5 distinct policies are too few" in verdict.headline
+    assert any(
+        reason.startswith("5 of the 25 policies differ in what") for reason in verdict.reasons
+    )
+    assert verdict.agreement.kendall.value == pytest.approx((9 - 1) / 10)
+    assert verdict.agreement.mean_error.value == pytest.approx(0.12 / 5)
+    assert set(verdict.agreement.error) == set(found.names)  # the page shows all
+    assert verdict.agreement.error["p4"].value == pytest.approx(0.12)
+    # Nothing is said where all differ.
+    alone = judge(made(promised[::5], oracle[::5]), Thresholds(min_policies=5))
+    assert not any("differ in what" in reason for reason in alone.reasons)
+
+
+def test_a_grid_without_upstream_nodes_is_of_policies_that_differ():
+    around = OrderUpToParams(
+        buy_cover=np.float32(4), place_cover=np.float32(2), safety=np.float32(1)
+    )
+    grid = order_up_to_grid(None, around, places=False)
+    assert len(grid) == len(order_up_to_grid(None, around)) == 12
+    assert len({float(params.buy_cover) for _, params in grid.values()}) == 12

@@ -11,12 +11,15 @@ from draingym.policies import BaseStock
 from draingym.policies.bounds.hindsight import hindsight_plan
 from draingym.simulator import (
     Dynamics,
+    Economics,
     FunctionalEnv,
     batch_last,
     batch_returns,
     make_params,
+    params_from_network,
     single_store,
 )
+from draingym.world.network import NetworkConfig, build_network
 from tests.simulator.worlds import (
     TREES,
     Requests,
@@ -295,9 +298,42 @@ def test_a_node_that_is_not_open_yet_receives_nothing():
         ({"parent": [-1], "holding_cost": -1.0}, "holding_cost is -1.0, must be in"),
         ({"parent": [-1], "unmet_cost": [1.0, 2.0]}, r"unmet_cost has shape \(2,\)"),
         ({"parent": [-1], "overflow_price": 1.0}, "capacity is None, must be given"),
+        (
+            {"parent": [-1, 0, -1], "transfer_cost": [0.0, 0.3, 0.2]},
+            r"transfer_cost\[2\] is 0.2, must be 0 at a node that the vendor replenishes",
+        ),
     ],
-    ids=["cycle", "self", "negative cost", "shape", "price without capacity"],
+    ids=["cycle", "self", "negative cost", "shape", "price without capacity", "transfer at a root"],
 )
 def test_bad_parameters_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         make_params(kernel=None, **arguments)
+
+
+def test_a_transfer_cost_for_all_is_that_of_the_nodes_that_have_one():
+    for cost in (0.3, [0.0, 0.3], jnp.array([0.0, 0.3])):
+        moves = one_period([-1, 0], [6, 2], [3, 4], [5], 0, transfer_cost=cost)
+        assert float(moves.transfer_cost) == pytest.approx(1.2)
+    traced = jax.grad(lambda c: make_params([-1, 0], None, transfer_cost=c).transfer_cost.sum())
+    np.testing.assert_array_equal(traced(jnp.array([0.1, 0.3])), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("days", [1, 2, 7])
+def test_economics_are_charged_by_the_day_whatever_the_period(days):
+    network = build_network(NetworkConfig(num_nodes=2, num_regions=3, period_days=days))
+    economics = Economics(holding_rate=0.002, holding_cost=0.05, transfer_cost=0.3, discount=0.99)
+    params = params_from_network(network, economics, None, period_days=days)
+    np.testing.assert_allclose(params.holding_rate, days * 0.002, rtol=1e-6)
+    np.testing.assert_allclose(params.holding_cost, days * 0.05, rtol=1e-6)
+    np.testing.assert_allclose(params.transfer_cost, 0.3, rtol=1e-6)
+    assert float(params.discount) == pytest.approx(0.99**days)
+    # A unit that lies for two weeks costs the same in every world.
+    periods = 14 // days
+    held = periods * (params.holding_cost[0] + 20.0 * params.holding_rate[0])
+    assert float(held) == pytest.approx(14 * (0.05 + 20.0 * 0.002), rel=1e-6)
+
+
+def test_a_period_without_length_is_refused():
+    network = build_network(NetworkConfig(num_nodes=2, num_regions=3))
+    with pytest.raises(ValueError, match="period_days is 0, must be finite and in"):
+        params_from_network(network, Economics(), None, period_days=0)

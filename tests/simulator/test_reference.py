@@ -74,6 +74,7 @@ def world(name, seed):
             "capacity_price", "overflow_price",
         )
     }  # fmt: skip
+    costs["transfer_cost"] *= np.asarray(parent) >= 0
     _, params = tree_world(
         parent,
         capacity=rng.integers(0, 12, nodes),

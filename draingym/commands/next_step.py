@@ -1,0 +1,41 @@
+"""The command that follows from a verdict's advice."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def next_step(
+    use: str,
+    *,
+    log: Path,
+    drain: Path,
+    policies: Sequence[Path],
+    chosen: Path | None,
+    settings: Path | None,
+) -> str:
+    """Return what to run after a verdict, as one line to copy.
+
+    Args:
+        use: The verdict's, such as ``none``.
+        log: Folder of the event log.
+        drain: File of the drain model that was judged.
+        policies: Files of the policies that were judged.
+        chosen: File of the one that the simulator chooses, where it has one.
+        settings: File of the settings, where there is one.
+    """
+    more = [] if settings is None else ["--settings", str(settings)]
+    if use == "none":
+        words = ["draingym", "fine-tune", str(log), "--drain", str(drain)]
+        if policies:
+            words += ["--policies", *map(str, policies)]
+        return shlex.join([*words, *more])
+    if use == "unknown":
+        words = ["draingym", "validate", str(log), "--drain", str(drain), "--spread"]
+        return f"{shlex.join([*words, *more])} --policies MORE.npz"
+    picked = chosen if chosen is not None else next(iter(policies), None)
+    name = "POLICY.npz" if picked is None else shlex.quote(str(picked))
+    words = ["draingym", "recommend", str(log), "--drain", str(drain)]
+    return f"{shlex.join([*words, *more])} --policy {name} --stock STOCK.csv"

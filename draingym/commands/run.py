@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 
 from draingym import __version__
 from draingym.commands.fine_tune import FineTuneLogConfig, fine_tune_log
+from draingym.commands.ingest import ingest_path
 from draingym.commands.log_run import is_log, log_config
 from draingym.commands.panel import panel_folder
 from draingym.commands.recommend import RecommendConfig, recommend
@@ -27,8 +26,6 @@ from draingym.common.config import require_fields
 from draingym.common.files import json_text, kind_at, read_json, write_json
 from draingym.demo.config import LoopConfig
 from draingym.world.eventlog import read_log
-
-_INGEST = "draingym.ingest"  # has ``ingest(mapping, out, console)``, which writes a log's folder
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,13 +170,11 @@ def _ingest(mapping: Path, log: Path, console: Console) -> None:
     """Make a log of a mapping file.
 
     Raises:
-        ValueError: If there is no such file, or nothing that reads it.
+        ValueError: If there is no such file, or it does not make a log.
     """
     if kind_at(mapping, "mapping") != "file":
         raise ValueError(f"{mapping} is no file and no event log, must be a mapping or a log")
-    if find_spec(_INGEST) is None:
-        raise ValueError(f"{mapping} is no folder of an event log, must be one")
-    pkgutil.resolve_name(f"{_INGEST}:ingest")(mapping, log, console)
+    ingest_path(mapping, log, False, console)
 
 
 def _mark(source: Path, log: Path, config: RunConfig) -> str:

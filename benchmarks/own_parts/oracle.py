@@ -105,7 +105,9 @@ def spread(logged: Logged) -> Policies:
     return {
         **far_policies(world, logged.config),
         **order_up_to_grid(order_up_to, middle),
-        **perturbed({"order up to": (order_up_to, middle)}, nodes, copies=4, seed=world.config.seed),
+        **perturbed(
+            {"order up to": (order_up_to, middle)}, nodes, copies=4, seed=world.config.seed
+        ),
     }
 
 
@@ -227,12 +229,12 @@ def claims_of(rows: Sequence[Row], worlds: int) -> list[Claim]:
         for number in range(worlds)
     )
     claims = [
-        at_most(2, "self-replay, node shares off by", worst("estimated", "node shares"), "points", 3),
+        at_most(
+            2, "self-replay, node shares off by", worst("estimated", "node shares"), "points", 3
+        ),
         at_most(2, "self-replay, units off by", worst("estimated", "units"), "%", 2),
         at_most(2, "self-replay, ship cost off by", worst("estimated", "ship cost"), "%", 3),
-        figure_only(
-            2, "self-replay, promises off by", worst("estimated", "promises"), "points"
-        ),
+        figure_only(2, "self-replay, promises off by", worst("estimated", "promises"), "points"),
         figure_only(2, "self-replay, boxes off by", worst("estimated", "boxes"), "%"),
         at_most(2, "mean error of a policy's value", errors("estimated").mean(), "%", 3),
         figure_only(2, "largest error of a policy's value", errors("estimated").max(), "%"),

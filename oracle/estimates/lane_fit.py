@@ -160,16 +160,25 @@ class _Fit:
             low[:4] = high[:4] = p.log_rates
         for k, (least, most) in enumerate(((1e-4, 20.0), (0.05, 60.0), (0.005, 20.0))):
             low[4 + k], high[4 + k] = np.log(least), np.log(most)
+        start = np.clip(p.vector(), low, high)
+        unit = self.likelihood.curvature(self._parameters(start), spread) ** -0.5
+
+        def scaled(x: FloatArray) -> tuple[float, FloatArray]:
+            value, slope = self.likelihood.value(unit * x, spread)
+            return value, unit * slope
+
         found = minimize(
-            self.likelihood.value,
-            np.clip(p.vector(), low, high),
-            args=(spread,),
+            scaled,
+            start / unit,
             jac=True,
             method="L-BFGS-B",
-            bounds=list(zip(low, high, strict=True)),
-            options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS},
+            bounds=list(zip(low / unit, high / unit, strict=True)),
+            options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "maxcor": 20, "ftol": 1e-8},
         )
-        return Parameters.of(np.asarray(found.x, np.float64), self.nodes, self.regions)
+        return self._parameters(unit * np.asarray(found.x, np.float64))
+
+    def _parameters(self, vector: FloatArray) -> Parameters:
+        return Parameters.of(vector, self.nodes, self.regions)
 
     def _variance(self, p: Parameters) -> float:
         """Return the variance of bills over what is expected of them."""
@@ -228,9 +237,9 @@ class _Fit:
         self, p: Parameters, odd: float, worth: float, rates: FloatArray
     ) -> tuple[Finding, ...]:
         zone = {"flat": "", "distance": "km", "bands": "zone"}[self.form]
-        card = f"{rates[0]:.3g} a box + {rates[1]:.3g} lb"
+        card = f"{rates[0]:.3g} a box + {rates[1]:.3g} weight"
         if zone:
-            card += f" + {rates[2]:.3g} {zone} + {rates[3]:.3g} lb {zone}"
+            card += f" + {rates[2]:.3g} {zone} + {rates[3]:.3g} weight x {zone}"
         others = ", ".join(f"{form} {value:.4f}" for form, value in self.lost.items())
         lanes, seen = self.boxes.size, int((self.boxes >= FEW).sum())
         chose, lines = self.choices.num_choices > 0, self.choices.num_choices

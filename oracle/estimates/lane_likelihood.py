@@ -20,7 +20,10 @@ from draingym.oracle.estimates.choices import Choices
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-NUM_RATES, NUM_SCALARS = 4, 3  # box, lb, zone, lb zone; opportunity cost, scarcity days, choice noise
+NUM_RATES, NUM_SCALARS = (
+    4,
+    3,
+)  # box, lb, zone, lb zone; opportunity cost, scarcity days, choice noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,7 +122,9 @@ class LaneLikelihood:
         total += lost
         off = (self.chosen - probability) / noise
         by_lane = by_lane + self._by_lane(off * bill)
-        by_rate = by_rate + np.einsum("mn,mnk->k", off * p.level.ravel()[self.line_lane], self.grows)
+        by_rate = by_rate + np.einsum(
+            "mn,mnk->k", off * p.level.ravel()[self.line_lane], self.grows
+        )
         by_scalar = np.array(
             [
                 (off * scarce).sum(),
@@ -144,6 +149,39 @@ class LaneLikelihood:
             total += 0.5 * float(gap**2)
             slopes.log_scalars[k] += gap / sd
         return total, slopes.vector()
+
+    def curvature(self, p: Parameters, spread: Spread) -> FloatArray:
+        """Return the diagonal of the expected second derivative at a point, above 0.
+
+        It is what makes the parameters alike for an optimiser: a lane of a thousand boxes bends
+        the posterior much more than one of none.
+        """
+        (_, days, noise), rates = np.exp(p.log_scalars), np.exp(p.log_rates)
+        score, bill, scarce = self._scores(p)
+        likely, _ = self._choose(score, float(noise))
+        weight = likely * (1.0 - likely) / noise**2
+        share = self.columns * rates / (self.columns @ rates)[:, None]
+        grows = self.grows * rates * p.level.ravel()[self.line_lane][..., None]
+        middle = (likely * score).sum(axis=1, keepdims=True)
+        boxes = np.bincount(self.box_lane, minlength=self.nodes * self.regions)
+        lane = boxes / spread.cost_variance + self._by_lane(weight * bill**2)
+        by_lane = lane.reshape(self.nodes, self.regions)
+        preference = self._by_lane(weight).reshape(self.nodes, self.regions)
+        return Parameters(
+            log_rates=(share**2).sum(axis=0) / spread.cost_variance
+            + np.einsum("mn,mnk->k", weight, grows**2)
+            + 1e-6,
+            log_scalars=np.array(
+                [
+                    (weight * scarce**2).sum() + spread.opportunity[1] ** -2,
+                    (weight * (scarce * self.cover / days) ** 2).sum() + spread.scarcity[1] ** -2,
+                    (likely * (score - middle) ** 2).sum() / noise**2 + spread.noise[1] ** -2,
+                ]
+            ),
+            node=by_lane.sum(axis=1) + spread.node**-2,
+            lane=by_lane + spread.lane**-2,
+            preference=preference + spread.preference**-2,
+        ).vector()
 
     def expected_cost(self, p: Parameters) -> FloatArray:
         """Return [B] what each box is expected to cost, mean bills."""

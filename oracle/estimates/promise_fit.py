@@ -71,7 +71,9 @@ class PromiseFit:
         return np.asarray(np.where(own >= 0, own, days), np.int64)
 
 
-def promise_views(log: EventLog, history: ShelfHistory, *, most: int, seed: int = 0) -> PromiseViews:
+def promise_views(
+    log: EventLog, history: ShelfHistory, *, most: int, seed: int = 0
+) -> PromiseViews:
     """Return a log's views with the shelves that they met, or ``most`` of them drawn at random."""
     rank = np.arange(history.num_views)
     if rank.size > most:

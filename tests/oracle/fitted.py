@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from draingym.oracle import OracleConfig, Systems, build_systems, run, to_event_log
@@ -51,8 +52,6 @@ class Hidden:
 
 def make_hidden(config=TRUTH, *, days=20, seed=3):
     """Run a world of six products, three nodes and six regions under ``config``; log it."""
-    import jax
-
     lines = synthetic_order_lines(
         SyntheticConfig(num_products=8, num_customers=2000, num_days=days, lines_per_day=500.0),
         seed=seed,
@@ -83,6 +82,7 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
     )
     mean = float(world.mean_daily_demand.mean())
     level = (mean * np.array([7.0, 1.6, 1.6, 1.6])).astype(np.float32)
+    series = sample_noise(market, world.network.lead_time, 0, jax.random.key(0))
     ran = run(
         systems,
         world.views,
@@ -90,7 +90,8 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
         Refill(),
         level,
         Scenario(
-            initial=initial, series=sample_noise(market, world.network.lead_time, 0, jax.random.key(0))
+            initial=initial,
+            series=sample_noise(market, world.network.lead_time, 0, jax.random.key(0)),
         ),
         dynamics=Dynamics(),
         seed=5,

@@ -1,8 +1,8 @@
-"""How much does it cost not to know the systems behind a log? (bar 2)
+"""What not knowing the systems behind a log costs (bar 2).
 
-A policy writes a log of an emulated world, whose systems are hidden. Three oracles are made of that
-log: one is told the systems, one estimates them, and one takes the default numbers with lanes drawn at
-random, as every oracle of a log once did. Each replays the log's own stock, which must give the log
+A policy writes a log of an emulated world, whose systems are hidden. Three oracles are made of
+that log: one is told the systems, one estimates them, and one takes the default numbers with lanes
+drawn at random, as every oracle of a log once did. Each replays the log's own stock, which must give the log
 again, and values policies that the truth values, too.
 """
 

@@ -92,10 +92,8 @@ def fit_lanes(
         daily_demand[choices.product],
         num_regions,
     )
-    if billed:
-        first = fit_rates(columns / scale, used.cost)
-    else:
-        first = rate_card(config) / unit * scale
+    listed = rate_card(config) / unit * scale
+    first = fit_rates(columns / scale, used.cost) if billed else listed
     return _Fit(likelihood, used, choices, config, form, lost, unit, scale, billed).run(first)
 
 

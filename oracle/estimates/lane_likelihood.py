@@ -1,10 +1,10 @@
 """How likely bills and choices of nodes are under a rate card, lanes, scarcity and noise.
 
 A box costs ``lane * rate`` times noise. A line is shipped by the node of the lowest score, that of
-``draingym.oracle.rules.node_score`` plus what no number explains, a Gumbel number times a scale, so
-that the choice is a multinomial logit. Lanes are in both: a dear lane shows in its bills where it is
-used, and in not being chosen where it is not. Fitted to bills alone, the lanes that nobody uses would
-look as cheap as the others, since a far node ships only over a lane that is cheap.
+``draingym.oracle.rules.node_score`` plus what no number explains, a Gumbel number times a scale,
+so that the choice is a multinomial logit. Lanes are in both: a dear lane shows in its bills where
+it is used, and in not being chosen where it is not. Fitted to bills alone, the lanes that nobody
+uses would look as cheap as the others, since a far node ships only over a lane that is cheap.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class LaneLikelihood:
     def value(self, vector: FloatArray, spread: Spread) -> tuple[float, FloatArray]:
         """Return the negative log posterior and its derivative by the vector."""
         p = Parameters.of(vector, self.nodes, self.regions)
-        rates, (opportunity, days, noise) = np.exp(p.log_rates), np.exp(p.log_scalars)
+        rates, (_, days, noise) = np.exp(p.log_rates), np.exp(p.log_scalars)
         # Bills: a gamma quasi-likelihood, right for any noise whose sd goes with the mean.
         base = self.columns @ rates
         expected = p.level.ravel()[self.box_lane] * base

@@ -2,10 +2,10 @@
 
 The rule is that of ``draingym.oracle.rules.promise``: the earliest delivery over open nodes that
 hold the product, one day later past a cut-off hour, and one more for every daily capacity that a
-node has taken in. Its numbers are those under which fewest views of the log were promised something
-else. Each is found exactly, the others fixed, by sorting: first the distances that a node reaches in
-0, 1 and 2 days, then the hour, then every node's capacity; again until nothing changes. Where a
-lane (node and region) keeps to no distance it gets days of its own.
+node has taken in. Its numbers are those under which fewest views of the log were promised
+something else. Each is found exactly, the others fixed, by sorting: first the distances that a node
+reaches in 0, 1 and 2 days, then the hour, then every node's capacity; again until nothing changes.
+Where a lane (node and region) keeps to no distance it gets days of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The self-replay: a log's own stock through its oracle, which must give the log again.
 
-Whoever concludes anything from an oracle that was estimated from a log asks this first. Customers are
-drawn given what they did, so that orders come back where promises do; which node ships, what it
+Whoever concludes anything from an oracle that was estimated from a log asks this first. Customers
+are drawn given what they did, so that orders come back where promises do; which node ships, what it
 costs and how boxes are filled must follow from what was estimated.
 """
 

@@ -89,10 +89,7 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
         params_from_network(world.network, Economics(), None),
         Refill(),
         level,
-        Scenario(
-            initial=initial,
-            series=sample_noise(market, world.network.lead_time, 0, jax.random.key(0)),
-        ),
+        Scenario(initial=initial, series=series),
         dynamics=Dynamics(),
         seed=5,
         record=True,

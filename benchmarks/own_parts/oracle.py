@@ -2,8 +2,8 @@
 
 A policy writes a log of an emulated world, whose systems are hidden. Three oracles are made of
 that log: one is told the systems, one estimates them, and one takes the default numbers with lanes
-drawn at random, as every oracle of a log once did. Each replays the log's own stock, which must give the log
-again, and values policies that the truth values, too.
+drawn at random, as every oracle of a log once did. Each replays the log's own stock, which must
+give the log again, and values policies that the truth values, too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,7 +101,9 @@ def spread(logged: Logged) -> Policies:
     days, nodes = world.period_days, world.network.num_nodes
     order_up_to = OrderUpTo(tree=tree_of(world.network))
     middle = OrderUpToParams(
-        buy_cover=np.float32(14.0 / days), place_cover=np.float32(7.0 / days), safety=np.float32(1)
+        buy_cover=jnp.float32(14.0 / days),
+        place_cover=jnp.float32(7.0 / days),
+        safety=jnp.float32(1.0),
     )
     return {
         **far_policies(world, logged.config),
@@ -143,7 +146,7 @@ def value_rows(number: int, logged: Logged, clock: Clock) -> list[Row]:
     """Return the value of every policy in the truth and in every oracle."""
     world, policies = logged.world, spread(logged)
     real = world.views.candidates(world.rates)
-    rows = []
+    rows: list[Row] = []
     views = {
         (name, seed): oracle.views(seed)
         for name, oracle in logged.oracles.items()
@@ -151,12 +154,8 @@ def value_rows(number: int, logged: Logged, clock: Clock) -> list[Row]:
     }
     for policy_name, (policy, params) in policies.items():
         truth = value(logged, logged.truth, real, policy, params, world.config.seed)
-        row: dict[str, Any] = {
-            "table": "values",
-            "world": number,
-            "policy": policy_name,
-            "truth": truth,
-        }
+        row: dict[str, Any] = {"table": "values", "world": number, "policy": policy_name}
+        row["truth"] = truth
         for name, oracle in logged.oracles.items():
             found = [
                 value(logged, oracle.systems, views[name, seed], policy, params, 1000 + seed)
@@ -171,16 +170,19 @@ def value_rows(number: int, logged: Logged, clock: Clock) -> list[Row]:
 def fit_rows(number: int, logged: Logged) -> list[Row]:
     """Return numbers of the systems, the true ones beside those estimated."""
     truth, fitted = (logged.oracles[name].systems for name in ("told", "estimated"))
-    used = np.zeros(truth.lane_effect.shape, np.bool_)
+    units = np.zeros(truth.lane_effect.shape)
     panel = logged.oracles["estimated"].panel
-    used[tuple(panel[f"lane_{name}"].to_numpy().ravel() for name in ("node", "region"))] = True
-    serves = truth.serves
-    known, found = (np.log(s.lane_effect[serves][used[serves]]) for s in (truth, fitted))
+    node, region, count = (
+        panel[f"lane_{name}"].to_numpy().ravel() for name in ("node", "region", "units")
+    )
+    np.add.at(units, (node, region), count)
+    known, found = (np.log(s.lane_effect[units > 0]) for s in (truth, fitted))
+    bills = [mean_bill(s, units) for s in (truth, fitted)]
     zone = 1.0 if (fitted.zone == truth.zone).all() else float("nan")
     rows: list[tuple[str, float, float]] = [
         ("days on the road, share right", 1.0, same_days(truth, fitted)),
         ("cut-off hour", truth.cutoff_hour, fitted.cutoff_hour),
-        ("mean bill at 2.5 lb, by zone 2 to 8", *(mean_bill(s.rates) for s in (truth, fitted))),
+        ("mean price of a box of 2.5 lb, zones 2 to 8, USD", bills[0], bills[1]),
         ("zones are the carrier's", 1.0, zone),
         ("worth of a scarce unit, USD", truth.opportunity_cost, fitted.opportunity_cost),
         ("scatter of a bill, sd of the logarithm", truth.cost_noise_sd, fitted.cost_noise_sd),
@@ -199,10 +201,11 @@ def same_days(truth: Systems, fitted: Systems) -> float:
     return float((right == found).mean())
 
 
-def mean_bill(rates: FloatArray) -> float:
-    """Return the mean price of a box of 2.5 lb over the zones 2 to 8."""
-    zone = np.arange(2, 9)
-    return float((rates[0] + rates[1] * 2.5 + (rates[2] + rates[3] * 2.5) * zone).mean())
+def mean_bill(systems: Systems, units: FloatArray) -> float:
+    """Return the mean price of a box of 2.5 lb over the zones 2 to 8, lanes by their units."""
+    zone, rates = np.arange(2, 9), systems.rates
+    price = (rates[0] + rates[1] * 2.5 + (rates[2] + rates[3] * 2.5) * zone).mean()
+    return float(price * np.average(systems.lane_effect, weights=units))
 
 
 def claims_of(rows: Sequence[Row], worlds: int) -> list[Claim]:
@@ -211,7 +214,7 @@ def claims_of(rows: Sequence[Row], worlds: int) -> list[Claim]:
     values = [row for row in rows if row["table"] == "values"]
 
     def worst(oracle: str, what: str) -> float:
-        return max(row[what] for row in replays if row["oracle"] == oracle)
+        return max(float(row[what]) for row in replays if row["oracle"] == oracle)
 
     def errors(oracle: str) -> FloatArray:
         return np.array([abs(row[oracle] / row["truth"] - 1.0) * 100.0 for row in values])

@@ -60,8 +60,8 @@ def box_bills(log: EventLog, history: ShelfHistory) -> Bills:
         node=node,
         region=log.array("customers", "region")[customer].astype(np.int64),
         distance_km=great_circle_km(*place["nodes"], *place["customers"]),
-        weight_lb=np.bincount(index, weight, first.size),
-        cost=np.bincount(index, history.part_cost, first.size),
+        weight_lb=np.bincount(index, weight, first.size).astype(np.float64),
+        cost=np.bincount(index, history.part_cost, first.size).astype(np.float64),
     )
 
 

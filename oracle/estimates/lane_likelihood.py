@@ -114,14 +114,14 @@ class LaneLikelihood:
         ratio = self.cost / expected
         total = float((ratio + np.log(expected)).sum()) / spread.cost_variance
         slope = (1.0 - ratio) / spread.cost_variance
-        by_lane = np.bincount(self.box_lane, slope, self.nodes * self.regions)
+        billed = np.bincount(self.box_lane, slope, self.nodes * self.regions)
         by_rate = self.columns.T @ (slope / base)
         # Choices: a logit.
         score, bill, scarce = self._scores(p)
         probability, lost = self._choose(score, noise)
         total += lost
         off = (self.chosen - probability) / noise
-        by_lane = by_lane + self._by_lane(off * bill)
+        by_lane = billed + self._by_lane(off * bill)
         by_rate = by_rate + np.einsum(
             "mn,mnk->k", off * p.level.ravel()[self.line_lane], self.grows
         )

@@ -123,9 +123,8 @@ class _Fit:
         # What is out of stock says nothing about days.
         keep = np.flatnonzero((views.promise != OUT_OF_STOCK) & views.stocked.any(axis=1))
         self.kept = keep
-        self.promise, self.hour, self.region = (
-            x[keep] for x in (views.promise, views.hour, views.region)
-        )
+        self.promise, self.region = views.promise[keep], views.region[keep]
+        self.hour = views.hour[keep]
         self.stocked, self.taken = views.stocked[keep], views.taken[keep]
         self.distance = np.where(self.stocked, views.distance_km[keep], np.inf)
         nodes = self.stocked.shape[1]

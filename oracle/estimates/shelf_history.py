@@ -111,8 +111,8 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
     change = np.ones(order.size, np.bool_)
     change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
 
-    names = ("box", "order_line", "node", "shipped_at", "units", "cost_share")
-    box = {name: log.array("boxes", name) for name in names}
+    columns = ("box", "order_line", "node", "shipped_at", "units", "cost_share")
+    box = {name: log.array("boxes", name) for name in columns}
     line = np.searchsorted(log.array("order_lines", "order_line"), box["order_line"])
     row = np.searchsorted(view["view"], log.array("order_lines", "view")[line])
     by = rank[row]

@@ -1,7 +1,6 @@
 """The oracle: production systems emulated view by view, and what is measured against them."""
 
 from draingym.oracle.config import OracleConfig
-from draingym.oracle.estimates.findings import Finding, FitReport
 from draingym.oracle.estimates.rates import (
     PeriodRates,
     SmoothingConfig,
@@ -10,7 +9,8 @@ from draingym.oracle.estimates.rates import (
     rates_from_counts,
 )
 from draingym.oracle.estimates.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
-from draingym.oracle.estimates.systems_fit import FitConfig, SystemsFit, fit_systems
+from draingym.oracle.fitting.findings import Finding, FitReport
+from draingym.oracle.fitting.systems_fit import FitConfig, SystemsFit, fit_systems
 from draingym.oracle.fulfilment.attribution import attribute_outcome
 from draingym.oracle.fulfilment.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
 from draingym.oracle.fulfilment.engine import Engine

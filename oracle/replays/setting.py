@@ -13,9 +13,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from draingym.oracle.config import OracleConfig
-from draingym.oracle.estimates.findings import FitReport
 from draingym.oracle.estimates.rates import PeriodRates, estimate_rates
-from draingym.oracle.estimates.systems_fit import FitConfig, fit_systems
+from draingym.oracle.fitting.findings import FitReport
+from draingym.oracle.fitting.systems_fit import FitConfig, fit_systems
 from draingym.oracle.replays.latents import sample_latent
 from draingym.oracle.systems import Systems, build_systems
 from draingym.simulator import (

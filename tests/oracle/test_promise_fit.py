@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from draingym.oracle import to_event_log
-from draingym.oracle.estimates.promise_fit import (
+from draingym.oracle.fitting.best_cuts import cuts, threshold
+from draingym.oracle.fitting.promise_fit import (
     PromiseViews,
-    _cuts,
-    _threshold,
     fit_promise,
     promise_views,
 )
-from draingym.oracle.estimates.shelf_history import shelf_history
+from draingym.oracle.fitting.shelf_history import shelf_history
 from draingym.world.views import PROMISES
 
 
@@ -30,8 +29,8 @@ def test_cuts_are_as_good_as_the_best_of_all(seed, size):
     rng = np.random.default_rng(seed)
     values = np.sort(rng.integers(0, 6, size).astype(float))
     wrong = rng.random((size, 4)) < 0.5
-    cuts = _cuts(values, wrong)
-    assert list(cuts) == sorted(cuts)
+    found = cuts(values, wrong)
+    assert list(found) == sorted(found)
 
     def lost(ends):
         label = np.searchsorted(np.asarray(ends), values, side="left")
@@ -39,7 +38,7 @@ def test_cuts_are_as_good_as_the_best_of_all(seed, size):
 
     ends = [-1.0, *np.unique(values).tolist()]
     best = min(lost(e) for e in itertools.combinations_with_replacement(ends, 3))
-    assert lost(cuts) == best
+    assert lost(found) == best
 
 
 @given(seed=st.integers(0, 2**32), size=st.integers(1, 15))
@@ -47,7 +46,7 @@ def test_a_threshold_is_as_good_as_the_best_of_all(seed, size):
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 6, size).astype(float)
     below, above = rng.random((2, size)) < 0.5
-    cut, gain = _threshold(values, below, above)
+    cut, gain = threshold(values, below, above)
 
     def lost(at):
         return int(np.where(values < at, below, above).sum())

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from draingym.oracle import OracleConfig, require_self_replay, self_replay, setting_from_log
-from draingym.oracle.estimates.box_bills import Bills, choose_form, design, zones
-from draingym.oracle.estimates.box_merging import box_merging
-from draingym.oracle.estimates.choices import Choices
-from draingym.oracle.estimates.findings import Finding, FitReport
-from draingym.oracle.estimates.lane_fit import fit_lanes
-from draingym.oracle.estimates.lane_likelihood import LaneLikelihood, Parameters, Spread
-from draingym.oracle.estimates.shelf_history import shelf_history
-from draingym.oracle.estimates.systems_fit import fit_systems
+from draingym.oracle.fitting.box_bills import Bills, choose_form, design, zones
+from draingym.oracle.fitting.box_merging import box_merging
+from draingym.oracle.fitting.choices import Choices
+from draingym.oracle.fitting.findings import Finding, FitReport
+from draingym.oracle.fitting.lane_fit import fit_lanes
+from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
+from draingym.oracle.fitting.shelf_history import shelf_history
+from draingym.oracle.fitting.systems_fit import fit_systems
 from draingym.oracle.rules.node_score import choice_shift
 from tests.oracle.fitted import TRUTH, make_hidden
 

@@ -10,13 +10,13 @@ from numpy.typing import ArrayLike
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.config import require_fields
 from draingym.oracle.config import OracleConfig
-from draingym.oracle.estimates.box_bills import box_bills, zones
-from draingym.oracle.estimates.box_merging import box_merging
-from draingym.oracle.estimates.choices import node_choices
-from draingym.oracle.estimates.findings import FitReport
-from draingym.oracle.estimates.lane_fit import LaneFit, fit_lanes
-from draingym.oracle.estimates.promise_fit import PromiseFit, fit_promise, promise_views
-from draingym.oracle.estimates.shelf_history import shelf_history
+from draingym.oracle.fitting.box_bills import box_bills, zones
+from draingym.oracle.fitting.box_merging import box_merging
+from draingym.oracle.fitting.choices import node_choices
+from draingym.oracle.fitting.findings import FitReport
+from draingym.oracle.fitting.lane_fit import LaneFit, fit_lanes
+from draingym.oracle.fitting.promise_fit import PromiseFit, fit_promise, promise_views
+from draingym.oracle.fitting.shelf_history import shelf_history
 from draingym.oracle.systems import Systems, build_systems
 from draingym.world.eventlog import EventLog
 from draingym.world.network import Network

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.oracle.estimates.promise_fit import PromiseFit
-from draingym.oracle.estimates.shelf_history import ShelfHistory
+from draingym.oracle.fitting.promise_fit import PromiseFit
+from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from draingym.oracle.config import OracleConfig
-from draingym.oracle.estimates.box_bills import Bills, Form, choose_form, design, fit_rates, zones
-from draingym.oracle.estimates.choices import Choices
-from draingym.oracle.estimates.findings import Finding
-from draingym.oracle.estimates.lane_likelihood import LaneLikelihood, Parameters, Spread
+from draingym.oracle.fitting.box_bills import Bills, Form, choose_form, design, fit_rates, zones
+from draingym.oracle.fitting.choices import Choices
+from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
 from draingym.oracle.rules.ship_cost import rate_card
 
 FloatArray = NDArray[np.float64]
@@ -198,8 +198,8 @@ class _Fit:
         if not self.choices.num_choices:
             return 0.0
         likely = self.likelihood.probabilities(p)
-        gap = self.likelihood._by_lane(self.likelihood.chosen - likely)
-        variance = self.likelihood._by_lane(likely * (1.0 - likely))
+        gap = self.likelihood.lane_sums(self.likelihood.chosen - likely)
+        variance = self.likelihood.lane_sums(likely * (1.0 - likely))
         seen = variance >= 5.0
         return float((gap[seen] ** 2 / variance[seen]).mean()) if seen.any() else 0.0
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.oracle.estimates.box_bills import Bills
-from draingym.oracle.estimates.choices import Choices
+from draingym.oracle.fitting.box_bills import Bills
+from draingym.oracle.fitting.choices import Choices
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -121,7 +121,7 @@ class LaneLikelihood:
         probability, lost = self._choose(score, noise)
         total += lost
         off = (self.chosen - probability) / noise
-        by_lane = billed + self._by_lane(off * bill)
+        by_lane = billed + self.lane_sums(off * bill)
         by_rate = by_rate + np.einsum(
             "mn,mnk->k", off * p.level.ravel()[self.line_lane], self.grows
         )
@@ -138,7 +138,7 @@ class LaneLikelihood:
             log_scalars=by_scalar,
             node=by_node.sum(axis=1) + p.node / spread.node**2,
             lane=by_node + p.lane / spread.lane**2,
-            preference=self._by_lane(off).reshape(self.nodes, self.regions)
+            preference=self.lane_sums(off).reshape(self.nodes, self.regions)
             + p.preference / spread.preference**2,
         )
         total += 0.5 * float((p.node**2).sum()) / spread.node**2
@@ -164,9 +164,9 @@ class LaneLikelihood:
         grows = self.grows * rates * p.level.ravel()[self.line_lane][..., None]
         middle = (likely * score).sum(axis=1, keepdims=True)
         boxes = np.bincount(self.box_lane, minlength=self.nodes * self.regions)
-        lane = boxes / spread.cost_variance + self._by_lane(weight * bill**2)
+        lane = boxes / spread.cost_variance + self.lane_sums(weight * bill**2)
         by_lane = lane.reshape(self.nodes, self.regions)
-        preference = self._by_lane(weight).reshape(self.nodes, self.regions)
+        preference = self.lane_sums(weight).reshape(self.nodes, self.regions)
         return Parameters(
             log_rates=(share**2).sum(axis=0) / spread.cost_variance
             + np.einsum("mn,mnk->k", weight, grows**2)
@@ -224,7 +224,7 @@ class LaneLikelihood:
         lost = np.log(total[:, 0]) - np.where(self.chosen > 0, better, 0.0).sum(axis=1)
         return weight / total, float(lost.sum())
 
-    def _by_lane(self, values: FloatArray) -> FloatArray:
+    def lane_sums(self, values: FloatArray) -> FloatArray:
         """Return [N Z] sums of [M, N] values."""
         return np.bincount(
             self.line_lane.ravel(), values.ravel(), self.nodes * self.regions

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from draingym.oracle.estimates.findings import Finding
-from draingym.oracle.estimates.shelf_history import ShelfHistory
+from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.shelf_history import ShelfHistory
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

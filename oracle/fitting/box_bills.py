@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import nnls
 
-from draingym.oracle.estimates.shelf_history import ShelfHistory
+from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km

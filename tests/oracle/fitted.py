@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from draingym.oracle import OracleConfig, Systems, build_systems, run, to_event_log
 from draingym.simulator import (
@@ -12,6 +13,7 @@ from draingym.simulator import (
     Economics,
     History,
     Initial,
+    Params,
     Scenario,
     make_market,
     params_from_network,
@@ -48,6 +50,24 @@ class Hidden:
     world: World
     systems: Systems
     log: EventLog
+    params: Params
+    scenario: Scenario
+    level: NDArray[np.float32]  # that ``Refill`` filled up to when it wrote the log
+
+    def value(self, systems, views, level, *, seed=0):
+        """Reward of ``Refill`` at a level, over all products, after a third of the periods."""
+        moves = run(
+            systems,
+            views,
+            self.params,
+            Refill(),
+            np.asarray(level, np.float32),
+            self.scenario,
+            dynamics=Dynamics(),
+            seed=seed,
+        ).trajectory.transitions
+        reward = np.asarray(moves.reward, np.float64)
+        return float(reward[:, reward.shape[1] // 3 :].sum())
 
 
 def make_hidden(config=TRUTH, *, days=20, seed=3):
@@ -83,15 +103,24 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
     mean = float(world.mean_daily_demand.mean())
     level = (mean * np.array([7.0, 1.6, 1.6, 1.6])).astype(np.float32)
     series = sample_noise(market, world.network.lead_time, 0, jax.random.key(0))
+    params = params_from_network(world.network, Economics(), None)
+    scenario = Scenario(initial=initial, series=series)
     ran = run(
         systems,
         world.views,
-        params_from_network(world.network, Economics(), None),
+        params,
         Refill(),
         level,
-        Scenario(initial=initial, series=series),
+        scenario,
         dynamics=Dynamics(),
         seed=5,
         record=True,
     )
-    return Hidden(world=world, systems=systems, log=to_event_log(world, ran))
+    return Hidden(
+        world=world,
+        systems=systems,
+        log=to_event_log(world, ran),
+        params=params,
+        scenario=scenario,
+        level=level,
+    )

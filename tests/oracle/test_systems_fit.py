@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from draingym.oracle import OracleConfig, require_self_replay, self_replay, setting_from_log
 from draingym.oracle.fitting.box_bills import Bills, choose_form, design, zones
@@ -150,6 +151,20 @@ def test_the_truth_gives_the_log_again_to_the_unit_but_for_rates(hidden, setting
     np.testing.assert_array_equal(check.replays[0].units, check.log.units)
     np.testing.assert_array_equal(check.replays[0].boxes, check.log.boxes)
     np.testing.assert_array_equal(check.replays[0].promises, check.log.promises)
+
+
+@pytest.mark.slow
+def test_policies_are_worth_what_they_are_in_the_truth(hidden, setting):
+    """Levels of stock that the log never had: lean to flooded, and lopsided."""
+    shapes = np.array([[1, 1, 1, 1], [1, 2, 0.5, 0.5], [1, 0.3, 1.5, 1.2], [1, 0.5, 0.5, 2]])
+    levels = [f * shape * hidden.level for shape in shapes for f in (0.4, 0.7, 1.0, 1.5, 2.5)]
+    real, drawn = hidden.world.views, setting.views(0)
+    right = np.array([hidden.value(hidden.systems, real, level) for level in levels])
+    ours = np.array([hidden.value(setting.systems, drawn, level) for level in levels])
+    assert len(set(right.round(6))) >= 20
+    error = np.abs(ours / right - 1.0)
+    assert error.mean() < 0.03, error.round(4)
+    assert kendalltau(ours, right).statistic > 0.9
 
 
 def test_later_periods_do_not_count(hidden, setting):

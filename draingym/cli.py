@@ -100,6 +100,26 @@ def replay(
     replay_folder(log, policy, out, planner, seed, start, Console())
 
 
+def check(
+    log: Annotated[Path, tyro.conf.Positional], seeds: int = 5, out: Path | None = None
+) -> None:
+    """Check a log, and whether the oracle that is estimated from it gives it again.
+
+    Says what was estimated and, marked "?", what the log cannot tell. Ends with exit code 1 where
+    units are not conserved, or the replay of the log's own stock is out of its bounds: node shares
+    and promises within 3 points, units within 2%, ship cost within 3%, boxes within 5%.
+
+    Args:
+        log: Folder of the event log, such as runs/demo/log.
+        seeds: Of customers and costs; the worst one counts.
+        out: JSON file; LOG_check.json beside the log when not given.
+    """
+    from draingym.commands.check import check_folder
+
+    if not check_folder(log, seeds, out, None, Console())["passes"]:
+        raise SystemExit(1)
+
+
 def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None = None) -> None:
     """Train a drain model on a panel: checkpoint, learning curve, log for TensorBoard.
 
@@ -449,6 +469,7 @@ def main() -> None:
                 "data": data,
                 "ingest": ingest,
                 "replay": replay,
+                "check": check,
                 "train-drain": train_drain,
                 "evaluate-drain": evaluate_drain,
                 "validate": validate,

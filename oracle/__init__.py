@@ -9,6 +9,8 @@ from draingym.oracle.estimates.rates import (
     rates_from_counts,
 )
 from draingym.oracle.estimates.ship_cost_fit import BoxTable, ShipCostFit, box_table, fit_ship_cost
+from draingym.oracle.fitting.findings import Finding, FitReport
+from draingym.oracle.fitting.systems_fit import FitConfig, SystemsFit, fit_systems
 from draingym.oracle.fulfilment.attribution import attribute_outcome
 from draingym.oracle.fulfilment.emulated import ClosestFulfilment, GreedyFulfilment, greedy_systems
 from draingym.oracle.fulfilment.engine import Engine
@@ -35,6 +37,12 @@ from draingym.oracle.replays.noise_floor import (
 )
 from draingym.oracle.replays.recorder import to_event_log
 from draingym.oracle.replays.replay import replay
+from draingym.oracle.replays.self_replay import (
+    CheckBounds,
+    SelfReplay,
+    require_self_replay,
+    self_replay,
+)
 from draingym.oracle.replays.setting import ReplaySetting, read_setting, setting_from_log
 from draingym.oracle.replays.types import Decision, Replay
 from draingym.oracle.rules.attribution import attribute, draw_volumes
@@ -46,12 +54,16 @@ __all__ = [
     "Batch",
     "BatchMilp",
     "BoxTable",
+    "CheckBounds",
     "ClosestFulfilment",
     "ClosestPlanner",
     "ConversionModel",
     "Decision",
     "DrainSamples",
     "Engine",
+    "Finding",
+    "FitConfig",
+    "FitReport",
     "FittedShipCost",
     "FulfilmentSystem",
     "GreedyFulfilment",
@@ -65,10 +77,12 @@ __all__ = [
     "PromiseSystem",
     "Replay",
     "ReplaySetting",
+    "SelfReplay",
     "ShipCostFit",
     "ShipCostModel",
     "SmoothingConfig",
     "Systems",
+    "SystemsFit",
     "ViewProfile",
     "WaveConfig",
     "WaveFulfilment",
@@ -83,6 +97,7 @@ __all__ = [
     "estimate_period_rates",
     "estimate_rates",
     "fit_ship_cost",
+    "fit_systems",
     "greedy_systems",
     "independent",
     "promise_places",
@@ -91,10 +106,12 @@ __all__ = [
     "read_setting",
     "replay",
     "replay_many",
+    "require_self_replay",
     "resample_drain",
     "resample_views",
     "run",
     "sample_latent",
+    "self_replay",
     "setting_from_log",
     "stock_prices",
     "to_event_log",

@@ -41,6 +41,9 @@ class Systems:
     opportunity_cost: float  # USD per unit where there is no cover
     cost_noise_sd: float
     distance_km: FloatArray | None = None  # [N, K] for the closest planner
+    # USD per unit against a lane that no bill shows, [N, Z]; none where not given.
+    lane_preference: FloatArray | None = None
+    choice_noise: float = 0.0  # USD per unit: scale of what chooses nodes for unknown reasons
 
     def __post_init__(self) -> None:
         """Check shapes and bounds."""
@@ -58,6 +61,8 @@ class Systems:
             "daily_capacity": (nodes,),
             "rates": (4,),
         }
+        if self.lane_preference is not None:
+            shapes["lane_preference"] = (nodes, regions)
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 msg = f"systems.{name} has shape {getattr(self, name).shape}, must be {shape}"
@@ -68,6 +73,12 @@ class Systems:
         positive = ("lane_effect", "weight_lb", "scarcity_units", "daily_capacity")
         for name in positive:
             require(getattr(self, name) > 0, f"systems.{name}", getattr(self, name), "above 0")
+
+    @property
+    def preference(self) -> FloatArray:
+        """[N, Z] USD per unit against a lane that no bill shows."""
+        given = self.lane_preference
+        return np.zeros_like(self.lane_effect) if given is None else given
 
     @property
     def num_products(self) -> int:

@@ -54,8 +54,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "oracle": {
         "rules": set(),
         "estimates": {"rules"},
+        "fitting": {"rules", "estimates"},
         "fulfilment": {"rules", "estimates"},
-        "replays": {"rules", "estimates", "fulfilment"},
+        "replays": {"rules", "estimates", "fitting", "fulfilment"},
     },
     "policies": {
         "rules": set(),

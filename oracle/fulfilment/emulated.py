@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from draingym.oracle.estimates.rates import PeriodRates
 from draingym.oracle.protocols import GlanceView, Item, OrderLine, Parcel, ProductionSystems
 from draingym.oracle.rules.conversion import chosen_option
-from draingym.oracle.rules.node_score import greedy_score
+from draingym.oracle.rules.node_score import choice_shift, greedy_score
 from draingym.oracle.rules.promise import dispatch_days, promise_view
 from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate, whole_bill
 from draingym.oracle.shelves import Shelves
@@ -127,6 +127,7 @@ class GreedyFulfilment:
         self.systems = systems
         self.promise = EmulatedPromise(systems)
         self.weight = systems.weight_lb.tolist()
+        self.preference = systems.preference
         self.session: int | None = None
         self.time = 0.0
         self.boxes: dict[int, _Box] = {}  # of the current basket, by node
@@ -180,7 +181,9 @@ class GreedyFulfilment:
                 int(self.shelves.free[view.product, node]),
                 float(s.scarcity_units[view.product, node]),
                 s.opportunity_cost,
+                float(self.preference[node, view.region]),
             )
+            + choice_shift(view.session, view.product, node, s.choice_noise)
         )
 
     def pop_shipped(self, now: float) -> Sequence[Parcel]:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.oracle.rules.conversion import NO_ORDER, chosen_option
-from draingym.oracle.rules.node_score import greedy_score
+from draingym.oracle.rules.node_score import choice_shift, greedy_score
 from draingym.oracle.rules.promise import OUT_OF_STOCK, dispatch_days, latest_days, promise_view
 from draingym.oracle.rules.ship_cost import COST_QUANTUM, box_noise, box_rate, whole_bill
 from draingym.oracle.systems import Systems
@@ -77,6 +77,8 @@ def _drain(  # type: ignore[no-untyped-def]
     cutoff_hour,
     opportunity_cost,
     noise_sd,
+    preference,
+    choice_noise,
     seed,
     start,
     stop,
@@ -177,7 +179,8 @@ def _drain(  # type: ignore[no-untyped-def]
                     stock[item, node],
                     scarcity_units[item, node],
                     opportunity_cost,
-                )
+                    preference[node, region[view]],
+                ) + choice_shift(session[view], item, node, choice_noise)
                 if score < best:
                     best = score
                     chosen = node
@@ -266,6 +269,8 @@ def static_tables(systems: Systems) -> tuple[object, ...]:
         float(systems.cutoff_hour),
         float(systems.opportunity_cost),
         float(systems.cost_noise_sd),
+        _plain(systems.preference, np.float64),
+        float(systems.choice_noise),
     )
 
 

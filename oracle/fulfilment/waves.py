@@ -225,7 +225,8 @@ class WaveFulfilment(GreedyFulfilment):
         empty = box_rate(s.rates, zone, 0.0)
         pounds = (units * s.weight_lb[product])[:, None]
         line_cost = lane * (box_rate(s.rates, zone, pounds) - empty)
-        line_cost = line_cost + units[:, None] * self.prices(product, stock)
+        per_unit = self.prices(product, stock) + self.preference[:, region].T
+        line_cost = line_cost + units[:, None] * per_unit
         first = np.unique(group, return_index=True)[1]
         room = np.floor(s.daily_capacity - shelves.taken)
         return Batch(

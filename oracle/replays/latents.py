@@ -27,6 +27,7 @@ def sample_latent(
     seed: int = 0,
     conditional: bool = True,
     complete: bool = False,
+    share_boxes: bool = True,
 ) -> Views:
     """Draw the latent of every view of a log, for a replay.
 
@@ -47,6 +48,8 @@ def sample_latent(
         conditional: Given history, or independent of it.
         complete: Whether to keep views that convert under no promise (``can_convert``), wanting 0
             units. They change nothing but the log that a replay writes, and are most of the views.
+        share_boxes: Whether views of one customer at one time are one basket, whose lines share
+            boxes; otherwise each is a basket of its own.
 
     Returns:
         Views by period of the log's calendar.
@@ -89,7 +92,8 @@ def sample_latent(
     order = np.lexsort((homes.customer, column["time"]))
     time, customer = column["time"][order], homes.customer[order]
     change = np.ones(len(order), np.bool_)
-    change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
+    if share_boxes:
+        change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
     periods = np.bincount(column["period"], minlength=log["calendar"].num_rows)
     views = Views(
         time=time,

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.estimates.rates import PeriodRates, estimate_rates
+from draingym.oracle.fitting.findings import FitReport
+from draingym.oracle.fitting.systems_fit import FitConfig, fit_systems
 from draingym.oracle.replays.latents import sample_latent
 from draingym.oracle.systems import Systems, build_systems
 from draingym.simulator import (
@@ -51,6 +53,9 @@ class ReplaySetting:
     # a forecast from those before its period.
     known_periods: int | None
     dynamics: Dynamics = field(default_factory=Dynamics)  # how shipments between nodes work
+    share_boxes: bool = True  # whether the lines of a basket that leave one node share a box
+    # What was estimated for the systems and what could not be; None where they were given.
+    report: FitReport | None = None
 
     @property
     def num_periods(self) -> int:
@@ -94,6 +99,7 @@ class ReplaySetting:
             seed=seed,
             conditional=conditional,
             complete=complete,
+            share_boxes=self.share_boxes,
         )
 
     @property
@@ -167,21 +173,25 @@ def setting_from_log(
     rates: ConversionRates | PeriodRates | None = None,
     known_periods: int | None = None,
     panel: xr.Dataset | None = None,
+    fit: FitConfig | None = None,
 ) -> ReplaySetting:
     """Derive a setting from a log alone.
 
-    Conversion rates are estimated unless given; places are the distinct homes of customers; the
-    scale of scarcity and capacity is the mean daily demand of the log.
+    Conversion rates are estimated unless given, and so are the systems that promise, ship and bill
+    (``fit_systems``); places are the distinct homes of customers; the scale of scarcity is the mean
+    daily demand of the log.
 
     Args:
         log: A valid log.
-        config: Numbers of the emulated systems.
+        config: Numbers of the emulated systems, where these are known to have written the log: then
+            nothing but conversion is estimated.
         economics: Costs of the simulator's dynamics.
         rates: Of conversion; ``estimate_rates(log)`` when not given.
-        known_periods: Periods that forecasts and attributes are estimated from. When not given, a
-            product's attributes are estimated from all of them, and each forecast from the periods
-            before its own.
+        known_periods: Periods that forecasts, attributes and systems are estimated from. When not
+            given, a product's attributes and the systems are estimated from all of them, and each
+            forecast from the periods before its own.
         panel: What ``build_panel(log, known_periods=known_periods)`` makes, where it is there.
+        fit: How much of the log the systems are estimated from.
 
     Raises:
         ValueError: If the log does not hold what is needed, naming it.
@@ -200,13 +210,21 @@ def setting_from_log(
     )
     days = panel.sizes["period"] * float(panel.attrs["period_days"])
     demand = np.asarray(panel["ordered_units"]).sum(axis=(1, 2)) / days
+    report, share_boxes = None, True
+    if config is None:
+        fitted = fit_systems(
+            log, network, places, products, first, demand, fit=fit, known_periods=known_periods
+        )
+        systems, report, share_boxes = fitted.systems, fitted.report, fitted.share_boxes
+    else:
+        systems = build_systems(network, places, products, first, demand, config)
     return ReplaySetting(
         log=log,
         panel=panel,
         network=network,
         places=places,
         rates=rates,
-        systems=build_systems(network, places, products, first, demand, config),
+        systems=systems,
         params=params_from_network(
             network,
             economics or Economics(),
@@ -214,6 +232,8 @@ def setting_from_log(
             period_days=float(panel.attrs["period_days"]),
         ),
         known_periods=known_periods,
+        share_boxes=share_boxes,
+        report=report,
     )
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 import math
 
 import numba
+import numpy as np
 
-from draingym.oracle.rules.ship_cost import box_rate
+from draingym.oracle.rules.ship_cost import box_rate, mix_bits
 
 
 @numba.njit(cache=True, inline="always")
 def greedy_score(  # type: ignore[no-untyped-def]
-    rates, zone, lane, before_lb, weight_lb, units, stock, scarcity_units, opportunity_cost
+    rates,
+    zone,
+    lane,
+    before_lb,
+    weight_lb,
+    units,
+    stock,
+    scarcity_units,
+    opportunity_cost,
+    preference,
 ):
     """Return the score of shipping units of a line from a node, USD per unit; the lowest wins.
 
-    What the box's bill grows by, lane included, and the opportunity cost of taking units where they
-    are scarce, which falls exponentially in the stock.
+    What the box's bill grows by, lane included, the opportunity cost of taking units where they
+    are scarce, which falls exponentially in the stock, and what else speaks against the lane.
 
     Args:
         rates: [4] the rate card.
@@ -28,10 +38,28 @@ def greedy_score(  # type: ignore[no-untyped-def]
         stock: Units of the product at the node, those to be shipped included.
         scarcity_units: Stock at which the opportunity cost fell to 1/e.
         opportunity_cost: USD per unit where there is no stock.
+        preference: USD per unit against the lane that no bill shows; below 0 for it.
     """
     added = units * weight_lb
     if before_lb >= 0.0:
         bill = box_rate(rates, zone, before_lb + added) - box_rate(rates, zone, before_lb)
     else:
         bill = box_rate(rates, zone, added)
-    return lane * bill / units + opportunity_cost * math.exp(-(stock / scarcity_units))
+    scarce = opportunity_cost * math.exp(-(stock / scarcity_units))
+    return lane * bill / units + scarce + preference
+
+
+@numba.njit(cache=True, inline="always")
+def choice_shift(session, product, node, scale):  # type: ignore[no-untyped-def]
+    """Return what moves a score for reasons that nobody knows, USD per unit; 0 where scale is 0.
+
+    ``scale log(-log u)``, u uniform and a function of (basket, product, node) alone, so that two
+    policies meet the same. The lowest of scores so moved is a draw of a logit:
+    P(n) = exp(-score_n / scale) / sum.
+    """
+    if scale <= 0.0:
+        return 0.0
+    word = mix_bits(np.uint64(session) ^ np.uint64(0xA0761D6478BD642F))
+    word = mix_bits(mix_bits(word ^ np.uint64(product)) ^ np.uint64(node))
+    uniform = (float(word >> np.uint64(12)) + 0.5) * 2.0**-52
+    return scale * math.log(-math.log(uniform))

@@ -71,7 +71,7 @@ def lane_effects(config: OracleConfig, num_nodes: int, num_regions: int) -> Floa
 
 
 @numba.njit(cache=True, inline="always")
-def _mix(word):  # type: ignore[no-untyped-def]
+def mix_bits(word):  # type: ignore[no-untyped-def]
     """Return the splitmix64 finaliser of a 64-bit word."""
     word = word + np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -86,8 +86,8 @@ def box_noise(seed, session, node, sd):  # type: ignore[no-untyped-def]
     A function of (seed, session, node) alone, so that two policies that ship the same basket from
     the same node pay the same, whatever else they do.
     """
-    word = _mix(_mix(_mix(np.uint64(seed)) ^ np.uint64(session)) ^ np.uint64(node))
-    other = _mix(word)
+    word = mix_bits(mix_bits(mix_bits(np.uint64(seed)) ^ np.uint64(session)) ^ np.uint64(node))
+    other = mix_bits(word)
     first = 1.0 - float(word >> np.uint64(11)) * 2.0**-53
     second = float(other >> np.uint64(11)) * 2.0**-53
     normal = math.sqrt(-2.0 * math.log(first)) * math.cos(2.0 * math.pi * second)

@@ -108,6 +108,8 @@ def random_case(rng):
         cost_noise_sd=0.3,
         rates=np.array([2.85, 0.16, 0.58, 0.135]),
         processing_days=int(rng.integers(2)),
+        lane_preference=rng.normal(0.0, 1.0, (nodes, regions)),
+        choice_noise=float(rng.choice([0.0, 0.5])),
     )
     stock = rng.integers(0, 6, (products, nodes)).astype(np.int64)
     return systems, views, stock
@@ -126,6 +128,12 @@ def _noise(seed, session, node, sd):
     radius = math.sqrt(-2.0 * math.log(1.0 - (word >> 11) / 2**53))
     normal = radius * math.cos(2.0 * math.pi * (_splitmix(word) >> 11) / 2**53)
     return math.exp(sd * normal - sd * sd / 2.0)
+
+
+def _unknown(session, item, node):
+    word = _splitmix(session ^ 0xA0761D6478BD642F)
+    word = _splitmix(_splitmix(word ^ item) ^ node)
+    return math.log(-math.log(((word >> 12) + 0.5) / 2**52))
 
 
 class Reference:
@@ -155,7 +163,7 @@ class Reference:
             if self.stock[item, node] > 0
         }
 
-    def choose(self, item, place, region, wanted, due, days, basket):
+    def choose(self, item, place, region, wanted, due, days, basket, session):
         """The node with the lowest score per unit, the first one at a tie."""
         s, scores = self.systems, {}
         for node, arrival in days.items():
@@ -173,6 +181,9 @@ class Reference:
             scarce = math.exp(-held / s.scarcity_units[item, node])
             scores[node] = s.lane_effect[node, region] * grows / take
             scores[node] += s.opportunity_cost * scarce
+            scores[node] += s.lane_preference[node, region]
+            if s.choice_noise > 0:
+                scores[node] += s.choice_noise * _unknown(session, item, node)
         return min(scores, key=scores.__getitem__) if scores else None
 
     def basket(self, views, rows):
@@ -194,7 +205,16 @@ class Reference:
             left = int(views.quantity[row]) if chosen < 3 else 0
             due = {0: 1, 1: 2}.get(chosen, math.inf)
             while left:
-                node = self.choose(item, place, int(views.region[row]), left, due, days, basket)
+                node = self.choose(
+                    item,
+                    place,
+                    int(views.region[row]),
+                    left,
+                    due,
+                    days,
+                    basket,
+                    int(views.session[row]),
+                )
                 if node is None:
                     break
                 take = min(left, self.stock[item, node])

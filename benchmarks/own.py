@@ -1,0 +1,92 @@
+"""A retailer's own data: from tables to orders, and how far what is estimated can be believed.
+
+Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on
+after the last finished part; the file of this benchmark joins them all.
+
+    make bench-own
+    make bench-own ARGS="--parts oracle"     # one part anew, the others as they are kept
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import tyro
+
+from benchmarks._common import Claim, drop_programs, plain, save_figure, write_result
+from benchmarks.own_parts import oracle
+from benchmarks.policies_parts.part import Part, print_part
+from draingym.common.atomic import atomic_file
+
+NAME = "own"
+Name = Literal["oracle"]
+Preset = Literal["small", "full"]
+PARTS: dict[Name, Callable[[Preset], Part]] = {"oracle": oracle.run_part}
+
+
+def run_part(name: Name, preset: Preset, folder: Path) -> dict[str, Any]:
+    """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
+    began = time.perf_counter()
+    part = PARTS[name](preset)
+    drop_programs()
+    print_part(part)
+    for figure in part.figures:
+        save_figure(figure.name, figure.draw, panels=figure.panels)
+    found = plain(
+        {
+            "name": name,
+            "preset": preset,
+            "claims": [asdict(claim) for claim in part.claims],
+            "rows": part.rows,
+            "seeds": part.seeds,
+            "seconds": time.perf_counter() - began if part.seconds is None else part.seconds,
+        }
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / f"{name}.json") as draft:
+        draft.write_text(json.dumps(found, allow_nan=False))
+    kept: dict[str, Any] = found
+    return kept
+
+
+def main(
+    parts: Sequence[Name] = (),
+    preset: Preset = "full",
+    folder: Path = Path("runs/own"),
+) -> None:
+    """Run what is not there yet, and join all parts.
+
+    Args:
+        parts: To run even where a result is kept; whatever is missing runs anyway.
+        preset: Real orders at the demo's size, or small synthetic ones.
+        folder: Where results of parts are kept.
+    """
+    found = []
+    for name in get_args(Name):
+        kept = folder / f"{name}.json"
+        if kept.exists() and name not in parts:
+            print(f"{name}: kept from {kept}")
+            found.append(json.loads(kept.read_text(encoding="utf-8")))
+        else:
+            found.append(run_part(name, preset, folder))
+    claims = [Claim(**claim) for part in found for claim in part["claims"]]
+    rows = [row for part in found for row in part["rows"]]
+    save_figure(NAME, lambda axis: oracle.draw(axis, rows))
+    write_result(
+        NAME,
+        "own-data",
+        sorted(claims, key=lambda claim: claim.bar),
+        rows,
+        sorted({seed for part in found for seed in part["seeds"]}),
+        ", ".join(f"{part['name']} {part['preset']}" for part in found),
+        sum(part["seconds"] for part in found),
+    )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

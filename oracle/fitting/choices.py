@@ -1,0 +1,94 @@
+"""Which node was chosen for a line of a log, and which it could have been."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from draingym.oracle.fitting.promise_fit import PromiseFit
+from draingym.oracle.fitting.shelf_history import ShelfHistory
+from draingym.world.eventlog import EventLog
+from draingym.world.geography import great_circle_km
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+LATEST = np.array([1, 2, 10**6, 10**6])  # days that an option allows, by option
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choices:
+    """Lines with the node that shipped their first units. ``M`` lines, ``N`` nodes."""
+
+    node: IntArray  # [M] chosen
+    region: IntArray  # [M]
+    product: IntArray  # [M]
+    could: BoolArray  # [M, N] open, with stock, and in time
+    stock: IntArray  # [M, N] free units just before
+    units: IntArray  # [M, N] that the node could have shipped of the line, at least 1
+    has_box: BoolArray  # [M, N] whether the basket had a box from the node already
+    distance_km: FloatArray  # [M, N]
+    late_share: float  # of all lines: shipped by a node that the fitted promise calls late
+    empty_share: float  # of all lines: shipped by a node that had none, as far as the log tells
+
+    @property
+    def num_choices(self) -> int:
+        """How many lines there are, ``M``."""
+        return int(self.node.size)
+
+
+def node_choices(
+    log: EventLog, history: ShelfHistory, promise: PromiseFit, *, most: int, seed: int = 0
+) -> Choices:
+    """Return the lines of a log that more than one node could have shipped.
+
+    Args:
+        log: The log.
+        history: Its views and boxes in the order of time.
+        promise: Says which nodes would have been in time.
+        most: Lines at most, drawn at random.
+        seed: Of that draw.
+    """
+    first = np.ones(history.part_view.size, np.bool_)
+    first[1:] = history.part_view[1:] != history.part_view[:-1]
+    part = np.flatnonzero(first)
+    if part.size > most:
+        rng = np.random.default_rng([seed, 13])
+        part = np.sort(rng.choice(part, most, replace=False))
+    rank, node = history.part_view[part], history.part_node[part]
+    row, period = history.view_row[rank], history.view_period[rank]
+    customer = history.view_customer[rank]
+    region = log.array("customers", "region")[customer].astype(np.int64)
+    place = [log.array("customers", name)[customer] for name in ("latitude", "longitude")]
+    where = [log.array("nodes", name)[:, None] for name in ("latitude", "longitude")]
+    distance = great_circle_km(*where, *place)  # [N, M]
+    stock = history.free_before(rank)
+    time = history.view_time[rank]
+    late = (time - np.floor(time)) * 24.0 >= promise.cutoff_hour
+    taken = (history.taken_before(rank) / promise.daily_capacity).astype(np.int64)
+    days = promise.transit_days(distance, region).T + late[:, None] + taken
+    option = log.array("glance_views", "ship_option")[row]
+    in_time = days <= LATEST[option][:, None]
+    held = (stock > 0) & history.is_open[period]
+    here = np.arange(node.size), node
+    late_share = float((~in_time[here]).mean()) if node.size else 0.0
+    empty_share = float((~held[here]).mean()) if node.size else 0.0
+    could = in_time & held
+    could[here] = True
+    quantity = log.array("glance_views", "quantity")[row].astype(np.int64)
+    several = could.sum(axis=1) > 1
+    return Choices(
+        node=node[several],
+        region=region[several],
+        product=history.view_product[rank][several],
+        could=could[several],
+        stock=np.maximum(stock, 1)[several],
+        units=np.clip(quantity[:, None], 1, np.maximum(stock, 1))[several],
+        has_box=history.boxed_before(rank)[several],
+        distance_km=distance.T[several],
+        late_share=late_share,
+        empty_share=empty_share,
+    )

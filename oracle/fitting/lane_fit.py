@@ -1,0 +1,301 @@
+"""Rate card, lanes, scarcity and preferences of a log, fitted together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from draingym.oracle.config import OracleConfig
+from draingym.oracle.fitting.box_bills import Bills, Form, choose_form, design, fit_rates, zones
+from draingym.oracle.fitting.choices import Choices
+from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
+from draingym.oracle.rules.ship_cost import rate_card
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FEW = 10  # boxes, below which a lane leans on its node's others
+TELLS = 3.0  # log likelihood that a number must be worth, to be told from nothing
+ODD = 3.0  # squared errors of lanes' choices over their variances, beyond which bills do not do
+ITERATIONS = 300
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LaneFit:
+    """What ships, and what it costs. ``N`` nodes, ``Z`` regions."""
+
+    form: Form
+    rates: FloatArray  # [4] currency per box, lb, zone, lb zone
+    lane_effect: FloatArray  # [N, Z] factor on a box's rate
+    preference: FloatArray  # [N, Z] currency a unit: what bills do not explain
+    opportunity_cost: float  # currency per unit where there is no cover
+    scarcity_days: float
+    choice_noise: float  # currency a unit
+    cost_noise_sd: float  # of the logarithm
+    explained: float  # share of the lines with a choice that went where the scores say
+    findings: tuple[Finding, ...]
+
+
+def fit_lanes(
+    bills: Bills,
+    choices: Choices,
+    weight_lb: FloatArray,
+    daily_demand: FloatArray,
+    num_regions: int,
+    config: OracleConfig | None = None,
+    *,
+    most_boxes: int = 60_000,
+    seed: int = 0,
+) -> LaneFit:
+    """Fit rate card, lanes, scarcity and preferences to bills and choices.
+
+    Args:
+        bills: Of a log's boxes.
+        choices: Of its lines.
+        weight_lb: [P] a unit.
+        daily_demand: [P, N] units a day near each node.
+        num_regions: Regions, ``Z``.
+        config: Bands of the carrier, for the form ``bands``; its rate card where the log has no
+            bills.
+        most_boxes: Boxes that are looked at, drawn at random.
+        seed: Of the draws.
+    """
+    config = OracleConfig() if config is None else config
+    billed = bool((bills.cost > 0).any())
+    form: Form = "bands"
+    lost: dict[Form, float] = {}
+    if billed:
+        form, lost = choose_form(bills, config.zone_bands_miles, seed=seed)
+    some = np.random.default_rng([seed, 17]).permutation(bills.num_boxes)[:most_boxes]
+    some = some if billed else some[:0]
+    unit = float(bills.cost[some].mean()) if billed else float(rate_card(config).sum())
+    used = Bills(
+        node=bills.node[some],
+        region=bills.region[some],
+        distance_km=bills.distance_km[some],
+        weight_lb=bills.weight_lb[some],
+        cost=bills.cost[some] / unit,
+    )
+    columns = design(zones(form, used.distance_km, config.zone_bands_miles), used.weight_lb)
+    per_unit = _growth(choices, weight_lb, form, config)
+    both = np.concatenate([columns.reshape(-1, 4), per_unit.reshape(-1, 4), np.zeros((1, 4))])
+    scale = np.where(both.max(axis=0) > 0, both.max(axis=0), 1.0)
+    likelihood = LaneLikelihood(
+        used,
+        columns / scale,
+        choices,
+        per_unit / scale,
+        daily_demand[choices.product],
+        num_regions,
+    )
+    listed = rate_card(config) / unit * scale
+    first = fit_rates(columns / scale, used.cost) if billed else listed
+    return _Fit(likelihood, used, choices, config, form, lost, unit, scale, billed).run(first)
+
+
+def _growth(
+    choices: Choices, weight_lb: FloatArray, form: Form, config: OracleConfig
+) -> FloatArray:
+    """Return [M, N, 4] what each rate is multiplied by in the growth of a bill, per unit."""
+    pounds = choices.units * weight_lb[choices.product][:, None]
+    grows = design(zones(form, choices.distance_km, config.zone_bands_miles), pounds)
+    new = np.where(choices.has_box, 0.0, 1.0)
+    grows[..., 0] *= new
+    grows[..., 2] *= new
+    return np.asarray(grows / choices.units[..., None], np.float64)
+
+
+class _Fit:
+    """The posterior mode, its spreads estimated along the way, and the words about it."""
+
+    def __init__(
+        self,
+        likelihood: LaneLikelihood,
+        bills: Bills,
+        choices: Choices,
+        config: OracleConfig,
+        form: Form,
+        lost: dict[Form, float],
+        unit: float,
+        scale: FloatArray,
+        billed: bool,
+    ) -> None:
+        self.likelihood, self.bills, self.choices, self.config = likelihood, bills, choices, config
+        self.form, self.lost, self.unit, self.scale, self.billed = form, lost, unit, scale, billed
+        self.nodes, self.regions = likelihood.nodes, likelihood.regions
+        lane = bills.node * self.regions + bills.region
+        count = np.bincount(lane, minlength=self.nodes * self.regions)
+        self.boxes = count.reshape(self.nodes, self.regions)
+
+    def run(self, first: FloatArray) -> LaneFit:
+        """Return the fit, from rates [4] to begin with."""
+        p = Parameters(
+            log_rates=np.log(np.maximum(first, 1e-3)),
+            log_scalars=np.log([0.2, 3.0, 0.1]),
+            node=np.zeros(self.nodes),
+            lane=np.zeros((self.nodes, self.regions)),
+            preference=np.zeros((self.nodes, self.regions)),
+        )
+        spread = Spread(cost_variance=self._variance(p))
+        p = self._mode(p, spread)
+        spread = replace(spread, cost_variance=self._variance(p), lane=self._lane_sd(p, spread))
+        p = self._mode(p, spread)
+        odd = self.oddness(p)
+        if odd > ODD:
+            spread = replace(spread, preference=1.0)
+            p = self._mode(p, spread)
+        return self._result(p, odd)
+
+    def _mode(self, p: Parameters, spread: Spread) -> Parameters:
+        low = np.full(p.vector().size, -np.inf)
+        high = -low
+        low[:4], high[:4] = np.log(1e-4), np.log(1e3)
+        if not self.billed:  # the rate card that is assumed stays
+            low[:4] = high[:4] = p.log_rates
+        for k, (least, most) in enumerate(((1e-4, 20.0), (0.05, 60.0), (0.005, 20.0))):
+            low[4 + k], high[4 + k] = np.log(least), np.log(most)
+        start = np.clip(p.vector(), low, high)
+        unit = self.likelihood.curvature(self._parameters(start), spread) ** -0.5
+
+        def scaled(x: FloatArray) -> tuple[float, FloatArray]:
+            value, slope = self.likelihood.value(unit * x, spread)
+            return value, unit * slope
+
+        found = minimize(
+            scaled,
+            start / unit,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=list(zip(low / unit, high / unit, strict=True)),
+            options={"maxiter": ITERATIONS, "maxfun": 2 * ITERATIONS, "maxcor": 20, "ftol": 1e-8},
+        )
+        return self._parameters(unit * np.asarray(found.x, np.float64))
+
+    def _parameters(self, vector: FloatArray) -> Parameters:
+        return Parameters.of(vector, self.nodes, self.regions)
+
+    def _variance(self, p: Parameters) -> float:
+        """Return the variance of bills over what is expected of them."""
+        if not self.billed:
+            return 1.0
+        ratio = self.bills.cost / self.likelihood.expected_cost(p)
+        return float(np.clip(((ratio - 1.0) ** 2).mean(), 1e-4, 10.0))
+
+    def _lane_sd(self, p: Parameters, spread: Spread) -> float:
+        """Return the sd of lanes about their nodes, from those that have boxes."""
+        seen = self.boxes >= FEW
+        if seen.sum() < FEW:
+            return spread.lane
+        unsure = 1.0 / (1.0 / spread.lane**2 + self.boxes[seen] / spread.cost_variance)
+        return float(np.clip(np.sqrt((p.lane[seen] ** 2 + unsure).mean()), 0.02, 1.0))
+
+    def oddness(self, p: Parameters) -> float:
+        """Return the mean squared error of lanes' choices over their variances."""
+        if not self.choices.num_choices:
+            return 0.0
+        likely = self.likelihood.probabilities(p)
+        gap = self.likelihood.lane_sums(self.likelihood.chosen - likely)
+        variance = self.likelihood.lane_sums(likely * (1.0 - likely))
+        seen = variance >= 5.0
+        return float((gap[seen] ** 2 / variance[seen]).mean()) if seen.any() else 0.0
+
+    def _result(self, p: Parameters, odd: float) -> LaneFit:
+        level = 1.0
+        if self.billed:  # the log's bills add up
+            level = float(self.bills.cost.sum() / self.likelihood.expected_cost(p).sum())
+        used = np.where(self._column_used(), self.scale, np.inf)
+        rates = level * self.unit * np.exp(p.log_rates) / used
+        opportunity, days, noise = np.exp(p.log_scalars)
+        chose = self.choices.num_choices > 0
+        worth = 0.0
+        if chose:
+            worth = self.likelihood.choice_loss(p, scarcity=False) - self.likelihood.choice_loss(p)
+        return LaneFit(
+            form=self.form,
+            rates=rates,
+            lane_effect=p.level,
+            preference=self.unit * p.preference,
+            opportunity_cost=float(self.unit * opportunity) if chose else 0.0,
+            scarcity_days=float(days),
+            choice_noise=float(self.unit * noise) if chose else 0.0,
+            cost_noise_sd=float(np.sqrt(np.log1p(self._variance(p)))) if self.billed else 0.0,
+            explained=self.likelihood.explained(p),
+            findings=self._findings(p, odd, worth, rates),
+        )
+
+    def _column_used(self) -> NDArray[np.bool_]:
+        """[4] whether a rate is multiplied by anything."""
+        return np.array([True, True, self.form != "flat", self.form != "flat"])
+
+    def _findings(
+        self, p: Parameters, odd: float, worth: float, rates: FloatArray
+    ) -> tuple[Finding, ...]:
+        zone = {"flat": "", "distance": "km", "bands": "zone"}[self.form]
+        card = f"{rates[0]:.3g} a box + {rates[1]:.3g} weight"
+        if zone:
+            card += f" + {rates[2]:.3g} {zone} + {rates[3]:.3g} weight x {zone}"
+        others = ", ".join(f"{form} {value:.4f}" for form, value in self.lost.items())
+        lanes, seen = self.boxes.size, int((self.boxes >= FEW).sum())
+        chose, lines = self.choices.num_choices > 0, self.choices.num_choices
+        opportunity, days, noise = np.exp(p.log_scalars)
+        told = chose and worth >= TELLS
+        none = "no line could have come from two nodes"
+        return (
+            Finding(
+                part="ship cost",
+                what="rate card",
+                value=card,
+                identified=self.billed,
+                why=f"loss of boxes left out: {others}"
+                if self.billed
+                else "no box has a bill: a list price, in US dollars",
+            ),
+            Finding(
+                part="ship cost",
+                what="lanes with bills enough of their own",
+                value=f"{seen} of {lanes}",
+                identified=seen == lanes,
+                why="" if seen == lanes else "the others lean on their node, and on being avoided",
+            ),
+            Finding(
+                part="ship cost",
+                what="scatter of a bill",
+                value=f"{np.sqrt(self._variance(p)):.1%}" if self.billed else "none",
+                identified=self.billed,
+                why="" if self.billed else "no box has a bill",
+            ),
+            Finding(
+                part="fulfilment",
+                what="lines that went where the scores say",
+                value=f"{self.likelihood.explained(p):.1%} of {lines:,} with a choice",
+                identified=chose,
+                why="" if chose else none,
+            ),
+            Finding(
+                part="fulfilment",
+                what="worth of a unit where none is left",
+                value=f"{self.unit * opportunity:.3g}, 1/e of it with {days:.2g} days of cover"
+                if chose
+                else "0",
+                identified=told,
+                why="" if told else ("cannot be told from 0" if chose else none),
+            ),
+            Finding(
+                part="fulfilment",
+                what="preferences that bills do not explain",
+                value=(
+                    f"sd {self.unit * p.preference.std():.3g} a unit over lanes, "
+                    f"{self.unit * noise:.3g} a line at random"
+                    if chose
+                    else "none"
+                ),
+                identified=chose,
+                why=(f"choices of lanes are {odd:.1f} times as odd as chance" if odd > ODD else "")
+                if chose
+                else none,
+            ),
+        )

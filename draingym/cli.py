@@ -74,7 +74,11 @@ def replay(
     replay_folder(log, policy, out, planner, seed, start, Console())
 
 
-def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None = None) -> None:
+def train_drain(
+    config: Annotated[Path, tyro.conf.Positional],
+    out: Path | None = None,
+    distributed: bool = False,
+) -> None:
     """Train a drain model on a panel: checkpoint, learning curve, log for TensorBoard.
 
     A training that was interrupted goes on after its last validation.
@@ -83,14 +87,18 @@ def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None 
         config: JSON file: panel (folder in Zarr), preset (small or paper), drain (fields that
             differ from the preset), seed, train_share or train_periods, stream, devices, out.
         out: Folder of the run; the configuration's when not given.
+        distributed: Share the products out with other processes, on this host or others; how they
+            find each other is in docs/scale_out.md.
     """
     from dataclasses import replace
 
+    from draingym.commands.together import together
     from draingym.commands.train_drain import load_train_config
     from draingym.commands.train_drain import train_drain as run
 
     chosen = load_train_config(config)
-    run(chosen if out is None else replace(chosen, out=str(out)), Console())
+    with together(distributed, Path(chosen.out) if out is None else out) as (folder, console):
+        run(replace(chosen, out=str(folder)), console)
 
 
 def evaluate_drain(
@@ -197,6 +205,7 @@ def train_policy(
     replications: int = 1,
     seed: int = 0,
     out: Path | None = None,
+    distributed: bool = False,
 ) -> None:
     """Train the neural policy of a finished run on a model's forecasts, and judge it beside it.
 
@@ -216,7 +225,9 @@ def train_policy(
         replications: Of customers, lead times and costs that judge.
         seed: Of all random numbers.
         out: Folder of neural.npz, forecaster.npz and values.json; RUN/policy when not given.
+        distributed: Share the products out with other processes; see train-drain.
     """
+    from draingym.commands.together import together
     from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
 
     config = TrainPolicyConfig(
@@ -229,7 +240,8 @@ def train_policy(
         replications=replications,
         seed=seed,
     )
-    train_policy_folder(run, config, run / "policy" if out is None else out, Console())
+    with together(distributed, run / "policy" if out is None else out) as (folder, console):
+        train_policy_folder(run, config, folder, console)
 
 
 def play(

@@ -1,7 +1,12 @@
-"""The sums of a log by period: Ibis expressions, run by DuckDB, as dense arrays."""
+"""The sums of a log by period: one set of Ibis expressions, run by any engine, as dense arrays.
+
+Every sum is one of whole numbers, so that it does not depend on the engine, its threads or the
+order of rows.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import ibis
@@ -9,25 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import FloatArray, IntArray
+from draingym.world.engines import DuckDB, Engine
 from draingym.world.eventlog import EventLog
 from draingym.world.lanes import lane_slots
 
 FLOW = ("product", "period", "node")
 DEMAND = ("product", "period", "region")
 CONVERSION_PRIOR = 50.0  # views at the mean rate of all products that smooth a product's own
+# Of a unit of currency, in which costs are summed: of a product, period and node, 2**23 boxes fit.
+_PARTS = 2.0**40
+_ROWS = 2**20  # rows of a result that are in memory at once
 
 
 class LogSums:
     """The log's sums by period, as dense arrays."""
 
-    def __init__(self, log: EventLog) -> None:
-        """Hand the tables to DuckDB, which runs on one thread."""
-        self.connection = ibis.duckdb.connect(threads=1)
-        self.table = {
-            name: ibis.memtable(log[name])
-            for name in ("glance_views", "order_lines", "boxes", "inventory", "shipments")
-            if name in log
-        }
+    def __init__(self, log: EventLog, engine: Engine | None = None) -> None:
+        """Hand the tables to an engine, DuckDB when not given; those on disk stay there."""
         self.size = {
             "product": log["products"].num_rows,
             "node": log["nodes"].num_rows,
@@ -36,36 +39,55 @@ class LogSums:
         }
         self.start = float(log.array("calendar", "start")[0])
         self.days = float(log.array("calendar", "days")[0])
+        self._open = ExitStack()
+        self.connection = self._open.enter_context((engine or DuckDB()).opened())
+        self.table: dict[str, Any] = {}
+        for name in ("glance_views", "order_lines", "boxes", "inventory", "shipments"):
+            path = log.path(name)
+            if path is not None:
+                self.table[name] = self.connection.read_parquet(str(path), table_name=name)
+            elif name in log:
+                self.table[name] = ibis.memtable(log[name])
 
     def close(self) -> None:
         """Give the connection back."""
-        self.connection.disconnect()
+        self._open.close()
 
     def dense(
         self, expression: Any, keys: tuple[str, ...], *, shape: tuple[int, ...] | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Run an expression grouped by ``keys`` and spread its columns over dense arrays."""
-        found = self.connection.to_pyarrow(expression)
+        """Run an expression grouped by ``keys`` and spread its columns over dense int64 arrays."""
         shape = tuple(self.size[key] for key in keys) if shape is None else shape
-        index = tuple(np.asarray(found[key], dtype=np.int64) for key in keys)
-        dense: dict[str, NDArray[Any]] = {}
-        for name in found.column_names:
-            if name not in keys:
-                dense[name] = np.zeros(shape, dtype=np.float64)
-                dense[name][index] = np.asarray(found[name], dtype=np.float64)
+        dense = {name: np.zeros(shape, np.int64) for name in expression.columns if name not in keys}
+        for batch in self.connection.to_pyarrow_batches(expression, chunk_size=_ROWS):
+            index = tuple(_whole(batch, key) for key in keys)
+            for name, values in dense.items():
+                values[index] = _whole(batch, name)
         return dense
 
     def boxes(self) -> dict[str, NDArray[Any]]:
         """Return units and cost by product, period of shipment and node."""
         lines = self.table["order_lines"].select("order_line", "product")
         boxes = self.table["boxes"].join(lines, "order_line")
-        grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(list(FLOW))
-        sums = grouped.agg(outbound=boxes.units.sum(), ship_cost=boxes.cost_share.sum())
-        return self.dense(sums, FLOW)
+        cost = boxes.cost_share.floor().cast("int64")
+        parts = ((boxes.cost_share - cost) * _PARTS + 0.5).floor().cast("int64")
+        sums = (
+            boxes.mutate(period=self._period(boxes.shipped_at), whole=cost, parts=parts)
+            .group_by(list(FLOW))
+            .agg(
+                outbound=lambda t: t.units.sum(),
+                whole=lambda t: t.whole.sum(),
+                parts=lambda t: t.parts.sum(),
+            )
+        )
+        found = self.dense(sums, FLOW)
+        whole, rest = found.pop("whole"), found.pop("parts")
+        return {**found, "ship_cost": whole + rest / _PARTS}
 
     def lanes(self) -> dict[str, IntArray]:
         """Return ``node``, ``region`` and ``units`` of lanes by product and period of shipment."""
-        views = self.table["glance_views"].select("view", "region")
+        views = self.table["glance_views"]
+        views = views.filter(views.order.notnull()).select("view", "region")
         lines = self.table["order_lines"].select("order_line", "view", "product")
         boxes = self.table["boxes"].join(lines, "order_line").join(views, "view")
         keys = [*FLOW, "region"]
@@ -150,4 +172,10 @@ class LogSums:
         before = before.group_by(["product", "ahead", "node"]).agg(units=lambda s: s.units.sum())
         keys = ("product", "ahead", "node")
         pipeline = self.dense(before, keys, shape=(p, max(longest, 1), n))["units"]
-        return shipped.astype(np.int64), pipeline.astype(np.int64)
+        return shipped, pipeline
+
+
+def _whole(batch: Any, name: str) -> IntArray:
+    """Return a column as whole numbers; an engine may hand sums over as decimals."""
+    values: IntArray = batch.column(batch.schema.names.index(name)).cast("int64").to_numpy()
+    return values

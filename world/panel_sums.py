@@ -23,7 +23,6 @@ DEMAND = ("product", "period", "region")
 CONVERSION_PRIOR = 50.0  # views at the mean rate of all products that smooth a product's own
 # Of a unit of currency, in which costs are summed: of a product, period and node, 2**23 boxes fit.
 _PARTS = 2.0**40
-_ROWS = 2**20  # rows of a result that are in memory at once
 
 
 class LogSums:
@@ -59,10 +58,10 @@ class LogSums:
         """Run an expression grouped by ``keys`` and spread its columns over dense int64 arrays."""
         shape = tuple(self.size[key] for key in keys) if shape is None else shape
         dense = {name: np.zeros(shape, np.int64) for name in expression.columns if name not in keys}
-        for batch in self.connection.to_pyarrow_batches(expression, chunk_size=_ROWS):
-            index = tuple(_whole(batch, key) for key in keys)
-            for name, values in dense.items():
-                values[index] = _whole(batch, name)
+        found = self.connection.to_pyarrow(expression)
+        index = tuple(np.asarray(found[key], np.int64) for key in keys)
+        for name, values in dense.items():
+            values[index] = np.asarray(found[name], np.int64)
         return dense
 
     def boxes(self) -> dict[str, NDArray[Any]]:
@@ -173,9 +172,3 @@ class LogSums:
         keys = ("product", "ahead", "node")
         pipeline = self.dense(before, keys, shape=(p, max(longest, 1), n))["units"]
         return shipped, pipeline
-
-
-def _whole(batch: Any, name: str) -> IntArray:
-    """Return a column as whole numbers; an engine may hand sums over as decimals."""
-    values: IntArray = batch.column(batch.schema.names.index(name)).cast("int64").to_numpy()
-    return values

@@ -31,9 +31,17 @@ assert jax.device_count() == (1 if alone else 2)
 found = {}
 
 def keep(name, *trees):
-    leaves = jax.tree.leaves(trees)
-    assert all(len(leaf.devices()) == 1 for leaf in leaves if isinstance(leaf, jax.Array))
-    found[name] = [np.asarray(leaf, np.float64).ravel().tolist() for leaf in leaves]
+    kept = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(trees):
+        assert not isinstance(leaf, jax.Array) or len(leaf.devices()) == 1
+        values = np.asarray(leaf, np.float64).ravel()
+        names = [str(getattr(key, "key", key)) for key in path]
+        if names[-2:] == ["key_value", "bias"]:
+            # What is added to all keys changes no attention: the derivative is nothing but
+            # rounding, of which Adam makes steps.
+            values = values[values.size // 2:]
+        kept.append(values.tolist())
+    found[name] = kept
 
 def curve(trained):
     return [(p.train_loss, p.validation_loss, p.gradient_norm) for p in trained.history]
@@ -158,7 +166,7 @@ def test_a_command_in_two_processes_writes_once_and_fails_as_one(tmp_path: Path)
     first, second = together(2, *command)
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert "Stopped after 3 epochs" in first[1]
-    assert second[1] == ""
+    assert [line for line in second[1].splitlines() if "[Gloo]" not in line] == []
     made = {path.name for path in (tmp_path / "run").iterdir()}
     assert made == {"curve.json", "drain_model.npz", "state.npz", "tensorboard"}
     assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1

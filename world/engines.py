@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,19 @@ import ibis
 from draingym.common.arrays import require_whole
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opened:
+    """An engine at work."""
+
+    backend: Any  # of Ibis; it reads Parquet files
+    rows: Callable[[Any], Any]  # what an expression finds, as a ``pyarrow.Table``
+
+
 class Engine(Protocol):
     """Opens a backend of Ibis: any that reads Parquet files will do."""
 
-    def opened(self) -> AbstractContextManager[Any]:
-        """Return the backend for a while."""
+    def opened(self) -> AbstractContextManager[Opened]:
+        """Return the engine at work, for a while."""
         ...
 
 
@@ -40,7 +48,7 @@ class DuckDB:
             require_whole("threads", self.threads, low=1)
 
     @contextmanager
-    def opened(self) -> Iterator[Any]:
+    def opened(self) -> Iterator[Opened]:
         """Yield a connection to an empty database in memory.
 
         Raises:
@@ -61,7 +69,7 @@ class DuckDB:
                     f"memory is {self.memory!r}, must be a size such as '2GB' ({error})"
                 ) from error
             try:
-                yield backend
+                yield Opened(backend=backend, rows=backend.to_pyarrow)
             finally:
                 backend.disconnect()
 
@@ -77,14 +85,14 @@ class Spark:
     memory: str = "2g"  # of the local one
 
     @contextmanager
-    def opened(self) -> Iterator[Any]:
+    def opened(self) -> Iterator[Opened]:
         """Yield a connection to the session.
 
         Raises:
             ImportError: If PySpark is not there (extra ``spark``).
         """
         if self.session is not None:
-            yield ibis.pyspark.connect(self.session)
+            yield _on(self.session)
             return
         from pyspark.sql import SparkSession
 
@@ -97,11 +105,19 @@ class Spark:
                 "spark.ui.enabled": "false",
                 "spark.local.dir": folder,
                 "spark.sql.warehouse.dir": f"{folder}/warehouse",
-                "spark.sql.execution.arrow.pyspark.enabled": "true",
             }.items():
                 builder = builder.config(name, value)
-            backend = ibis.pyspark.connect(builder.getOrCreate())
+            session = builder.getOrCreate()
             try:
-                yield backend
+                yield _on(session)
             finally:
-                backend.disconnect()
+                session.stop()
+
+
+def _on(session: Any) -> Opened:
+    """Return Spark at work; rows come as Arrow, which needs no pandas."""
+    backend = ibis.pyspark.connect(session)
+    return Opened(
+        backend=backend,
+        rows=lambda expression: session.sql(backend.compile(expression)).toArrow(),
+    )

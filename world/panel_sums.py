@@ -39,12 +39,13 @@ class LogSums:
         self.start = float(log.array("calendar", "start")[0])
         self.days = float(log.array("calendar", "days")[0])
         self._open = ExitStack()
-        self.connection = self._open.enter_context((engine or DuckDB()).opened())
+        self._engine = self._open.enter_context((engine or DuckDB()).opened())
         self.table: dict[str, Any] = {}
         for name in ("glance_views", "order_lines", "boxes", "inventory", "shipments"):
             path = log.path(name)
             if path is not None:
-                self.table[name] = self.connection.read_parquet(str(path), table_name=name)
+                table = self._engine.backend.read_parquet(str(path), table_name=name)
+                self.table[name] = table
             elif name in log:
                 self.table[name] = ibis.memtable(log[name])
 
@@ -58,7 +59,7 @@ class LogSums:
         """Run an expression grouped by ``keys`` and spread its columns over dense int64 arrays."""
         shape = tuple(self.size[key] for key in keys) if shape is None else shape
         dense = {name: np.zeros(shape, np.int64) for name in expression.columns if name not in keys}
-        found = self.connection.to_pyarrow(expression)
+        found = self._engine.rows(expression)
         index = tuple(np.asarray(found[key], np.int64) for key in keys)
         for name, values in dense.items():
             values[index] = np.asarray(found[name], np.int64)
@@ -91,7 +92,7 @@ class LogSums:
         boxes = self.table["boxes"].join(lines, "order_line").join(views, "view")
         keys = [*FLOW, "region"]
         grouped = boxes.mutate(period=self._period(boxes.shipped_at)).group_by(keys)
-        found = self.connection.to_pyarrow(grouped.agg(units=boxes.units.sum()))
+        found = self._engine.rows(grouped.agg(units=boxes.units.sum()))
         columns = {name: np.asarray(found[name], np.int64) for name in (*keys, "units")}
         return lane_slots(**columns, shape=(self.size["product"], self.size["period"]))
 
@@ -150,8 +151,8 @@ class LogSums:
     def longest_lead(self) -> int:
         """Return the longest time between order and arrival, in periods."""
         table = self.table["shipments"]
-        lead = self.connection.to_pyarrow((table.arrives_at - table.ordered_at).max())
-        return int(lead.as_py() or 0)
+        lead = table.agg(lead=(table.arrives_at - table.ordered_at).max())
+        return int(self._engine.rows(lead)["lead"][0].as_py() or 0)
 
     def shipments(self, longest: int) -> tuple[IntArray, IntArray]:
         """Return ``shipped`` [P, T, N, L+1] and ``initial_pipeline`` [P, max(L, 1), N]."""

@@ -59,6 +59,9 @@ def test_odd_costs_are_summed_as_exactly_as_any_order_can(log: EventLog) -> None
     np.testing.assert_allclose(found[0].sum(), cost.sum(), rtol=1e-10)
 
 
+# Py4J leaves sockets to be closed by whoever collects them.
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_spark_gives_the_panel_of_duckdb(panel: xr.Dataset, folder: Path) -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed: make test-spark installs it")
     if shutil.which("java") is None:

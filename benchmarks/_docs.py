@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _docs_derivatives, _docs_policies
+from benchmarks import _docs_derivatives, _docs_forecasters, _docs_policies
 from benchmarks._docs_table import Result, claims, number, table
 from draingym.common.atomic import atomic_file
 
@@ -237,6 +237,7 @@ def gpu_rest(result: Result) -> str:
 KINDS: dict[str, Callable[[Result], str]] = {
     **_docs_policies.KINDS,
     **_docs_derivatives.KINDS,
+    **_docs_forecasters.KINDS,
     "validation": validation,
     "claims": claims,
     "rows": rows,

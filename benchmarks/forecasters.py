@@ -56,7 +56,9 @@ from benchmarks.forecasters_parts.published import ranking_rows
 from benchmarks.forecasters_parts.scaling import draw_scaling, scaling, scaling_claims
 from benchmarks.forecasters_parts.sizes import SIZES, Sizes
 from benchmarks.forecasters_parts.speed import speed, speed_claims
+from benchmarks.forecasters_parts.stockouts import draw_stockouts, stockouts
 from benchmarks.forecasters_parts.tasks import tasks
+from benchmarks.forecasters_parts.worth import worth
 from draingym.common.files import write_json
 
 
@@ -90,6 +92,8 @@ PARTS: Mapping[str, Part] = {
     "counterfactual": lambda job: counterfactuals(job.sizes, job.folder, job.clock),
     "scaling": lambda job: scaling(job.data, job.sizes, job.folder, job.clock),
     "speed": lambda job: speed(job.sizes, job.clock),
+    "worth": lambda job: worth(0, job.clock, job.folder, preset=job.sizes.gym),
+    "stockouts": lambda job: stockouts(0, job.clock, job.folder, preset=job.sizes.gym),
 }
 SHOWN: Mapping[str, tuple[str, ...]] = {
     "accuracy": (
@@ -102,6 +106,7 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "counterfactual": ("model", "error", "value", "to_trees", "low", "high"),
     "scaling": ("model", "series", "demand error", "low", "high", "CRPS / units"),
     "speed": ("model", "updates", "batch", "width", "first seconds", "seconds"),
+    "worth": ("policy", "forecast", "USD per product", "gain, %", "low of all together"),
 }
 
 
@@ -118,7 +123,7 @@ def main(
     Args:
         preset: How many series, origins and seeds.
         parts: Some of accuracy with a data set, claims of a paper, elasticity, counterfactual,
-            scaling and speed.
+            scaling, speed, worth and stockouts.
         methods: Those that are fitted in the parts on accuracy: nothing is written but their runs.
         data: Folder of the files that are not from PyPI.
         folder: Where finished parts and fits are kept.
@@ -156,7 +161,7 @@ def rows_of(found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def claims_of(rows: Sequence[Mapping[str, Any]], sizes: Sizes) -> list[Claim]:
-    """Return the claims of bars 1 to 5 and 7; bar 6 is the gym's."""
+    """Return the claims of bars 1 to 5 and 7; what the parts in the gym claim is with them."""
     return [
         *accuracy_claims(rows, len(methods_of(sizes))),
         *ablation_claims(rows),
@@ -170,6 +175,7 @@ def _report(found: Mapping[str, Mapping[str, Any]], preset: str, write: bool) ->
     """Print tables and claims of finished parts, and write them."""
     rows, sizes = rows_of(found), SIZES[preset]
     claims = claims_of(rows, sizes)
+    claims += [Claim(**claim) for result in found.values() for claim in result.get("claims", ())]
     for table, shown in SHOWN.items():
         mine = [{key: row.get(key) for key in shown} for row in rows if row["table"] == table]
         if mine:
@@ -177,7 +183,7 @@ def _report(found: Mapping[str, Mapping[str, Any]], preset: str, write: bool) ->
     print_claims(claims)
     if not write or not claims:
         return
-    size = "; ".join(str(result["size"]) for result in found.values())
+    size = "; ".join(str(result["size"]) for result in found.values() if "size" in result)
     missing = [part for part in PARTS if part not in found]
     size += f"; {sizes.effort.updates} updates a network; {sizes.origins} origins"
     size += f"; not run: {', '.join(missing)}" if missing else ""
@@ -193,6 +199,7 @@ def _report(found: Mapping[str, Mapping[str, Any]], preset: str, write: bool) ->
         ("claim", "forecasters_claims", draw_claims, 1),
         ("elasticity", "forecasters_prices", draw_prices, 2),
         ("scaling", "forecasters_scaling", draw_scaling, 1),
+        ("stock-outs", "forecasters_stockouts", draw_stockouts, 1),
     ):
         if table in tables:
             save_figure(name, partial(draw, rows), panels=panels, size=(6.4, 4.8))

@@ -98,7 +98,7 @@ class Rollouts:
     history: History
     stock: Float[Array, "P N"]  # units on hand at the start
     arrivals: Float[Array, "P T N"]  # units
-    part: int | None = None  # products that are prepared at a time; all when not given
+    part: int | None = None  # products that are prepared at a time, a divisor; all when not given
 
     @classmethod
     def of(
@@ -158,7 +158,13 @@ class Rollouts:
             found = self.kernel.prepare(params, series)
             return jax.tree.map(lambda x: x[-self.arrivals.shape[1] :], found)
 
-        return jax.lax.map(one, self.series, batch_size=self.part or self.stock.shape[0])
+        products = self.stock.shape[0]
+        if self.part is None:
+            return jax.vmap(one)(self.series)
+        # Not ``batch_size``: it cannot put leaves without a value together again.
+        parts = jax.tree.map(lambda x: x.reshape(-1, self.part, *x.shape[1:]), self.series)
+        found = jax.lax.map(jax.vmap(one), parts)
+        return jax.tree.map(lambda x: x.reshape(products, *x.shape[2:]), found)
 
     def run(
         self, params: LearnedParams, exogenous: Any, arrivals: Array, *, remat: bool

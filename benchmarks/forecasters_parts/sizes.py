@@ -43,6 +43,7 @@ class Sizes:
     scaled: tuple[int, ...]  # series that are trained on; the first of them judge
     timed: int  # epochs of a fit that is timed
     turns: int  # timed fits of each network, after one that compiles
+    gym: Literal["tiny", "small"] = "small"  # of the parts with policies
 
 
 _FOUR: tuple[Mapping[str, Any], ...] = tuple(
@@ -59,6 +60,7 @@ SIZES: Mapping[str, Sizes] = {
         scaled=(4, 12),
         timed=1,
         turns=1,
+        gym="tiny",
     ),
     "small": Sizes(
         series=100,

@@ -11,7 +11,7 @@ say how likely a shelf is to be empty at the end of each of the next periods.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -20,11 +20,10 @@ from typing import Any
 import numpy as np
 import tyro
 
-from benchmarks._common import RESULTS, Clock, figure_only, print_table
+from benchmarks._common import Clock, figure_only, print_table
 from benchmarks.forecasters_parts.worth import BAR
 from benchmarks.forecasters_parts.worth_world import AHEAD, SIZES, Worth
 from draingym.common.arrays import FloatArray
-from draingym.common.atomic import atomic_file
 from draingym.common.npz import read_npz, write_npz
 from draingym.demo.history import historical_policy
 from draingym.demo.run import some_products
@@ -36,7 +35,6 @@ from draingym.forecasters import (
     explain,
     fit,
     load_forecaster,
-    plot_reliability,
     read_panel,
     reliability,
     save_forecaster,
@@ -54,7 +52,6 @@ def stockouts(
     folder: Path,
     *,
     preset: str = "small",
-    figure: Path | None = RESULTS / "forecasters_stockouts.png",
 ) -> dict[str, Any]:
     """Return rows of reliability, and each one's Brier score.
 
@@ -63,15 +60,11 @@ def stockouts(
         clock: Told what was done.
         folder: Of what is kept, shared with ``worth``.
         preset: Of the sizes of ``worth``.
-        figure: File of the curve; none is drawn when not given.
     """
     world = Worth(SIZES[preset], seed, folder / preset / f"seed{seed}", clock)
     said, came = _probabilities(world)
     clock("stock-outs: probabilities")
     found = {name: reliability(probability, came) for name, probability in said.items()}
-    if figure is not None:
-        with atomic_file(figure) as draft:
-            plot_reliability(found).savefig(draft, dpi=120, format="png")
     rows = [row for name, one in found.items() for row in _rows(name, one)]
     base = next(iter(found.values())).base
     claims = [figure_only(BAR, "stock-outs: Brier score of their share alone", base, "")]
@@ -89,6 +82,19 @@ def _rows(name: str, found: Reliability) -> list[dict[str, Any]]:
         for b in range(len(found.number))
         if found.number[b]
     ]
+
+
+def draw_stockouts(rows: Sequence[Mapping[str, Any]], axes: Any) -> None:
+    """Draw how often shelves were empty over how probable that was said to be."""
+    shown = [row for row in rows if row["table"] == "stock-outs"]
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=0.8)
+    for name in dict.fromkeys(row["by"] for row in shown):
+        mine = [row for row in shown if row["by"] == name]
+        said, came = ([row[key] for row in mine] for key in ("predicted", "happened"))
+        axes.plot(said, came, "o-", ms=4, label=name)
+    axes.set_xlabel("probability that a shelf is empty, as said")
+    axes.set_ylabel("share of shelves that were")
+    axes.legend(frameon=False)
 
 
 def _probabilities(world: Worth) -> tuple[Mapping[str, FloatArray], FloatArray]:
@@ -185,7 +191,7 @@ def main(seed: int = 0, preset: str = "small", folder: Path = Path("runs/worth")
         preset: small or tiny.
         folder: Of what is kept, shared with ``worth``.
     """
-    found = stockouts(seed, Clock(), folder, preset=preset, figure=folder / "stockouts.png")
+    found = stockouts(seed, Clock(), folder, preset=preset)
     print_table("Stock-outs", found["rows"])
     print_table("Scores", found["claims"])
 

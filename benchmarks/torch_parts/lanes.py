@@ -95,7 +95,7 @@ class Lanes(nn.Module):
         score = keys @ query.transpose(-2, -1) * self.depth**-0.5
         score = score + ranges[..., None, None] * lane
 
-        score = score - score.amax(dim=-2, keepdim=True).detach()
+        score = score - score.amax(dim=-2, keepdim=True)
         preference = score.exp()
         placeable = preference * reach
         sharpness, sharpening = (
@@ -123,7 +123,7 @@ class Lanes(nn.Module):
         wanted = routed = served = flow = 0.0
         for _ in range(self.steps):
             scarce = price * (-left / (cover * market + 1.0)).exp()
-            spared = (scarce.amin(-1, keepdim=True).detach() - scarce).exp()
+            spared = (scarce.amin(-1, keepdim=True) - scarce).exp()
             first = part / (at_regions(preference, spared) + 1e-6)
             asked = spared * at_nodes(placeable, first)
             now = serve(asked, left)

@@ -200,9 +200,11 @@ class Lanes(nnx.Module):
             return found_on_shelf(wanted, left, sharpness, sharpening)
 
         # Preferences are the only exponential of every pair: what else they depend on is a factor
-        # of a node or of a region, so that routing is products of matrices with vectors.
+        # of a node or of a region, so that routing is products of matrices with vectors. The
+        # greatest score, and the least scarcity below, keep their derivatives: sums are kept off 0
+        # by a constant, so that what is subtracted does not cancel.
         score = jnp.where(here, score, -1e9)
-        score = score - jax.lax.stop_gradient(jnp.max(score, axis=-2, keepdims=True))
+        score = score - jnp.max(score, axis=-2, keepdims=True)
         preference = jnp.where(here, jnp.exp(score), 0.0)
         placeable = preference * shaped(reach)
         orders = demand[..., None, :] / self.steps  # every head routes all demand
@@ -222,7 +224,7 @@ class Lanes(nnx.Module):
         for _ in range(self.steps):
             scarce = price * jnp.exp(-left / (cover * market + 1.0))
             least = jnp.min(jnp.where(active[..., None, :], scarce, 9.0), axis=-1, keepdims=True)
-            spared = jnp.exp(jax.lax.stop_gradient(least) - scarce)  # [*b, B, N]
+            spared = jnp.exp(least - scarce)  # [*b, B, N]
             first = orders / (at_regions(preference, spared) + 1e-6)  # [*b, B, Z]
             asked = spared * at_nodes(placeable, first)
             now = serve(asked, left)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
+DEVICES = 3
 NONE = {"DRAINGYM_DEVICES": "", "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
 
 # Uses, on 13 scenarios: what each finds.
-SOME = """
+USES = """
 import json
 import jax, jax.numpy as jnp, numpy as np
 import draingym
@@ -70,8 +71,6 @@ def play(to_numpy):
     keep(f"vector environment, numpy {to_numpy}", seen)
 
 play(to_numpy=True)
-"""
-MORE = """
 play(to_numpy=False)
 task = SampledTask(params=params, simulator=simulator, sample=sample, periods=6, warm_up=2,
                    evaluation_batch=7, evaluation_periods=6, evaluation_warm_up=2)
@@ -93,9 +92,7 @@ trained = draingym.train_by_gradient(*problem[:2], policy, problem[2], 4, config
 keep("summed training, windows", (trained.params, trained.curve))
 batch = jax.vmap(env.sample)(jax.random.split(jax.random.key(1), BATCH))
 keep("checked rollouts", checked_rollouts(env.simulator, env.params, policy, level, batch))
-"""
 # ... and on how many devices they were shared out.
-END = """
 print(json.dumps({"meshes": sorted(meshes), "found": found}))
 """
 
@@ -111,19 +108,13 @@ def output(program: str, **env: str) -> str:
     return run.stdout
 
 
-@pytest.mark.parametrize(
-    ("uses", "devices"),
-    [
-        pytest.param(SOME, 2, id="some, 2 devices"),
-        pytest.param(SOME + MORE, 3, id="all, 3 devices", marks=pytest.mark.slow),
-    ],
-)
-def test_any_number_of_devices_finds_the_same(uses, devices):
+@pytest.mark.slow
+def test_any_number_of_devices_finds_the_same():
     one, several = (
-        json.loads(output(uses + END, DRAINGYM_DEVICES=str(number))) for number in (1, devices)
+        json.loads(output(USES, DRAINGYM_DEVICES=str(number))) for number in (1, DEVICES)
     )
     assert one["meshes"] == []
-    assert several["meshes"][-1] == devices
+    assert several["meshes"][-1] == DEVICES
     assert several["found"].keys() == one["found"].keys()
     for name, leaves in one["found"].items():
         for a, b in zip(leaves, several["found"][name], strict=True):

@@ -281,6 +281,7 @@ def test_one_more_unit_is_at_most_one_more_unit_shipped() -> None:
             assert slope.max() < 1.003
 
 
+@pytest.mark.slow
 def test_preferences_that_leapt_far_can_come_back() -> None:
     """Weights a thousand times too large leave a gradient for the node that is liked least."""
     config = DrainConfig(width=8, heads=2, pair_width=16, frequencies=2)

@@ -179,6 +179,7 @@ def test_the_average_follows_the_parameters(task):
     assert float(slow.params) == pytest.approx(level, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_gradient_that_is_not_finite_names_its_run(task):
     class Broken(BaseStock):
         def apply(self, params, observation, key):

@@ -157,6 +157,7 @@ def test_the_batch_stays_last_and_nothing_else_changes():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_dense_policy_starts_near_the_demand_and_its_derivative_is_exact():
     policy = DensePolicy(num_nodes=1, lead_time=2, scale=5.0, width=4, depth=2)
     simulator, params, sample = single_store(lead_time=2)

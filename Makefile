@@ -90,6 +90,17 @@ $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
 	@touch $@
 
+# PySpark is some 400 MB and needs Java 17 or later: it is in no other environment.
+SPARK := .venv-spark/.installed
+
+.PHONY: test-spark
+test-spark: $(SPARK) ## Build panels by Spark in a local session, beside DuckDB; needs Java
+	.venv-spark/bin/python -m pytest $(ARGS) tests/world/test_panel_engines.py
+
+$(SPARK): pyproject.toml requirements/dev.txt requirements/spark.txt tools/install.sh $(call stale,.venv-spark)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/spark.txt dev .venv-spark
+	@touch $@
+
 .PHONY: check-wheel
 check-wheel: $(DEV) ## Build the wheel and use it where a user's own folders bear our names
 	$(BIN)/python tools/check_wheel.py

@@ -37,7 +37,7 @@ from benchmarks.drain_parts.rollouts import random_data
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import trainer
 from benchmarks.throughput_parts.store import CHUNK, LEAD, MEAN, PERIODS, store
-from draingym.common.devices import cores
+from draingym.common.cores import cores
 from draingym.drain_model import PRESETS, train
 from draingym.policies import (
     BaseStock,

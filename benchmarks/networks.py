@@ -30,7 +30,7 @@ import tyro
 from benchmarks._common import plain, print_claims, print_table, save_figure, write_result
 from benchmarks.networks_parts import claims, first_step, hdpo, mabim, orgym, peak, trees
 from benchmarks.optima import of_the_cases, of_the_literature
-from draingym.common.devices import cores
+from draingym.common.cores import cores
 from draingym.common.files import write_json
 
 REPEATS = 7

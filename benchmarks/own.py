@@ -1,4 +1,4 @@
-"""A retailer's own data: from tables to orders, and how far what is estimated can be believed.
+"""A retailer's own data: how far what is estimated can be believed, and beyond one machine.
 
 Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on
 after the last finished part; the file of this benchmark joins them all.
@@ -13,26 +13,47 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import tyro
 
 from benchmarks._common import Claim, drop_programs, plain, save_figure, write_result
-from benchmarks.own_parts import oracle
-from benchmarks.policies_parts.part import Part, print_part
+from benchmarks.own_parts import oracle, panel, processes
+from benchmarks.policies_parts.part import Figure, Part, print_part
 from draingym.common.atomic import atomic_file
 
 NAME = "own"
-Name = Literal["oracle"]
+Name = Literal["oracle", "panel", "processes"]
 Preset = Literal["small", "full"]
-PARTS: dict[Name, Callable[[Preset], Part]] = {"oracle": oracle.run_part}
+Run = Callable[[Preset, Path], Part]
+
+
+def _scaled(name: Name, run: Callable[..., Any], draw: Callable[..., None], small: Any) -> Run:
+    """Return a part that works in a folder, and is told of fewer sizes in the preset small."""
+
+    def part(preset: Preset, folder: Path) -> Part:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        found, claims = run(folder / name, *((small,) if preset == "small" else ()))
+        rows = [{"table": name, **row} for row in found]
+        figure = Figure(name=f"{NAME}_{name}", draw=partial(draw, rows=found))
+        return Part(claims=claims, rows=rows, seeds=[0], figures=[figure])
+
+    return part
+
+
+PARTS: dict[Name, Run] = {
+    "oracle": lambda preset, folder: oracle.run_part(preset),
+    "panel": _scaled("panel", panel.run, panel.draw, panel.VIEWS[:1]),
+    "processes": _scaled("processes", processes.run, processes.draw, processes.DEVICES[:2]),
+}
 
 
 def run_part(name: Name, preset: Preset, folder: Path) -> dict[str, Any]:
     """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
     began = time.perf_counter()
-    part = PARTS[name](preset)
+    part = PARTS[name](preset, folder)
     drop_programs()
     print_part(part)
     for figure in part.figures:
@@ -67,7 +88,7 @@ def main(
         folder: Where results of parts are kept.
     """
     found = []
-    for name in get_args(Name):
+    for name in PARTS:
         kept = folder / f"{name}.json"
         if kept.exists() and name not in parts:
             print(f"{name}: kept from {kept}")

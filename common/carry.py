@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Sharding
 
+from draingym.common.processes import put
+
 T = TypeVar("T")
 
 
@@ -30,7 +32,7 @@ def strong(tree: T, where: Sharding | None = None) -> T:
     False
     """
     typed: T = jax.tree.map(_typed, tree)
-    return typed if where is None else jax.device_put(typed, where)
+    return typed if where is None else put(typed, where)
 
 
 def _typed(leaf: Any) -> Any:

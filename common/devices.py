@@ -1,20 +1,18 @@
 """Sharing a batch out over devices: the cores of a processor, or several GPUs.
 
 XLA runs a loop of small operations on one core of a processor. JAX can be told, before it starts,
-that each core is a device of its own; ``ask_for_cores`` does so where nobody else said anything.
+that each core is a device of its own; ``common.cores`` does so where nobody else said anything.
 Each device then runs a part of a batch, and every entry of it comes out as on one device.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import jax
@@ -23,17 +21,17 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 
+from draingym.common.cores import asked, cores, named_devices
+from draingym.common.processes import put
 from draingym.common.work import operations
 
 AXIS = "batch"
-VARIABLE = "DRAINGYM_DEVICES"
 WORTH = 2**14  # entries of a batch that pay for a device more: a fraction of a millisecond's work
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _log = logging.getLogger(__name__)
-_asked = {"late": False}  # whether JAX was up before anyone could ask for its cores
 
 
 @dataclass(slots=True)
@@ -46,44 +44,6 @@ class Sharing:
 
 
 _sharing: ContextVar[Sharing | None] = ContextVar("sharing", default=None)
-
-
-def cores() -> int:
-    """Return how many of the processor's cores this process may use, quotas included."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:  # a container's share of its machine
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
-        return max(1, min(there or 1, -(-int(quota) // int(period))))
-    except (OSError, ValueError):
-        return there or 1
-
-
-def _named() -> int | None:
-    """Return how many devices the environment names; None where it does not."""
-    text = os.environ.get(VARIABLE, "")
-    if text and (not text.isdecimal() or int(text) < 1):
-        raise ValueError(f"{VARIABLE} is {text!r}, must be a whole number of at least 1")
-    return int(text) if text else None
-
-
-def ask_for_cores() -> None:
-    """Make each core a device of JAX, unless JAX is up, or its user chose the devices.
-
-    ``DRAINGYM_DEVICES`` is how many, the cores when not set; 1 leaves JAX as it is.
-
-    Raises:
-        ValueError: If ``DRAINGYM_DEVICES`` is no number of devices.
-    """
-    number = _named() or cores()
-    config: Any = jax.config
-    flags = os.environ.get("XLA_FLAGS", "")
-    chosen = config.jax_num_cpu_devices >= 0 or "host_platform_device_count" in flags
-    if number == 1 or chosen:
-        return
-    try:
-        jax.config.update("jax_num_cpu_devices", number)
-    except RuntimeError:  # JAX's own way to say that it is up
-        _asked["late"] = True
 
 
 def cores_mesh(batch: int, entries: int) -> Mesh | None:
@@ -108,10 +68,10 @@ def _mesh_of(most: int | None) -> Mesh | None:
     if few or config.jax_default_device is not None or jax.process_count() > 1:
         return None
     there = jax.devices()
-    named = _named()
+    named = named_devices()
     limit = cores() if named is None and there[0].platform == "cpu" else named or len(there)
-    if len(there) == 1 and limit > 1 and _asked["late"] and there[0].platform == "cpu":
-        _asked["late"] = False
+    if len(there) == 1 and limit > 1 and asked["late"] and there[0].platform == "cpu":
+        asked["late"] = False
         _log.warning(
             "batches run on one core of %d: JAX had started before draingym was imported", limit
         )
@@ -128,21 +88,43 @@ def device_mesh(devices: int, batch: int) -> Mesh:
     """Return a mesh whose one axis, ``batch``, shares out a batch over so many devices.
 
     Args:
-        devices: How many of this machine's to use.
-        batch: Entries of the batch; no device is left without any.
+        devices: How many to use: of this machine's, or all of several processes.
+        batch: Entries of the batch; no device of one process is left without any.
 
     Raises:
-        ValueError: If the devices are not there.
+        ValueError: If the devices are not there, or some process would have none.
     """
     there = jax.device_count()
+    if jax.process_count() > 1:
+        if devices != there:
+            raise ValueError(f"devices is {devices}, must be {there}, those of all processes")
+        return _mesh(there)
     if not 1 <= devices <= there:
         raise ValueError(f"devices is {devices}, must be in [1, {there}], those of this machine")
     return _mesh(min(devices, batch))
 
 
+def training_mesh(devices: int | None, batch: int, entries: int) -> Mesh | None:
+    """Return what shares a batch of training out, or None where one device does as well.
+
+    Args:
+        devices: How many, see ``device_mesh``; when not given, all of several processes, and as
+            ``cores_mesh`` in one.
+        batch: Entries of the batch's axis.
+        entries: Numbers in the batch, which stand for its work.
+
+    Raises:
+        ValueError: See ``device_mesh``.
+    """
+    if devices is None and jax.process_count() == 1:
+        return cores_mesh(batch, entries)
+    mesh = device_mesh(jax.device_count() if devices is None else devices, batch)
+    return None if mesh.size == 1 else mesh
+
+
 def placed(tree: T, mesh: Mesh | None) -> T:
     """Return arrays as all devices of a mesh hold them whole; as they are without a mesh."""
-    return tree if mesh is None else jax.device_put(tree, whole(mesh))
+    return tree if mesh is None else put(tree, whole(mesh))
 
 
 def part_size(mesh: Mesh | None, batch: int) -> int:
@@ -340,6 +322,3 @@ class _Pair(tuple[Any, Any]):
 
 def _spec(axis: int | None, leaf: Array) -> PartitionSpec:
     return PartitionSpec() if axis is None else PartitionSpec(*[None] * (axis % leaf.ndim), AXIS)
-
-
-ask_for_cores()

@@ -120,7 +120,11 @@ def check(
         raise SystemExit(1)
 
 
-def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None = None) -> None:
+def train_drain(
+    config: Annotated[Path, tyro.conf.Positional],
+    out: Path | None = None,
+    distributed: bool = False,
+) -> None:
     """Train a drain model on a panel: checkpoint, learning curve, log for TensorBoard.
 
     A training that was interrupted goes on after its last validation.
@@ -129,14 +133,18 @@ def train_drain(config: Annotated[Path, tyro.conf.Positional], out: Path | None 
         config: JSON file: panel (folder in Zarr), preset (small or paper), drain (fields that
             differ from the preset), seed, train_share or train_periods, stream, devices, out.
         out: Folder of the run; the configuration's when not given.
+        distributed: Share the products out with other processes, on this host or others; how they
+            find each other is in docs/scale_out.md.
     """
     from dataclasses import replace
 
+    from draingym.commands.together import together
     from draingym.commands.train_drain import load_train_config
     from draingym.commands.train_drain import train_drain as run
 
     chosen = load_train_config(config)
-    run(chosen if out is None else replace(chosen, out=str(out)), Console())
+    with together(distributed, Path(chosen.out) if out is None else out) as (folder, console):
+        run(replace(chosen, out=str(folder)), console)
 
 
 def evaluate_drain(
@@ -282,6 +290,7 @@ def train_policy(
     panel: Path | None = None,
     settings: Path | None = None,
     out: Path | None = None,
+    distributed: bool = False,
 ) -> None:
     """Train a policy in the simulator of a log's drain model, or of a finished run on forecasts.
 
@@ -308,11 +317,18 @@ def train_policy(
         settings: JSON file with economics, train, tune and the like that differ, on a log.
         out: On a log, the policy's file; POLICY.npz beside the drain model when not given. In a
             run, the folder of neural.npz, forecaster.npz and values.json; RUN/policy.
+        distributed: In a run, share the products out with other processes; see train-drain.
     """
     from draingym.commands.log_run import is_log
 
     if is_log(run):
-        _not_given_on_log(run, model=model, forecaster=forecaster, generated=generated or None)
+        _not_given_on_log(
+            run,
+            model=model,
+            forecaster=forecaster,
+            generated=generated or None,
+            distributed=distributed or None,
+        )
         from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
 
         found, kind = _given("drain", drain, run), policy or "neural"
@@ -322,6 +338,7 @@ def train_policy(
         train_on_log(run, on_log, out or found.parent / f"{kind}.npz", Console())
         return
     _not_given(run, drain=drain, policy=policy, panel=panel, settings=settings)
+    from draingym.commands.together import together
     from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
 
     config = TrainPolicyConfig(
@@ -334,7 +351,8 @@ def train_policy(
         replications=replications,
         seed=seed,
     )
-    train_policy_folder(run, config, run / "policy" if out is None else out, Console())
+    with together(distributed, run / "policy" if out is None else out) as (folder, console):
+        train_policy_folder(run, config, folder, console)
 
 
 def _not_given_on_log(log: Path, **options: object) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
-from draingym.common.devices import on_all_devices, over_devices, sharing
+from draingym.common.devices import AXIS, on_all_devices, over_devices, placed, sharing
+from draingym.common.processes import put, several
 from draingym.policies.evaluate import mean_value, simulated_values
 from draingym.simulator import (
     Observation,
@@ -190,6 +192,24 @@ class WindowTask:
     def evaluation_rollouts(self) -> int:
         """Return products times windows."""
         return self.windows.num_products * self.windows.num_starts
+
+
+def placed_task(task: Task, mesh: Mesh | None) -> Task:
+    """Return a task on the devices of a mesh, each of which holds all of it.
+
+    Of several processes each device holds the windows of its own products alone, where they divide;
+    a batch then collects its products from all of them.
+    """
+    if mesh is None or not (several() and isinstance(task, WindowTask)):
+        return placed(task, mesh)
+    windows = task.windows
+    if windows.num_products % mesh.size:
+        return placed(task, mesh)
+    first, second = (NamedSharding(mesh, PartitionSpec(*none, AXIS)) for none in ((), (None,)))
+    market, initial = put(windows.market, first), put(windows.initial, second)
+    start, lead_time = placed((windows.start, windows.lead_time), mesh)
+    shared = replace(windows, market=market, initial=initial, start=start, lead_time=lead_time)
+    return replace(task, params=placed(task.params, mesh), windows=shared)
 
 
 @jax.tree_util.register_dataclass

@@ -82,7 +82,8 @@ NOT_SHIPPED = {"benchmarks", "conftest", "docs", "examples", "tests", "tools"}
 # They come with extras, so that a core install imports without them.
 HEAVY = {
     *("duckdb", "grain", "ibis", "jinja2", "lightgbm", "matplotlib", "narwhals", "numba", "pandas"),
-    *("polars", "pyarrow", "statsmodels", "tensorboardX", "utilsforecast", "xarray", "zarr"),
+    *("polars", "pyarrow", "pyspark", "statsmodels", "tensorboardX", "utilsforecast", "xarray"),
+    "zarr",
 }
 
 

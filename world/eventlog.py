@@ -71,6 +71,11 @@ class EventLog:
         """Return whether the log has a table."""
         return name in self.tables
 
+    def path(self, name: str) -> Path | None:
+        """Return the file of a table that stays on disk (``open_log``); None for one in memory."""
+        found: Path | None = getattr(self.tables, "paths", {}).get(name)
+        return found
+
     def array(self, table: str, name: str) -> NDArray[Any]:
         """Return a column as a NumPy array: labels as codes, null as -1, what is left out as is."""
         return log_column(self.tables, table, name)

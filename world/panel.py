@@ -17,6 +17,7 @@ import xarray as xr
 from draingym.common.arrays import IntArray
 from draingym.common.atomic import atomic_folder
 from draingym.common.files import kind_at, reading
+from draingym.world.engines import Engine
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 from draingym.world.lanes import LANE
@@ -26,16 +27,20 @@ from draingym.world.prices import price_paths
 from draingym.world.schema import features
 
 
-def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Dataset:
+def build_panel(
+    log: EventLog, *, known_periods: int | None = None, engine: Engine | None = None
+) -> xr.Dataset:
     """Aggregate a log to periods and check that units are conserved.
 
-    The sums are Ibis expressions, run here by DuckDB in the process on one thread, so that sums
-    of costs come out the same every time.
+    The sums are Ibis expressions of whole numbers: every engine finds the same panel, bit for bit.
 
     Args:
-        log: A valid log; ``validate_log`` or ``read_log`` says whether it is.
+        log: A valid log; ``validate_log`` or ``read_log`` says whether it is. One that does not fit
+            memory stays on disk with ``draingym.world.log_folder.open_log``.
         known_periods: Products' attributes are estimated from the views before this period, so
             that later periods can be held out; from all views when not given.
+        engine: What runs the sums, such as ``draingym.world.engines.DuckDB(memory="2GB")`` or
+            ``Spark()``; DuckDB in this process when not given.
 
     Returns:
         A dataset with
@@ -67,7 +72,7 @@ def build_panel(log: EventLog, *, known_periods: int | None = None) -> xr.Datase
     known = num_periods if known_periods is None else known_periods
     if not 1 <= known <= num_periods:
         raise ValueError(f"known_periods is {known}, must be in [1, {num_periods}]")
-    with closing(LogSums(log)) as sums:
+    with closing(LogSums(log, engine)) as sums:
         panel = _assemble(log, sums, known)
     check_conservation(panel)
     return panel
@@ -79,15 +84,15 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
     active = np.arange(size["period"])[:, None] >= log.array("nodes", "active_from")
     data: dict[str, tuple[tuple[str, ...], Any]] = {}
     flows = sums.boxes()
-    data["outbound"] = (FLOW, flows["outbound"].astype(np.int64))
+    data["outbound"] = (FLOW, flows["outbound"])
     data["ship_cost"] = (FLOW, flows["ship_cost"])
     for name, lanes in sums.lanes().items():
         data[f"lane_{name}"] = (LANE, lanes)
     for name, values in sums.inventory().items():
-        data[name] = (FLOW, values.astype(np.int64))
+        data[name] = (FLOW, values)
     data["active"] = (FLOW, np.broadcast_to(active, data["outbound"][1].shape).copy())
     for name, values in sums.views().items():
-        data[name] = (DEMAND, values.astype(np.int64))
+        data[name] = (DEMAND, values)
 
     share = [np.asarray(x, dtype=np.float64) for x in nodes["lead_time"].to_pylist()]
     longest = max(len(x) for x in share) - 1

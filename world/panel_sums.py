@@ -1,7 +1,12 @@
-"""The sums of a log by period: Ibis expressions, run by DuckDB, as dense arrays."""
+"""The sums of a log by period: one set of Ibis expressions, run by any engine, as dense arrays.
+
+Every sum is one of whole numbers, so that it does not depend on the engine, its threads or the
+order of rows.
+"""
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import ibis
@@ -9,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import FloatArray, IntArray
+from draingym.world.engines import DuckDB, Engine
 from draingym.world.eventlog import EventLog
 from draingym.world.lanes import lane_slots
 from draingym.world.schema import label_classes
@@ -16,19 +22,15 @@ from draingym.world.schema import label_classes
 FLOW = ("product", "period", "node")
 DEMAND = ("product", "period", "region")
 CONVERSION_PRIOR = 50.0  # views at the mean rate of all products that smooth a product's own
+# Of a unit of currency, in which costs are summed: of a product, period and node, 2**23 boxes fit.
+_PARTS = 2.0**40
 
 
 class LogSums:
     """The log's sums by period, as dense arrays."""
 
-    def __init__(self, log: EventLog) -> None:
-        """Hand the tables to DuckDB, which runs on one thread."""
-        self.connection = ibis.duckdb.connect(threads=1)
-        self.table = {
-            name: ibis.memtable(log[name])
-            for name in ("glance_views", "order_lines", "boxes", "inventory", "shipments")
-            if name in log
-        }
+    def __init__(self, log: EventLog, engine: Engine | None = None) -> None:
+        """Hand the tables to an engine, DuckDB when not given; those on disk stay there."""
         self.size = {
             "product": log["products"].num_rows,
             "node": log["nodes"].num_rows,
@@ -38,41 +40,60 @@ class LogSums:
         self.start = float(log.array("calendar", "start")[0])
         self.days = float(log.array("calendar", "days")[0])
         self.fastest = ["1d", *(x for x, k in label_classes(log.tables).items() if k == 0)]
+        self._open = ExitStack()
+        self._engine = self._open.enter_context((engine or DuckDB()).opened())
+        self.table: dict[str, Any] = {}
+        for name in ("glance_views", "order_lines", "boxes", "inventory", "shipments"):
+            path = log.path(name)
+            if path is not None:
+                table = self._engine.backend.read_parquet(str(path), table_name=name)
+                self.table[name] = table
+            elif name in log:
+                self.table[name] = ibis.memtable(log[name])
 
     def close(self) -> None:
         """Give the connection back."""
-        self.connection.disconnect()
+        self._open.close()
 
     def dense(
         self, expression: Any, keys: tuple[str, ...], *, shape: tuple[int, ...] | None = None
     ) -> dict[str, NDArray[Any]]:
-        """Run an expression grouped by ``keys`` and spread its columns over dense arrays."""
-        found = self.connection.to_pyarrow(expression)
+        """Run an expression grouped by ``keys`` and spread its columns over dense int64 arrays."""
         shape = tuple(self.size[key] for key in keys) if shape is None else shape
-        index = tuple(np.asarray(found[key], dtype=np.int64) for key in keys)
-        dense: dict[str, NDArray[Any]] = {}
-        for name in found.column_names:
-            if name not in keys:
-                dense[name] = np.zeros(shape, dtype=np.float64)
-                dense[name][index] = np.asarray(found[name], dtype=np.float64)
+        dense = {name: np.zeros(shape, np.int64) for name in expression.columns if name not in keys}
+        found = self._engine.rows(expression)
+        index = tuple(np.asarray(found[key], np.int64) for key in keys)
+        for name, values in dense.items():
+            values[index] = np.asarray(found[name], np.int64)
         return dense
 
     def boxes(self) -> dict[str, NDArray[Any]]:
         """Return units and cost by product, period of shipment and node."""
         lines = self.table["order_lines"].select("order_line", "product")
         boxes = self._shipped(self.table["boxes"].join(lines, "order_line"))
-        grouped = boxes.group_by(list(FLOW))
-        sums = grouped.agg(outbound=boxes.units.sum(), ship_cost=boxes.cost_share.sum())
-        return self.dense(sums, FLOW)
+        cost = boxes.cost_share.floor().cast("int64")
+        parts = ((boxes.cost_share - cost) * _PARTS + 0.5).floor().cast("int64")
+        sums = (
+            boxes.mutate(whole=cost, parts=parts)
+            .group_by(list(FLOW))
+            .agg(
+                outbound=lambda t: t.units.sum(),
+                whole=lambda t: t.whole.sum(),
+                parts=lambda t: t.parts.sum(),
+            )
+        )
+        found = self.dense(sums, FLOW)
+        whole, rest = found.pop("whole"), found.pop("parts")
+        return {**found, "ship_cost": whole + rest / _PARTS}
 
     def lanes(self) -> dict[str, IntArray]:
         """Return ``node``, ``region`` and ``units`` of lanes by product and period of shipment."""
-        views = self.table["glance_views"].select("view", "region")
+        views = self.table["glance_views"]
+        views = views.filter(views.order.notnull()).select("view", "region")
         lines = self.table["order_lines"].select("order_line", "view", "product")
         boxes = self._shipped(self.table["boxes"].join(lines, "order_line").join(views, "view"))
         keys = [*FLOW, "region"]
-        grouped = boxes.group_by(keys)
-        found = self.connection.to_pyarrow(grouped.agg(units=boxes.units.sum()))
+        found = self._engine.rows(boxes.group_by(keys).agg(units=boxes.units.sum()))
         columns = {name: np.asarray(found[name], np.int64) for name in (*keys, "units")}
         return lane_slots(**columns, shape=(self.size["product"], self.size["period"]))
 
@@ -137,8 +158,8 @@ class LogSums:
     def longest_lead(self) -> int:
         """Return the longest time between order and arrival, in periods."""
         table = self.table["shipments"]
-        lead = self.connection.to_pyarrow((table.arrives_at - table.ordered_at).max())
-        return int(lead.as_py() or 0)
+        lead = table.agg(lead=(table.arrives_at - table.ordered_at).max())
+        return int(self._engine.rows(lead)["lead"][0].as_py() or 0)
 
     def shipments(self, longest: int) -> tuple[IntArray, IntArray]:
         """Return ``shipped`` [P, T, N, L+1] and ``initial_pipeline`` [P, max(L, 1), N]."""
@@ -158,4 +179,4 @@ class LogSums:
         before = before.group_by(["product", "ahead", "node"]).agg(units=lambda s: s.units.sum())
         keys = ("product", "ahead", "node")
         pipeline = self.dense(before, keys, shape=(p, max(longest, 1), n))["units"]
-        return shipped.astype(np.int64), pipeline.astype(np.int64)
+        return shipped, pipeline

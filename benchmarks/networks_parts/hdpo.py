@@ -27,7 +27,7 @@ from benchmarks.networks_parts.hdpo_problems import MANY, ONE, PROBLEMS, Problem
 from benchmarks.throughput_parts.dense_policy import DensePolicy
 from benchmarks.throughput_parts.speeds import trainer
 from benchmarks.throughput_parts.store import AsForecast
-from draingym.common.devices import cores
+from draingym.common.cores import cores
 from draingym.common.shared_jit import jit
 from draingym.networks.tables import downstream
 from draingym.simulator import Scenario, batch_returns

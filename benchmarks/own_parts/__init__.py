@@ -1,1 +1,1 @@
-"""Parts of the benchmark of a user's own data, one for each claim."""
+"""Parts of ``benchmarks.own``: a company's own log, from tables to panel, oracle and training."""

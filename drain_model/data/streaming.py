@@ -101,9 +101,9 @@ class PanelStream:
         """Return the id of a product, quoted."""
         return repr(self.product_id[product])
 
-    def blocks(self) -> Iterator[DrainData]:
-        """Return all products in their order, a chunk at a time, each read and checked anew."""
-        return map(self._read, range(self._num_chunks))
+    def blocks(self, first: int = 0, step: int = 1) -> Iterator[DrainData]:
+        """Return all products in their order, or every ``step``-th chunk, read and checked anew."""
+        return map(self._read, range(first, self._num_chunks, step))
 
     def shuffled(self, random: np.random.Generator) -> NDArray[np.int64]:
         """Return [P] all products once, in an order that reads every chunk once."""

@@ -14,9 +14,17 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
-from draingym.common.devices import AXIS, cores_mesh, device_mesh, part_size, whole
+from draingym.common.devices import AXIS, part_size, training_mesh, whole
+from draingym.common.processes import (
+    as_first_sees,
+    first_may_write,
+    is_first,
+    join_parts,
+    own_part,
+    put,
+    several,
+)
 from draingym.common.runs import generator_of
 from draingym.common.shared_jit import gathered
 from draingym.drain_model.checkpoint import (
@@ -28,7 +36,7 @@ from draingym.drain_model.checkpoint import (
 )
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.dataset import DrainData
-from draingym.drain_model.data.source import Source, summarise
+from draingym.drain_model.data.source import Source, host_batches, summarise
 from draingym.drain_model.network.drain_network import DrainNetwork
 from draingym.drain_model.training import programs
 from draingym.drain_model.training.losses import Losses, weighted
@@ -100,13 +108,21 @@ class _Run:
         """Yield the batches of rows of products [S, B], as many at once as memory holds.
 
         A panel in memory gives them all at once, as indices; a stream gives one batch after the
-        other, leaves [1, B, T, ...].
+        other, leaves [1, B, T, ...], of which each of several processes reads its own products.
         """
-        if isinstance(self.source, DrainData):
-            yield jax.device_put(rows.astype(np.int32), self.split)
+        split = self.split
+        if self.panel.inputs is not None:
+            yield jax.device_put(rows.astype(np.int32), split)
             return
-        for part in self.source.batches(rows):
-            yield jax.device_put(jax.tree.map(lambda x: x[None], part), self.split)
+        if self.mesh is None or split is None or split.is_fully_addressable:
+            for part in host_batches(self.source, rows):
+                yield jax.device_put(jax.tree.map(lambda x: x[None], part), split)
+            return
+        rows = np.sort(rows, axis=1)  # a process then reads the same chunks again and again
+        if not split.is_fully_replicated:
+            rows = rows[:, own_part(self.mesh, self.batch)]
+        for part in host_batches(self.source, rows):
+            yield join_parts(jax.tree.map(lambda x: x[None], part), split, 1, self.batch)
 
     def evaluate(self, weights: Weights, first: int, stop: int) -> Losses:
         """Return the mean losses of all products over periods [first, stop)."""
@@ -279,7 +295,7 @@ def train(
             or the folder holds the state of another run.
     """
     if folder is not None:
-        require_writable(folder, "folder")
+        first_may_write(folder)
     periods, products = data.num_periods, data.num_products
     fit = config.fitted_periods(periods)
     if fit < 1:
@@ -295,13 +311,13 @@ def train(
     panel = programs.Panel(
         statistics=summary.statistics,
         geography=data.geography,
-        inputs=data.inputs() if isinstance(data, DrainData) else None,
+        inputs=data.inputs() if isinstance(data, DrainData) and not several() else None,
     )
     run = _Run(
         source=data,
         config=config,
         definition=graph_definition(config, *features),
-        panel=jax.device_put(panel, whole(mesh)),
+        panel=put(panel, whole(mesh)),
         fit=fit,
         batch=batch,
         mesh=mesh,
@@ -323,9 +339,10 @@ def train(
         ),
         random=dict(np.random.default_rng(seed).bit_generator.state),
     )
-    if folder is not None and (folder / STATE).exists():
-        state = load_state(folder / STATE, state)
-    else:
+    with as_first_sees(None if folder is None else folder / STATE) as stored:
+        if stored is not None:
+            state = load_state(stored, state)
+    if stored is None:
         balance = programs.balance_of(run.evaluate(weights, 0, fit), config.dependence_weight)
         state = replace(state, learned=replace(state.learned, balance=balance))
     state = replace(state, learned=strong(state.learned, whole(mesh)))
@@ -335,7 +352,7 @@ def train(
         state = run.round(state, before)
         if len(state.history) == done:
             break  # what is on disk stays as it was before
-        if folder is not None:
+        if folder is not None and is_first():
             if state.since == 0:
                 save_checkpoint(run.checkpoint(state), folder / BEST)
             save_state(state, folder / STATE)
@@ -351,12 +368,9 @@ def train(
 
 def _mesh_of(data: Source, config: DrainConfig, batch: int, devices: int | None) -> Mesh | None:
     """Return what shares out the products of a batch."""
-    if devices is not None:
-        mesh = device_mesh(devices, batch)
-        return None if mesh.size == 1 else mesh
     nodes, regions = data.geography.distance_km.shape
     entries = data.num_periods * (nodes + regions)
     most = batch
-    if isinstance(data, DrainData) and jax.default_backend() == "cpu":
+    if devices is None and isinstance(data, DrainData) and jax.default_backend() == "cpu":
         most = min(batch, _COPIES // (4 * data.num_products * entries))
-    return cores_mesh(most, batch * entries * config.width)
+    return training_mesh(devices, most, batch * entries * config.width)

@@ -7,6 +7,7 @@ with the greedy planner, by the event engine with any other.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from draingym.oracle.replays.fingerprint import fingerprint
 from draingym.oracle.replays.planners import MakeSystems, engine_for
 from draingym.oracle.replays.recorder import customer_tables, stock_tables
 from draingym.oracle.replays.setting import ReplaySetting, setting_from_log
+from draingym.oracle.replays.shards import Shards
 from draingym.oracle.replays.types import Decision, Replay
 from draingym.world.eventlog import EventLog
 from draingym.world.prices import panel_prices
@@ -43,6 +45,8 @@ def replay(
     record: bool = True,
     folder: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    pool: Executor | None = None,
+    groups: int = 8,
 ) -> Replay:
     """Replay a log under a policy, or on a given trajectory of stock.
 
@@ -66,6 +70,10 @@ def replay(
         folder: Keeps finished periods; the same call goes on after the last one of them. Not used
             with systems of one's own: nobody else knows what they carry from view to view.
         progress: Called with (periods done, periods).
+        pool: Runs the periods, all at once on a given trajectory; under a policy, which hands the
+            stock over from one to the next, the groups of products of a period. Only with the
+            "greedy" planner: others carry orders from view to view. What is found is the same.
+        groups: Of products that share no basket, at most; one where nodes have a capacity by day.
 
     Returns:
         Values and drain; a log in the schema of the source, if recorded.
@@ -91,12 +99,20 @@ def replay(
         store = Checkpoints(folder, mark)
     done = 0 if store is None else store.finished(engine)
     trajectory = isinstance(decision, np.ndarray)
+    shards = None
+    if pool is not None:
+        if engine is not None:
+            msg = f"planner is {planner!r}, must be 'greedy' with a pool"
+            raise ValueError(msg)
+        shards = Shards(setting, views, pool, seed, groups)
 
     def serve(period: int, available: IntArray) -> PeriodOutcome:
         step = period - start
         if store is not None and step < done:
             return store.read(step, available, engine)
-        if engine is None:
+        if shards is not None:
+            outcome = shards.serve(period, available)
+        elif engine is None:
             outcome = drain_period(setting.systems_in(period), views, period, available, seed=seed)
         else:
             last = trajectory or step == horizon - 1
@@ -107,7 +123,21 @@ def replay(
 
     if isinstance(decision, Decision):
         return _by_policy(setting, decision, views, serve, seed, start, horizon, record, progress)
-    return _by_stock(setting, decision, views, serve, start, horizon, record, progress)
+    stock = _stock_of(setting, decision, horizon)
+    if shards is not None:
+        for step in range(done, horizon):
+            shards.ahead(start + step, np.ascontiguousarray(stock[:, step]))
+    return _by_stock(setting, stock, views, serve, start, horizon, record, progress)
+
+
+def _stock_of(setting: ReplaySetting, stock: IntArray, horizon: int) -> IntArray:
+    """Return a trajectory of stock as whole units."""
+    systems = setting.systems
+    shape = (systems.num_products, horizon, systems.num_nodes)
+    if stock.shape != shape:
+        msg = f"stock has shape {stock.shape}, must be {shape}"
+        raise ValueError(msg)
+    return whole("stock", stock)
 
 
 def _by_policy(
@@ -147,7 +177,7 @@ def _by_policy(
 
 def _by_stock(
     setting: ReplaySetting,
-    stock: IntArray,
+    available: IntArray,
     views: Views,
     serve: Callable[[int, IntArray], PeriodOutcome],
     start: int,
@@ -156,13 +186,7 @@ def _by_stock(
     progress: Callable[[int, int], None] | None,
 ) -> Replay:
     """Run on given stock; a value is revenue less ship and holding cost: nobody bought anything."""
-    systems = setting.systems
-    shape = (systems.num_products, horizon, systems.num_nodes)
-    if stock.shape != shape:
-        msg = f"stock has shape {stock.shape}, must be {shape}"
-        raise ValueError(msg)
-    available = whole("stock", stock)
-    outcomes = []
+    shape, outcomes = available.shape, []
     for step in range(horizon):
         outcomes.append(serve(start + step, np.ascontiguousarray(available[:, step])))
         if progress is not None:

@@ -16,13 +16,13 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from draingym.common.arrays import short
-from draingym.common.atomic import require_writable
 from draingym.common.carry import strong
 from draingym.common.config import read_value
-from draingym.common.devices import cores_mesh, device_mesh, placed, whole
+from draingym.common.devices import placed, training_mesh, whole
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
+from draingym.common.processes import as_first_sees, first_may_write, is_first
 from draingym.common.shared_jit import gathered
-from draingym.policies.task import Task
+from draingym.policies.task import Task, placed_task
 from draingym.policies.training import programs
 from draingym.policies.training.diagnosis import blame
 from draingym.policies.training.method import (
@@ -174,7 +174,7 @@ def _train(
     devices: int | None,
 ) -> list[TrainResult]:
     if folder is not None:
-        require_writable(folder, "folder")
+        first_may_write(folder)
     judge = task if evaluation is None else evaluation
     most = task.products
     batch = config.batch_products if most is None else min(config.batch_products, most)
@@ -187,7 +187,9 @@ def _train(
     learned, optimiser = strong(
         programs.initial_of(method, several, key_init, task, initial), where
     )
-    task, judge, hyper = placed((task, judge, hyper), mesh)  # once, and not in every call
+    given = task
+    hyper = placed(hyper, mesh)  # once, and not in every call
+    task, judge = placed_task(task, mesh), placed_task(judge, mesh)
     first = value_of(method.policy_params(learned), judge, key_evaluate)
     run = programs.begin(method, learned, optimiser, first)
     curves = [
@@ -195,9 +197,10 @@ def _train(
     ]
     stored = None if folder is None else folder / STATE
     facts = _facts(method, config, hyper, seeds, curves)
-    if stored is not None and stored.exists():
-        run, curves = _load(stored, facts, run)
-    elif log is not None:
+    with as_first_sees(stored) as found_state:
+        if found_state is not None:
+            run, curves = _load(found_state, facts, run)
+    if found_state is None and log is not None:
         for curve in curves:
             log(curve[0] if several else replace(curve[0], run=""))
 
@@ -235,7 +238,7 @@ def _train(
             name = f" of seed {seeds[which]}" if several else ""
             raise NonFiniteGradientError(
                 f"the gradient's norm is {norm} at update {update} of {config.updates}{name}: "
-                + blame(method, gathered(task), learned, batch, jax.random.fold_in(key, update))
+                + blame(method, given, gathered(learned), batch, jax.random.fold_in(key, update))
             )
         largest = np.maximum(largest, found.max(axis=1))
         done = until
@@ -260,7 +263,7 @@ def _train(
                 if log is not None:
                     log(point if several else replace(point, run=""))
             largest = np.zeros(len(seeds))
-            if stored is not None:
+            if stored is not None and is_first():
                 stored.parent.mkdir(parents=True, exist_ok=True)
                 history = [[asdict(point) for point in curve] for curve in curves]
                 write_npz(stored, named_arrays(run), {**facts, "history": history})
@@ -314,10 +317,8 @@ def _result(
 
 def _mesh_of(task: Task, batch: int, runs: int, devices: int | None) -> Mesh | None:
     """Return what shares out the batches of so many runs at once."""
-    if devices is not None:
-        return None if devices == 1 else device_mesh(devices, batch)
     shapes = jax.eval_shape(lambda key: task.draw(key, batch), jax.random.key(0))
-    return cores_mesh(batch, runs * sum(leaf.size for leaf in jax.tree.leaves(shapes)))
+    return training_mesh(devices, batch, runs * sum(leaf.size for leaf in jax.tree.leaves(shapes)))
 
 
 def _facts(

@@ -71,7 +71,7 @@ def test_finished_parts_are_kept_and_joined(monkeypatch, tmp_path):
     rows = made_rows()
     calls, results = [], []
 
-    def part(preset):
+    def part(preset, folder):
         calls.append(preset)
         return Part(claims=claims_of(rows, 2), rows=rows, seeds=SEEDS)
 

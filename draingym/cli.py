@@ -194,6 +194,7 @@ def validate(
     samples: int = 32,
     truth: bool = True,
     allow_overlap: tuple[Literal["products", "periods"], ...] = (),
+    allow_failed_check: bool = False,
     seed: int = 0,
     thresholds: Path | None = None,
     drain: Path | None = None,
@@ -220,6 +221,8 @@ def validate(
         truth: Run the hidden truth, too; a log has none.
         allow_overlap: What the validation may share with training; refused otherwise, and the page
             says so.
+        allow_failed_check: Judge by the oracle of a log even where draingym check says that it does
+            not give the log again; the page says so.
         seed: Of all random numbers.
         thresholds: JSON file with limits of the verdict that differ from the run's.
         drain: File of the drain model that is judged, on a log.
@@ -247,6 +250,7 @@ def validate(
         samples=samples,
         truth=truth,
         allow_overlap=allow_overlap,
+        allow_failed_check=allow_failed_check,
         seed=seed,
         thresholds=limits,
     )

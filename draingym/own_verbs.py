@@ -129,6 +129,7 @@ def run(
     forecast: Path | None = None,
     updates: int | None = None,
     replications: int = 2,
+    allow_failed_check: bool = False,
     seed: int = 0,
     out: Path = Path("runs/own"),
 ) -> None:
@@ -144,6 +145,7 @@ def run(
         forecast: CSV of a forecast, see recommend.
         updates: Of the neural policy; the settings' when not given.
         replications: Of the verdict.
+        allow_failed_check: As in validate.
         seed: Of all random numbers.
         out: Folder of everything that is made.
     """
@@ -156,6 +158,7 @@ def run(
         forecast=forecast,
         updates=updates,
         replications=replications,
+        allow_failed_check=allow_failed_check,
         seed=seed,
     )
     run_all(source, config, out, Console())

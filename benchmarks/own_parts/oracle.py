@@ -89,7 +89,9 @@ def make_logged(lines: OrderLines, preset: Preset, seed: int) -> Logged:
         world=world,
         config=config,
         truth=truth,
-        params=params_from_network(world.network, config.economics, None),
+        params=params_from_network(
+            world.network, config.economics, None, period_days=world.period_days
+        ),
         scenario=history_scenario(world, config),
         oracles=dict(zip(ORACLES, (estimated, told, assumed), strict=True)),
     )

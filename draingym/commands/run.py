@@ -42,6 +42,7 @@ class RunConfig:
     forecast: Path | None = None  # CSV, see ``recommend``
     updates: int | None = None  # of the neural policy; the settings' when not given
     replications: int = 2  # of the verdict
+    allow_failed_check: bool = False  # as in ``ValidateConfig``
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -126,6 +127,7 @@ def run_all(source: Path, config: RunConfig, out: Path, console: Console) -> Pat
         policies=(policy,),
         replications=config.replications,
         allow_overlap=("products",),
+        allow_failed_check=config.allow_failed_check,
         seed=config.seed,
     )
     verdict = out / "validation"

@@ -51,6 +51,7 @@ class ValidateConfig:
     allow_overlap: tuple[Shared, ...] = ()  # what may have been trained on
     seed: int = 0
     thresholds: Thresholds | None = None  # the run's when None
+    allow_failed_check: bool = False  # of a log: whether an oracle may judge that fails on it
 
     def __post_init__(self) -> None:
         """Check types and bounds."""

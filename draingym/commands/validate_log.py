@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.next_step import next_step
 from draingym.commands.validate import KEPT, Policies, ValidateConfig, finish, validate_run
 from draingym.common.atomic import require_writable
+from draingym.oracle import require_self_replay, self_replay
 from draingym.policies.validation.candidates import BASELINE, perturbed, spread_around
 
 _RULES = (HISTORICAL, BASELINE)
@@ -46,8 +48,9 @@ def validate_log(
         What ``validation.json`` holds.
 
     Raises:
-        ValueError: If log, model, panel and policies are not of one world, naming the difference,
-            or as ``validate_run`` does.
+        ValueError: If log, model, panel and policies are not of one world, naming the difference;
+            if the oracle does not give the log again on its own stock, as ``draingym check`` says,
+            and that is not allowed; or as ``validate_run`` does.
     """
     require_writable(out, "folder")
     run = LogRun(log, settings, drain=drain, panel=panel)
@@ -60,6 +63,13 @@ def validate_log(
             f"the drain model {drain} was trained on all {run.split} periods of {log}, must leave "
             "some to be judged on: train on fewer (draingym panel --known-periods)"
         )
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("Replaying the log's own stock", total=None)
+        check = self_replay(
+            run.replay_setting,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    doubts = require_self_replay(check, allow_failed=config.allow_failed_check)
     files = run.files(config.policies)
     own: dict[str, Any] = {name: (run.policies[name], run.parameters[name]) for name in _RULES}
     clash = sorted(own.keys() & files.keys())
@@ -79,7 +89,7 @@ def validate_log(
         config,
         console,
         files={path.stem: path for path in config.policies},
-        notes=run.notes,
+        notes=[*run.notes, *doubts],
         truth=False,
         folder=out / KEPT,
     )

@@ -103,7 +103,7 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
     mean = float(world.mean_daily_demand.mean())
     level = (mean * np.array([7.0, 1.6, 1.6, 1.6])).astype(np.float32)
     series = sample_noise(market, world.network.lead_time, 0, jax.random.key(0))
-    params = params_from_network(world.network, Economics(), None)
+    params = params_from_network(world.network, Economics(), None, period_days=world.period_days)
     scenario = Scenario(initial=initial, series=series)
     ran = run(
         systems,

@@ -124,7 +124,7 @@ def together(number: int, *command: str) -> list[tuple[int, str, str]]:
     return [(p.returncode, *texts) for p, texts in zip(started, ended, strict=True)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     from tests.drain_model import panels
     from tests.drain_model.conftest import make_process
@@ -151,7 +151,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
             np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_command_in_two_processes_writes_once_and_fails_as_one(tmp_path: Path) -> None:
     from dataclasses import asdict
 

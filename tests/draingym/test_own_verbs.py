@@ -215,7 +215,7 @@ def test_a_policy_is_made_of_a_log_and_says_of_which(
     assert made.tree.parent.shape == (len(here.facts.node),)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_log_gets_a_verdict_fine_tuning_and_another_verdict(
     whole_folder, settings, tmp_path, monkeypatch, capsys
 ):
@@ -258,7 +258,7 @@ def test_a_log_gets_a_verdict_fine_tuning_and_another_verdict(
     assert (tuned / "validation" / "validation.html").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_all_verbs_run_in_order_and_go_on(whole_folder, settings, tmp_path, monkeypatch, capsys):
     out, log = tmp_path / "own", tmp_path / "log"
     shutil.copytree(whole_folder / "log", log)
@@ -465,7 +465,7 @@ def test_stock_and_forecast_are_read_by_name(tmp_path):
         read_today(tmp_path / "s.csv", tmp_path / "f.csv", leads=2, **sizes)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_validation_goes_on_after_the_runs_that_are_done(
     log_run, whole_folder, tmp_path, monkeypatch
 ):

@@ -153,7 +153,7 @@ def test_the_truth_gives_the_log_again_to_the_unit_but_for_rates(hidden, setting
     np.testing.assert_array_equal(check.replays[0].promises, check.log.promises)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_policies_are_worth_what_they_are_in_the_truth(hidden, setting):
     """Levels of stock that the log never had: lean to flooded, and lopsided."""
     shapes = np.array([[1, 1, 1, 1], [1, 2, 0.5, 0.5], [1, 0.3, 1.5, 1.2], [1, 0.5, 0.5, 2]])

@@ -246,7 +246,7 @@ def test_validate_judges_the_policies_of_files_in_the_truth_too(run, tmp_path, m
     out, figures = run
     folder = Run(SMALL, out)
     policy, params = folder.policies["order up to"], folder.parameters["order up to"]
-    save_policy(tmp_path / "mine.npz", policy, params)
+    save_policy(tmp_path / "mine.npz", policy, params, world=folder.identity)
     words = ("--no-spread", "--policies", tmp_path / "mine.npz", "--replications", 1)
     allowed = ("--allow-overlap", "products", "--samples", 4, "--out", tmp_path / "out")
     call(monkeypatch, out, *words, *allowed)

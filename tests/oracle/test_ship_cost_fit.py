@@ -239,6 +239,8 @@ def test_a_bulky_product_pays_for_its_volume():
         cumulative=np.repeat(systems.cumulative[:1], 2, axis=0),
         scarcity_units=np.ones((2, 1)),
         daily_capacity=np.array([np.inf]),
+        lane_preference=None,
+        choice_noise=0.0,
     )
     outcome = drain_period(systems, views, 0, np.array([[5], [5]]))
     found = attribute_outcome(

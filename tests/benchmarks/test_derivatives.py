@@ -69,7 +69,7 @@ def test_the_default_is_what_the_simulator_does_by_itself():
     assert set(made.values()) == {BY_PATH}  # described networks
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CASES)
 def test_values_are_the_same_however_they_are_differentiated(name):
     case = CASES[name]()
@@ -82,7 +82,7 @@ def test_values_are_the_same_however_they_are_differentiated(name):
     assert len(set(values.values())) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_part_has_its_rows_and_claims():
     exact = [{"mechanism": "one", "largest error": 1e-9}]
     whole = biases(CASES["lost-sales store"](), 200)

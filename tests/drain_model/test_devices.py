@@ -43,7 +43,7 @@ print(json.dumps({
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("batch", "devices", "part"), [(2, 2, [3, 1]), (5, 3, [1, 5])])
 def test_devices_train_as_one_does(process, batch: int, devices: int, part: list[int]) -> None:
     run = subprocess.run(

@@ -46,7 +46,7 @@ def estimates(kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return fast, reference, score
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 def test_close_to_the_reference_estimator(kind: str) -> None:
     """Cosine at least 0.98 and relative bias at most 5%, in demand and in attraction.
@@ -69,7 +69,7 @@ def test_close_to_the_reference_estimator(kind: str) -> None:
 VARIANCE = {"independent": 0.75, "truncated": 0.45, "copula": 0.9, "coherent": 1.4}
 
 
-@pytest.mark.slow  # what it compares is checked against finite differences and enumeration too
+@pytest.mark.long  # what it compares is checked against finite differences and enumeration too
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_reference_agrees_with_the_score_function_and_varies_less(kind: str) -> None:
     """Both are unbiased; measured |z| up to 2.3 over all joints and parameters.

@@ -74,7 +74,7 @@ def test_training_is_repeatable(trained: Trained, data: DrainData) -> None:
     jax.tree.map(np.testing.assert_array_equal, *weights)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_patience_ends_training_with_the_best_parameters(
     data: DrainData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

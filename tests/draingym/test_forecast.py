@@ -36,7 +36,7 @@ def test_a_csv_becomes_a_table_a_picture_and_a_file(monkeypatch, tmp_path, capsy
     assert "3 series over 36 periods of 1 days" in capsys.readouterr().out
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["monotone", "tft"])
 def test_transformers_forecast_a_file(monkeypatch, tmp_path, model):
     frame = weekly_pattern(4, 40)

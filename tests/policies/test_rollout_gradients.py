@@ -93,7 +93,7 @@ def covers(log_covers):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_learned_kernel_within_five_percent_of_central_differences(data, tree):
     config = DrainConfig(width=16, heads=2, pair_width=16, epochs=8, batch_products=4)
     checkpoint = train(data, config, seed=0).checkpoint

@@ -10,19 +10,16 @@ after the last finished part; the file of this benchmark joins them all.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import tyro
 
-from benchmarks._common import Claim, drop_programs, plain, save_figure, write_result
+from benchmarks._common import Claim, save_figure, write_result
 from benchmarks.own_parts import oracle, panel, processes
-from benchmarks.policies_parts.part import Figure, Part, print_part
-from draingym.common.atomic import atomic_file
+from benchmarks.policies_parts.part import Figure, Part, kept_part
 
 NAME = "own"
 Name = Literal["oracle", "panel", "processes"]
@@ -50,31 +47,6 @@ PARTS: dict[Name, Run] = {
 }
 
 
-def run_part(name: Name, preset: Preset, folder: Path) -> dict[str, Any]:
-    """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
-    began = time.perf_counter()
-    part = PARTS[name](preset, folder)
-    drop_programs()
-    print_part(part)
-    for figure in part.figures:
-        save_figure(figure.name, figure.draw, panels=figure.panels)
-    found = plain(
-        {
-            "name": name,
-            "preset": preset,
-            "claims": [asdict(claim) for claim in part.claims],
-            "rows": part.rows,
-            "seeds": part.seeds,
-            "seconds": time.perf_counter() - began if part.seconds is None else part.seconds,
-        }
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder / f"{name}.json") as draft:
-        draft.write_text(json.dumps(found, allow_nan=False))
-    kept: dict[str, Any] = found
-    return kept
-
-
 def main(
     parts: Sequence[Name] = (),
     preset: Preset = "full",
@@ -87,14 +59,14 @@ def main(
         preset: Real orders at the demo's size, or small synthetic ones.
         folder: Where results of parts are kept.
     """
-    found = []
-    for name in PARTS:
+    found, folder = [], folder / preset
+    for name, run in PARTS.items():
         kept = folder / f"{name}.json"
         if kept.exists() and name not in parts:
             print(f"{name}: kept from {kept}")
             found.append(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            found.append(run_part(name, preset, folder))
+            found.append(kept_part(name, partial(run, preset, folder), folder))
     claims = [Claim(**claim) for part in found for claim in part["claims"]]
     rows = [row for part in found for row in part["rows"]]
     save_figure(NAME, lambda axis: oracle.draw(axis, rows))
@@ -104,7 +76,7 @@ def main(
         sorted(claims, key=lambda claim: claim.bar),
         rows,
         sorted({seed for part in found for seed in part["seeds"]}),
-        ", ".join(f"{part['name']} {part['preset']}" for part in found),
+        preset,
         sum(part["seconds"] for part in found),
     )
 

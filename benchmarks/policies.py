@@ -10,51 +10,29 @@ after the last finished part; the file of this benchmark joins them all.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import tyro
 
-from benchmarks._common import Claim, Row, drop_programs, plain, save_figure, write_result
+from benchmarks._common import Claim, Row, save_figure, write_result
 from benchmarks.policies_parts import baselines, classic, gradients, placement
-from benchmarks.policies_parts.part import Part, print_part
-from draingym.common.atomic import atomic_file
+from benchmarks.policies_parts.part import Part, kept_part
 
 Name = Literal["classic", "gradients", "baselines", "placement"]
 
 
 def run_part(name: Name, folder: Path, seeds: Sequence[int]) -> dict[str, Any]:
     """Run a part, draw its figures, and keep its result as ``folder/NAME.json``."""
-    began = time.perf_counter()
     parts: dict[Name, Callable[[], Part]] = {
         "classic": classic.run,
         "gradients": gradients.run,
         "baselines": baselines.run,
         "placement": lambda: placement.run(folder / name, seeds=seeds),
     }
-    part = parts[name]()
-    drop_programs()
-    print_part(part)
-    for figure in part.figures:
-        save_figure(figure.name, figure.draw, panels=figure.panels)
-    found = plain(
-        {
-            "name": name,
-            "claims": [asdict(claim) for claim in part.claims],
-            "rows": part.rows,
-            "seeds": part.seeds,
-            "seconds": time.perf_counter() - began if part.seconds is None else part.seconds,
-        }
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder / f"{name}.json") as draft:
-        draft.write_text(json.dumps(found, allow_nan=False))
-    kept: dict[str, Any] = found
-    return kept
+    return kept_part(name, parts[name], folder)
 
 
 def draw_gaps(rows: Sequence[Row]) -> Callable[[Any], None]:

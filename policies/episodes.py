@@ -13,10 +13,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from draingym.common.arrays import require_whole
-from draingym.common.devices import on_all_devices, over_devices
 from draingym.policies.acting import functional_of
-from draingym.policies.evaluate import simulated_values
-from draingym.policies.task import Task
+from draingym.policies.task import RolledOut, Task
 from draingym.simulator import FunctionalEnv, Params, Policy, PyTree, Scenario, Simulator
 
 _STATIC = {"static": True}
@@ -24,7 +22,7 @@ _STATIC = {"static": True}
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class EpisodeTask:
+class EpisodeTask(RolledOut):
     """Episodes of an environment, which end there: what ``task_of`` makes.
 
     The value is the discounted return of an episode; no action is bounded.
@@ -45,38 +43,10 @@ class EpisodeTask:
         """No limit."""
         return None
 
-    @property
-    def infinite_horizon(self) -> bool:
-        """No: what is left in the last period is salvaged."""
-        return False
-
     def draw(self, key: Array, batch: int) -> Scenario:
         """Draw episodes; leaves [B, ...]."""
         drawn: Scenario = jax.vmap(self.sample)(jax.random.split(key, batch))
         return drawn
-
-    def values(
-        self,
-        policy: Policy,
-        policy_params: PyTree,
-        scenario: Scenario,
-        key: Array,
-        *,
-        remat: bool = True,
-    ) -> Float[Array, " B"]:
-        """Return the discounted return of every episode, currency."""
-        return simulated_values(
-            self.simulator, self.params, policy, policy_params, scenario, key, remat=remat
-        )
-
-    def each(
-        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
-    ) -> PyTree:
-        """Return ``function`` of every scenario, leaves [B, ...]."""
-        keys = jax.random.split(key, scenario.series.period.shape[0])
-        axes = (0, 0, *[None] * len(given))
-        each = over_devices(jax.vmap(function, in_axes=axes), axes)
-        return on_all_devices(each(scenario, keys, *given))
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
         """Return the mean return of ``evaluation_batch`` episodes; one key, the same episodes."""

@@ -112,9 +112,46 @@ def seen(task: Task) -> Observation:
     return shapes
 
 
+class RolledOut:
+    """Scenarios with their batch first, and the discounted return as the value of each."""
+
+    __slots__ = ()
+
+    params: Params
+    simulator: Simulator
+
+    @property
+    def infinite_horizon(self) -> bool:
+        """No: what is left in the last period is salvaged."""
+        return False
+
+    def values(
+        self,
+        policy: Policy,
+        policy_params: PyTree,
+        scenario: Scenario,
+        key: Array,
+        *,
+        remat: bool = True,
+    ) -> Float[Array, " B"]:
+        """Return the discounted return of every rollout, currency."""
+        return simulated_values(
+            self.simulator, self.params, policy, policy_params, scenario, key, remat=remat
+        )
+
+    def each(
+        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
+    ) -> PyTree:
+        """Return ``function`` of every scenario, leaves [B, ...]."""
+        keys = jax.random.split(key, scenario.series.period.shape[0])
+        axes = (0, 0, *[None] * len(given))
+        each = over_devices(jax.vmap(function, in_axes=axes), axes)
+        return on_all_devices(each(scenario, keys, *given))
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
-class WindowTask:
+class WindowTask(RolledOut):
     """Products rolled out through windows of a history, which end there.
 
     A batch is of one window, chosen at random, and of products without repetition; every draw of
@@ -147,11 +184,6 @@ class WindowTask:
         """Most scenarios of a batch."""
         return self.windows.num_products
 
-    @property
-    def infinite_horizon(self) -> bool:
-        """No: what is left in the last period is salvaged."""
-        return False
-
     def draw(self, key: Array, batch: int) -> Scenario:
         """Draw a window and products; leaves [B, ...]."""
         key_start, key_products, key_noise = jax.random.split(key, 3)
@@ -159,29 +191,6 @@ class WindowTask:
         which = jax.random.randint(key_start, (), 0, windows.num_starts)
         products = jax.random.choice(key_products, windows.num_products, (batch,), replace=False)
         return window(windows, which, self.horizon, key_noise, products)
-
-    def values(
-        self,
-        policy: Policy,
-        policy_params: PyTree,
-        scenario: Scenario,
-        key: Array,
-        *,
-        remat: bool = True,
-    ) -> Float[Array, " B"]:
-        """Return the discounted return of every rollout, currency."""
-        return simulated_values(
-            self.simulator, self.params, policy, policy_params, scenario, key, remat=remat
-        )
-
-    def each(
-        self, function: Callable[..., PyTree], scenario: Scenario, key: Array, *given: PyTree
-    ) -> PyTree:
-        """Return ``function`` of every scenario, leaves [B, ...]."""
-        keys = jax.random.split(key, scenario.series.period.shape[0])
-        axes = (0, 0, *[None] * len(given))
-        each = over_devices(jax.vmap(function, in_axes=axes), axes)
-        return on_all_devices(each(scenario, keys, *given))
 
     def evaluate(self, policy: Policy, policy_params: PyTree, key: Array) -> Float[Array, ""]:
         """Return the mean value over all products and windows."""

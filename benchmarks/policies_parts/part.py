@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmarks._common import Claim, Row, print_claims, print_table
+from benchmarks._common import (
+    Claim,
+    Row,
+    drop_programs,
+    plain,
+    print_claims,
+    print_table,
+    save_figure,
+)
+from draingym.common.files import write_json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,3 +68,25 @@ def print_part(part: Part) -> None:
         if not any(isinstance(value, list) for value in shown[0].values()):
             print_table(name, shown)
     print_claims(part.claims)
+
+
+def kept_part(name: str, run: Callable[[], Part], folder: Path) -> dict[str, Any]:
+    """Run a part, print it, draw its figures, and keep its result as ``folder/NAME.json``."""
+    began = time.perf_counter()
+    part = run()
+    drop_programs()
+    print_part(part)
+    for figure in part.figures:
+        save_figure(figure.name, figure.draw, panels=figure.panels)
+    found: dict[str, Any] = plain(
+        {
+            "name": name,
+            "claims": [asdict(claim) for claim in part.claims],
+            "rows": part.rows,
+            "seeds": part.seeds,
+            "seconds": time.perf_counter() - began if part.seconds is None else part.seconds,
+        }
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / f"{name}.json", found)
+    return found

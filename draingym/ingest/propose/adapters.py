@@ -156,7 +156,7 @@ _JD_FILES = {
 
 
 def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
-    def block(name: str, telling: str, columns: dict[str, str], **more: object) -> list[Block]:
+    def block(name: str, telling: str, columns: dict[str, str]) -> list[Block]:
         for file in found:
             if file is not orders and {telling, *columns.values()} <= set(file.columns):
                 return [
@@ -168,7 +168,6 @@ def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
                         found=file,
                         columns=columns,
                         missing=("-",),
-                        **more,  # type: ignore[arg-type]
                     )
                 ]
         return []

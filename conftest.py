@@ -96,6 +96,22 @@ def unread_tasks_are_gone(request: pytest.FixtureRequest) -> Iterator[None]:
         gc.collect()
 
 
+# Linux gives a process 65,530 mappings of memory. Each compiled program takes some of them, and
+# where there are none left the next compilation kills the process.
+_MANY_MAPPINGS = 20_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs_do_not_pile_up() -> Iterator[None]:
+    """Drop what was compiled, once there is much of it."""
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_bytes().count(b"\n") > _MANY_MAPPINGS:
+        import jax
+
+        jax.clear_caches()
+
+
 def left_behind(before: set[str], after: set[str]) -> list[str]:
     """Return the names of what is new in the root, and was not made by a tool."""
     new = after - before - _MADE_BY_TOOLS

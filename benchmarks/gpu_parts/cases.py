@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
-
-import jax
 
 from benchmarks._common import REPEATS, timed
 from benchmarks.drain_parts.rollout_speed import memory_rows
@@ -22,11 +21,11 @@ from draingym.drain_model import PRESETS, DrainConfig
 from draingym.policies import (
     MLPPolicy,
     PathwiseGradient,
-    SampledTask,
     TrainConfig,
+    task_of,
     train_policy,
 )
-from draingym.simulator import Scenario, batch_last, make
+from draingym.simulator import make
 
 Row = dict[str, Any]
 LEARNED = "draingym/PlacementLearned-v0"
@@ -115,7 +114,7 @@ def rollouts(name: str, config: DrainConfig, sizes: Sizes, products: int) -> lis
     """
     different = min(products, _DIFFERENT)
     drawn = Rollouts.of(config, different, sizes.horizon, 0, sizes.places)
-    found = replace(drawn.repeated(products // different), part=min(sizes.part, products))
+    found = replace(drawn.repeated(products // different), part=math.gcd(sizes.part, products))
     row: Row = {"table": "rollouts", "network": name, "products": products}
 
     def prepared() -> tuple[Row, Any]:
@@ -195,24 +194,7 @@ def policy(sizes: Sizes) -> list[Row]:
     """Return one short training of a policy through the learned kernel."""
     nodes, regions = sizes.places
     env = make(LEARNED, horizon=sizes.policy_periods, num_nodes=nodes, num_regions=regions)
-
-    def sample(key: jax.Array, periods: int, batch: int | None = None) -> Scenario:
-        del periods  # an episode's
-        if batch is None:
-            return env.sample(key)
-        drawn: Scenario = batch_last(jax.vmap(env.sample)(jax.random.split(key, batch)))
-        return drawn
-
-    task = SampledTask(
-        params=env.params,
-        simulator=env.simulator,
-        sample=sample,
-        periods=sizes.policy_periods,
-        warm_up=0,
-        evaluation_batch=sizes.policy_batch,
-        evaluation_periods=sizes.policy_periods,
-        evaluation_warm_up=0,
-    )
+    task = task_of(env, evaluation_batch=sizes.policy_batch)
     every = sizes.policy_updates // 4
     config = TrainConfig(
         updates=sizes.policy_updates, batch_products=sizes.policy_batch, evaluate_every=every

@@ -93,10 +93,21 @@ def read_json(path: Path, what: str = "file", remedy: str = "") -> Any:
         remedy: What to do about it, said where it cannot be read.
 
     Raises:
-        ValueError: If it cannot be read, or is no JSON, naming it.
+        ValueError: If it cannot be read, is no JSON, or gives a name twice; naming it.
     """
     with reading(what, path, f"a whole JSON file{f'; {remedy}' if remedy else ''}"):
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return json.loads(text, object_pairs_hook=_each_once)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return what an object of JSON holds; the last of two values of a name must not win."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} is given twice")
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -35,17 +35,38 @@ def read_yaml(path: Path, what: str = "file") -> Any:
 
     Raises:
         ImportError: If PyYAML is not there.
-        ValueError: If it cannot be read, or is no YAML, naming it.
+        ValueError: If it cannot be read, is no YAML, or gives a name twice; naming it.
     """
     yaml = _yaml()
     with reading(what, path, "a whole YAML file of plain values"):
         try:
-            return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            return yaml.load(text, Loader=_loader(yaml))
         except yaml.MarkedYAMLError as error:  # its own words are a drawing of several lines
             mark = error.problem_mark
             raise ValueError(
                 f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
             ) from error
+        except yaml.YAMLError as error:
+            raise ValueError(" ".join(str(error).split())) from error
+
+
+def _loader(yaml: Any) -> Any:
+    """Return PyYAML's safe loader; the last of two values of a name does not win."""
+
+    class EachOnce(yaml.SafeLoader):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            known: list[Any] = []
+            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+                name = (key.tag, key.value)
+                if name in known:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                known.append(name)
+            return super().construct_mapping(node, deep=deep)
+
+    return EachOnce
 
 
 def _yaml() -> Any:

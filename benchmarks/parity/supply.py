@@ -43,6 +43,7 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
     nodes = []
     for name in stocks:
         node, sells = p["nodes"][name], retail.get(name)
+        capacity, _ = node.get("C"), node.get("o")  # of no account where it supplies nobody
         nodes.append(
             Node(
                 name,
@@ -52,7 +53,7 @@ def _mapped(case: Case, edges: list[dict[str, Any]], *, shared: bool) -> Mapped:
                 backlog=backlog and sells is not None,
                 price=0.0 if sells is None else sells["p"],
                 unmet_cost=0.0 if sells is None else sells["b"],
-                ship_limit=node.get("C") if shared else None,
+                ship_limit=capacity if shared else None,
                 yields=node.get("v", 1.0),
             )
         )

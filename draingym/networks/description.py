@@ -14,13 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
-import numpy as np
-
 from draingym.common.arrays import require_flag, require_range, require_whole, short
+from draingym.networks.amounts import (
+    Amount,
+    amount,
+    lead_time,
+    require_enough,
+    require_name,
+    series,
+    shares,
+)
 from draingym.simulator import LARGEST
 from draingym.simulator.problems.classic import MOST_LEAD
-
-Amount = float | Sequence[float]  # the same in all periods, or one a period
 
 MOST_LIFE = 1000  # periods; what is of an age is a row of the state
 MOST_REVIEW = 100_000  # periods, as many as an episode may have
@@ -79,16 +84,18 @@ class Node:
 
     def __post_init__(self) -> None:
         """Check every field; see the class."""
-        _require_name("node name", self.name)
+        require_name("node name", self.name)
         where = f"node {self.name!r}: "
         if self.store is not None:
-            _require_name(where + "store", self.store)
+            require_name(where + "store", self.store)
         for name in ("on_hand", "waiting", "holding_cost", "salvage"):
             require_range(where + name, getattr(self, name), low=0.0, high=LARGEST)
         for name in ("yields", "volume"):
             require_range(where + name, getattr(self, name), low=0, high=LARGEST, open_low=True)
-        for name in ("unmet_cost", "ship_limit", "waste_cost", "refuse_cost", "class_limit"):
+        for name in ("unmet_cost", "ship_limit", "waste_cost", "refuse_cost"):
             _keep_amount(self, where, name)
+        if self.class_limit is not None:
+            require_range(where + "class_limit", self.class_limit, low=0.0, high=LARGEST)
         _keep_amount(self, where, "price", low=-LARGEST)
         require_flag(where + "backlog", self.backlog)
         require_flag(where + "lifo", self.lifo)
@@ -98,6 +105,8 @@ class Node:
             )
         for other, share in (self.substitutes or {}).items():
             require_range(f"{where}substitutes[{other!r}]", share, low=0.0, high=1.0)
+        if self.substitutes is not None:
+            _keep(self, "substitutes", dict(self.substitutes))
         if sum((self.substitutes or {}).values()) > 1.0 + 1e-6:
             raise ValueError(
                 f"{where}substitutes sum to {sum((self.substitutes or {}).values())}, must be at "
@@ -114,7 +123,9 @@ class Node:
         if self.ages is not None:
             life = self.shelf_life
             _keep(self, "ages", series(where + "ages", self.ages))
-            if life is None or len(self.ages) > life:
+            if life is None:
+                raise ValueError(f"{where}ages is given, must be None without shelf_life")
+            if len(self.ages) > life:
                 raise ValueError(
                     f"{where}ages has {len(self.ages)} entries, must have at most shelf_life, "
                     f"{life}"
@@ -138,7 +149,8 @@ class Arc:
         in_transit: Units at the start, by the period in which they arrive, the first first.
         on_order: Requests at the start, by the period in which the source sees them.
         owed: Units that the source owes at the start, where there are ``backorders``.
-        most: Units requested by an action of 1; None is four times the demand downstream.
+        most: Units requested by an action of 1; None is four times the mean demand downstream
+            between two reviews, at least a batch and the minimum, at most ``request_limit``.
         request_limit: Units a request is cut to.
         minimum: Units; a smaller request is refused.
         batch: Units that a request is a multiple of.
@@ -206,11 +218,11 @@ class Arc:
         """Check every field; see the class."""
         where = f"arc {self.name!r}: "
         if self.source is not None:
-            _require_name(where + "source", self.source)
-        _require_name(where + "target", self.target)
+            require_name(where + "source", self.source)
+        require_name(where + "target", self.target)
         if self.source == self.target:
             raise ValueError(f"{where}target is {self.target!r}, must be another node than source")
-        _keep(self, "lead_time", _lead_time(where + "lead_time", self.lead_time))
+        _keep(self, "lead_time", lead_time(where + "lead_time", self.lead_time))
         require_whole(where + "delay", self.delay, high=MOST_LEAD)
         require_whole(where + "review", self.review, low=1, high=MOST_REVIEW)
         if self.rank is not None:
@@ -244,16 +256,13 @@ class Arc:
         for name in ("accepts", "stands"):
             _keep_amount(self, where, name, high=1.0)
         _keep_amount(self, where, "batch", low=1e-9)
-        for name in ("batch", "minimum"):
-            least = getattr(self, name)
-            if least is not None and self.request_limit is not None:
-                least, limit = np.min(least), np.max(self.request_limit)  # 0 in a disruption
-                if least > limit:
-                    raise ValueError(
-                        f"{where}{name} is {least:g}, must be at most request_limit, {limit:g}"
-                    )
+        stands = self.stands if isinstance(self.stands, tuple) else (self.stands,)
+        for t, entry in enumerate(stands):
+            if entry not in (0.0, 1.0):
+                raise ValueError(f"{where}stands[{t}] is {entry:g}, must be 0 or 1")
+        require_enough(where, self.request_limit, self.batch, self.minimum, self.most)
         if self.ages is not None:
-            _keep(self, "ages", _shares(where + "ages", self.ages))
+            _keep(self, "ages", shares(where + "ages", self.ages))
 
     @property
     def longest_lead(self) -> int:
@@ -277,43 +286,8 @@ class Store:
 
     def __post_init__(self) -> None:
         """Check name and room."""
-        _require_name("store name", self.name)
+        require_name("store name", self.name)
         require_range(f"store {self.name!r}: room", self.room, low=0.0, high=LARGEST)
-
-
-def amount(
-    field: str, value: Any, *, low: float = 0.0, high: float = LARGEST
-) -> float | tuple[float, ...] | None:
-    """Return a number, or one a period as a tuple; None as it is.
-
-    Raises:
-        ValueError: Naming the field, the value and the bound.
-    """
-    if value is None:
-        return None
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        values = series(field, value, low=low, high=high)
-        if not values:
-            raise ValueError(f"{field} is {short(value)}, must hold at least one number")
-        return values
-    require_range(field, value, low=low, high=high)
-    return float(value)
-
-
-def series(
-    field: str, values: Any, *, low: float = 0.0, high: float = LARGEST
-) -> tuple[float, ...]:
-    """Return a list of numbers as a tuple; see ``amount``."""
-    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
-        raise ValueError(f"{field} is {short(values)}, must be a list of numbers")
-    for i, value in enumerate(values):
-        require_range(f"{field}[{i}]", value, low=low, high=high)
-    return tuple(float(value) for value in values)
-
-
-def _require_name(field: str, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{field} is {short(value)}, must be text, not empty")
 
 
 def _keep_amount(described: Any, where: str, name: str, **bounds: float) -> None:
@@ -327,42 +301,3 @@ def _keep_amount(described: Any, where: str, name: str, **bounds: float) -> None
 def _keep(described: Any, name: str, value: Any) -> None:
     """Set a field of a frozen dataclass to its checked value."""
     object.__setattr__(described, name, value)
-
-
-def _lead_time(field: str, value: Any) -> Any:
-    """Return a lead time in its plain form; probabilities as a mapping of whole periods."""
-    if isinstance(value, Mapping):
-        pmf: dict[int, float] = {}
-        for key, share in value.items():
-            periods = int(key) if isinstance(key, str) and key.isdigit() else key
-            require_whole(f"{field} key", periods, high=MOST_LEAD)
-            require_range(f"{field}[{periods}]", share, low=0.0, high=1.0)
-            pmf[periods] = float(share)
-        if abs(sum(pmf.values()) - 1.0) > 1e-6:
-            raise ValueError(
-                f"{field} has probabilities that sum to {sum(pmf.values())}, must be 1"
-            )
-        return pmf
-    if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes):
-        for i, periods in enumerate(value):
-            require_whole(f"{field}[{i}]", periods, high=MOST_LEAD)
-        if not len(value):
-            raise ValueError(f"{field} is {short(value)}, must hold at least one number")
-        return tuple(int(periods) for periods in value)
-    require_whole(field, value, high=MOST_LEAD)
-    return int(value)
-
-
-def _shares(field: str, value: Sequence[Any]) -> tuple[tuple[float, ...], ...]:
-    """Return shares by age, one tuple a period; a single list holds in all periods."""
-    sequence = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str | bytes)
-    if not sequence or not len(value):
-        raise ValueError(f"{field} is {short(value)}, must be a list of shares, not empty")
-    rows = value if isinstance(value[0], Sequence | np.ndarray) else [value]
-    found = []
-    for i, row in enumerate(rows):
-        shares = series(f"{field}[{i}]", row, high=1.0)
-        if abs(sum(shares) - 1.0) > 1e-6:
-            raise ValueError(f"{field}[{i}] sums to {sum(shares)}, must be 1")
-        found.append(shares)
-    return tuple(found)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -105,9 +107,11 @@ class Network(Plan):
             The state after each period and what happened in it, leaves [T, ...].
 
         Raises:
-            ValueError: If the requests are no matrix of a column an arc.
+            ValueError: If the requests are no matrix of a column an arc, or the key is none.
         """
         try:
+            if np.iscomplexobj(requests):
+                raise TypeError
             units = real(requests)
         except (TypeError, ValueError):
             raise ValueError(
@@ -120,6 +124,8 @@ class Network(Plan):
             )
         simulator, params = self.built.simulator, self.built.params
         key = jax.random.key(0) if key is None else key
+        if not jnp.issubdtype(getattr(key, "dtype", object), jax.dtypes.prng_key):
+            raise ValueError(f"key is {short(key)}, must be a key, such as jax.random.key(0)")
         scenario = simulator.prepare(params, self.built.sample(key, shape[0]))
         played: tuple[State, Transition] = _play(
             simulator, params, simulator.reset(params, scenario), units, scenario.series

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from draingym.common.atomic import atomic_file, require_writable
 from draingym.envs.rendering import GraphPicture
 from draingym.networks.flows import order_of_nodes
 from draingym.networks.plan import Plan
@@ -15,6 +16,8 @@ from draingym.simulator.adapters.scene import Frame, Scene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+FORMATS = ("png", "jpg", "jpeg", "webp", "tiff", "svg", "pdf")
 
 
 class NetworkPicture(GraphPicture):
@@ -65,5 +68,20 @@ def picture(network: Plan, path: str | Path | None = None) -> Frame:
     if path is not None:
         from matplotlib import image as files
 
-        files.imsave(path, image)
+        kind = image_format(path)
+        with atomic_file(Path(path)) as fresh:
+            files.imsave(fresh, image, format=kind)
     return image
+
+
+def image_format(path: str | Path) -> str:
+    """Return the format of an image, which its suffix names.
+
+    Raises:
+        ValueError: If it names none that is written here, or the path may not be written.
+    """
+    kind = Path(path).suffix.lower().removeprefix(".")
+    if kind not in FORMATS:
+        raise ValueError(f"{path} must end in one of {', '.join(f'.{name}' for name in FORMATS)}")
+    require_writable(Path(path), "file")
+    return kind

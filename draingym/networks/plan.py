@@ -12,6 +12,7 @@ import numpy as np
 from draingym.common.arrays import require_flag, require_range, short
 from draingym.networks.description import Arc, Node, Store
 from draingym.networks.flows import longest_pass, require_acyclic
+from draingym.simulator import MOST_UNITS
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,23 @@ class Plan:
                 "limited: what a node ships on would need room"
             )
         self._check_demand()
+        if self.whole_units:
+            self._check_whole()
+
+    def _check_whole(self) -> None:
+        way = [units for arc in self.arcs for units in arc.in_transit]
+        held = sum(node.on_hand for node in self.nodes) + sum(way)
+        if held > MOST_UNITS:
+            raise ValueError(
+                f"nodes and arcs hold {held:.0f} units, must hold at most {MOST_UNITS} where "
+                "whole_units"
+            )
+        for arc in self.arcs:
+            if arc.most is not None and arc.most > MOST_UNITS:
+                raise ValueError(
+                    f"arc {arc.name!r}: most is {arc.most:g}, must be at most {MOST_UNITS} where "
+                    "whole_units"
+                )
 
     def _check_ages(self, arc: Arc) -> None:
         life = self.nodes[self.index[arc.target]].shelf_life
@@ -137,6 +155,8 @@ class Plan:
         given: dict[Any, Any] = {}
         for names, what in self.demand.items():
             names = names if isinstance(names, tuple) else (names,)
+            if not names:
+                raise ValueError("demand is for (), must be for at least one node's name")
             key = names[0] if len(names) == 1 else names
             for name in names:
                 if name not in self.index:
@@ -144,7 +164,7 @@ class Plan:
                 if name in sells:
                     raise ValueError(f"demand for node {name!r} is given twice, must be given once")
                 sells.append(name)
-            if hasattr(what, "sample"):
+            if _is_distribution(what):
                 if what.regions != len(names):
                     raise ValueError(
                         f"demand for {key!r} has {what.regions} regions, must have {len(names)}"
@@ -171,6 +191,12 @@ class Plan:
         return longest_pass(self.arcs) if self.arrivals == "before shipping" else 1
 
 
+def _is_distribution(what: Any) -> bool:
+    """Return whether demand is drawn; data frames, which have a ``sample`` too, are lists."""
+    drawn = all(hasattr(what, name) for name in ("sample", "mean", "regions"))
+    return drawn and not isinstance(what, type)
+
+
 def _parts(field: str, values: Any, kind: type[Any]) -> tuple[Any, ...]:
     """Return a list of nodes, arcs or stores as a tuple."""
     if isinstance(values, str | bytes) or not isinstance(values, Sequence):
@@ -195,7 +221,7 @@ def _units(what: str, values: Any, regions: int) -> tuple[Any, ...]:
     """
     try:
         given = np.asarray(values)
-        if given.ndim and given.dtype.kind not in "iuf":  # text and truth values are no units
+        if not given.ndim or given.dtype.kind not in "iuf":  # text and truth values are no units
             raise TypeError
         given = given.astype(np.float64)
     except (TypeError, ValueError):

@@ -9,7 +9,9 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
+from draingym.common.atomic import atomic_file
 from draingym.networks.network import Network
+from draingym.networks.picture import image_format
 from draingym.networks.policy import base_stock
 from draingym.simulator import Observation, Transition
 
@@ -66,7 +68,9 @@ def draw(network: Network, moves: Transition, path: Path) -> None:
     money.set(xlabel="period", ylabel="reward so far")
     for axes in (stock, flow):
         axes.legend(frameon=False, fontsize=8, ncols=3)
-    figure.savefig(path, dpi=110)
+    kind = image_format(path)
+    with atomic_file(path) as fresh:
+        figure.savefig(fresh, dpi=110, format=kind)
 
 
 def play(
@@ -74,6 +78,7 @@ def play(
 ) -> str:
     """Play an episode of a network in a file, draw it, and return a line that says how it went."""
     network = Network.load(file)
+    image_format(out)  # before the episode, which takes a while
     moves = episode(network, policy, horizon, seed)
     draw(network, moves, out)
     sold, unmet = moves.outbound.sum(), moves.lost.sum()

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from draingym.networks.description import Amount, Arc
+from draingym.networks.amounts import Amount
+from draingym.networks.description import Arc
 from draingym.networks.plan import Plan
 from draingym.networks.tables import (
     Numbers,

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
-from draingym.networks.description import Amount
+from draingym.networks.amounts import Amount
 from draingym.networks.plan import Plan
-from draingym.simulator import Terms, precision
+from draingym.simulator import LARGEST, MOST_UNITS, Terms, precision
 
 Numbers = NDArray[np.float64]
 
@@ -144,11 +144,18 @@ def downstream(network: Plan) -> Numbers:
 
 
 def most(network: Plan) -> Numbers:
-    """Return what an action of 1 requests: four times the mean demand downstream, or as told."""
+    """Return what an action of 1 requests, or as told.
+
+    Four times the mean demand downstream between two reviews, at least a batch and the minimum, at
+    most the limit.
+    """
     below = downstream(network)
+    bound = MOST_UNITS if network.whole_units else LARGEST
     units = []
     for arc in network.arcs:
-        usual = max(4.0 * below[network.index[arc.target]] * (arc.needs or 1.0), 1.0)
+        usual = 4.0 * below[network.index[arc.target]] * (arc.needs or 1.0) * arc.review
+        least = [np.max(value) for value in (arc.batch, arc.minimum) if value is not None]
         limit = np.inf if arc.request_limit is None else float(np.max(arc.request_limit))
-        units.append(arc.most if arc.most is not None else max(min(usual, limit), 1e-6))
+        usual = min(max(usual, 1.0, *least), limit, bound)
+        units.append(arc.most if arc.most is not None else max(usual, 1e-6))
     return np.array(units)

@@ -29,10 +29,10 @@ def features(observation: Observation) -> Float[Array, " F"]:
     (7,)
     """
     demand = jnp.maximum(jnp.sum(observation.forecast), 1e-3)
-    units = [observation.on_hand, observation.pipeline, observation.waiting]
-    if observation.owed is not None:
-        units.append(observation.owed)
-    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in units]) / demand
+    units = [observation.on_hand, observation.pipeline, observation.waiting, observation.owed]
+    units += [observation.gate, observation.door, observation.parts]
+    units += [observation.ages, observation.queue, observation.demand]
+    flat = jnp.concatenate([jnp.ravel(leaf) for leaf in units if leaf is not None]) / demand
     rest = [jnp.stack([jnp.log(demand), observation.price, observation.unit_cost])]
     rest += [jnp.ravel(observation.attributes), jnp.ravel(observation.calendar)]
     return jnp.concatenate([flat, *rest])
@@ -79,8 +79,8 @@ class MLPPolicy:
     """Requests as a plain network of everything seen.
 
     ``request_n = demand * softplus(output_n)`` with the total forecast demand; a new policy
-    requests about the demand of a period for every node. Nodes share nothing: for trees whose
-    nodes come and go, use ``NeuralPlacement``.
+    requests about the demand of a period for every node, or on every arc where a node may have
+    several. Nodes share nothing: for trees whose nodes come and go, use ``NeuralPlacement``.
 
     Gradients: exact; smooth in the state.
     """
@@ -88,19 +88,22 @@ class MLPPolicy:
     nodes: int
     inputs: int  # of ``features``
     hidden: tuple[int, ...] = (32, 32)
+    arcs: int | None = None  # that it requests on; None is one a node
 
     @classmethod
     def for_task(cls, task: Task, hidden: tuple[int, ...] = (32, 32)) -> MLPPolicy:
         """Return a policy with the sizes of a task."""
-        nodes = int(task.params.parent.shape[0])
-        return cls(nodes=nodes, inputs=num_features(task), hidden=hidden)
+        nodes = int(task.params.active_from.shape[0])
+        arcs = None if task.params.target is None else int(task.params.source.shape[0])
+        return cls(nodes=nodes, inputs=num_features(task), hidden=hidden, arcs=arcs)
 
     def init(self, key: Array) -> PyTree:
         """Return initial weights."""
-        return _init_layers(key, (self.inputs, *self.hidden, self.nodes))
+        outputs = self.nodes if self.arcs is None else self.arcs
+        return _init_layers(key, (self.inputs, *self.hidden, outputs))
 
-    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " N"]:
-        """Return the units each node requests from its parent."""
+    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " E"]:
+        """Return the units each node requests from its parent, or those requested on each arc."""
         del key
         require_fit(observation, nodes=self.nodes)
         flat = features(observation)

@@ -72,6 +72,7 @@ def ship(
         for waits in (state.gate, state.door, state.parts):
             held = held if waits is None else held + jnp.sum(waits)
         free = MOST_UNITS - jnp.where(held > MOST_UNITS, MOST_UNITS, held)
+        free = straight_through(jnp.floor(free), free)  # what is held may be part of a unit
         orders = jnp.sum(jnp.where(source >= 0, 0.0, amount))
         bought = jnp.where(orders > free, ratio(free, orders), 1.0)
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 import draingym
-from draingym import Arc, Network, Node, Normal, Store
+from draingym import Arc, Network, Node, Normal, Poisson, Store
 from tests.networks.networks import small
+
+SHOPS = (Node("north"), Node("south"))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,84 @@ from tests.networks.networks import small
             lambda: Arc(None, "a", minimum=5, request_limit=[3, 4]),
             r"arc 'vendor > a': minimum is 5, must be at most request_limit, 4",
             id="minimum above limit",
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", batch=5, minimum=6, request_limit=7),
+            r"arc 'vendor > a': minimum is 6, must be at most 5, the most that whole batches make",
+            id="minimum above the whole batches of a limit",
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", batch=7, most=5),
+            r"arc 'vendor > a': batch is 7, must be at most most, 5",
+            id="batch above what an action requests",
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", stands=[0, 0.5]),
+            r"stands\[1\] is 0.5, must be 0 or 1",
+            id="stands",
+        ),
+        pytest.param(
+            lambda: Node("a", shelf_life=2, class_limit=[1, 2]),
+            r"node 'a': class_limit is \[1, 2\], must be a number",
+            id="limits of an age by period",
+        ),
+        pytest.param(
+            lambda: Node("a", ages=[1]),
+            r"ages is given, must be None without shelf_life",
+            id="ages",
+        ),
+        pytest.param(
+            lambda: Node("a", price={1, 2}),
+            r"price is {1, 2}, must be a number, or a list of one number a period",
+            id="set",
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", lead_time={"\u00b2": 1.0}),
+            r"arc 'vendor > a': lead_time key is '\u00b2', must be a whole number",
+            id="a figure that is no number",
+        ),
+        pytest.param(
+            lambda: Arc(None, "a", in_transit=np.array(2.0)),
+            r"in_transit is array\(2.\), must be a list",
+            id="array of no axis",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": 3.0, "south": [1]}),
+            r"demand for node 'north' is 3.0, must be a distribution or a list of units",
+            id="demand that is a number",
+        ),
+        pytest.param(
+            lambda: small(demand={"north": Poisson, "south": [1]}),
+            r"demand for node 'north' is <class .*, must be a distribution or a list of units",
+            id="kind of a distribution",
+        ),
+        pytest.param(
+            lambda: small(demand={(): [1]}),
+            r"demand is for \(\), must be for",
+            id="nobody's demand",
+        ),
+        pytest.param(
+            lambda: small(nodes=[Node("plant", on_hand=9e6), *SHOPS], whole_units=True),
+            r"hold 9000000 units, must hold at most 8388608 where whole_units",
+            id="more whole units than are counted exactly",
+        ),
+        pytest.param(
+            lambda: small(arcs=[Arc(None, "plant", most=9e6)], whole_units=True),
+            r"arc 'vendor > plant': most is 9e\+06, must be at most 8388608",
+            id="larger requests of whole units than are counted exactly",
+        ),
+        pytest.param(
+            lambda: small().simulate(np.ones((2, 4)), key=0), r"key is 0, must be a key", id="key"
+        ),
+        pytest.param(
+            lambda: small().simulate(np.ones((2, 4)) * 1j),
+            r"requests is .*must be numb",
+            id="complex",
+        ),
+        pytest.param(
+            lambda: small().picture("network.xyz"),
+            r"network.xyz must end in one of .png",
+            id="image",
         ),
         pytest.param(
             lambda: Normal(means=4.0, sds=1.0), r"means is 4.0, must be a list", id="no list"

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 import draingym
@@ -12,6 +14,17 @@ from draingym import Arc, Network, Node, Poisson
 from draingym.cli import main
 from draingym.networks.play import episode
 from draingym.networks.policy import base_stock
+from draingym.policies import (
+    Agent,
+    MLPPolicy,
+    PathwiseGradient,
+    TrainConfig,
+    load_policy,
+    save_policy,
+    task_of,
+    train_policy,
+)
+from draingym.simulator import MOST_UNITS
 from tests.compilations import compiled_once
 from tests.networks.networks import small
 
@@ -86,6 +99,63 @@ def test_a_network_can_be_registered():
         del gymnasium.registry[name]
 
 
+def test_numbers_may_come_in_arrays_of_any_library():
+    one, two = Node("plant", price=[1.0, 2.0]), Arc(None, "plant", lead_time=[1, 2])
+    for array in (np.array, jnp.array, pd.Series):
+        assert Node("plant", price=array([1.0, 2.0])) == one
+        assert Arc(None, "plant", lead_time=array([1, 2])) == two
+        network = Network(nodes=[one], arcs=[two], demand={"plant": array([3, 4])})
+        assert network.demand == {"plant": (3.0, 4.0)}
+    assert Arc(None, "plant", lead_time=np.array(2), batch=np.array(3.0)).batch == 3.0
+
+
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [
+        ({}, 4 * 5.0),
+        ({"review": 3}, 4 * 5.0 * 3),  # what is bought has to last until the next
+        ({"batch": [30, 40]}, 40.0),  # else no action would ever buy anything
+        ({"minimum": 25}, 25.0),
+        ({"batch": 30, "request_limit": [0, 33]}, 30.0),
+        ({"request_limit": 6}, 6.0),
+        ({"most": 7}, 7.0),
+    ],
+)
+def test_an_action_of_one_requests_enough(fields, most):
+    network = Network(
+        nodes=[Node("shop")], arcs=[Arc(None, "shop", **fields)], demand={"shop": Poisson(rate=5.0)}
+    )
+    np.testing.assert_allclose(network.built.most, [most])
+
+
+def test_whole_units_stay_whole_where_part_of_a_unit_is_held():
+    # The vendor fills the network up to what is counted exactly, less what is held: 0.5, and 2.
+    network = Network(
+        nodes=[Node("plant", on_hand=2.5), Node("shop")],
+        arcs=[Arc(None, "plant"), Arc("plant", "shop")],
+        demand={"shop": [1]},
+        whole_units=True,
+    )
+    moves = network.simulate([[1e30, 0.0]])[1]
+    np.testing.assert_array_equal(moves.shipped, [[MOST_UNITS - 3, 0]])
+
+
+def test_a_network_of_weights_is_trained_on_arcs(tmp_path):
+    nodes = [Node("plant", on_hand=9), Node("shop", on_hand=8, shelf_life=2, price=9.0)]
+    arcs = [Arc(None, "plant", delay=1), Arc("plant", "shop"), Arc(None, "shop", lead_time=1)]
+    network = Network(nodes=nodes, arcs=arcs, demand={"shop": Poisson(rate=5.0)}, backorders=True)
+    task = task_of(network.environment(horizon=3))
+    policy = MLPPolicy.for_task(task, hidden=(3,))
+    # On hand, waiting, ages: 2 nodes; owed, a row of pipeline, one of requests: 3 arcs; and 3 more.
+    assert (policy.nodes, policy.arcs, policy.inputs) == (2, 3, 2 + 2 + 2 * 2 + 3 * 3 + 3)
+    config = TrainConfig(updates=1, batch_products=4)
+    result = train_policy(PathwiseGradient(policy=policy), task, config)
+    save_policy(tmp_path / "policy.npz", policy, result.params)
+    assert load_policy(tmp_path / "policy.npz")[0] == policy
+    act = Agent(network.vector(2, horizon=3), policy, result.params)
+    assert act(network.vector(2, horizon=3).reset(seed=0)[0]).shape == (2, 3)
+
+
 def steady():
     return small(demand={"north": [3], "south": [5]})
 
@@ -98,6 +168,13 @@ def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
     main()
     assert "base-stock, 3 periods: reward" in capsys.readouterr().out
     assert out.stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["map.svg", "new/map.webp"])
+def test_a_picture_is_written_in_the_format_of_its_suffix(tmp_path, name):
+    assert steady().picture(tmp_path / name).shape == (440, 720, 3)
+    head = (tmp_path / name).read_bytes()[:100]
+    assert (b"<?xml" if name.endswith("svg") else b"WEBP") in head
 
 
 def test_base_stock_fills_up_every_node_by_its_first_arc():

@@ -22,11 +22,16 @@ def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch, capsys):
             ("52, 256", "10, 8"),
             ("range(100)", "range(2)"),
             ("52, 1024", "10, 8"),
+            ("environment(horizon=52)", "environment(horizon=6)"),
+            ("generations=20", "generations=1, population=1"),
+            ("updates=500, batch_products=64", "updates=2, batch_products=4"),
         ):
             quick = quick.replace(long, short)
         exec(compile(quick, str(PAGE), "exec"), names)
     del gymnasium.registry["mine/Chain-v0"]
-    assert re.fullmatch(r"worth \S+ a year, \S+ \+- \S+ more .*\n", capsys.readouterr().out)
+    said = r"worth \S+ a year, \S+ \+- \S+ more .*\ntuned \S+, neural \S+ a year\n"
+    assert re.fullmatch(said, capsys.readouterr().out)
+    assert names["neural"].arcs == 4
     assert names["image"].shape == (440, 720, 3)
     assert len(BLOCKS[0].strip().splitlines()) <= 20
 

@@ -116,8 +116,20 @@ def test_a_yaml_file_holds_a_network(tmp_path):
             r"cannot be read \(line 3, .*could not determine",
         ),
         ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
+        ("batch: 2", "batch: 2, batch: 3", r"cannot be read \(line 7, .*'batch' is given twice\)"),
+        ("40", "\x01", r"cannot be read \(unacceptable character #x0001: special .* position \d+\)"),
     ],
-    ids=["negative", "NaN", "no text", "no name", "half", "code", "deep"],
+    ids=[
+        "negative",
+        "NaN",
+        "no text",
+        "no name",
+        "half",
+        "code",
+        "deep",
+        "twice",
+        "no text at all",
+    ],
 )
 def test_a_yaml_file_that_is_damaged_says_where(tmp_path, old, new, message):
     path = tmp_path / "network.yaml"

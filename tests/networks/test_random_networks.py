@@ -41,7 +41,8 @@ def check_balances(seed, size, *, whole_units):
         state, moves = played(network, requests)
     flows = moves.ledger.flows
     built = network.built
-    source, target = np.asarray(built.params.source), np.asarray(built.params.target)
+    source = np.asarray(built.params.source)
+    target = np.array([network.index[arc.target] for arc in network.arcs])
     initial = built.sample(jax.random.key(0), PERIODS).initial
     in_transit = np.asarray(initial.pipeline).sum(axis=0)
     on_hand = np.asarray(initial.on_hand)

@@ -12,14 +12,13 @@ _TOLD = frozenset(
     {
         *("special", "seed", "policy", "policy_rule", "policy_table", "key_meaning"),
         *("periods", "days", "warm_up_days", "distributions", "max_demand"),
-        *("demand_config", "optimum", "substitution_probability"),
+        *("demand_config", "substitution_probability", "number_of_stages_incl_source"),
         *("max_order", "max_order_size", "max_order_quantity", "max_system_inventory"),
-        *("peer_optimal_base_stock_level", "expected_average_cost_per_period"),
-        *("continuous_review_optimum_of_the_peer", "initial_on_hand", "I0"),
-        "initial_inventory_level",
-        *("fixed_order_cost_not_charged_in_the_trajectory", "number_of_stages_incl_source"),
+        *("initial_on_hand", "initial_inventory_level", "I0"),
     }
 )
+# What a peer found to be best, or would have charged, in whatever words.
+_TOLD_PARTS = ("optim", "expected_", "of_the_peer", "not_charged")
 _TOLD_BEGINNINGS = ("demand", "weekday_demand", "average_cost", "useful_life_at", "max_order")
 
 
@@ -52,6 +51,7 @@ class Reading(dict[str, Any]):
             value = super().__getitem__(key)
             name = f"{where}.{key}"
             told = key in _TOLD or key.startswith(_TOLD_BEGINNINGS)
+            told = told or any(part in key for part in _TOLD_PARTS)
             if told and where.startswith("parameters"):
                 continue
             if key in self.read:

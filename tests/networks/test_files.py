@@ -117,7 +117,7 @@ def test_a_yaml_file_holds_a_network(tmp_path):
         ),
         ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
         ("batch: 2", "batch: 2, batch: 3", r"cannot be read \(line 7, .*'batch' is given twice\)"),
-        ("40", "\x01", r"cannot be read \(unacceptable character #x0001: special .* position \d+\)"),
+        ("40", "\x01", r"cannot be read \(unacceptable character #x0001: .* position \d+\)"),
     ],
     ids=[
         "negative",

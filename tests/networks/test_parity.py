@@ -49,8 +49,11 @@ def row_of(tmp_path, case):
     return rows_of(tmp_path)[0]
 
 
-def test_a_case_worked_out_by_hand_is_reproduced(tmp_path):
-    row = row_of(tmp_path, STORE)
+@pytest.mark.parametrize(
+    "told", [{}, {"optimal_levels_of_the_peer": {"S": 7}, "expected_cost": 3, "policy_table": [1]}]
+)
+def test_a_case_worked_out_by_hand_is_reproduced(tmp_path, told):
+    row = row_of(tmp_path, STORE | {"parameters": STORE["parameters"] | told})
     assert (row["numbers"], row["reproduced"], row["note"]) == (9, 1.0, "")
 
 
@@ -76,6 +79,39 @@ def test_a_case_that_says_what_is_not_read_is_refused(tmp_path, change, note):
     assert row["note"].startswith(f"refused: {note}")
     assert row["numbers"] == 0
     assert row["reproduced"] == 0
+
+
+def test_a_factory_may_supply_nobody(tmp_path):
+    # Its capacity, yield and cost are of no account; the market's 4 leave 6 of 10 with the shop.
+    row = row_of(
+        tmp_path,
+        {
+            "peer": "gyminvmgmt", "problem": "CoreNetwork", "case": "ours",
+            "parameters": {
+                "mode": "backlog", "discount": 1, "goodwill": None,
+                "nodes": {
+                    "0": {"type": "market"}, "1": {"type": "distributor", "I0": 10, "h": 1},
+                    "2": {"type": "factory", "I0": 5, "C": 9, "o": 2, "v": 0.5, "h": 0.5},
+                    "3": {"type": "source"},
+                },
+                "edges_in_filling_order": [
+                    {"supplier": 3, "buyer": 1, "L": 1, "p": 1, "g": 0},
+                    {"supplier": 3, "buyer": 2, "L": 0, "p": 2, "g": 0},
+                    {"supplier": 1, "buyer": 0, "p": 4, "b": 3},
+                ],
+            },
+            "initial": {"on_hand": {"1": 10, "2": 5}},
+            "periods": [
+                {
+                    "t": 0, "inputs": {"demand": {"1>0": 4}},
+                    "actions": {"orders": {"3>1": 2, "3>2": 1}},
+                    "state_end": {"on_hand": {"1": 6, "2": 6}}, "reward": 16 - 6 - 3 - 2 - 2,
+                },
+            ],
+            "totals": {"reward": 3},
+        },
+    )  # fmt: skip
+    assert (row["numbers"], row["reproduced"], row["note"]) == (4, 1.0, "")
 
 
 def node(before, after, **said):

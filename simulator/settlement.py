@@ -225,6 +225,8 @@ def _ledger(
         holding=holding,
         unmet_cost=unmet_cost,
         transit=transit,
+        on_hand=on_hand,
+        on_way=in_transit(acted.pipeline),
         left=jnp.where(series.last, on_hand, 0.0),
     )
 

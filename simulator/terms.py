@@ -52,6 +52,8 @@ class Terms:
     waste_cost: Float[Array, " N"] | None = None  # a unit that expires
     sale_price: Float[Array, " N"] | None = None  # a unit sold to customers, beside the series' one
     unmet_price: Float[Array, " N"] | None = None  # a unit lost or waiting, beside ``unmet_cost``
+    held_price: Float[Array, " N"] | None = None  # a unit on hand, beside ``holding_cost``
+    transit_price: Float[Array, " E"] | None = None  # a unit on its way, beside ``transit_cost``
     salvage: Float[Array, " N"] | None = None  # credited for a unit on hand when a trajectory ends
 
 

@@ -15,13 +15,13 @@ from draingym.networks.sampling import sampler
 from draingym.networks.tables import (
     Numbers,
     first,
+    fixed,
     life,
     longest_delay,
     most,
     real,
     selling,
     terms_by_period,
-    unmet_cost,
     varies,
 )
 from draingym.simulator import (
@@ -65,25 +65,26 @@ def build(network: Plan) -> Built:
     )
     zero = jnp.zeros(len(nodes))
     by_period = terms_by_period(network)
-    transit = np.array([arc.transit_cost for arc in arcs])
     depth = longest_delay(network)
     # Where arc n replenishes node n, after its source, there is nothing to look up, or to add.
     number = np.arange(len(nodes))
     is_tree = np.array_equal(target, number) and bool((source < number).all())
-    unmet = unmet_cost(network)
+    unmet = fixed([node.unmet_cost for node in nodes])
+    holding = fixed([node.holding_cost for node in nodes])
+    transit = fixed([arc.transit_cost for arc in arcs])
     params = Params(
         source=jax.device_put(source),
         target=None if is_tree else jax.device_put(target),
         serves=jax.device_put(np.isin(np.arange(len(nodes)), regions)),
         active_from=jnp.zeros(len(nodes), jnp.int32),
-        holding_cost=real([node.holding_cost for node in nodes]),
+        holding_cost=zero if holding is None else real(holding),
         holding_rate=zero,
         transfer_cost=jnp.zeros(len(arcs)),
         unmet_cost=zero if unmet is None else real(unmet),
         salvage_rate=jnp.zeros(()),
         discount=real(network.discount),
         kernel=kernel,
-        transit_cost=real(transit) if transit.any() else None,
+        transit_cost=real(transit) if transit and any(transit) else None,
         rank=real([i if arc.rank is None else arc.rank for i, arc in enumerate(arcs)])
         if network.rationing == "rank"
         else None,

@@ -31,6 +31,11 @@ MOST_LIFE = 1000  # periods; what is of an age is a row of the state
 MOST_REVIEW = 100_000  # periods, as many as an episode may have
 MOST_RANK = 10**6
 
+# Amounts of an arc, beside its limits and fees, that are at least 0.
+_AT_LEAST_0 = (
+    *("minimum", "request_cost", "receive_cost", "short_cost", "dock_cost", "transit_cost"),
+)
+
 
 @dataclass(frozen=True)
 class Node:
@@ -65,7 +70,7 @@ class Node:
     _: KW_ONLY
     on_hand: float = 0.0
     waiting: float = 0.0
-    holding_cost: float = 0.0
+    holding_cost: Amount = 0.0
     unmet_cost: Amount = 0.0
     backlog: bool = False
     price: Amount = 0.0
@@ -88,11 +93,11 @@ class Node:
         where = f"node {self.name!r}: "
         if self.store is not None:
             require_name(where + "store", self.store)
-        for name in ("on_hand", "waiting", "holding_cost", "salvage"):
+        for name in ("on_hand", "waiting", "salvage"):
             require_range(where + name, getattr(self, name), low=0.0, high=LARGEST)
         for name in ("yields", "volume"):
             require_range(where + name, getattr(self, name), low=0, high=LARGEST, open_low=True)
-        for name in ("unmet_cost", "ship_limit", "waste_cost", "refuse_cost"):
+        for name in ("holding_cost", "unmet_cost", "ship_limit", "waste_cost", "refuse_cost"):
             _keep_amount(self, where, name)
         if self.class_limit is not None:
             require_range(where + "class_limit", self.class_limit, low=0.0, high=LARGEST)
@@ -206,7 +211,7 @@ class Arc:
     receive_cost: Amount = 0.0
     price: Amount = 0.0
     short_cost: Amount = 0.0
-    transit_cost: float = 0.0
+    transit_cost: Amount = 0.0
     dock_cost: Amount = 0.0
 
     @property
@@ -240,16 +245,13 @@ class Arc:
                 f"of delay, {self.delay}"
             )
         require_range(where + "owed", self.owed, low=0.0, high=LARGEST)
-        require_range(where + "transit_cost", self.transit_cost, low=0.0, high=LARGEST)
         for name in ("most", "needs"):
             if getattr(self, name) is not None:
                 require_range(
                     where + name, getattr(self, name), low=0.0, high=LARGEST, open_low=True
                 )
         for field in fields(self):
-            if field.name.endswith(("_limit", "_fee")) or field.name in (
-                *("minimum", "request_cost", "receive_cost", "short_cost", "dock_cost"),
-            ):
+            if field.name.endswith(("_limit", "_fee")) or field.name in _AT_LEAST_0:
                 _keep_amount(self, where, field.name)
         for name in ("ship_cost", "price"):
             _keep_amount(self, where, name, low=-LARGEST)

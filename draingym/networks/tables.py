@@ -48,6 +48,7 @@ _ARC_TERMS = {
     "transfer_price": ("price", 0.0),
     "short_cost": ("short_cost", 0.0),
     "dock_cost": ("dock_cost", 0.0),
+    "transit_price": ("transit_cost", 0.0),
 }
 _NODE_TERMS = {
     "source_limit": ("ship_limit", np.inf),
@@ -56,8 +57,11 @@ _NODE_TERMS = {
     "waste_cost": ("waste_cost", 0.0),
     "sale_price": ("price", 0.0),
     "unmet_price": ("unmet_cost", 0.0),
+    "held_price": ("holding_cost", 0.0),
     "salvage": ("salvage", 0.0),
 }
+
+_OWN = ("unmet_price", "held_price", "transit_price")
 
 
 def _described(network: Plan) -> dict[str, list[Amount]]:
@@ -67,18 +71,17 @@ def _described(network: Plan) -> dict[str, list[Amount]]:
         for term, (name, none) in table.items():
             values = [getattr(owner, name) for owner in owners]
             said = [none if value is None else value for value in values]
+            if term in _OWN and fixed(said) is not None:
+                continue  # a cost of the simulator's own: nothing more to compute
             if any(value != none for value in said):
                 found[term] = said
-    if unmet_cost(network) is not None:  # a cost of the simulator's own: nothing more to compute
-        found.pop("unmet_price", None)
     return found
 
 
-def unmet_cost(network: Plan) -> list[float] | None:
-    """Return what a unit of unmet demand costs at each node; None where it differs by period."""
-    costs = [node.unmet_cost for node in network.nodes]
-    fixed = [cost for cost in costs if isinstance(cost, int | float)]
-    return fixed if len(fixed) == len(costs) else None
+def fixed(said: list[Amount]) -> list[float] | None:
+    """Return amounts that are the same in all periods; None where one differs."""
+    same = [value for value in said if isinstance(value, int | float)]
+    return same if len(same) == len(said) else None
 
 
 def varies(network: Plan) -> bool:

@@ -70,6 +70,8 @@ def charge(
     holding: Float[Array, " N"],
     unmet_cost: Float[Array, " N"],
     transit: Float[Array, " E"],
+    on_hand: Float[Array, " N"],
+    on_way: Float[Array, " E"],
     left: Float[Array, " N"],
 ) -> Ledger:
     """Return the period's ledger.
@@ -87,6 +89,8 @@ def charge(
         holding: [N].
         unmet_cost: [N].
         transit: [E].
+        on_hand: [N] units at the period's end.
+        on_way: [E] units.
         left: [N] units on hand, where the trajectory ends.
 
     Gradients: exact to amounts and unit costs; fees have none to amounts.
@@ -109,10 +113,12 @@ def charge(
     wasted = times(terms.waste_cost, flows.wasted)
     sales = times(terms.sale_price, sold)
     missed = times(terms.unmet_price, unmet)
+    held = times(terms.held_price, on_hand)
+    moving = times(terms.transit_price, on_way)
     salvage = times(terms.salvage, left)
-    by_arc = requests + fees + shipments + receipts + short + dock
+    by_arc = requests + fees + shipments + receipts + short + dock + moving
     total = jnp.sum(by_arc + jnp.where(source < 0, paid, 0.0))
-    total = total + jnp.sum(turned_away + wasted + missed - sales - salvage)
+    total = total + jnp.sum(turned_away + wasted + missed + held - sales - salvage)
     return Ledger(
         flows=flows,
         requests=requests,
@@ -122,11 +128,11 @@ def charge(
         paid=paid,
         short=short,
         dock=dock,
-        transit=transit,
+        transit=transit + moving,
         refused=turned_away,
         wasted=wasted,
         revenue=revenue + sales,
-        holding=holding,
+        holding=holding + held,
         unmet=unmet_cost + missed,
         salvage=salvage,
         total=total,

@@ -48,7 +48,7 @@ def random_network(seed, size, periods, *, whole_units=False):
                 name,
                 on_hand=on_hand,
                 waiting=float(rng.integers(0, 4)) if backlog and sold else 0.0,
-                holding_cost=eighths(0, 2),
+                holding_cost=amount(0, 2, none=0.0),
                 unmet_cost=amount(0, 3, none=0.0) if sold else 0.0,
                 backlog=backlog,
                 price=amount(0, 9, none=0.0) if sold else 0.0,
@@ -108,7 +108,7 @@ def random_network(seed, size, periods, *, whole_units=False):
                     receive_cost=amount(0, 2, none=0.0),
                     price=amount(0, 2, none=0.0),
                     short_cost=amount(0, 2, none=0.0),
-                    transit_cost=eighths(0, 2),
+                    transit_cost=amount(0, 2, none=0.0),
                     dock_cost=amount(0, 2, none=0.0),
                 )
             )

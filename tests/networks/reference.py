@@ -235,12 +235,12 @@ def simulate(network, requests):
             reward -= at(arc.ship_cost, t, 0) * shipped[e] + paid * shipped[e]
             reward -= at(arc.ship_fee, t, 0) * (shipped[e] > 1e-4)
             reward -= at(arc.receive_cost, t, 0) * arrived[e] + at(arc.short_cost, t, 0) * short[e]
-            reward -= arc.transit_cost * on_way + at(arc.dock_cost, t, 0) * (
+            reward -= at(arc.transit_cost, t, 0) * on_way + at(arc.dock_cost, t, 0) * (
                 gate[e] + door[e] + parts[e]
             )
             reward -= at(nodes[arc.target].refuse_cost, t, 0) * refused[e]
         for name, node in nodes.items():
-            reward -= node.holding_cost * shelf[name].units
+            reward -= at(node.holding_cost, t, 0) * shelf[name].units
             reward += node.salvage * shelf[name].units * (t == len(requests) - 1)
         history.append(
             {

@@ -52,7 +52,7 @@ def test_it_is_an_environment_that_may_show_demand_before_actions():
 def test_a_batch_of_returns_is_that_of_its_trajectories():
     network = small(demand={"north": [3, 4], "south": [5, 6]})
     arcs = [replace(arc, lead_time=1) for arc in network.arcs]
-    network = replace(network, arcs=arcs)
+    network = replace(network, arcs=arcs, discount=0.5)
     built = network.built
 
     class Fixed:
@@ -63,7 +63,7 @@ def test_a_batch_of_returns_is_that_of_its_trajectories():
     requests = np.array([6.0, 2.0, 3.0, 1.0], np.float32)
     returns = draingym.batch_returns(built.simulator, built.params, Fixed(), requests, scenario)
     reward = network.simulate(np.tile(requests, (5, 1)))[1].reward
-    np.testing.assert_allclose(returns, [reward.sum()] * 2, rtol=1e-5)
+    np.testing.assert_allclose(returns, [reward @ 0.5 ** np.arange(5)] * 2, rtol=1e-5)
 
 
 def test_requests_are_played_by_one_program():

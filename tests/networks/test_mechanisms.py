@@ -34,7 +34,7 @@ def play(network, requests):
     found = {}
     for part in (ledger, ledger.flows, state, moves):  # units, where costs have the same name
         found |= {name: getattr(part, name) for name in part.__dataclass_fields__}
-    found["transit"] = state.pipeline.sum(axis=1)
+    found["transit"], found["transit_paid"] = state.pipeline.sum(axis=1), ledger.transit
     return found
 
 
@@ -122,6 +122,17 @@ TABLES = [
         [[5], [0]],
         {"lost": [[3], [0]], "on_hand": [[5], [2]], "holding": [[10], [4]]},
         id="arrivals at the end: sold in the next period, holding after receipts",
+    ),
+    pytest.param(
+        one(
+            [1, 1, 1],
+            node={"on_hand": 9, "holding_cost": [2, 0, 1]},
+            arc={"lead_time": 2, "transit_cost": [1, 3]},
+        ),
+        [[4], [0], [0]],
+        # 8, 7 and 10 on hand at the end; 4, 4 and none on the way. The first cost of transit again.
+        {"holding": [[16], [0], [10]], "transit_paid": [[4], [12], [0]], "reward": [-20, -12, -10]},
+        id="costs of holding and transit that vary",
     ),
     # Lead times, delays and what is there at the start.
     pytest.param(

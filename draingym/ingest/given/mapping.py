@@ -15,7 +15,7 @@ from draingym.common.yaml_files import read_yaml
 from draingym.ingest.given.roles import TABLES
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import KM_PER_MILE
-from draingym.world.schema import VOCABULARY
+from draingym.world.schema import NO_CURRENCY, VOCABULARY
 
 MOST_BYTES = 2**20  # of a mapping file
 POUNDS = {"kg": 2.20462262, "g": 0.00220462262, "t": 2204.62262, "lb": 1.0, "oz": 0.0625}
@@ -64,7 +64,7 @@ class TableMap:
 class Units:
     """What the tables' numbers are in."""
 
-    currency: str = "XXX"  # ISO 4217; XXX says none
+    currency: str = NO_CURRENCY  # ISO 4217
     weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
 
 

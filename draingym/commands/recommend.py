@@ -18,7 +18,7 @@ from rich.progress import Progress
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.progress import say
 from draingym.commands.today import Today, panel_ahead, read_today
-from draingym.common.arrays import require_seed, require_whole
+from draingym.common.arrays import FloatArray, require_seed, require_whole
 from draingym.common.atomic import atomic_file, require_writable
 from draingym.common.bootstrap import Interval, draw_means, interval, multiplicities
 from draingym.common.config import require_fields
@@ -36,7 +36,6 @@ from draingym.simulator import (
     window,
 )
 
-FloatArray = NDArray[np.float64]
 COLUMNS = (
     *("product", "node", "action", "source", "units", "asked"),
     *("worth", "worth_low", "worth_high", "warning"),

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from draingym.common.arrays import FloatArray, IntArray
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 Form = Literal["flat", "distance", "bands"]
 FORMS: tuple[Form, ...] = ("flat", "distance", "bands")  # the one that needs least first
@@ -51,15 +49,11 @@ def box_bills(log: EventLog, history: ShelfHistory) -> Bills:
     weight = log.array("products", "weight_lb")[history.part_product] * history.part_units
     _, first, index = np.unique(history.part_box, return_index=True, return_inverse=True)
     node = history.part_node[first]
-    customer = history.view_customer[history.part_view[first]]
-    place = {
-        table: [log.array(table, name)[which] for name in ("latitude", "longitude")]
-        for table, which in (("nodes", node), ("customers", customer))
-    }
+    view = history.part_view[first]
     return Bills(
         node=node,
-        region=log.array("customers", "region")[customer].astype(np.int64),
-        distance_km=great_circle_km(*place["nodes"], *place["customers"]),
+        region=history.view_region[view],
+        distance_km=great_circle_km(*history.node_place[:, node], *history.view_place[:, view]),
         weight_lb=np.bincount(index, weight, first.size).astype(np.float64),
         cost=np.bincount(index, history.part_cost, first.size).astype(np.float64),
     )

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.oracle.fitting.promise_fit import PromiseFit
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.world.eventlog import EventLog
-from draingym.world.geography import great_circle_km
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 LATEST = np.array([1, 2, 10**6, 10**6])  # days that an option allows, by option
 
@@ -60,16 +55,11 @@ def node_choices(
         part = np.sort(rng.choice(part, most, replace=False))
     rank, node = history.part_view[part], history.part_node[part]
     row, period = history.view_row[rank], history.view_period[rank]
-    customer = history.view_customer[rank]
-    region = log.array("customers", "region")[customer].astype(np.int64)
-    place = [log.array("customers", name)[customer] for name in ("latitude", "longitude")]
-    where = [log.array("nodes", name)[:, None] for name in ("latitude", "longitude")]
-    distance = great_circle_km(*where, *place)  # [N, M]
+    region, distance = history.view_region[rank], history.distance_km(rank)
     stock = history.free_before(rank)
-    time = history.view_time[rank]
-    late = (time - np.floor(time)) * 24.0 >= promise.cutoff_hour
+    late = history.hour(rank) >= promise.cutoff_hour
     taken = (history.taken_before(rank) / promise.daily_capacity).astype(np.int64)
-    days = promise.transit_days(distance, region).T + late[:, None] + taken
+    days = promise.transit_days(distance.T, region).T + late[:, None] + taken
     option = log.array("glance_views", "ship_option")[row]
     in_time = days <= LATEST[option][:, None]
     held = (stock > 0) & history.is_open[period]
@@ -88,7 +78,7 @@ def node_choices(
         stock=np.maximum(stock, 1)[several],
         units=np.clip(quantity[:, None], 1, np.maximum(stock, 1))[several],
         has_box=history.boxed_before(rank)[several],
-        distance_km=distance.T[several],
+        distance_km=distance[several],
         late_share=late_share,
         empty_share=empty_share,
     )

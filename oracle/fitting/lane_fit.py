@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from draingym.common.arrays import BoolArray, FloatArray
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.fitting.box_bills import Bills, Form, choose_form, design, fit_rates, zones
 from draingym.oracle.fitting.choices import Choices
 from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
 from draingym.oracle.rules.ship_cost import rate_card
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FEW = 10  # boxes, below which a lane leans on its node's others
 TELLS = 3.0  # log likelihood that a number must be worth, to be told from nothing
@@ -227,7 +224,7 @@ class _Fit:
             findings=self._findings(p, odd, worth, rates),
         )
 
-    def _column_used(self) -> NDArray[np.bool_]:
+    def _column_used(self) -> BoolArray:
         """[4] whether a rate is multiplied by anything."""
         return np.array([True, True, self.form != "flat", self.form != "flat"])
 

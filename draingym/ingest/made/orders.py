@@ -16,6 +16,7 @@ from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.keys import codes, distinct, null
 from draingym.ingest.made.notes import Notes
+from draingym.world.draws import random_hours
 
 EPOCH = date(1970, 1, 1)
 
@@ -263,8 +264,6 @@ def _merged(lines: Lines, notes: Notes) -> Lines:
 
 def _timed(lines: Lines, has_clock: bool, seed: int) -> Lines:
     """Return lines by time, all of an order at the time of its first, hours drawn where unknown."""
-    from draingym.world.draws import random_hours
-
     start = np.full(int(lines.order.max()) + 1, np.inf)
     np.minimum.at(start, lines.order, lines.time)
     if not has_clock:
@@ -277,7 +276,7 @@ def _timed(lines: Lines, has_clock: bool, seed: int) -> Lines:
     change = np.diff(found.order, prepend=-1) != 0
     ids: tuple[str, ...] = ()
     if lines.order_id:
-        names = (*lines.order_id,)
+        names = lines.order_id
         ids = tuple(names[k] if k < len(names) else "" for k in found.order[change])
     return replace(found, order=np.cumsum(change) - 1, order_id=ids)
 

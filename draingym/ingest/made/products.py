@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from draingym.common.arrays import FloatArray, IntArray
 from draingym.ingest.given.cells import Table
@@ -43,10 +44,10 @@ def read_products(
     if "products" in tables:
         table = tables["products"]
         which = codes(table.text("product"), lines.product_id)
-        for name, low in (("price", ">= 0"), ("unit_cost", ">= 0"), ("weight", ">= 0")):
+        for name in told:
             if name in table:
                 values = table.number(name)
-                table.require(name, ~((values < 0.0) | (values > 1e12)), values, f"{low}, <= 1e12")
+                table.require(name, ~((values < 0.0) | (values > 1e12)), values, ">= 0, <= 1e12")
                 told[name][which[which >= 0]] = values[which >= 0]
         row = np.full(number, -1, np.int64)
         row[which[which >= 0]] = np.flatnonzero(which >= 0)
@@ -87,8 +88,6 @@ def read_products(
 
 
 def _taken(values: Any, row: IntArray) -> Any:
-    import pyarrow as pa
-
     return values.take(pa.array(row, mask=row < 0))
 
 

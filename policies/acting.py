@@ -26,7 +26,11 @@ class CutRequestsWarning(UserWarning):
 
 
 def functional_of(env: Any) -> FunctionalEnv:
-    """Return the pure functions behind an environment: Gymnasium's, ours, or these themselves."""
+    """Return the pure functions behind an environment: Gymnasium's, ours, or these themselves.
+
+    Raises:
+        ValueError: If it is no environment of draingym.
+    """
     unwrapped = getattr(env, "unwrapped", env)
     found = getattr(unwrapped, "functional", unwrapped)
     if not isinstance(found, FunctionalEnv):
@@ -121,8 +125,7 @@ class Agent:
         ) -> tuple[Array, Array, Array]:
             keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
             wanted, actions = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
-            counted = jax.vmap(lambda one: _counted(one, most))(wanted)
-            return wanted, actions, units + jnp.sum(counted, axis=0)
+            return wanted, actions, units + _counted(wanted, most)
 
         self._one, self._many = jax.jit(one), jax.jit(many)
         shape = functional.observation_shape
@@ -186,8 +189,8 @@ class Agent:
         )
 
 
-def _counted(wanted: Float[Array, " A"], most: Any) -> Float[Array, " 2"]:
-    """Return the units requested, and those above the bound."""
+def _counted(wanted: Float[Array, "*B A"], most: Any) -> Float[Array, " 2"]:
+    """Return the units requested, and those above the bound, over a whole batch."""
     above = jnp.maximum(wanted - most, 0.0)
     return jnp.stack([jnp.sum(wanted), jnp.sum(above)]).astype(jnp.float32)
 

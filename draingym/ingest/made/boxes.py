@@ -135,7 +135,7 @@ def _from_boxes(
     notes.drop("boxes", "of other orders", unknown.sum())
     notes.drop("boxes", "not shipped", (~unknown & np.isnan(shipped_at)).sum())
     row = np.flatnonzero(~unknown & ~np.isnan(shipped_at))
-    table = table.take(np.isin(np.arange(order.size), row))
+    table = table.take(row)
     order, shipped_at, node = order[row], shipped_at[row], node[row]
     box = _box_ids(table, order, node, shipped_at)
     if "product" in table:

@@ -125,7 +125,8 @@ class Agent:
         ) -> tuple[Array, Array, Array]:
             keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
             wanted, actions = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
-            return wanted, actions, units + _counted(wanted, most)
+            counted = jax.vmap(_counted, in_axes=(0, None))(wanted, most)
+            return wanted, actions, units + jnp.sum(counted, axis=0)
 
         self._one, self._many = jax.jit(one), jax.jit(many)
         shape = functional.observation_shape
@@ -189,8 +190,8 @@ class Agent:
         )
 
 
-def _counted(wanted: Float[Array, "*B A"], most: Any) -> Float[Array, " 2"]:
-    """Return the units requested, and those above the bound, over a whole batch."""
+def _counted(wanted: Float[Array, " A"], most: Any) -> Float[Array, " 2"]:
+    """Return the units requested, and those above the bound."""
     above = jnp.maximum(wanted - most, 0.0)
     return jnp.stack([jnp.sum(wanted), jnp.sum(above)]).astype(jnp.float32)
 

@@ -11,10 +11,11 @@ from rich.progress import Progress
 
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.next_step import next_step
-from draingym.commands.validate import KEPT, Policies, ValidateConfig, finish, validate_run
+from draingym.commands.validate import KEPT, ValidateConfig, finish, validate_run
 from draingym.common.atomic import require_writable
 from draingym.oracle import require_self_replay, self_replay
 from draingym.policies.validation.candidates import BASELINE, perturbed, spread_around
+from draingym.policies.validation.fine_tuning import Policies
 
 _RULES = (HISTORICAL, BASELINE)
 _COPIES = 4  # lopsided ones of what the log kept: twenty policies with no file at all

@@ -79,9 +79,10 @@ class Table:
         """Return a column as text, a ``pyarrow.Array``; empty and missing cells are null."""
         return self._text(str(self.mapping.columns[role]))
 
-    def kept(self) -> dict[str, Any]:
-        """Return the further columns that are kept, as they are."""
-        return {name: self.data[name].combine_chunks() for name in self.mapping.keep}
+    def kept(self, row: IntArray) -> dict[str, Any]:
+        """Return the further columns that are kept, at some rows; null at -1."""
+        index = pa.array(row, mask=row < 0)
+        return {name: self.data[name].combine_chunks().take(index) for name in self.mapping.keep}
 
     def number(self, role: str) -> FloatArray:
         """Return a column of numbers, NaN for missing ones.

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from draingym.common.arrays import FloatArray, IntArray
+from draingym.common.arrays import FloatArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.keys import codes
@@ -51,7 +50,7 @@ def read_products(
                 told[name][which[which >= 0]] = values[which >= 0]
         row = np.full(number, -1, np.int64)
         row[which[which >= 0]] = np.flatnonzero(which >= 0)
-        extras = {name: _taken(values, row) for name, values in table.kept().items()}
+        extras = table.kept(row)
     sold = _mean(lines, lines.unit_price)
     price = np.where(np.isnan(sold), told["price"], sold)
     lost = np.isnan(price) | (price <= 0.0)
@@ -85,10 +84,6 @@ def read_products(
         extras=extras,
         price_path=_price_path(lines, calendar),
     )
-
-
-def _taken(values: Any, row: IntArray) -> Any:
-    return values.take(pa.array(row, mask=row < 0))
 
 
 def _mean(lines: Lines, values: FloatArray) -> FloatArray:

@@ -32,7 +32,7 @@ def static(
         row = codes(
             pa.array(network.node_name, pa.string()), given["nodes"].text("node").to_pylist()
         )
-        kept = {name: values.take(pa.array(row)) for name, values in given["nodes"].kept().items()}
+        kept = given["nodes"].kept(row)
     return {
         "products": {
             "product": np.arange(len(product_id)),

@@ -26,6 +26,7 @@ from draingym.world.schema import OPTIONAL, SCHEMA, log_column, make_table
 __all__ = [
     "SCHEMA",
     "EventLog",
+    "currency_of",
     "make_table",
     "read_log",
     "static_tables",
@@ -34,6 +35,9 @@ __all__ = [
     "write_log",
     "write_tables",
 ]
+
+
+_NO_CURRENCY = "XXX"  # as ISO 4217 has it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -92,6 +96,16 @@ def unit_of(log: EventLog, measure: str, default: str) -> str:
     rows = log["units"].to_pydict()
     units: dict[str, str] = dict(zip(rows["measure"], rows["unit"], strict=True))
     return units.get(measure, default)
+
+
+def currency_of(log: EventLog) -> str:
+    """Return what a log's money is in, such as ``EUR``, or ``currency`` where it does not say.
+
+    >>> currency_of(EventLog(tables={}))
+    'currency'
+    """
+    told = unit_of(log, "currency", _NO_CURRENCY)
+    return "currency" if told == _NO_CURRENCY else told
 
 
 def validate_log(log: EventLog) -> None:

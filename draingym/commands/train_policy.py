@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from draingym.commands.forecast import ForecastConfig
-from draingym.commands.progress import training_bar
+from draingym.commands.progress import say, training_bar
 from draingym.commands.validate import run_config
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.bootstrap import draw_means, interval
@@ -118,7 +119,7 @@ def train_policy_folder(
         evaluate_every=min(run.config.train.evaluate_every, max(updates, 1)),
         seed=config.seed,
     )
-    with training_bar(console) as bar:
+    with alone(out), training_bar(console) as bar:
         task = bar.add_task("Updates", total=updates, losses="compiling")
         trained = train_by_gradient(
             setting.simulator,
@@ -146,7 +147,7 @@ def train_policy_folder(
     write_json(out / "values.json", figures)
     console.print(table)
     for name in (*(["forecaster.npz"] if config.forecasts else []), "neural.npz", "values.json"):
-        console.print(f"{out / name}")
+        say(console, f"{out / name}")
     return figures
 
 

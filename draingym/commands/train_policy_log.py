@@ -10,6 +10,7 @@ from rich.console import Console
 
 from draingym.commands.log_run import LogRun
 from draingym.commands.progress import say, training_bar
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -102,7 +103,8 @@ def _fitted(
         train = replace(settings.train, updates=updates, evaluate_every=every, seed=config.seed)
         run.config = replace(settings, train=train)
         folder = out.with_name(f"{out.stem}.training")
-        found = train_neural(run, run.setting, advance, folder=folder)
+        with alone(folder):
+            found = train_neural(run, run.setting, advance, folder=folder)
         return found.params, found.value
     tuned = tune(
         run.setting.task(settings.training_horizon),

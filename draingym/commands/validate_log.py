@@ -15,6 +15,7 @@ from draingym.commands.validate import KEPT, Policies, ValidateConfig, finish, v
 from draingym.common.atomic import require_writable
 from draingym.oracle import require_self_replay, self_replay
 from draingym.policies.validation.candidates import BASELINE, perturbed, spread_around
+from draingym.world.eventlog import currency_of
 
 _RULES = (HISTORICAL, BASELINE)
 _COPIES = 4  # lopsided ones of what the log kept: twenty policies with no file at all
@@ -93,6 +94,7 @@ def validate_log(
         truth=False,
         folder=out / KEPT,
     )
+    figures["currency"] = currency_of(run.log)
     named = {path.stem: path for path in config.policies}
     figures["next"] = next_step(
         figures["use"],

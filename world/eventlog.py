@@ -22,11 +22,12 @@ from draingym.world.casts import conform
 from draingym.world.log_checks import check_log
 from draingym.world.network import Network
 from draingym.world.orders import World
-from draingym.world.schema import OPTIONAL, SCHEMA, log_column, make_table
+from draingym.world.schema import NO_CURRENCY, OPTIONAL, SCHEMA, log_column, make_table
 
 __all__ = [
     "SCHEMA",
     "EventLog",
+    "currency_of",
     "make_table",
     "network_tables",
     "read_log",
@@ -94,6 +95,16 @@ def unit_of(log: EventLog, measure: str, default: str) -> str:
     rows = log["units"].to_pydict()
     units: dict[str, str] = dict(zip(rows["measure"], rows["unit"], strict=True))
     return units.get(measure, default)
+
+
+def currency_of(log: EventLog) -> str:
+    """Return what a log's money is in, such as ``EUR``, or ``currency`` where it does not say.
+
+    >>> currency_of(EventLog(tables={}))
+    'currency'
+    """
+    told = unit_of(log, "currency", NO_CURRENCY)
+    return "currency" if told == NO_CURRENCY else told
 
 
 def validate_log(log: EventLog) -> None:

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from draingym.commands.log_run import LogRun
 from draingym.commands.progress import say
+from draingym.common.alone import alone
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -92,7 +93,7 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
 
     Raises:
         ValueError: If log, model, panel and policies are not of one world, a policy is of a kind
-            that cannot be trained anew, or the folder cannot be written.
+            that cannot be trained anew, or the folder cannot be written or another run has it.
     """
     require_writable(out, "folder")
     run = LogRun(log, config.settings, drain=config.drain, panel=config.panel)
@@ -103,7 +104,7 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
     for note in run.notes:
         say(console, note)
     model = run.checkpoint
-    with Progress(console=console) as bar:
+    with alone(out), Progress(console=console) as bar:
         task = bar.add_task("labels", total=3 * config.rounds)
 
         def labelled(current: Policies, k: int) -> Sequence[DrainData]:

@@ -36,6 +36,7 @@ from draingym.simulator import (
     market_from_panel,
     window,
 )
+from draingym.world.eventlog import currency_of
 
 COLUMNS = (
     *("product", "node", "action", "source", "units", "asked"),
@@ -130,7 +131,7 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
     for note in found.notes:
         say(console, note)
     bought, placed = (int(found.units[:, root].sum()) for root in _kinds(run))
-    total = found.total
+    total, currency = found.total, currency_of(run.log)
     say(
         console,
         f"{out}: {bought:,} units to buy, {placed:,} to place, for the period after "
@@ -138,7 +139,7 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
     )
     say(
         console,
-        f"Worth {total.value:,.2f} [{total.low:,.2f}, {total.high:,.2f}] a product over "
+        f"Worth {total.value:,.2f} [{total.low:,.2f}, {total.high:,.2f}] {currency} a product over "
         f"{config.horizon} periods, against the covers that the log kept "
         f"({config.futures} futures)",
     )

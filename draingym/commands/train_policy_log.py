@@ -10,6 +10,7 @@ from rich.console import Console
 
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.progress import say, training_bar
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -101,7 +102,8 @@ def _fitted(
             settings, train=settings.train.with_updates(config.updates, config.seed)
         )
         folder = out.with_name(f"{out.stem}.training")
-        found = train_neural(run, run.setting, advance, folder=folder)
+        with alone(folder):
+            found = train_neural(run, run.setting, advance, folder=folder)
         return found.params, found.value
     tuned = tune(
         run.setting.task(settings.training_horizon),

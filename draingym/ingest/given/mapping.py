@@ -12,7 +12,7 @@ from draingym.common.arrays import require_range, require_seed, require_whole, s
 from draingym.common.config import read_config, require_fields
 from draingym.common.files import kind_at
 from draingym.common.yaml_files import read_yaml
-from draingym.ingest.given.roles import TABLES
+from draingym.ingest.given.roles import TABLES, UNKNOWN
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import KM_PER_MILE
 from draingym.world.schema import NO_CURRENCY, VOCABULARY
@@ -237,14 +237,14 @@ class Mapping:
         days = list(self.promises.values())
         for label, within in self.promises.items():
             require_range(f"promises.{label}", within, low=0.0, high=1e6)
-            if label in _KNOWN:
+            if label in KNOWN_LABELS:
                 raise ValueError(f"promises.{label} is a label of ours, must be another")
         if days != sorted(days):
             raise ValueError(f"promises is {short(self.promises)}, must come fastest first")
-        if self.assume.promise not in (*_KNOWN[:3], *self.promises):
+        if self.assume.promise not in (*KNOWN_LABELS[:3], *self.promises):
             raise ValueError(
                 f"assume.promise is {self.assume.promise!r}, must be one of "
-                f"{', '.join((*_KNOWN[:3], *self.promises))}"
+                f"{', '.join((*KNOWN_LABELS[:3], *self.promises))}"
             )
 
     @property
@@ -253,7 +253,8 @@ class Mapping:
         return POUNDS[self.units.weight]
 
 
-_KNOWN = (*VOCABULARY["glance_views", "promise"], "none")
+# Of promises and options, without the mapping's own.
+KNOWN_LABELS = (*VOCABULARY["glance_views", "promise"], "none")
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -302,6 +303,11 @@ def check_columns(where: str, name: str, table: TableMap) -> None:
                 f"{where}.columns.{column} is no column, must be one of {', '.join(TABLES[name])}"
             )
     for column, role in TABLES[name].items():
+        if table.columns.get(column) == UNKNOWN:
+            raise ValueError(
+                f"{where}.columns.{column} is {UNKNOWN!r}, must name a column of {table.file}: "
+                f"{role.what}"
+            )
         if role.needed and column not in table.columns:
             raise ValueError(f"{where}.columns.{column} is missing, must name the {role.what}")
 

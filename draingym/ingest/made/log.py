@@ -11,6 +11,7 @@ import pyarrow as pa
 from draingym.common.arrays import IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
+from draingym.ingest.given.roles import KEPT
 from draingym.ingest.made.balance import Stock
 from draingym.ingest.made.boxes import Boxes, read_boxes, shipping_nodes
 from draingym.ingest.made.geography import Geography, read_geography
@@ -271,20 +272,13 @@ def check_kept(given: dict[str, Table]) -> None:
     Raises:
         ValueError: Naming the first that has.
     """
-    ours = {
-        "orders": "order_lines",
-        "views": "glance_views",
-        "nodes": "nodes",
-        "products": "products",
-        "boxes": "boxes",
-    }
     for name, table in given.items():
         for column in table.mapping.keep:
-            if name not in ours:
+            if name not in KEPT:
                 raise ValueError(
                     f"tables.{name}.keep names {column!r}, must be empty: it has no log table"
                 )
-            if column in SCHEMA[ours[name]].names or column == "order_id":
+            if column in SCHEMA[KEPT[name]].names or column == "order_id":
                 raise ValueError(
                     f"tables.{name}.keep names {column!r}, must be no column of the log's own; "
                     "rename it in the file"

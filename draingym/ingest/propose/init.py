@@ -40,7 +40,8 @@ def _guessed(path: Path, folder: str, found: Sequence[Found]) -> Proposal:
             f"{path} holds no table of orders, must hold one with columns for product, time and "
             f"quantity ({seen})"
         )
-    ships = any("node" in by_name[n].columns for n in ("orders", "boxes") if n in by_name)
+    told = [by_name[name] for name in ("orders", "boxes") if name in by_name]
+    ships = any("node" in g.columns or (g.name == "boxes" and g.doubt) for g in told)
     blocks = [_block(guess) for guess in guesses]
     for needed, columns in (
         ("nodes", ("node", "latitude", "longitude", "parent", "lead_days")),
@@ -63,7 +64,7 @@ def _block(guess: Guess) -> Block:
         name=guess.name,
         found=guess.found,
         columns=guess.columns,
-        keep=guess.rest if guess.name in ("products", "nodes") else (),
+        keep=guess.rest if guess.name in ("products", "nodes") and not guess.doubt else (),
     )
 
 

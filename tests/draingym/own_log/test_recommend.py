@@ -12,10 +12,10 @@ import pytest
 from rich.console import Console
 
 from draingym.commands.recommend import RecommendConfig, recommended
-from draingym.commands.today import Today
+from draingym.commands.today import Today, panel_ahead
 from draingym.drain_model import load_checkpoint, save_checkpoint
 from draingym.policies import checked_rollouts
-from draingym.simulator import window
+from draingym.simulator import market_from_panel, window
 from draingym.world.eventlog import read_log
 from draingym.world.panel import pipeline_at
 
@@ -49,6 +49,20 @@ def test_orders_are_those_of_the_simulator(name, log_run, whole_folder):
     assert (found.low <= found.worth).all()
     assert (found.worth <= found.high).all()
     assert found.total.low <= found.total.value <= found.total.high
+
+
+def test_prices_that_changed_go_on_as_they_are_today(log_run):
+    then, today = standing(log_run, log_run.split)
+    periods = np.arange(1.0, 1.0 + log_run.split)
+    path = then.panel["price"].to_numpy()[:, None] * periods
+    changed = then.panel.assign(price_path=(("product", "period"), path))
+    ahead, _ = panel_ahead(changed, today, log_run.split, 2, 1.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(ahead["price_path"][:, :-2], path)
+    np.testing.assert_array_equal(ahead["price_path"][:, -2:], path[:, [-1, -1]])
+    market = market_from_panel(ahead, known_periods=log_run.split)
+    np.testing.assert_allclose(market.price[:, -2:], path[:, [-1, -1]], rtol=1e-6)
+    same, _ = panel_ahead(then.panel, today, log_run.split, 2, 1.0, np.random.default_rng(0))
+    assert "price_path" not in same
 
 
 @pytest.mark.slow

@@ -44,7 +44,7 @@ def check(
     """
     from draingym.commands.check import check_folder
 
-    if not check_folder(log, seeds, out, None, Console())["passes"]:
+    if not check_folder(log, seeds, out, Console())["passes"]:
         raise SystemExit(1)
 
 

@@ -16,8 +16,6 @@ class Merging:
 
     share_boxes: bool  # whether lines of a basket that leave one node go in one box
     same_box: float  # share of such lines that did; nan where there are none
-    joint: float  # share of boxes with lines of several baskets
-    wait_hours: float  # median from order to shipment
     findings: tuple[Finding, ...]
 
 
@@ -43,8 +41,6 @@ def box_merging(history: ShelfHistory) -> Merging:
     return Merging(
         share_boxes=not same < 0.5,
         same_box=same,
-        joint=joint,
-        wait_hours=hours,
         findings=(
             finding(
                 "boxes",

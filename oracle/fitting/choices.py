@@ -26,8 +26,6 @@ class Choices:
     units: IntArray  # [M, N] that the node could have shipped of the line, at least 1
     has_box: BoolArray  # [M, N] whether the basket had a box from the node already
     distance_km: FloatArray  # [M, N]
-    late_share: float  # of all lines: shipped by a node that the fitted promise calls late
-    empty_share: float  # of all lines: shipped by a node that had none, as far as the log tells
 
     @property
     def num_choices(self) -> int:
@@ -63,11 +61,8 @@ def node_choices(
     option = log.array("glance_views", "ship_option")[row]
     in_time = days <= LATEST[option][:, None]
     held = (stock > 0) & history.is_open[period]
-    here = np.arange(node.size), node
-    late_share = float((~in_time[here]).mean()) if node.size else 0.0
-    empty_share = float((~held[here]).mean()) if node.size else 0.0
     could = in_time & held
-    could[here] = True
+    could[np.arange(node.size), node] = True
     quantity = log.array("glance_views", "quantity")[row].astype(np.int64)
     several = could.sum(axis=1) > 1
     return Choices(
@@ -79,6 +74,4 @@ def node_choices(
         units=np.clip(quantity[:, None], 1, np.maximum(stock, 1))[several],
         has_box=history.boxed_before(rank)[several],
         distance_km=distance[several],
-        late_share=late_share,
-        empty_share=empty_share,
     )

@@ -161,9 +161,9 @@ def panel_ahead(
     """Return a panel that goes on for the next periods: today's stock, and a future of views.
 
     A future is what was expected times how a block of past periods came out against what was
-    expected then, the same block for all products, and Poisson around it. Prices stay as they are in
-    the last period. Nothing but these, views and the calendar is known of the periods to come; the
-    others hold zeros, which nothing reads.
+    expected then, the same block for all products, and Poisson around it. Prices stay as they are
+    in the last period. Nothing but these, views and the calendar is known of the periods to come;
+    the others hold zeros, which nothing reads.
 
     Args:
         panel: The log's, of ``T`` periods.

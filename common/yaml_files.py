@@ -35,17 +35,40 @@ def read_yaml(path: Path, what: str = "file") -> Any:
 
     Raises:
         ImportError: If PyYAML is not there.
-        ValueError: If it cannot be read, or is no YAML, naming it.
+        ValueError: If it cannot be read, is no YAML, or has a key twice, naming it.
     """
     yaml = _yaml()
     with reading(what, path, "a whole YAML file of plain values"):
         try:
-            return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            text = Path(path).read_text(encoding="utf-8")
+            _require_keys_once(yaml.compose(text, Loader=yaml.SafeLoader))
+            return yaml.safe_load(text)
         except yaml.MarkedYAMLError as error:  # its own words are a drawing of several lines
             mark = error.problem_mark
             raise ValueError(
                 f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
             ) from error
+
+
+def _require_keys_once(root: Any) -> None:
+    """Raise where a mapping has a key twice: the loader would take the last one, silently."""
+    todo, done = [root], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in done or not isinstance(getattr(node, "value", None), list):
+            continue
+        done.add(id(node))  # an anchor may be used many times, and inside of itself
+        if node.id == "sequence":
+            todo += node.value
+            continue
+        seen = set()
+        for key, value in node.value:
+            todo.append(value)
+            if isinstance(key.value, str) and key.value in seen:
+                raise ValueError(
+                    f"line {key.start_mark.line + 1}: {key.value} is there twice, must be once"
+                )
+            seen.add(key.value if isinstance(key.value, str) else id(key))
 
 
 def _yaml() -> Any:

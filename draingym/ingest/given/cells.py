@@ -20,6 +20,11 @@ from draingym.ingest.given.sources import files_of, read_columns
 
 _TRUE, _FALSE = ("true", "yes", "y", "1", "t"), ("false", "no", "n", "0", "f")
 _MICROSECONDS = 86_400 * 10**6  # a day
+# Days since 1970 of the years that a log's calendar may have.
+_FIRST_DAY, _LAST_DAY = (
+    int(np.datetime64(f"{year}-01-01").astype(np.int64)) for year in (1700, 2200)
+)
+_YEARS = "in the years 1700 to 2199"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,8 +158,9 @@ class Table:
         null = np.asarray(micro.is_null().to_numpy(zero_copy_only=False))
         whole = np.asarray(pc.fill_null(micro, 0).to_numpy(zero_copy_only=False), np.int64)
         days = np.where(null, np.nan, whole / _MICROSECONDS)
-        fine = null | (np.abs(days) < 200_000.0)  # from 1422 to 2517
-        self.require(role, fine, days, "within five centuries of 1970")
+        fine = null | ((days >= _FIRST_DAY) & (days < _LAST_DAY))
+        if not fine.all():
+            self.require(role, fine, whole.astype("datetime64[us]").astype(str), _YEARS)
         return days, bool((whole[~null] % _MICROSECONDS != 0).any())
 
     def _stamps(self, role: str) -> Any:
@@ -170,7 +176,10 @@ class Table:
             return text.cast(pa.timestamp("us"))
         except pa.ArrowInvalid:
             at = next((k for k in range(len(text)) if not _is_stamp(text[k])), 0)
-            bound = "a time as in ISO 8601, or as time_format says (time_format: '%m/%d/%Y %H:%M')"
+            bound = (
+                "a local time as in ISO 8601, without a zone, or as time_format says (time_format: "
+                "'%m/%d/%Y %H:%M')"
+            )
             self.fail(role, at, text[at].as_py(), bound)
 
     def _plain(self, column: str) -> Any:

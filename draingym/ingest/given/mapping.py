@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from draingym.oracle.rules.ship_cost import KM_PER_MILE
 from draingym.world.schema import NO_CURRENCY, VOCABULARY
 
 MOST_BYTES = 2**20  # of a mapping file
+_MOST_CURRENCY = 16
 POUNDS = {"kg": 2.20462262, "g": 0.00220462262, "t": 2204.62262, "lb": 1.0, "oz": 0.0625}
 
 
@@ -62,10 +64,23 @@ class TableMap:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Units:
-    """What the tables' numbers are in."""
+    """What the tables' numbers are in.
+
+    Raises:
+        ValueError: If the currency has no name, or a long one.
+    """
 
     currency: str = NO_CURRENCY  # ISO 4217
     weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        require_fields(self)
+        if not 1 <= len(self.currency.strip()) <= _MOST_CURRENCY:
+            raise ValueError(
+                f"currency is {short(self.currency)}, must have 1 to {_MOST_CURRENCY} characters, "
+                "such as EUR"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +100,9 @@ class Periods:
         """Check the bounds; see the class."""
         require_fields(self)
         require_whole("days", self.days, low=1, high=366)
+        for name in ("first_date", "last_date"):
+            if isinstance(getattr(self, name), datetime):
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a date without a time")
         if self.first_date and self.last_date and self.last_date < self.first_date:
             raise ValueError(
                 f"last_date is {self.last_date}, must be no earlier than {self.first_date}"
@@ -152,6 +170,12 @@ class Carrier:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         require_fields(self)
+        for name in ("box", "weight", "zone", "weight_zone"):
+            require_range(name, getattr(self, name), low=0.0, high=1e6)
+        for name in ("zone_bands_km", "transit_bands_km"):
+            bands = getattr(self, name)
+            if not all(a < b for a, b in pairwise((0.0, *bands))):
+                raise ValueError(f"{name} is {short(list(bands))}, must be above 0 and increase")
         self.oracle_config("kg", 0)
 
     def oracle_config(self, weight_unit: str, seed: int) -> OracleConfig:

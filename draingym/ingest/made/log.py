@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,7 @@ def make_log(
     speeds = read_speeds(lines, mapping, notes)
     views = _views(tables, lines, place, home, geography, calendar, mapping, speeds, notes)
     boxes = read_boxes(tables, lines, place, facts.weight, geography, calendar, mapping, notes)
+    _require_open(tables, boxes, geography, calendar)
     stock = read_stock(tables, lines, returned, boxes, geography.network, calendar, mapping, notes)
     in_stock = (stock.available.sum(axis=2) > 0).T
     shown = shown_promises(views, speeds, lines, place, places, in_stock, calendar, notes)
@@ -110,6 +112,23 @@ def make_log(
         stand_in=geography.stand_in,
         views_estimated=views.estimated,
     )
+
+
+def _require_open(
+    tables: dict[str, Table], boxes: Boxes, geography: Geography, calendar: Calendar
+) -> None:
+    """Raise where a box left a node before the node opened."""
+    network = geography.network
+    left = np.floor(boxes.shipped_at / calendar.days)
+    early = np.flatnonzero(left < network.active_from[boxes.node])
+    if early.size and "active_from" in tables["nodes"]:
+        first = early[np.argmin(boxes.shipped_at[early])]
+        name = network.node_name[int(boxes.node[first])]
+        nodes = tables["nodes"]
+        day = calendar.first_date + timedelta(days=int(boxes.shipped_at[first]))
+        at = nodes.text("node").to_pylist().index(name)
+        opened = np.datetime64(int(nodes.time("active_from")[0][at]), "D")
+        nodes.fail("active_from", at, str(opened), f"no later than a box left {name!r}, {day}")
 
 
 def _views(

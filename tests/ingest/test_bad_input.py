@@ -140,7 +140,7 @@ def test_mappings(write: Callable[..., Path], change: tuple[str, str], message: 
             "orders",
             "2024-01-02 12:30:00",
             "02.01.2024",
-            r"row 2 is '02.01.2024', must be a time as",
+            r"row 2 is '02.01.2024', must be a local time as",
         ),
         (
             "orders",

@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Keys are typed: jax.random.key, not PRNGKey.
     jax.config.update("jax_legacy_prng_key", "error")
     jax.config.update("jax_debug_nans", config.getoption("--debug-nans"))
-    # Tracing makes many objects that live shortly: as it is, the collector takes a tenth of the time.
+    # Tracing makes many objects that live shortly; the collector would take a tenth of the time.
     gc.set_threshold(100_000, 50, 100)
 
 

@@ -93,7 +93,7 @@ def read_json(path: Path, what: str = "file", remedy: str = "") -> Any:
         remedy: What to do about it, said where it cannot be read.
 
     Raises:
-        ValueError: If it cannot be read, is no JSON, or gives a name twice; naming it.
+        ValueError: If it cannot be read, is no JSON, or has a key twice, naming it.
     """
     with reading(what, path, f"a whole JSON file{f'; {remedy}' if remedy else ''}"):
         text = Path(path).read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is given twice")
+        raise ValueError(f"{twice} is there twice, must be once")
     return found
 
 

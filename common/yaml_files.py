@@ -35,13 +35,14 @@ def read_yaml(path: Path, what: str = "file") -> Any:
 
     Raises:
         ImportError: If PyYAML is not there.
-        ValueError: If it cannot be read, is no YAML, or gives a name twice; naming it.
+        ValueError: If it cannot be read, is no YAML, or has a key twice, naming it.
     """
     yaml = _yaml()
     with reading(what, path, "a whole YAML file of plain values"):
         try:
             text = Path(path).read_text(encoding="utf-8")
-            return yaml.load(text, Loader=_loader(yaml))
+            _require_keys_once(yaml.compose(text, Loader=yaml.SafeLoader))
+            return yaml.safe_load(text)
         except yaml.MarkedYAMLError as error:  # its own words are a drawing of several lines
             mark = error.problem_mark
             raise ValueError(
@@ -51,22 +52,25 @@ def read_yaml(path: Path, what: str = "file") -> Any:
             raise ValueError(" ".join(str(error).split())) from error
 
 
-def _loader(yaml: Any) -> Any:
-    """Return PyYAML's safe loader; the last of two values of a name does not win."""
-
-    class EachOnce(yaml.SafeLoader):  # type: ignore[misc]
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            known: list[Any] = []
-            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-                name = (key.tag, key.value)
-                if name in known:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"{key.value!r} is given twice", key.start_mark
-                    )
-                known.append(name)
-            return super().construct_mapping(node, deep=deep)
-
-    return EachOnce
+def _require_keys_once(root: Any) -> None:
+    """Raise where a mapping has a key twice: the loader would take the last one, silently."""
+    todo, done = [root], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in done or not isinstance(getattr(node, "value", None), list):
+            continue
+        done.add(id(node))  # an anchor may be used many times, and inside of itself
+        if node.id == "sequence":
+            todo += node.value
+            continue
+        seen = set()
+        for key, value in node.value:
+            todo.append(value)
+            if isinstance(key.value, str) and key.value in seen:
+                raise ValueError(
+                    f"line {key.start_mark.line + 1}: {key.value} is there twice, must be once"
+                )
+            seen.add(key.value if isinstance(key.value, str) else id(key))
 
 
 def _yaml() -> Any:

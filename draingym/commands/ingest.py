@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from draingym.commands.progress import say
 from draingym.ingest.propose.init import propose
 from draingym.ingest.run import ingest
 
@@ -33,12 +34,12 @@ def ingest_path(path: Path, out: Path, init: bool, console: Console) -> None:
             ),
         )
     sizes, calendar = numbers["sizes"], numbers["calendar"]
-    console.print(
+    say(
+        console,
         f"{numbers['source']}: {numbers['orders']:,} orders of {sizes['products']:,} products in "
         f"{calendar['periods']} periods of {calendar['days']} days, {sizes['nodes']} nodes, "
         f"{sizes['regions']} regions",
-        highlight=False,
     )
     for sentence in numbers["assumed"]:
-        console.print(f"- {sentence}", highlight=False, markup=False)
-    console.print(f"{out}: {out / 'quality.html'} says what was read, left out and mended.")
+        say(console, f"- {sentence}")
+    say(console, f"{out}: {out / 'quality.html'} says what was read, left out and mended.")

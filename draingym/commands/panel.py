@@ -37,14 +37,14 @@ def panel_folder(log: Path, known_periods: int | None, out: Path, console: Conso
     holds = kind_at(out, "panel") == "folder" and any(out.iterdir())
     if holds and not any((out / name).exists() for name in (".zgroup", "zarr.json")):
         raise ValueError(f"{out} holds something that is no panel, must be empty, or a panel")
-    with console.status(f"Reading {log}"):
+    with console.status("Reading the log"):
         found = read_log(log)
     there = int(found["calendar"].num_rows)
     if known_periods is not None:
         require_whole("known_periods", known_periods, low=1, high=there)
     with console.status("Aggregating to periods"):
         panel = build_panel(found, known_periods=known_periods)
-    with console.status(f"Writing {out}"):
+    with console.status("Writing the panel"):
         save_panel(panel, out)
     units = int(np.asarray(panel["outbound"]).sum())
     sizes = ", ".join(f"{panel.sizes[name]} {name}s" for name in ("product", "period", "node"))

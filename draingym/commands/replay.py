@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import json_text, write_json
@@ -91,7 +92,7 @@ def replay_folder(
     decision = choose(setting, policy)
     if isinstance(decision, np.ndarray):
         decision = np.ascontiguousarray(decision[:, start:])
-    with Progress(console=console) as bar:
+    with alone(out), Progress(console=console) as bar:
         task = bar.add_task("Replay", total=None)
         result = replay(
             setting,

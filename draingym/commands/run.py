@@ -20,6 +20,7 @@ from draingym.commands.train_drain import TrainDrainConfig, train_drain
 from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
 from draingym.commands.validate import ValidateConfig
 from draingym.commands.validate_log import validate_log
+from draingym.common.alone import alone
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -104,9 +105,14 @@ def run_all(source: Path, config: RunConfig, out: Path, console: Console) -> Pat
         The folder of the last verdict.
 
     Raises:
-        ValueError: As the verbs do, or if there is nothing that reads a mapping.
+        ValueError: As the verbs do, or if another run writes to the folder.
     """
     require_writable(out, "folder")
+    with alone(out):
+        return _run_all(source, config, out, console)
+
+
+def _run_all(source: Path, config: RunConfig, out: Path, console: Console) -> Path:
     step, log = _Steps(out, console), source
     if not is_log(source):
         log = out / "log"

@@ -142,7 +142,7 @@ def _number(path: Path, row: int, name: str, text: str, *, whole: bool) -> float
 
 def _ahead(path: Path, name: str, leads: int) -> int:
     text = name.removeprefix(_ARRIVING)
-    if not text.isdigit() or int(text) >= leads:
+    if not (text.isascii() and text.isdigit()) or int(text) >= leads:
         raise ValueError(
             f"{path} has the column {name!r}, must be one of {_ARRIVING}0 to {_ARRIVING}{leads - 1}"
             ": lead times are no longer"
@@ -161,8 +161,9 @@ def panel_ahead(
     """Return a panel that goes on for the next periods: today's stock, and a future of views.
 
     A future is what was expected times how a block of past periods came out against what was
-    expected then, the same block for all products, and Poisson around it. Nothing but views and the
-    calendar is known of the periods to come; the others hold zeros, which nothing reads.
+    expected then, the same block for all products, and Poisson around it. Prices stay as they are
+    in the last period. Nothing but these, views and the calendar is known of the periods to come;
+    the others hold zeros, which nothing reads.
 
     Args:
         panel: The log's, of ``T`` periods.
@@ -201,6 +202,10 @@ def panel_ahead(
         if "period" not in values.dims and "ahead" not in values.dims
     }
     made = {**alone, **flows, "on_hand": on_hand, "glance_views": longer("glance_views", ahead)}
+    if "price_path" in panel:  # the prices of today go on
+        path = panel["price_path"].transpose("product", "period").to_numpy()
+        held = np.concatenate([path, np.repeat(path[:, -1:], horizon, axis=1)], axis=1)
+        made["price_path"] = xr.DataArray(held, dims=("product", "period"))
     made["calendar"] = xr.DataArray(calendar, dims=("period", "feature"))
     return xr.Dataset(made, attrs=panel.attrs), note
 

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
-from draingym.commands.progress import training_bar
+from draingym.commands.progress import say, training_bar
+from draingym.common.alone import alone
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import read_config, require_fields
@@ -123,12 +124,14 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
     is worse than the tuned closest node ends with a warning.
 
     Raises:
-        ValueError: If the panel or the configuration is bad, or the folder holds another run.
+        ValueError: If the panel or the configuration is bad, or the folder holds another run, or
+            one that goes on.
     """
     out = Path(config.out)
     require_writable(out, "folder")
     source = open_source(config)
     with ExitStack() as stack:
+        stack.enter_context(alone(out))
         bar = stack.enter_context(training_bar(console))
         task = bar.add_task("Epochs", total=config.model.epochs, losses="compiling")
         log = None
@@ -158,13 +161,14 @@ def train_drain(config: TrainDrainConfig, console: Console) -> Trained:
         kept = f"{out / BEST} holds the best so far" if trained.history else "nothing was learned"
         raise ValueError(f"training stopped at {trained.stopped}; {kept}")
     last = trained.history[-1]
-    console.print(
+    say(
+        console,
         f"Stopped after {last.epoch} epochs ({trained.stopped}), best validation loss "
-        f"{last.best_loss:.4f}: {out / BEST}"
+        f"{last.best_loss:.4f}: {out / BEST}",
     )
     if source.num_periods > 1:
         for warning in _beside_closest(trained, source, config).warnings:
-            console.print(warning)
+            say(console, warning)
     return trained
 
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from draingym.commands.forecast import ForecastConfig
-from draingym.commands.progress import training_bar
+from draingym.commands.progress import say, training_bar
 from draingym.commands.validate import run_config
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.bootstrap import draw_means, interval
@@ -111,15 +112,9 @@ def train_policy_folder(
         save_forecaster(fitted, out / "forecaster.npz")
         policy = replace(cast(NeuralPlacement, own), forecast_cv=True)
         train, test = _informed(run, setting, fitted, config)
-    updates = run.config.train.updates if config.updates is None else config.updates
-    settings = replace(
-        run.config.train,
-        updates=updates,
-        evaluate_every=min(run.config.train.evaluate_every, max(updates, 1)),
-        seed=config.seed,
-    )
-    with training_bar(console) as bar:
-        task = bar.add_task("Updates", total=updates, losses="compiling")
+    settings = run.config.train.with_updates(config.updates, config.seed)
+    with alone(out), training_bar(console) as bar:
+        task = bar.add_task("Updates", total=settings.updates, losses="compiling")
         trained = train_by_gradient(
             setting.simulator,
             setting.params,
@@ -146,7 +141,7 @@ def train_policy_folder(
     write_json(out / "values.json", figures)
     console.print(table)
     for name in (*(["forecaster.npz"] if config.forecasts else []), "neural.npz", "values.json"):
-        console.print(f"{out / name}")
+        say(console, f"{out / name}")
     return figures
 
 

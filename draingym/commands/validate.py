@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from draingym.commands.next_step import next_step
+from draingym.commands.progress import say
+from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
@@ -23,6 +25,7 @@ from draingym.policies import load_policy, policy_world, tree_of
 from draingym.policies.acting import require_acts
 from draingym.policies.task import WindowTask, seen
 from draingym.policies.validation.candidates import BASELINE
+from draingym.policies.validation.fine_tuning import Policies
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import validate
@@ -33,8 +36,6 @@ from draingym.world.identity import WorldIdentity, require_same_world
 
 KEPT = "runs"  # folder of finished runs, while others are to come
 NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
-
-Policies = Mapping[str, tuple[Policy, PyTree]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +75,7 @@ def validate_folder(
     Raises:
         ValueError: If the run is not finished, a file fits no policy or is of another world,
             periods are out of bounds, or the validation overlaps training where that is not
-            allowed.
+            allowed, or another run writes to the same folder.
     """
     require_writable(out, "folder")
     run = Run(run_config(folder), folder).final
@@ -157,9 +158,8 @@ def validate_run(
     )
     for name, path in files.items():
         require_acts(f"policy {path}", *policies[name], seen(window))
-    with Progress(
-        *Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    ) as bar:
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
+    with alone(folder.parent), Progress(*columns, console=console) as bar:
         task = bar.add_task(f"{len(policies)} policies", total=None)
         validation = validate(
             policies,
@@ -192,7 +192,7 @@ def finish(figures: dict[str, Any], out: Path, source: str, console: Console) ->
     page = write_validation(figures, out, source)
     console.print(verdict_table(figures))
     console.print(verdict_text(figures))
-    console.print(f"Report: {page}")
+    say(console, f"Report: {page}")
     return figures
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from draingym import __version__
+from draingym.common.alone import alone
 from draingym.common.atomic import require_writable
 from draingym.common.bootstrap import plain
 from draingym.common.files import write_json
@@ -61,6 +62,11 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
             it.
     """
     require_writable(out, "folder")
+    with alone(out):
+        return _run_loop(config, out, console)
+
+
+def _run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     stages = Stages(
         folder=out,
         fingerprint=config.fingerprint(__version__),
@@ -86,5 +92,5 @@ def run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
     report = write_report(figures, out)
     console.print(summary_table(figures))
     console.print(verdicts_text(figures))
-    console.print(f"Report: {report}")
+    console.print(f"Report: {report}", markup=False)
     return figures

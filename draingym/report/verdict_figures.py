@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from draingym.report.style import Figure, Panel, Where, colour, policy_colour
-from draingym.report.words import tick
+from draingym.report.words import money, tick
 
 _DASH = (0, (4, 2))
 _ROW = 0.21  # inches of a bar
@@ -54,7 +54,7 @@ def agreement_figure(verdict: Mapping[str, Any], before: bool = False) -> Figure
                 fontsize=8,
                 color=colour("muted"),
             )
-        axes.set(xlim=ends, ylim=ends, title="Value, USD per product")
+        axes.set(xlim=ends, ylim=ends, title=f"Value, {money(verdict)} per product")
         axes.set(xlabel="in the oracle", ylabel="promised by the simulator")
         axes.set_box_aspect(1)
         axes.grid(visible=True)

@@ -19,7 +19,7 @@ from draingym.report.environment import template, theme
 from draingym.report.style import policy_colour
 from draingym.report.table import Cell, Row
 from draingym.report.verdict_figures import verdict_figures
-from draingym.report.words import interval, mean, percent
+from draingym.report.words import interval, mean, money, percent
 
 _STYLE = {"values": "bold green", "ranks": "bold yellow", "none": "bold red", "unknown": "bold"}
 _MINUS = "\N{MINUS SIGN}"
@@ -60,7 +60,9 @@ def verdicts_text(results: Mapping[str, Any]) -> Group:
 
 def verdict_table(verdict: Mapping[str, Any]) -> Table:
     """Return values, errors and one-step scores of all policies for the terminal."""
-    table = Table(box=box.SIMPLE_HEAD, title="Value of each policy, USD per product")
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"Value of each policy, {escape(money(verdict))} per product"
+    )
     for head in _heads(verdict):
         table.add_column(head, justify="right" if head != "policy" else "left")
     for row in verdict_rows(verdict):
@@ -118,6 +120,7 @@ def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> P
     figures = verdict_figures(verdict)
     page = template("validation.html.j2").render(
         verdict=verdict,
+        money=money(verdict),
         source=source,
         figures={f.name: f.for_page() for f in figures},
         heads=[(head, "") for head in _heads(verdict)[1:]],

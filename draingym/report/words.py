@@ -20,6 +20,15 @@ def name_of(key: str) -> str:
     return _NAMES.get(key, key)
 
 
+def money(verdict: Mapping[str, Any]) -> str:
+    """Return what values are in: what a log says, or the demo's dollars.
+
+    >>> money({"currency": "EUR"}), money({})
+    ('EUR', 'USD')
+    """
+    return str(verdict.get("currency", "USD"))
+
+
 def number(value: float, like: float | None = None, sign: bool = False) -> str:
     """Format a number to three figures.
 

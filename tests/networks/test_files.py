@@ -116,7 +116,11 @@ def test_a_yaml_file_holds_a_network(tmp_path):
             r"cannot be read \(line 3, .*could not determine",
         ),
         ("nodes:", "nodes: [\n" + "[" * 5000, "cannot be read"),
-        ("batch: 2", "batch: 2, batch: 3", r"cannot be read \(line 7, .*'batch' is given twice\)"),
+        (
+            "batch: 2",
+            "batch: 2, batch: 3",
+            r"cannot be read \(line 7: batch is there twice, must be once\)",
+        ),
         ("40", "\x01", r"cannot be read \(unacceptable character #x0001: .* position \d+\)"),
     ],
     ids=[

@@ -5,7 +5,7 @@ Errors name file, table, column, row (of the file's data rows, from 0), value an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,11 @@ from draingym.ingest.given.sources import files_of, read_columns
 
 _TRUE, _FALSE = ("true", "yes", "y", "1", "t"), ("false", "no", "n", "0", "f")
 _MICROSECONDS = 86_400 * 10**6  # a day
+# Days since 1970 of the years that a log's calendar may have.
+_FIRST_DAY, _LAST_DAY = (
+    int(np.datetime64(f"{year}-01-01").astype(np.int64)) for year in (1700, 2200)
+)
+_YEARS = "in the years 1700 to 2199"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,17 +47,10 @@ class Table:
         """Return whether the mapping names a column."""
         return role in self.mapping.columns
 
-    def take(self, keep: BoolArray) -> Table:
-        """Return the rows where ``keep`` [M] holds."""
-        return Table(
-            name=self.name,
-            mapping=self.mapping,
-            data=self.data.filter(pa.array(keep)),
-            row=self.row[keep],
-            file=self.file[keep],
-            files=self.files,
-            read=self.read,
-        )
+    def take(self, index: IntArray) -> Table:
+        """Return some rows, in the order of ``index``."""
+        data = self.data.take(pa.array(index))
+        return replace(self, data=data, row=self.row[index], file=self.file[index])
 
     def fail(self, role: str, at: int, value: Any, bound: str) -> NoReturn:
         """Raise for a cell.
@@ -86,9 +84,10 @@ class Table:
         """Return a column as text, a ``pyarrow.Array``; empty and missing cells are null."""
         return self._text(str(self.mapping.columns[role]))
 
-    def kept(self) -> dict[str, Any]:
-        """Return the further columns that are kept, as they are."""
-        return {name: self.data[name].combine_chunks() for name in self.mapping.keep}
+    def kept(self, row: IntArray) -> dict[str, Any]:
+        """Return the further columns that are kept, at some rows; null at -1."""
+        index = pa.array(row, mask=row < 0)
+        return {name: self.data[name].combine_chunks().take(index) for name in self.mapping.keep}
 
     def number(self, role: str) -> FloatArray:
         """Return a column of numbers, NaN for missing ones.
@@ -159,8 +158,9 @@ class Table:
         null = np.asarray(micro.is_null().to_numpy(zero_copy_only=False))
         whole = np.asarray(pc.fill_null(micro, 0).to_numpy(zero_copy_only=False), np.int64)
         days = np.where(null, np.nan, whole / _MICROSECONDS)
-        fine = null | (np.abs(days) < 200_000.0)  # from 1422 to 2517
-        self.require(role, fine, days, "within five centuries of 1970")
+        fine = null | ((days >= _FIRST_DAY) & (days < _LAST_DAY))
+        if not fine.all():
+            self.require(role, fine, whole.astype("datetime64[us]").astype(str), _YEARS)
         return days, bool((whole[~null] % _MICROSECONDS != 0).any())
 
     def _stamps(self, role: str) -> Any:
@@ -176,7 +176,10 @@ class Table:
             return text.cast(pa.timestamp("us"))
         except pa.ArrowInvalid:
             at = next((k for k in range(len(text)) if not _is_stamp(text[k])), 0)
-            bound = "a time as in ISO 8601, or as time_format says (time_format: '%m/%d/%Y %H:%M')"
+            bound = (
+                "a local time as in ISO 8601, without a zone, or as time_format says (time_format: "
+                "'%m/%d/%Y %H:%M')"
+            )
             self.fail(role, at, text[at].as_py(), bound)
 
     def _plain(self, column: str) -> Any:
@@ -247,7 +250,7 @@ def read_table(root: Path, folder: str, name: str, table: TableMap) -> Table:
             listed = [str(x) for x in (values if isinstance(values, list) else [values])]
             match = pc.is_in(found._text(column), value_set=pa.array(listed, pa.string()))
             keep &= np.asarray(match.to_numpy(zero_copy_only=False), np.bool_) == wanted
-    return found if bool(keep.all()) else found.take(keep)
+    return found if bool(keep.all()) else found.take(np.flatnonzero(keep))
 
 
 def _is_text(kind: Any) -> bool:
@@ -257,9 +260,10 @@ def _is_text(kind: Any) -> bool:
 
 def _is_number(cell: str | None) -> bool:
     try:
-        return cell is None or float(cell) is not None
+        float(cell or 0)
     except ValueError:
         return False
+    return True
 
 
 def _is_stamp(cell: Any) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,12 +13,13 @@ from draingym.common.arrays import require_range, require_seed, require_whole, s
 from draingym.common.config import read_config, require_fields
 from draingym.common.files import kind_at
 from draingym.common.yaml_files import read_yaml
-from draingym.ingest.given.roles import TABLES
+from draingym.ingest.given.roles import TABLES, UNKNOWN
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import KM_PER_MILE
-from draingym.world.schema import VOCABULARY
+from draingym.world.schema import NO_CURRENCY, VOCABULARY
 
 MOST_BYTES = 2**20  # of a mapping file
+_MOST_CURRENCY = 16
 POUNDS = {"kg": 2.20462262, "g": 0.00220462262, "t": 2204.62262, "lb": 1.0, "oz": 0.0625}
 
 
@@ -62,10 +64,23 @@ class TableMap:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Units:
-    """What the tables' numbers are in."""
+    """What the tables' numbers are in.
 
-    currency: str = "XXX"  # ISO 4217; XXX says none
+    Raises:
+        ValueError: If the currency has no name, or a long one.
+    """
+
+    currency: str = NO_CURRENCY  # ISO 4217
     weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
+
+    def __post_init__(self) -> None:
+        """Check the bounds; see the class."""
+        require_fields(self)
+        if not 1 <= len(self.currency.strip()) <= _MOST_CURRENCY:
+            raise ValueError(
+                f"currency is {short(self.currency)}, must have 1 to {_MOST_CURRENCY} characters, "
+                "such as EUR"
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +100,9 @@ class Periods:
         """Check the bounds; see the class."""
         require_fields(self)
         require_whole("days", self.days, low=1, high=366)
+        for name in ("first_date", "last_date"):
+            if isinstance(getattr(self, name), datetime):
+                raise ValueError(f"{name} is {getattr(self, name)}, must be a date without a time")
         if self.first_date and self.last_date and self.last_date < self.first_date:
             raise ValueError(
                 f"last_date is {self.last_date}, must be no earlier than {self.first_date}"
@@ -152,6 +170,12 @@ class Carrier:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         require_fields(self)
+        for name in ("box", "weight", "zone", "weight_zone"):
+            require_range(name, getattr(self, name), low=0.0, high=1e6)
+        for name in ("zone_bands_km", "transit_bands_km"):
+            bands = getattr(self, name)
+            if not all(a < b for a, b in pairwise((0.0, *bands))):
+                raise ValueError(f"{name} is {short(list(bands))}, must be above 0 and increase")
         self.oracle_config("kg", 0)
 
     def oracle_config(self, weight_unit: str, seed: int) -> OracleConfig:
@@ -237,14 +261,14 @@ class Mapping:
         days = list(self.promises.values())
         for label, within in self.promises.items():
             require_range(f"promises.{label}", within, low=0.0, high=1e6)
-            if label in _KNOWN:
+            if label in KNOWN_LABELS:
                 raise ValueError(f"promises.{label} is a label of ours, must be another")
         if days != sorted(days):
             raise ValueError(f"promises is {short(self.promises)}, must come fastest first")
-        if self.assume.promise not in (*_KNOWN[:3], *self.promises):
+        if self.assume.promise not in (*KNOWN_LABELS[:3], *self.promises):
             raise ValueError(
                 f"assume.promise is {self.assume.promise!r}, must be one of "
-                f"{', '.join((*_KNOWN[:3], *self.promises))}"
+                f"{', '.join((*KNOWN_LABELS[:3], *self.promises))}"
             )
 
     @property
@@ -253,7 +277,8 @@ class Mapping:
         return POUNDS[self.units.weight]
 
 
-_KNOWN = (*VOCABULARY["glance_views", "promise"], "none")
+# Of promises and options, without the mapping's own.
+KNOWN_LABELS = (*VOCABULARY["glance_views", "promise"], "none")
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -302,6 +327,11 @@ def check_columns(where: str, name: str, table: TableMap) -> None:
                 f"{where}.columns.{column} is no column, must be one of {', '.join(TABLES[name])}"
             )
     for column, role in TABLES[name].items():
+        if table.columns.get(column) == UNKNOWN:
+            raise ValueError(
+                f"{where}.columns.{column} is {UNKNOWN!r}, must name a column of {table.file}: "
+                f"{role.what}"
+            )
         if role.needed and column not in table.columns:
             raise ValueError(f"{where}.columns.{column} is missing, must name the {role.what}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+UNKNOWN = "?"  # in a proposed mapping, where the user must say which column it is
 Kind = str  # "text", "number", "whole", "time" or "flag"
 
 
@@ -68,6 +69,15 @@ _PROMISE = _text(
     *("promise", "promiseddays", "deliverypromise", "promised", "eta"),
 )
 
+# Tables whose further columns can be kept, and the log's tables that they are kept in.
+KEPT = {
+    "orders": "order_lines",
+    "views": "glance_views",
+    "nodes": "nodes",
+    "products": "products",
+    "boxes": "boxes",
+}
+
 TABLES: dict[str, dict[str, Column]] = {
     "orders": {
         "order": _ORDER_ID,
@@ -112,7 +122,16 @@ TABLES: dict[str, dict[str, Column]] = {
         "product": _PRODUCT,
         "time": _time(
             "when it was seen",
-            *("time", "viewedat", "viewtime", "requesttime", "timestamp", "date", "datetime"),
+            *(
+                "time",
+                "viewedat",
+                "seenat",
+                "viewtime",
+                "requesttime",
+                "timestamp",
+                "date",
+                "datetime",
+            ),
             needed=True,
         ),
         "customer": _CUSTOMER,
@@ -180,7 +199,9 @@ TABLES: dict[str, dict[str, Column]] = {
             "when they left", "time", "date", "sentat", "leftat", "shippedat", needed=True
         ),
         "units": _whole("units", *_UNITS, needed=True),
-        "arrived_at": _time("when they could be sold there", "arrivedat", "receivedat", "arrival"),
+        "arrived_at": _time(
+            "when they could be sold there", "arrivedat", "arrived", "receivedat", "arrival"
+        ),
     },
     "adjustments": {
         "product": _PRODUCT,

@@ -33,11 +33,14 @@ def files_of(root: Path, name: str, table: TableMap, folder: str) -> list[Path]:
         ValueError: Naming the table and the path: if it leaves the folder, by ``..``, by a link or
             by being absolute, if it is of no kind that we read, or if nothing is there.
     """
+    for field, value in (("folder", table.folder or folder), ("file", table.file)):
+        if "\0" in value:
+            raise ValueError(f"tables.{name}: {field} is {value!r}, must be a path without a NUL")
     base = root / (table.folder or folder)
     if kind_at(base, "folder") != "folder":
         raise ValueError(f"tables.{name}: {base} is no folder, must be the folder of the tables")
     wanted = Path(table.file)
-    if wanted.is_absolute() or ".." in wanted.parts or "\0" in table.file:
+    if wanted.is_absolute() or ".." in wanted.parts:
         raise ValueError(f"tables.{name}.file is {table.file!r}, must be a path inside {base}")
     if any(sign in table.file for sign in "*?["):
         found = sorted(base.glob(table.file))

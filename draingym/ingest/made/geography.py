@@ -17,6 +17,7 @@ from draingym.world.network import Network
 from draingym.world.views import Places
 
 MOST_REGIONS = 30  # that places are merged to by default
+_MOST_PEOPLE = 1e12  # of a place
 _NEAR_DEGREES, _FAR_DEGREES = 1.0, 6.0  # of stand-ins: a group's members, the groups
 
 
@@ -214,7 +215,8 @@ def _rings(group: IntArray) -> tuple[FloatArray, FloatArray]:
 def _population(places: Table | None, number: int, notes: Notes) -> FloatArray:
     if places is not None and "population" in places:
         values = places.number("population")
-        places.require("population", values > 0.0, values, "above 0")
+        fine = (values > 0.0) & (values <= _MOST_PEOPLE)
+        places.require("population", fine, values, f"above 0, and at most {_MOST_PEOPLE:g}")
         return values
     notes.assume("Places have no population: customers whose place is not known are spread evenly.")
     return np.ones(number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow as pa
 from draingym.common.arrays import IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
+from draingym.ingest.given.roles import KEPT
 from draingym.ingest.made.balance import Stock
 from draingym.ingest.made.boxes import Boxes, read_boxes, shipping_nodes
 from draingym.ingest.made.geography import Geography, read_geography
@@ -86,6 +88,7 @@ def make_log(
     speeds = read_speeds(lines, mapping, notes)
     views = _views(tables, lines, place, home, geography, calendar, mapping, speeds, notes)
     boxes = read_boxes(tables, lines, place, facts.weight, geography, calendar, mapping, notes)
+    _require_open(tables, boxes, geography, calendar)
     stock = read_stock(tables, lines, returned, boxes, geography.network, calendar, mapping, notes)
     in_stock = (stock.available.sum(axis=2) > 0).T
     shown = shown_promises(views, speeds, lines, place, places, in_stock, calendar, notes)
@@ -109,6 +112,23 @@ def make_log(
         stand_in=geography.stand_in,
         views_estimated=views.estimated,
     )
+
+
+def _require_open(
+    tables: dict[str, Table], boxes: Boxes, geography: Geography, calendar: Calendar
+) -> None:
+    """Raise where a box left a node before the node opened."""
+    network = geography.network
+    left = np.floor(boxes.shipped_at / calendar.days)
+    early = np.flatnonzero(left < network.active_from[boxes.node])
+    if early.size and "active_from" in tables["nodes"]:
+        first = early[np.argmin(boxes.shipped_at[early])]
+        name = network.node_name[int(boxes.node[first])]
+        nodes = tables["nodes"]
+        day = calendar.first_date + timedelta(days=int(boxes.shipped_at[first]))
+        at = nodes.text("node").to_pylist().index(name)
+        opened = np.datetime64(int(nodes.time("active_from")[0][at]), "D")
+        nodes.fail("active_from", at, str(opened), f"no later than a box left {name!r}, {day}")
 
 
 def _views(
@@ -188,7 +208,7 @@ def _tables(
             "quantity": lines.quantity,
             "filled": filled,
             **_order_ids(lines),
-            **{name: lines.table.kept()[name] for name in lines.table.mapping.keep},
+            **lines.table.kept(np.arange(size)),
         },
         "boxes": _box_table(given, boxes),
         **_stock_tables(stock),
@@ -237,8 +257,7 @@ def _kept(name: str, given: dict[str, Table], row: IntArray) -> dict[str, Any]:
     """Return further columns of a table, by the row that each of ours comes from; null for -1."""
     if name not in given:
         return {}
-    index = pa.array(row, mask=row < 0)
-    return {column: values.take(index) for column, values in given[name].kept().items()}
+    return given[name].kept(row)
 
 
 def _box_table(given: dict[str, Table], boxes: Boxes) -> dict[str, Any]:
@@ -272,20 +291,13 @@ def check_kept(given: dict[str, Table]) -> None:
     Raises:
         ValueError: Naming the first that has.
     """
-    ours = {
-        "orders": "order_lines",
-        "views": "glance_views",
-        "nodes": "nodes",
-        "products": "products",
-        "boxes": "boxes",
-    }
     for name, table in given.items():
         for column in table.mapping.keep:
-            if name not in ours:
+            if name not in KEPT:
                 raise ValueError(
                     f"tables.{name}.keep names {column!r}, must be empty: it has no log table"
                 )
-            if column in SCHEMA[ours[name]].names or column == "order_id":
+            if column in SCHEMA[KEPT[name]].names or column == "order_id":
                 raise ValueError(
                     f"tables.{name}.keep names {column!r}, must be no column of the log's own; "
                     "rename it in the file"

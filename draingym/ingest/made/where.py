@@ -140,6 +140,7 @@ def speed_labels(table: Table, role: str, mapping: Mapping, labels: dict[str, fl
     return np.array([known[cell] for cell in cells], object)
 
 
+_MOST_DAYS = 1e6
 _OURS = ("1d", "2d", "3d+")
 
 
@@ -148,4 +149,4 @@ def _days(cell: str) -> float | None:
         days = float(cell)
     except ValueError:
         return None
-    return max(days, 0.0) if np.isfinite(days) else None
+    return max(days, 0.0) if days <= _MOST_DAYS else None

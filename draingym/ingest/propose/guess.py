@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from draingym.ingest.given.roles import TABLES
+from draingym.ingest.given.roles import TABLES, UNKNOWN
 from draingym.ingest.propose.found import Found
 
 # Words in names of files and of tables in databases, most telling first.
@@ -32,6 +32,11 @@ class Guess:
     found: Found
     columns: dict[str, str]  # ours -> the file's
     rest: tuple[str, ...]  # columns of the file that are nothing of ours
+
+    @property
+    def doubt(self) -> bool:
+        """Whether a column that is needed is unknown."""
+        return UNKNOWN in self.columns.values()
 
 
 def plain(name: str) -> str:
@@ -63,7 +68,7 @@ def guess_tables(found: list[Found]) -> tuple[list[Guess], list[Found]]:
     """Return the tables that files are, one of each kind, and the files that are none.
 
     A file is what its name says, where it has the columns that are needed; or else the table that
-    it has most columns of.
+    it has most columns of; or else what its name says, columns that are needed being ``UNKNOWN``.
     """
     taken: dict[str, Guess] = {}
     rest = []
@@ -72,13 +77,28 @@ def guess_tables(found: list[Found]) -> tuple[list[Guess], list[Found]]:
             columns = guess_columns(name, file)
             needed = {role for role, column in TABLES[name].items() if column.needed}
             if name not in taken and needed <= columns.keys():
-                used = set(columns.values())
-                left = tuple(c for c in file.columns if c not in used)
-                taken[name] = Guess(name=name, found=file, columns=columns, rest=left)
+                taken[name] = _guess(name, file, columns)
                 break
         else:
             rest.append(file)
+    for file in tuple(rest):
+        # Its name says what it is, in a language of which we know no words for columns.
+        for name in [name for name in _named(file) if name not in taken][:1]:
+            known = guess_columns(name, file)
+            columns = {
+                role: known.get(role, UNKNOWN)
+                for role, column in TABLES[name].items()
+                if column.needed or role in known
+            }
+            taken[name] = _guess(name, file, columns)
+            rest.remove(file)
     return [taken[name] for name in TABLES if name in taken], rest
+
+
+def _guess(name: str, file: Found, columns: dict[str, str]) -> Guess:
+    used = set(columns.values())
+    rest = tuple(column for column in file.columns if column not in used)
+    return Guess(name=name, found=file, columns=columns, rest=rest)
 
 
 def _named(file: Found) -> list[str]:

@@ -40,21 +40,15 @@ def _guessed(path: Path, folder: str, found: Sequence[Found]) -> Proposal:
             f"{path} holds no table of orders, must hold one with columns for product, time and "
             f"quantity ({seen})"
         )
-    ships = any("node" in by_name[n].columns for n in ("orders", "boxes") if n in by_name)
+    told = [by_name[name] for name in ("orders", "boxes") if name in by_name]
+    ships = any("node" in g.columns or (g.name == "boxes" and g.doubt) for g in told)
     blocks = [_block(guess) for guess in guesses]
     for needed, columns in (
         ("nodes", ("node", "latitude", "longitude", "parent", "lead_days")),
         ("places", ("place", "latitude", "longitude", "population", "region")),
     ):
         if needed not in by_name:
-            blocks.append(
-                Block(
-                    name=needed,
-                    folder=".",
-                    file=f"{needed}.csv",
-                    columns={column: column for column in columns},
-                )
-            )
+            blocks.append(Block(name=needed, columns={column: column for column in columns}))
     return Proposal(
         source=(path.stem if path.is_file() else path.resolve().name) or "own data",
         folder=folder,
@@ -66,15 +60,11 @@ def _guessed(path: Path, folder: str, found: Sequence[Found]) -> Proposal:
 
 
 def _block(guess: Guess) -> Block:
-    found = guess.found
     return Block(
         name=guess.name,
-        file=found.file,
-        table=found.table,
-        encoding=found.encoding,
-        found=found,
+        found=guess.found,
         columns=guess.columns,
-        keep=guess.rest if guess.name in ("products", "nodes") else (),
+        keep=guess.rest if guess.name in ("products", "nodes") and not guess.doubt else (),
     )
 
 

@@ -7,15 +7,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from draingym.ingest.given.mapping import Assumed, Carrier, Experiment
-from draingym.ingest.given.roles import TABLES
+from draingym.ingest.given.mapping import KNOWN_LABELS, Assumed, Carrier, Experiment
+from draingym.ingest.given.roles import KEPT, TABLES, UNKNOWN
 from draingym.ingest.propose.found import (
     Found,
     has_decimal_commas,
     missing_words,
     time_formats,
 )
+from draingym.world.schema import NO_CURRENCY
 
+_MOST_LABELS = 20
 _WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
 
 
@@ -24,17 +26,25 @@ class Block:
     """A table of the mapping that is proposed."""
 
     name: str
-    file: str
-    columns: dict[str, str]
-    table: str = ""
-    folder: str = ""
-    encoding: str = "utf-8"
-    found: Found | None = None  # None for a file that the user still has to write
+    columns: dict[str, str]  # ours -> the file's
+    found: Found | None = None  # None: the user still has to write NAME.csv beside the mapping
     keep: Sequence[str] = ()
     missing: Sequence[str] = ()
     where: dict[str, Sequence[str]] = field(default_factory=dict)
     drop: dict[str, Sequence[str]] = field(default_factory=dict)
     comments: Sequence[str] = ()
+
+    def where_it_is(self) -> dict[str, str]:
+        """Return the fields of the mapping that say where the table is, without their defaults."""
+        if self.found is None:
+            return {"folder": ".", "file": f"{self.name}.csv"}
+        encoding = self.found.encoding
+        said = {
+            "file": self.found.file,
+            "table": self.found.table,
+            "encoding": "" if encoding == "utf-8" else encoding,
+        }
+        return {name: value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +55,7 @@ class Proposal:
     folder: str
     build: str
     blocks: Sequence[Block]
-    currency: str = "XXX"
+    currency: str = NO_CURRENCY
     weight: str = "kg"
     days: int = 7
     num_products: int = 0
@@ -91,7 +101,7 @@ def mapping_text(proposal: Proposal) -> str:
         f"max_line_quantity: {proposal.max_line_quantity}  # lines of more are left out; 0: none",
         *_list("notes", proposal.notes),
         "units:",
-        f"  currency: {proposal.currency}  # of all prices and costs, such as EUR",
+        f"  currency: {proposal.currency}  # ISO 4217, such as EUR; {NO_CURRENCY}: not said",
         f"  weight: {proposal.weight}  # kg, g, t, lb or oz",
         "periods:",
         f"  days: {proposal.days}",
@@ -110,7 +120,7 @@ def mapping_text(proposal: Proposal) -> str:
     ]
     lines += [
         "# Labels of promises and options besides 1d, 2d and 3d+, with their days, fastest first.",
-        "promises: {}  # {same day: 0, express: 1, standard: 4}",
+        _promises(proposal.blocks),
         "events:  # of the calendar: their dates, or yearly for those that we know",
         *(f"  {name}: yearly" for name in proposal.events),
         "assume:  # what stands in for what the tables do not say",
@@ -143,13 +153,11 @@ def _block(block: Block, day_first: bool) -> list[str]:
     lines = [f"  {block.name}:", *(f"    # {comment}" for comment in block.comments)]
     if block.found is None:
         lines.append(f"    # Write this file, or name yours: {', '.join(block.columns.values())}")
-    for name in ("folder", "file", "table", "encoding"):
-        value = getattr(block, name)
-        if value and (name, value) != ("encoding", "utf-8"):
-            lines.append(f"    {name}: {scalar(value)}")
+    lines += [f"    {name}: {scalar(value)}" for name, value in block.where_it_is().items()]
     lines.append("    columns:")
     for role, column in block.columns.items():
-        lines.append(f"      {role}: {scalar(column)}  # {TABLES[block.name][role].what}")
+        which = "which column is it? " if column == UNKNOWN else ""
+        lines.append(f"      {role}: {scalar(column)}  # {which}{TABLES[block.name][role].what}")
     for role, known in TABLES[block.name].items():
         if role not in block.columns:
             lines.append(f"      # {role}:  # {known.what}")
@@ -165,14 +173,48 @@ def _block(block: Block, day_first: bool) -> list[str]:
     rest = [c for c in (block.found.columns if block.found else ()) if c not in used]
     if block.keep:
         lines.append(f"    keep: {scalar(tuple(block.keep))}  # further columns, kept in the log")
-    elif rest:
+    elif rest and block.name in KEPT:
         lines.append(f"    # keep: {scalar(tuple(rest))}  # further columns, to be kept in the log")
+    elif rest:
+        lines.append(f"    # Further columns, not used: {', '.join(rest)}")
     return lines
+
+
+def _promises(blocks: Sequence[Block]) -> str:
+    """Return the line of promises, with the labels that tables have and we do not know."""
+    labels: dict[str, None] = {}
+    for block in blocks:
+        for role in ("promise", "ship_option"):
+            if block.found is not None and (column := block.columns.get(role)):
+                labels |= dict.fromkeys(block.found.cells(column))
+    strange = [label for label in labels if not _is_speed(label)][:_MOST_LABELS]
+    if not strange:
+        return "promises: {}  # {same day: 0, express: 1, standard: 4}"
+    listed = ", ".join(map(scalar, strange))
+    return f"promises: {{}}  # fill in the days of each: {{{listed.replace(', ', ': ..., ')}: ...}}"
+
+
+def _is_speed(cell: str) -> bool:
+    """Return whether a promise is understood as it is: a label of ours, or days."""
+    try:
+        float(cell)
+    except ValueError:
+        return cell in KNOWN_LABELS
+    return True
+
+
+def _columns(block: Block, found: Found) -> list[tuple[str, str]]:
+    """Return a file's columns that are used, and their kind; all, where some are unknown."""
+    roles = TABLES[block.name]
+    used = {c: roles[r].kind for r, c in block.columns.items() if c != UNKNOWN}
+    if UNKNOWN in block.columns.values():
+        used |= {c: UNKNOWN for c in found.columns if c not in used}
+    return [(kind, column) for column, kind in used.items()]
 
 
 def _missing(block: Block, found: Found) -> list[str]:
     missing = list(block.missing)
-    for column in block.columns.values():
+    for _, column in _columns(block, found):
         missing += [w for w in missing_words(found.cells(column)) if w not in missing]
     return missing
 
@@ -180,8 +222,8 @@ def _missing(block: Block, found: Found) -> list[str]:
 def _times(block: Block, found: Found) -> tuple[list[str], str]:
     """Return the formats that fit a table's times as text, and one of these."""
     missing = _missing(block, found)
-    for role, column in block.columns.items():
-        if TABLES[block.name][role].kind == "time" and found.is_text(column):
+    for kind, column in _columns(block, found):
+        if kind in ("time", UNKNOWN) and found.is_text(column):
             cells = [cell for cell in found.cells(column) if cell not in missing]
             if fits := time_formats(cells):
                 return fits, cells[0]
@@ -206,9 +248,7 @@ def _form(block: Block, found: Found, day_first: bool) -> list[str]:
             "; or is the day first? all rows fit both" if len(fits) > 1 and not day_first else ""
         )
         lines.append(f"    time_format: {scalar(form)}  # as {example}{doubt}")
-    numbers = [
-        c for r, c in block.columns.items() if TABLES[block.name][r].kind in ("number", "whole")
-    ]
+    numbers = [c for kind, c in _columns(block, found) if kind in ("number", "whole", UNKNOWN)]
     if any(found.is_text(c) and has_decimal_commas(found.cells(c)) for c in numbers):
         lines.append("    decimal: ','")
     if missing:

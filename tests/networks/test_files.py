@@ -119,7 +119,7 @@ def test_a_yaml_file_holds_a_network(tmp_path):
         (
             "batch: 2",
             "batch: 2, batch: 3",
-            r"cannot be read \(line 7: batch is there twice, must be once\)",
+            r"cannot be read \(line 7: batch is there twice, must",
         ),
         ("40", "\x01", r"cannot be read \(unacceptable character #x0001: .* position \d+\)"),
     ],

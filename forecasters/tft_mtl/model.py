@@ -83,13 +83,28 @@ class TFTMTL(TFTConfig, ModelDefaults):
     def initial(
         self, name: str, shape: tuple[int, ...], random: np.random.Generator
     ) -> NDArray[Any] | None:
-        """Return a weight's first value: for a variable's own network its own inputs count."""
+        """Return a weight's first value: for a variable's own network its own inputs count.
+
+        Sales and inventory begin near the mean of the window, exponentially distributed: of what is
+        never below 0 and has that mean, the distribution that assumes least.
+        """
+        if name == "amounts/bias":
+            return np.tile(self._first_amounts(), len(self.amounts))
+        if name == "amounts/kernel":
+            kernel: NDArray[Any] = 0.1 * random.standard_normal(shape) / np.sqrt(shape[0])
+            return kernel
         if name == "slope":
             return random.standard_normal(shape)
         if "/each/" in name and name.endswith("kernel"):
             drawn: NDArray[Any] = random.standard_normal(shape) / np.sqrt(shape[-2])
             return drawn
         return None
+
+    def _first_amounts(self) -> NDArray[Any]:
+        """Return what the head of an amount says by itself: mean, first quantile, steps [1 + L]."""
+        quantiles = -np.log1p(-np.asarray(self.levels))
+        steps = np.log(np.expm1(np.diff(quantiles)))  # softplus gives the steps
+        return np.concatenate([[1.0], quantiles[:1], steps])
 
     def loss(
         self, network: TFTNetwork, batch: Batch, key: Array | None, stage: int

@@ -274,6 +274,8 @@ def _given(name: str, path: Path | None, log: Path) -> Path:
 
 def _not_given(run: Path, **options: object) -> None:
     """Raise where an option is given that only a log takes."""
+    if not run.exists():
+        raise ValueError(f"{run} is not there, must be the folder of an event log, or of a run")
     for name, value in options.items():
         if value is not None:
             raise ValueError(f"--{name} is {value}, must not be given: {run} is no event log")
@@ -515,6 +517,9 @@ def main() -> None:
             traceback.print_exc()
         print(f"draingym: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("draingym: interrupted; the same command goes on", file=sys.stderr)
+        raise SystemExit(130) from None
     finally:
         warnings.formatwarning = shown
 

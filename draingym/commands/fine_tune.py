@@ -148,7 +148,8 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
     write_json(out / "rounds.json", _figures(found, run))
     say(console, f"{out / _MODEL} and {', '.join(f'{name}.npz' for name in found.policies)}")
     names = " ".join(str(out / f"{name}.npz") for name in found.policies)
-    say(console, f"Next: draingym validate {log} --drain {out / _MODEL} --policies {names}")
+    words = f"--drain {out / _MODEL} --allow-overlap products"
+    say(console, f"Next: draingym validate {log} {words} --policies {names}")
     return found
 
 

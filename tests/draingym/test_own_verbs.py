@@ -282,6 +282,24 @@ def test_all_verbs_run_in_order_and_go_on(whole_folder, settings, tmp_path, monk
     assert (out / "orders.csv").read_bytes() == first
 
 
+def test_a_run_that_cannot_be_is_refused_before_it_writes(whole_folder, refused, tmp_path):
+    log, out = whole_folder / "log", tmp_path / "own"
+    (tmp_path / "bad.json").write_text('{"train": {"updates": -1}}')
+    said = refused("run", log, "--settings", tmp_path / "bad.json", "--out", out)
+    assert "config.train: updates is -1" in said
+    assert not out.exists()
+    before = sorted(path.name for path in log.iterdir())
+    assert "must be a folder of its own, and not that of a log" in refused("run", log, "--out", log)
+    assert "must be a folder of its own" in refused("run", log, "--out", log / "own")
+    assert sorted(path.name for path in log.iterdir()) == before
+    said = refused("run", log, "--out", out)
+    assert "training_horizon is 14, must be in [1, 9], with 10 periods to train on" in said
+    assert not (out / "panel.zarr").exists()
+    assert "is not there, must be the folder of an event log, or of a run" in refused(
+        "validate", tmp_path / "none", "--drain", "m.npz"
+    )
+
+
 def _plain(config):
     return json.loads(json.dumps({f: getattr(config, f) for f in config.__dataclass_fields__}))
 
@@ -290,7 +308,11 @@ def _plain(config):
     ("use", "command"),
     [
         ("none", "draingym fine-tune log --drain d.npz --policies p.npz"),
-        ("unknown", "draingym validate log --drain d.npz --spread --policies MORE.npz"),
+        (
+            "unknown",
+            "draingym validate log --drain d.npz --spread --allow-overlap products "
+            "--policies MORE.npz",
+        ),
         ("ranks", "draingym recommend log --drain d.npz --policy 'my p.npz' --stock STOCK.csv"),
         ("values", "draingym recommend log --drain d.npz --policy 'my p.npz' --stock STOCK.csv"),
     ],

@@ -23,7 +23,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # The benchmarks and `make test-slow` run what users run.
 _QUICK = (
     "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false"
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 )
 if os.environ.get("QUICK_COMPILES") == "yes":
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_QUICK}".strip()
@@ -82,6 +82,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # Keys are typed: jax.random.key, not PRNGKey.
     jax.config.update("jax_legacy_prng_key", "error")
     jax.config.update("jax_debug_nans", config.getoption("--debug-nans"))
+    # Tracing makes many objects that live shortly; the collector would take a tenth of the time.
+    gc.set_threshold(100_000, 50, 100)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -26,7 +26,11 @@ class CutRequestsWarning(UserWarning):
 
 
 def functional_of(env: Any) -> FunctionalEnv:
-    """Return the pure functions behind an environment: Gymnasium's, ours, or these themselves."""
+    """Return the pure functions behind an environment: Gymnasium's, ours, or these themselves.
+
+    Raises:
+        ValueError: If it is no environment of draingym.
+    """
     unwrapped = getattr(env, "unwrapped", env)
     found = getattr(unwrapped, "functional", unwrapped)
     if not isinstance(found, FunctionalEnv):
@@ -121,7 +125,7 @@ class Agent:
         ) -> tuple[Array, Array, Array]:
             keys = jax.random.split(key, len(jax.tree.leaves(view)[0]))
             wanted, actions = jax.vmap(both, in_axes=(None, 0, 0))(params, view, keys)
-            counted = jax.vmap(lambda one: _counted(one, most))(wanted)
+            counted = jax.vmap(_counted, in_axes=(0, None))(wanted, most)
             return wanted, actions, units + jnp.sum(counted, axis=0)
 
         self._one, self._many = jax.jit(one), jax.jit(many)

@@ -74,6 +74,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "networks": {"envs", "report"},
         "ingest": {"demo", "report"},
         "commands": {"demo", "ingest", "report"},
+        "cli": {"commands", "demo", "networks"},
     },
 }
 # Python that is no part of the distribution: packages must not import it.

@@ -20,14 +20,16 @@ from draingym.common.atomic import atomic_folder
 from draingym.common.files import kind_at, reading
 from draingym.world.casts import conform
 from draingym.world.log_checks import check_log
+from draingym.world.network import Network
 from draingym.world.orders import World
-from draingym.world.schema import OPTIONAL, SCHEMA, log_column, make_table
+from draingym.world.schema import NO_CURRENCY, OPTIONAL, SCHEMA, log_column, make_table
 
 __all__ = [
     "SCHEMA",
     "EventLog",
     "currency_of",
     "make_table",
+    "network_tables",
     "read_log",
     "static_tables",
     "unit_of",
@@ -35,9 +37,6 @@ __all__ = [
     "write_log",
     "write_tables",
 ]
-
-
-_NO_CURRENCY = "XXX"  # as ISO 4217 has it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
@@ -104,8 +103,8 @@ def currency_of(log: EventLog) -> str:
     >>> currency_of(EventLog(tables={}))
     'currency'
     """
-    told = unit_of(log, "currency", _NO_CURRENCY)
-    return "currency" if told == _NO_CURRENCY else told
+    told = unit_of(log, "currency", NO_CURRENCY)
+    return "currency" if told == NO_CURRENCY else told
 
 
 def validate_log(log: EventLog) -> None:
@@ -192,6 +191,27 @@ def static_tables(world: World) -> dict[str, Any]:
             "unit_cost": world.products.unit_cost,
             "weight_lb": world.products.weight_lb,
         },
+        **network_tables(network),
+        "customers": {
+            "customer": np.arange(home.size),
+            "latitude": places.latitude[home],
+            "longitude": places.longitude[home],
+            "region": places.region[home],
+        },
+        "calendar": {
+            "period": period,
+            "date": [world.first_date + timedelta(days=int(t) * days) for t in period],
+            "start": period * float(days),
+            "days": np.full(period.size, float(days)),
+            **{name: world.calendar[:, e] for e, name in enumerate(world.calendar_name)},
+        },
+    }
+    return {name: make_table(name, columns) for name, columns in tables.items()}
+
+
+def network_tables(network: Network) -> dict[str, dict[str, Any]]:
+    """Return a network as the columns of a log's tables ``nodes`` and ``regions``."""
+    return {
         "nodes": {
             "node": np.arange(network.num_nodes),
             "name": list(network.node_name),
@@ -210,18 +230,4 @@ def static_tables(world: World) -> dict[str, Any]:
             "longitude": network.region_longitude,
             "population": network.population,
         },
-        "customers": {
-            "customer": np.arange(home.size),
-            "latitude": places.latitude[home],
-            "longitude": places.longitude[home],
-            "region": places.region[home],
-        },
-        "calendar": {
-            "period": period,
-            "date": [world.first_date + timedelta(days=int(t) * days) for t in period],
-            "start": period * float(days),
-            "days": np.full(period.size, float(days)),
-            **{name: world.calendar[:, e] for e, name in enumerate(world.calendar_name)},
-        },
     }
-    return {name: make_table(name, columns) for name, columns in tables.items()}

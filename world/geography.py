@@ -128,8 +128,7 @@ def cluster(
         [K] int64: the region of each point, numbered by first point.
     """
     weight = np.array(weight, np.float64)
-    lat, lon = np.radians(latitude), np.radians(longitude)
-    centre = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    centre = np.stack(_on_sphere(latitude, longitude), axis=1)
     total = weight.size
     label = np.arange(total)
     alive = np.ones(total, dtype=np.bool_)
@@ -203,15 +202,44 @@ def regions_of(
     Returns:
         Regions whose centre is the population-weighted mean on the sphere.
     """
-    lat, lon = np.radians(latitude), np.radians(longitude)
-    parts = (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
-    x, y, z = (np.bincount(label, weights=population * part) for part in parts)
+    north, east = centres(latitude, longitude, population, label)
     return Regions(
         name=names,
-        latitude=np.degrees(np.arctan2(z, np.hypot(x, y))),
-        longitude=np.degrees(np.arctan2(y, x)),
+        latitude=north,
+        longitude=east,
         population=np.bincount(label, weights=population).astype(np.float64),
     )
+
+
+def centres(
+    latitude: ArrayLike, longitude: ArrayLike, weight: ArrayLike, label: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the weighted centres of groups of points on the sphere, degrees.
+
+    Args:
+        latitude: [K] degrees.
+        longitude: [K] degrees.
+        weight: [K] such as people.
+        label: [K] group of each point, each of [0, Z) at least once.
+
+    Returns:
+        Latitude and longitude of each group, [Z] each.
+
+    >>> north, east = centres([0.0, 0.0], [179.0, -179.0], [1.0, 1.0], np.array([0, 0]))
+    >>> north.round(6).tolist(), np.abs(east).round(6).tolist()
+    ([0.0], [180.0])
+    """
+    x, y, z = (
+        np.bincount(label, weights=np.asarray(weight) * part)
+        for part in _on_sphere(latitude, longitude)
+    )
+    return np.degrees(np.arctan2(z, np.hypot(x, y))), np.degrees(np.arctan2(y, x))
+
+
+def _on_sphere(latitude: ArrayLike, longitude: ArrayLike) -> tuple[FloatArray, ...]:
+    """Return points in degrees as the three coordinates of unit vectors."""
+    lat, lon = np.radians(latitude), np.radians(longitude)
+    return np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:

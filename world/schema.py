@@ -133,12 +133,13 @@ SCHEMA: dict[str, Any] = {
         ("label", pa.string()),
         ("within_days", pa.float64()),  # from order to door
     ),
-    # What the log's numbers are in: rows such as (currency, GBP) and (weight, kg).
+    # What the log's numbers are in: rows such as (currency, GBP), or NO_CURRENCY, and (weight, kg).
     "units": _schema(
         ("measure", pa.string()),
         ("unit", pa.string()),
     ),
 }
+NO_CURRENCY = "XXX"  # ISO 4217, for prices and costs of which nobody said what they are in
 OPTIONAL = frozenset({"shipments", "prices", "promises", "units"})
 
 # Columns that a table may lack, each with what it then holds in every row.

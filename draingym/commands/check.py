@@ -9,19 +9,18 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
+from draingym.commands.progress import say
 from draingym.common.arrays import require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.files import kind_at, write_json
-from draingym.oracle.replays.self_replay import CheckBounds, SelfReplay, self_replay
+from draingym.oracle.replays.self_replay import CheckBounds, self_replay
 from draingym.oracle.replays.setting import setting_from_log
 from draingym.world.eventlog import read_log
 
 MOST_SEEDS = 1000
 
 
-def check_folder(
-    log: Path, seeds: int, out: Path | None, bounds: CheckBounds | None, console: Console
-) -> dict[str, Any]:
+def check_folder(log: Path, seeds: int, out: Path | None, console: Console) -> dict[str, Any]:
     """Check a log's folder, and write what was found as JSON.
 
     1. Conservation: no unit appears or vanishes, every key and every range (``validate_log``).
@@ -31,7 +30,6 @@ def check_folder(
         log: Folder of the event log.
         seeds: Of customers and costs; the worst of them counts.
         out: JSON file; ``LOG_check.json`` beside the log when not given.
-        bounds: How far the self-replay may be off.
         console: Where the findings and the sentence are printed.
 
     Returns:
@@ -46,7 +44,7 @@ def check_folder(
         raise ValueError(f"log {log} is no folder, must be the folder of an event log")
     path = beside(log) if out is None else out
     require_writable(path, "file")
-    bounds = CheckBounds() if bounds is None else bounds
+    bounds = CheckBounds()
     found: dict[str, Any] = {"log": str(log), "bounds": asdict(bounds)}
     try:
         events = read_log(log)
@@ -56,12 +54,12 @@ def check_folder(
             "sentence": f"The log does not hold together: {error}",
             "conservation": {"passes": False, "message": str(error)},
         }
-        return _say(found, path, console)
+        return _written(found, path, console)
     found["conservation"] = {"passes": True, "message": "every unit came from somewhere"}
     setting = setting_from_log(events)
     with Progress(console=console) as bar:
         task = bar.add_task("Self-replay", total=None)
-        check: SelfReplay = self_replay(
+        check = self_replay(
             setting,
             seeds=range(seeds),
             bounds=bounds,
@@ -70,9 +68,9 @@ def check_folder(
     found |= {"passes": check.passes, "sentence": check.sentence}
     if setting.report is not None:
         found["fit"] = setting.report.to_dict()
-        console.print(setting.report.text(), markup=False, highlight=False)
+        say(console, setting.report.text())
     found["self_replay"] = check.to_dict()
-    return _say(found, path, console)
+    return _written(found, path, console)
 
 
 def beside(log: Path) -> Path:
@@ -85,8 +83,8 @@ def beside(log: Path) -> Path:
     return folder.with_name(f"{folder.name}_check.json")
 
 
-def _say(found: dict[str, Any], path: Path, console: Console) -> dict[str, Any]:
+def _written(found: dict[str, Any], path: Path, console: Console) -> dict[str, Any]:
     write_json(path, found, finite=False)
-    console.print(found["sentence"], markup=False, highlight=False)
-    console.print(f"Figures: {path}", markup=False, highlight=False)
+    say(console, found["sentence"])
+    say(console, f"Figures: {path}")
     return found

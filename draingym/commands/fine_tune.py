@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from draingym.demo.fine_tuning_stage import around
 from draingym.demo.learning_stages import cover_bounds
 from draingym.demo.run import Setting
 from draingym.drain_model import Checkpoint, DrainData, save_checkpoint
+from draingym.drain_model.training.run import BEST
 from draingym.policies import (
     FineTuneConfig,
     FineTuned,
@@ -32,12 +33,10 @@ from draingym.policies import (
     tune,
 )
 from draingym.policies.rules.shares import diverse_policies
-from draingym.policies.validation.fine_tuning import MAX_ROUNDS
+from draingym.policies.validation.fine_tuning import MAX_ROUNDS, Policies
 from draingym.simulator import Policy, PyTree
 
-Policies = Mapping[str, tuple[Policy, PyTree]]
 _APART = 100  # what tells these draws from those that judge
-_MODEL = "drain_model.npz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,13 +141,13 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
             folder=out / "training",
         )
         bar.update(task, completed=3 * config.rounds, description="done")
-    save_checkpoint(found.checkpoint, out / _MODEL)
+    save_checkpoint(found.checkpoint, out / BEST)
     for name, (policy, params) in found.policies.items():
         save_policy(out / f"{name}.npz", policy, params, world=run.identity)
     write_json(out / "rounds.json", _figures(found, run))
-    say(console, f"{out / _MODEL} and {', '.join(f'{name}.npz' for name in found.policies)}")
+    say(console, f"{out / BEST} and {', '.join(f'{name}.npz' for name in found.policies)}")
     names = " ".join(str(out / f"{name}.npz") for name in found.policies)
-    words = f"--drain {out / _MODEL} --allow-overlap products"
+    words = f"--drain {out / BEST} --allow-overlap products"
     say(console, f"Next: draingym validate {log} {words} --policies {names}")
     return found
 
@@ -159,7 +158,9 @@ def _figures(found: FineTuned, run: LogRun) -> dict[str, Any]:
 
 def _require_kind(path: Path, policy: Policy) -> None:
     """Raise unless a policy is of a kind that is trained anew here."""
-    if not isinstance(policy, NeuralPlacement | OrderUpTo) or path.stem == "drain_model":
+    if path.name == BEST:
+        raise ValueError(f"policy {path} has the name of the drain model, rename the file")
+    if not isinstance(policy, NeuralPlacement | OrderUpTo):
         raise ValueError(
             f"policy {path} is a {type(policy).__name__}, must be a NeuralPlacement or an "
             "OrderUpTo, which are trained anew in every round"
@@ -180,19 +181,12 @@ def _trained(
     if isinstance(policy, OrderUpTo):
         task, bounds = setting.task(settings.training_horizon), cover_bounds(run.world.period_days)
         return tune(task, policy, bounds, replace(settings.tune, seed=seed)).params
-    updates = settings.train.updates if config.updates is None else config.updates
-    train = replace(
-        settings.train,
-        updates=updates,
-        evaluate_every=min(settings.train.evaluate_every, updates),
-        seed=seed,
-    )
     return train_by_gradient(
         setting.simulator,
         setting.params,
         policy,
         setting.train,
         settings.training_horizon,
-        train,
+        settings.train.with_updates(config.updates, seed),
         folder=out / "training" / f"round_{k + 1}" / name,
     ).params

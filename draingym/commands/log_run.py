@@ -25,6 +25,7 @@ from draingym.policies import NeuralPlacement, OrderUpTo, load_policy, policy_wo
 from draingym.policies.acting import require_acts
 from draingym.policies.rules.historical import covers_kept
 from draingym.policies.validation.candidates import BASELINE
+from draingym.policies.validation.fine_tuning import Policies
 from draingym.policies.validation.validate import ReplayedWorld
 from draingym.simulator import Economics, Policy, PyTree
 from draingym.world.eventlog import EventLog, read_log
@@ -35,7 +36,6 @@ from draingym.world.panel import build_panel, load_panel
 from draingym.world.views import Places, Products
 
 HISTORICAL = "historical"
-Policies = Mapping[str, tuple[Policy, PyTree]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

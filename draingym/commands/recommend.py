@@ -18,11 +18,12 @@ from rich.progress import Progress
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.progress import say
 from draingym.commands.today import Today, panel_ahead, read_today
-from draingym.common.arrays import require_seed, require_whole
+from draingym.common.arrays import FloatArray, require_seed, require_whole
 from draingym.common.atomic import atomic_file, require_writable
 from draingym.common.bootstrap import Interval, draw_means, interval, multiplicities
 from draingym.common.config import require_fields
 from draingym.common.files import kind_at
+from draingym.drain_model.training.run import BEST
 from draingym.policies import checked_rollouts
 from draingym.simulator import (
     Params,
@@ -37,13 +38,11 @@ from draingym.simulator import (
 )
 from draingym.world.eventlog import currency_of
 
-FloatArray = NDArray[np.float64]
 COLUMNS = (
     *("product", "node", "action", "source", "units", "asked"),
     *("worth", "worth_low", "worth_high", "warning"),
 )
 _RESAMPLES = 400
-_MODEL = "drain_model.npz"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +108,7 @@ def recommend(log: Path, config: RecommendConfig, out: Path, console: Console) -
             row, column, value and bound), or the file cannot be written.
     """
     require_writable(out, "file")
-    drain = config.drain or config.policy.with_name(_MODEL)
+    drain = config.drain or config.policy.with_name(BEST)
     if kind_at(drain, "drain model") is None:
         raise ValueError(
             f"{drain} is not there: --drain must name the drain model in whose simulator orders "
@@ -165,7 +164,7 @@ def recommended(
     simulator, own = run.simulator_of([run.checkpoint])
     rule = (run.policies[HISTORICAL], run.parameters[HISTORICAL])
     key_policy = jax.random.key(config.seed)
-    gains, first, notes = [], None, list(run.notes)
+    gains, notes = [], list(run.notes)
     with Progress(console=console) as bar:
         task = bar.add_task("Futures", total=config.futures)
         for m in range(config.futures):
@@ -173,12 +172,10 @@ def recommended(
             values, moves = checked_rollouts(simulator, own, policy, params, scenario, key_policy)
             other, _ = checked_rollouts(simulator, own, *rule, scenario, key_policy)
             gains.append(np.asarray(values, np.float64) - np.asarray(other, np.float64))
-            if first is None:
+            if m == 0:  # what is sent today is the same in all futures
                 first = _first(moves)
                 notes += [note] if note else []
             bar.update(task, completed=m + 1)
-    if first is None:  # never: there are two futures at least
-        raise ValueError(f"futures is {config.futures}, must be at least 2")
     gain = np.stack(gains)  # [M, P]
     drawn = multiplicities(len(gain), _RESAMPLES, config.seed) / len(gain) @ gain
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)

@@ -112,15 +112,9 @@ def train_policy_folder(
         save_forecaster(fitted, out / "forecaster.npz")
         policy = replace(cast(NeuralPlacement, own), forecast_cv=True)
         train, test = _informed(run, setting, fitted, config)
-    updates = run.config.train.updates if config.updates is None else config.updates
-    settings = replace(
-        run.config.train,
-        updates=updates,
-        evaluate_every=min(run.config.train.evaluate_every, max(updates, 1)),
-        seed=config.seed,
-    )
+    settings = run.config.train.with_updates(config.updates, config.seed)
     with alone(out), training_bar(console) as bar:
-        task = bar.add_task("Updates", total=updates, losses="compiling")
+        task = bar.add_task("Updates", total=settings.updates, losses="compiling")
         trained = train_by_gradient(
             setting.simulator,
             setting.params,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
-from draingym.commands.log_run import LogRun
+from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.progress import say, training_bar
 from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
@@ -74,8 +74,8 @@ def train_on_log(
     for note in run.notes:
         say(console, note)
     value: float | None = None
-    name, params = "historical", run.parameters["historical"]
-    if config.policy != "historical":
+    name, params = HISTORICAL, run.parameters[HISTORICAL]
+    if config.policy != HISTORICAL:
         name = "neural" if config.policy == "neural" else BASELINE
         loop = run.config
         total = loop.tune.generations if name == BASELINE else loop.train.updates
@@ -98,10 +98,9 @@ def _fitted(
     """Return parameters and their value."""
     settings = run.config
     if config.policy == "neural":
-        updates = settings.train.updates if config.updates is None else config.updates
-        every = min(settings.train.evaluate_every, updates)
-        train = replace(settings.train, updates=updates, evaluate_every=every, seed=config.seed)
-        run.config = replace(settings, train=train)
+        run.config = replace(
+            settings, train=settings.train.with_updates(config.updates, config.seed)
+        )
         folder = out.with_name(f"{out.stem}.training")
         with alone(folder):
             found = train_neural(run, run.setting, advance, folder=folder)

@@ -25,6 +25,7 @@ from draingym.policies import load_policy, policy_world, tree_of
 from draingym.policies.acting import require_acts
 from draingym.policies.task import WindowTask, seen
 from draingym.policies.validation.candidates import BASELINE
+from draingym.policies.validation.fine_tuning import Policies
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import validate
@@ -35,8 +36,6 @@ from draingym.world.identity import WorldIdentity, require_same_world
 
 KEPT = "runs"  # folder of finished runs, while others are to come
 NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
-
-Policies = Mapping[str, tuple[Policy, PyTree]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,10 +11,11 @@ from rich.progress import Progress
 
 from draingym.commands.log_run import HISTORICAL, LogRun
 from draingym.commands.next_step import next_step
-from draingym.commands.validate import KEPT, Policies, ValidateConfig, finish, validate_run
+from draingym.commands.validate import KEPT, ValidateConfig, finish, validate_run
 from draingym.common.atomic import require_writable
 from draingym.oracle import require_self_replay, self_replay
 from draingym.policies.validation.candidates import BASELINE, perturbed, spread_around
+from draingym.policies.validation.fine_tuning import Policies
 from draingym.world.eventlog import currency_of
 
 _RULES = (HISTORICAL, BASELINE)
@@ -84,18 +85,18 @@ def validate_log(
             **spread_around(policies, network, config.seed),
             **perturbed(kept, network.num_nodes, _COPIES, seed=config.seed + 1),
         }
+    named = {path.stem: path for path in config.policies}
     figures = validate_run(
         run,
         policies,
         config,
         console,
-        files={path.stem: path for path in config.policies},
+        files=named,
         notes=[*run.notes, *doubts],
         truth=False,
         folder=out / KEPT,
     )
     figures["currency"] = currency_of(run.log)
-    named = {path.stem: path for path in config.policies}
     figures["next"] = next_step(
         figures["use"],
         log=log,

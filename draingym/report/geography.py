@@ -87,19 +87,6 @@ def project_about(
     return np.asarray(east), np.asarray(scale * north)
 
 
-def centre_of(longitude: ArrayLike, latitude: ArrayLike, weight: ArrayLike) -> tuple[float, float]:
-    """Return the weighted centre of points on the sphere, longitude and latitude in degrees.
-
-    >>> tuple(round(x, 6) + 0.0 for x in centre_of([179.0, -179.0], [0.0, 0.0], [1.0, 1.0]))
-    (180.0, 0.0)
-    """
-    lon, lat, mass = (np.asarray(x, dtype=np.float64) for x in (longitude, latitude, weight))
-    lon, lat = np.radians(lon), np.radians(lat)
-    parts = (np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat))
-    x, y, z = (float((mass * part).sum()) for part in parts)
-    return float(np.degrees(np.arctan2(y, x))), float(np.degrees(np.arctan2(z, np.hypot(x, y))))
-
-
 def outline() -> tuple[FloatArray, FloatArray]:
     """Return the projected outline of the contiguous United States, a closed line, km.
 

@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from draingym.report.geography import centre_of, project_about
+from draingym.report.geography import project_about
 from draingym.report.style import Figure, Key, Panel, Where, colour, node_colours
 from draingym.report.words import tick
+from draingym.world.geography import centres
 
 _SHOWN_SHARE = 0.01  # of the largest flow; thinner lines would say little and hide much
 _NAMED = 24  # nodes whose names fit
@@ -66,8 +67,9 @@ def places_figure(numbers: Mapping[str, Any]) -> Figure:
     nodes, regions = given["nodes"], given["regions"]
     flows = np.asarray(given["flows"], dtype=np.float64)
     people = np.array([region["population"] for region in regions])
-    lon, lat = ([region[name] for region in regions] for name in ("longitude", "latitude"))
-    centre = centre_of(lon, lat, people)
+    lat, lon = ([region[name] for region in regions] for name in ("latitude", "longitude"))
+    north, east = centres(lat, lon, people, np.zeros(len(regions), np.int64))
+    centre = float(east[0]), float(north[0])
 
     def at(places: list[Mapping[str, Any]]) -> NDArray[np.float64]:
         lon, lat = ([place[name] for place in places] for name in ("longitude", "latitude"))

@@ -9,6 +9,7 @@ from draingym.report.environment import template, theme
 from draingym.report.quality_figures import places_figure, series_figure
 from draingym.report.table import Cell, Row
 from draingym.report.words import number, percent
+from draingym.world.schema import NO_CURRENCY
 
 
 def quality_page(numbers: Mapping[str, Any]) -> str:
@@ -64,11 +65,13 @@ def _tiles(numbers: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def _facts(numbers: Mapping[str, Any]) -> list[tuple[str, str]]:
-    cur = numbers["currency"]
+    said = numbers["currency"]
+    unit = f" {said}" if said != NO_CURRENCY else ""
     facts = [
-        ("Revenue", f"{number(numbers['revenue'])} {cur}"),
-        ("Ship cost", f"{number(numbers['ship_cost'])} {cur}"),
-        ("Ship cost a box", f"{number(numbers['ship_cost'] / max(numbers['boxes'], 1))} {cur}"),
+        *([] if unit else [("Currency", "not said: units.currency of the mapping")]),
+        ("Revenue", f"{number(numbers['revenue'])}{unit}"),
+        ("Ship cost", f"{number(numbers['ship_cost'])}{unit}"),
+        ("Ship cost a box", f"{number(numbers['ship_cost'] / max(numbers['boxes'], 1))}{unit}"),
         ("Views", f"{numbers['sizes']['glance_views']:,}"),
         ("Views with an order", percent(numbers["orders_a_view"])),
         ("Lines an order", f"{numbers['lines_an_order']:.2f}"),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from draingym.common.arrays import BoolArray, FloatArray
 
 
 def threshold(values: FloatArray, below: BoolArray, above: BoolArray) -> tuple[float, float]:

@@ -8,24 +8,22 @@ one is better by more than its standard error.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import nnls
 
+from draingym.common.arrays import FloatArray, IntArray
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
 Form = Literal["flat", "distance", "bands"]
 FORMS: tuple[Form, ...] = ("flat", "distance", "bands")  # the one that needs least first
+MOST_BOXES = 50_000  # that a form is chosen by
 FOLDS = 5
 ROUNDS = 5  # of weighted least squares
 
@@ -51,15 +49,11 @@ def box_bills(log: EventLog, history: ShelfHistory) -> Bills:
     weight = log.array("products", "weight_lb")[history.part_product] * history.part_units
     _, first, index = np.unique(history.part_box, return_index=True, return_inverse=True)
     node = history.part_node[first]
-    customer = history.view_customer[history.part_view[first]]
-    place = {
-        table: [log.array(table, name)[which] for name in ("latitude", "longitude")]
-        for table, which in (("nodes", node), ("customers", customer))
-    }
+    view = history.part_view[first]
     return Bills(
         node=node,
-        region=log.array("customers", "region")[customer].astype(np.int64),
-        distance_km=great_circle_km(*place["nodes"], *place["customers"]),
+        region=history.view_region[view],
+        distance_km=great_circle_km(*history.node_place[:, node], *history.view_place[:, view]),
         weight_lb=np.bincount(index, weight, first.size).astype(np.float64),
         cost=np.bincount(index, history.part_cost, first.size).astype(np.float64),
     )
@@ -79,51 +73,42 @@ def design(zone: ArrayLike, weight_lb: ArrayLike) -> FloatArray:
     return np.stack([np.ones_like(band), pounds, band, band * pounds], axis=-1)
 
 
-def fit_rates(columns: FloatArray, cost: FloatArray, level: FloatArray | None = None) -> FloatArray:
+def fit_rates(columns: FloatArray, cost: FloatArray) -> FloatArray:
     """Return [4] rates of at least 0 whose errors are relative ones, by reweighted least squares.
 
     Args:
         columns: [B, 4] ``design``.
         cost: [B] currency, not all 0.
-        level: [B] factor on each box's rate; 1 when not given.
     """
-    lane = np.ones(cost.size) if level is None else level
     scale = np.maximum(columns.max(axis=0), 1e-12)
     expected = np.full(cost.size, cost.mean())
     rates = np.zeros(columns.shape[1])
     for _ in range(ROUNDS):
-        weighted = columns * (lane / expected)[:, None] / scale
+        weighted = columns / expected[:, None] / scale
         rates = nnls(weighted, cost / expected)[0] / scale
-        expected = np.maximum(lane * (columns @ rates), 1e-3 * cost.mean())
+        expected = np.maximum(columns @ rates, 1e-3 * cost.mean())
     return np.asarray(rates, np.float64)
 
 
 def choose_form(
-    bills: Bills,
-    bands_miles: tuple[float, ...],
-    *,
-    forms: Sequence[Form] = FORMS,
-    most: int = 50_000,
-    seed: int = 0,
+    bills: Bills, bands_miles: tuple[float, ...], *, seed: int = 0
 ) -> tuple[Form, dict[Form, float]]:
     """Choose the form of the rate card by boxes left out of the fit.
 
     Args:
         bills: Of a log, at least one with a cost above 0.
         bands_miles: Upper ends of the carrier's zones, for the form ``bands``.
-        forms: To choose from, the one that needs least first.
-        most: Boxes that are looked at, drawn at random.
-        seed: Of the folds.
+        seed: Of the boxes that are looked at, ``MOST_BOXES`` at most, and of the folds.
 
     Returns:
         The form, and each form's mean gamma deviance on the boxes left out.
     """
     rng = np.random.default_rng([seed, 11])
-    some = rng.permutation(bills.num_boxes)[:most]
+    some = rng.permutation(bills.num_boxes)[:MOST_BOXES]
     fold = np.arange(some.size) % FOLDS
     cost, weight, km = bills.cost[some], bills.weight_lb[some], bills.distance_km[some]
     lost: dict[Form, FloatArray] = {}
-    for form in forms:
+    for form in FORMS:
         columns = design(zones(form, km, bands_miles), weight)
         expected = np.empty(some.size)
         for k in range(FOLDS):
@@ -133,8 +118,8 @@ def choose_form(
             expected[out] = columns[out] @ rates
         expected = np.maximum(expected, 1e-3 * cost.mean())
         lost[form] = cost / expected + np.log(expected)
-    chosen = forms[0]
-    for form in forms[1:]:
+    chosen = FORMS[0]
+    for form in FORMS[1:]:
         gain = lost[chosen] - lost[form]
         if gain.mean() > gain.std() / np.sqrt(max(gain.size, 1)):
             chosen = form

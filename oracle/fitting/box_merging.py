@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 
 
@@ -16,8 +16,6 @@ class Merging:
 
     share_boxes: bool  # whether lines of a basket that leave one node go in one box
     same_box: float  # share of such lines that did; nan where there are none
-    joint: float  # share of boxes with lines of several baskets
-    wait_hours: float  # median from order to shipment
     findings: tuple[Finding, ...]
 
 
@@ -43,31 +41,27 @@ def box_merging(history: ShelfHistory) -> Merging:
     return Merging(
         share_boxes=not same < 0.5,
         same_box=same,
-        joint=joint,
-        wait_hours=hours,
         findings=(
-            Finding(
-                part="boxes",
-                what="lines of a basket, from one node, in one box",
-                value=f"{same:.1%}" if near.any() else "one box, as assumed",
-                identified=bool(near.any()),
-                why="" if near.any() else "no basket had two lines from one node",
+            finding(
+                "boxes",
+                "lines of a basket, from one node, in one box",
+                f"{same:.1%}" if near.any() else "one box, as assumed",
+                bool(near.any()),
+                "no basket had two lines from one node",
             ),
-            Finding(
-                part="boxes",
-                what="boxes with several baskets",
-                value=f"{joint:.1%}",
-                identified=joint < 0.01,
-                why=""
-                if joint < 0.01
-                else "greedy replays join none of them; planner batch_milp does",
+            finding(
+                "boxes",
+                "boxes with several baskets",
+                f"{joint:.1%}",
+                joint < 0.01,
+                "greedy replays join none of them; planner batch_milp does",
             ),
-            Finding(
-                part="boxes",
-                what="hours from order to shipment",
-                value=f"{hours:.1f}, median",
-                identified=hours < 24.0,
-                why="" if hours < 24.0 else "greedy replays ship at once",
+            finding(
+                "boxes",
+                "hours from order to shipment",
+                f"{hours:.1f}, median",
+                hours < 24.0,
+                "greedy replays ship at once",
             ),
         ),
     )

@@ -5,16 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.oracle.fitting.promise_fit import PromiseFit
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.world.eventlog import EventLog
-from draingym.world.geography import great_circle_km
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 LATEST = np.array([1, 2, 10**6, 10**6])  # days that an option allows, by option
 
@@ -31,8 +26,6 @@ class Choices:
     units: IntArray  # [M, N] that the node could have shipped of the line, at least 1
     has_box: BoolArray  # [M, N] whether the basket had a box from the node already
     distance_km: FloatArray  # [M, N]
-    late_share: float  # of all lines: shipped by a node that the fitted promise calls late
-    empty_share: float  # of all lines: shipped by a node that had none, as far as the log tells
 
     @property
     def num_choices(self) -> int:
@@ -60,24 +53,16 @@ def node_choices(
         part = np.sort(rng.choice(part, most, replace=False))
     rank, node = history.part_view[part], history.part_node[part]
     row, period = history.view_row[rank], history.view_period[rank]
-    customer = history.view_customer[rank]
-    region = log.array("customers", "region")[customer].astype(np.int64)
-    place = [log.array("customers", name)[customer] for name in ("latitude", "longitude")]
-    where = [log.array("nodes", name)[:, None] for name in ("latitude", "longitude")]
-    distance = great_circle_km(*where, *place)  # [N, M]
+    region, distance = history.view_region[rank], history.distance_km(rank)
     stock = history.free_before(rank)
-    time = history.view_time[rank]
-    late = (time - np.floor(time)) * 24.0 >= promise.cutoff_hour
+    late = history.hour(rank) >= promise.cutoff_hour
     taken = (history.taken_before(rank) / promise.daily_capacity).astype(np.int64)
-    days = promise.transit_days(distance, region).T + late[:, None] + taken
+    days = promise.transit_days(distance.T, region).T + late[:, None] + taken
     option = log.array("glance_views", "ship_option")[row]
     in_time = days <= LATEST[option][:, None]
     held = (stock > 0) & history.is_open[period]
-    here = np.arange(node.size), node
-    late_share = float((~in_time[here]).mean()) if node.size else 0.0
-    empty_share = float((~held[here]).mean()) if node.size else 0.0
     could = in_time & held
-    could[here] = True
+    could[np.arange(node.size), node] = True
     quantity = log.array("glance_views", "quantity")[row].astype(np.int64)
     several = could.sum(axis=1) > 1
     return Choices(
@@ -88,7 +73,5 @@ def node_choices(
         stock=np.maximum(stock, 1)[several],
         units=np.clip(quantity[:, None], 1, np.maximum(stock, 1))[several],
         has_box=history.boxed_before(rank)[several],
-        distance_km=distance.T[several],
-        late_share=late_share,
-        empty_share=empty_share,
+        distance_km=distance[several],
     )

@@ -27,6 +27,16 @@ class Finding:
             raise ValueError(f"finding {self.what!r} is not identified, must say why")
 
 
+def finding(part: Part, what: str, value: str, known: bool, otherwise: str) -> Finding:
+    """Return what was found; ``otherwise`` says what the log lacks, unless it is ``known``.
+
+    >>> finding("promise", "cut-off hour", "16.00", True, "no hour tells").why
+    ''
+    """
+    why = "" if known else otherwise
+    return Finding(part=part, what=what, value=value, identified=known, why=why)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitReport:
     """Everything that was estimated for an oracle, and what could not be."""

@@ -5,18 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from draingym.common.arrays import BoolArray, FloatArray
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.fitting.box_bills import Bills, Form, choose_form, design, fit_rates, zones
 from draingym.oracle.fitting.choices import Choices
-from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
 from draingym.oracle.rules.ship_cost import rate_card
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 FEW = 10  # boxes, below which a lane leans on its node's others
 TELLS = 3.0  # log likelihood that a number must be worth, to be told from nothing
@@ -227,7 +224,7 @@ class _Fit:
             findings=self._findings(p, odd, worth, rates),
         )
 
-    def _column_used(self) -> NDArray[np.bool_]:
+    def _column_used(self) -> BoolArray:
         """[4] whether a rate is multiplied by anything."""
         return np.array([True, True, self.form != "flat", self.form != "flat"])
 
@@ -242,7 +239,6 @@ class _Fit:
         lanes, seen = self.boxes.size, int((self.boxes >= FEW).sum())
         chose, lines = self.choices.num_choices > 0, self.choices.num_choices
         opportunity, days, noise = np.exp(p.log_scalars)
-        told = chose and worth >= TELLS
         none = "no line could have come from two nodes"
         return (
             Finding(
@@ -254,35 +250,35 @@ class _Fit:
                 if self.billed
                 else "no box has a bill: a list price, in US dollars",
             ),
-            Finding(
-                part="ship cost",
-                what="lanes with bills enough of their own",
-                value=f"{seen} of {lanes}",
-                identified=seen == lanes,
-                why="" if seen == lanes else "the others lean on their node, and on being avoided",
+            finding(
+                "ship cost",
+                "lanes with bills enough of their own",
+                f"{seen} of {lanes}",
+                seen == lanes,
+                "the others lean on their node, and on being avoided",
             ),
-            Finding(
-                part="ship cost",
-                what="scatter of a bill",
-                value=f"{np.sqrt(self._variance(p)):.1%}" if self.billed else "none",
-                identified=self.billed,
-                why="" if self.billed else "no box has a bill",
+            finding(
+                "ship cost",
+                "scatter of a bill",
+                f"{np.sqrt(self._variance(p)):.1%}" if self.billed else "none",
+                self.billed,
+                "no box has a bill",
             ),
-            Finding(
-                part="fulfilment",
-                what="lines that went where the scores say",
-                value=f"{self.likelihood.explained(p):.1%} of {lines:,} with a choice",
-                identified=chose,
-                why="" if chose else none,
+            finding(
+                "fulfilment",
+                "lines that went where the scores say",
+                f"{self.likelihood.explained(p):.1%} of {lines:,} with a choice",
+                chose,
+                none,
             ),
-            Finding(
-                part="fulfilment",
-                what="worth of a unit where none is left",
-                value=f"{self.unit * opportunity:.3g}, 1/e of it with {days:.2g} days of cover"
+            finding(
+                "fulfilment",
+                "worth of a unit where none is left",
+                f"{self.unit * opportunity:.3g}, 1/e of it with {days:.2g} days of cover"
                 if chose
                 else "0",
-                identified=told,
-                why="" if told else ("cannot be told from 0" if chose else none),
+                chose and worth >= TELLS,
+                "cannot be told from 0" if chose else none,
             ),
             Finding(
                 part="fulfilment",

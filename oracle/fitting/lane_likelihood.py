@@ -12,18 +12,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from draingym.common.arrays import FloatArray
 from draingym.oracle.fitting.box_bills import Bills
 from draingym.oracle.fitting.choices import Choices
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-
-NUM_RATES, NUM_SCALARS = (
-    4,
-    3,
-)  # box, lb, zone, lb zone; opportunity cost, scarcity days, choice noise
+NUM_RATES = 4  # box, lb, zone, lb zone
+NUM_SCALARS = 3  # opportunity cost, scarcity days, choice noise
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

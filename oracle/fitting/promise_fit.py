@@ -13,18 +13,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.oracle.fitting.best_cuts import cuts, threshold
-from draingym.oracle.fitting.findings import Finding
+from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.oracle.rules.promise import OUT_OF_STOCK, THREE_DAYS
 from draingym.world.eventlog import EventLog
-from draingym.world.geography import great_circle_km
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 SLOWEST = 3  # days that stand for three and more, which no promise tells apart
 NEVER = 99  # days from a node that cannot ship
@@ -79,19 +74,12 @@ def promise_views(
     rank = np.arange(history.num_views)
     if rank.size > most:
         rank = np.sort(np.random.default_rng([seed, 7]).choice(rank.size, most, replace=False))
-    row, customer = history.view_row[rank], history.view_customer[rank]
-    node, home = (
-        [log.array(table, name) for name in ("latitude", "longitude")]
-        for table in ("nodes", "customers")
-    )
-    time = history.view_time[rank]
+    row = history.view_row[rank]
     return PromiseViews(
         promise=log.array("glance_views", "promise")[row].astype(np.int64),
-        hour=(time - np.floor(time)) * 24.0,
-        region=log.array("glance_views", "region")[row].astype(np.int64),
-        distance_km=great_circle_km(
-            node[0], node[1], home[0][customer][:, None], home[1][customer][:, None]
-        ),
+        hour=history.hour(rank),
+        region=history.view_region[rank],
+        distance_km=history.distance_km(rank),
         stocked=(history.free_before(rank) > 0) & history.is_open[history.view_period[rank]],
         taken=history.taken_before(rank),
     )
@@ -291,35 +279,36 @@ class _Fit:
         full = int(np.isfinite(self.capacity).sum())
         nodes, own = self.capacity.size, int((self.lane_days >= 0).sum())
         lanes, seen = nodes * self.regions, self.decisive()
-        good = share >= 0.95
         return (
-            Finding(
-                part="promise",
-                what="days on the road",
-                value=reach or "3 or more everywhere",
-                identified=bool(self.promise.size) and good,
-                why="" if good else f"explains {share:.1%} of the promises that were shown",
+            finding(
+                "promise",
+                "days on the road",
+                reach or "3 or more everywhere",
+                bool(self.promise.size) and share >= 0.95,
+                f"explains {share:.1%} of the promises that were shown"
+                if self.promise.size
+                else "no view of a product in stock has a promise",
             ),
-            Finding(
-                part="promise",
-                what="lanes whose days a promise hung on",
-                value=f"{seen} of {lanes}, {own} with days of their own",
-                identified=seen == lanes,
-                why="" if seen == lanes else "the others keep to the distances",
+            finding(
+                "promise",
+                "lanes whose days a promise hung on",
+                f"{seen} of {lanes}, {own} with days of their own",
+                seen == lanes,
+                "the others keep to the distances",
             ),
-            Finding(
-                part="promise",
-                what="cut-off hour",
-                value=f"{self.cutoff:.2f}" if self.told else "none",
-                identified=self.told,
-                why="" if self.told else "no hour tells the promises apart",
+            finding(
+                "promise",
+                "cut-off hour",
+                f"{self.cutoff:.2f}" if self.told else "none",
+                self.told,
+                "no hour tells the promises apart",
             ),
-            Finding(
-                part="promise",
-                what="capacity a day",
-                value=f"seen to bind at {full} of {nodes} nodes",
-                identified=full == nodes,
-                why="" if full == nodes else "the others were never full: what the log states",
+            finding(
+                "promise",
+                "capacity a day",
+                f"seen to bind at {full} of {nodes} nodes",
+                full == nodes,
+                "the others were never full: what the log states",
             ),
             Finding(
                 part="promise",

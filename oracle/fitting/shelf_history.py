@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.world.eventlog import EventLog
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from draingym.world.geography import great_circle_km
+from draingym.world.homes import view_homes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +29,8 @@ class ShelfHistory:
     view_time: FloatArray  # [V] days
     view_period: IntArray  # [V]
     view_product: IntArray  # [V]
-    view_customer: IntArray  # [V]
+    view_region: IntArray  # [V]
+    view_place: FloatArray  # [2, V] latitude and longitude of the customer, degrees
     basket: IntArray  # [V] views of one customer at one time; ascending
     part_view: IntArray  # [S] rank of the view that ordered; ascending
     part_product: IntArray  # [S]
@@ -40,6 +39,7 @@ class ShelfHistory:
     part_box: IntArray  # [S] id of the box
     part_cost: FloatArray  # [S] currency
     shipped_at: FloatArray  # [S] days
+    node_place: FloatArray  # [2, N] latitude and longitude, degrees
     available: IntArray  # [T, P, N] units that customers could buy in a period
     shipped_before: IntArray  # [T, P, N] units shipped in earlier periods
     is_open: BoolArray  # [T, N] nodes that serve customers in a period
@@ -53,6 +53,15 @@ class ShelfHistory:
     def num_nodes(self) -> int:
         """How many nodes there are, ``N``."""
         return int(self.available.shape[2])
+
+    def hour(self, rank: IntArray) -> FloatArray:
+        """Return [M] the hour of the day of each view, in [0, 24)."""
+        time = self.view_time[rank]
+        return np.asarray((time - np.floor(time)) * 24.0, np.float64)
+
+    def distance_km(self, rank: IntArray) -> FloatArray:
+        """Return [M, N] km from each node to the customer of each view."""
+        return great_circle_km(*self.node_place, *self.view_place[:, rank, None])
 
     def free_before(self, rank: IntArray) -> IntArray:
         """Return [M, N] free units of each view's product just before it, closed nodes included.
@@ -101,13 +110,14 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
     periods, products = log["calendar"].num_rows, log["products"].num_rows
     nodes = log["nodes"].num_rows
     stop = periods if stop is None else stop
-    names = ("view", "time", "period", "product", "customer")
+    names = ("view", "time", "period", "product", "region")
     view = {name: log.array("glance_views", name) for name in names}
-    order = np.lexsort((view["customer"], view["time"]))
+    homes = view_homes(log)  # customers who are not known have a number and a place, too
+    order = np.lexsort((homes.customer, view["time"]))
     order = order[view["period"][order] < stop]
     rank = np.full(view["view"].size, -1, np.int64)
     rank[order] = np.arange(order.size)
-    time, customer = view["time"][order], view["customer"][order]
+    time, customer = view["time"][order], homes.customer[order]
     change = np.ones(order.size, np.bool_)
     change[1:] = (time[1:] != time[:-1]) | (customer[1:] != customer[:-1])
 
@@ -137,7 +147,8 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
         view_time=time,
         view_period=view["period"][order].astype(np.int64),
         view_product=view["product"][order].astype(np.int64),
-        view_customer=customer.astype(np.int64),
+        view_region=view["region"][order].astype(np.int64),
+        view_place=np.stack([homes.latitude, homes.longitude])[:, order],
         basket=np.cumsum(change),
         part_view=by[part],
         part_product=product[part],
@@ -146,6 +157,7 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
         part_box=box["box"][part],
         part_cost=box["cost_share"][part],
         shipped_at=box["shipped_at"][part],
+        node_place=np.stack([log.array("nodes", name) for name in ("latitude", "longitude")]),
         available=available,
         shipped_before=shipped_before,
         is_open=np.asarray(serves & opens, np.bool_),

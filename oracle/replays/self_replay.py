@@ -14,14 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.common.arrays import require_range, require_seed
+from draingym.common.arrays import FloatArray, IntArray, require_range, require_seed
 from draingym.common.config import require_fields
 from draingym.oracle.fulfilment.period import drain_period
 from draingym.oracle.replays.setting import ReplaySetting
 from draingym.world.views import PROMISES
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from draingym.common.arrays import IntArray
 from draingym.oracle.fulfilment.period import PeriodOutcome, drain_period
 from draingym.oracle.replays.setting import ReplaySetting
 from draingym.oracle.systems import Systems
 from draingym.world.views import Views
-
-IntArray = NDArray[np.int64]
 
 
 class Shards:

@@ -61,8 +61,8 @@ def baseline_suite(
 ) -> dict[str, Baseline]:
     """Return every placement baseline by name, with the box of its parameters.
 
-    Loop over it with ``tune(task, policy, bounds, config)``;
-    ``TuneConfig(rollouts=...)`` gives each as many rollouts as training took.
+    Loop over it with ``tune(task, policy, bounds, config)``; ``TuneConfig(rollouts=...)`` gives
+    each as many rollouts as training took.
 
     Args:
         tree: The network.

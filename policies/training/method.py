@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import jax
@@ -49,6 +49,18 @@ class TrainConfig:
             raise ValueError(f"clip_norm is {self.clip_norm}, must be above 0")
         require_range("ema_decay", self.ema_decay, low=0.0, high=1.0, open_high=True)
         require_seed(self.seed)
+
+    def with_updates(self, updates: int | None, seed: int) -> TrainConfig:
+        """Return the config with so many updates, its own when None, and another seed.
+
+        The last update is evaluated, however few there are.
+
+        Raises:
+            ValueError: If updates or seed are out of their bounds.
+        """
+        number = self.updates if updates is None else updates
+        every = min(self.evaluate_every, max(number, 1))
+        return replace(self, updates=number, evaluate_every=every, seed=seed)
 
 
 @jax.tree_util.register_dataclass

@@ -12,6 +12,7 @@ from benchmarks.derivatives_parts.whole_units import biases
 from draingym.simulator import straight_through
 
 
+@pytest.mark.slow
 def test_a_right_derivative_is_told_from_one_that_is_straight_through():
     assert mechanisms.errors(mechanisms._alone(), 2, 1)["largest error"] < 1e-5
     assert mechanisms.errors(mechanisms._alone(batch=4.0), 2, 1)["largest error"] > 0.01

@@ -61,6 +61,7 @@ def method_of(calls, **other):
     return Method(name="peer", fit=fit, random=True, **other)
 
 
+@pytest.mark.slow
 def test_settings_are_chosen_before_the_first_origin_that_is_scored(dataset, tmp_path):
     calls = []
     method = method_of(calls, tried=({"level": 50.0}, {"level": 5.0}))

@@ -193,6 +193,7 @@ np.testing.assert_array_equal(alone(level, small), first)
 """
 
 
+@pytest.mark.slow
 def test_little_work_stays_on_one_device_and_large_batches_are_copied_once():
     assert output(LITTLE, DRAINGYM_DEVICES="2") == ""
 

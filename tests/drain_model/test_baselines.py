@@ -113,6 +113,7 @@ def test_features_do_not_see_what_they_predict(process: Process, closest) -> Non
     np.testing.assert_array_equal(features, again)
 
 
+@pytest.mark.slow
 def test_quantile_trees_predict_units_and_costs(larger: Process) -> None:
     pytest.importorskip("lightgbm", reason="of the extra bench")
     from benchmarks.comparators.quantile_trees import fit_quantile_trees, sample_quantile_trees

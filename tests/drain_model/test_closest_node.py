@@ -175,6 +175,7 @@ def test_the_kernel_drains_whole_units_and_nodes_open_by_the_calendar() -> None:
     assert total > 0
 
 
+@pytest.mark.slow
 def test_too_many_orders_raise_outside_jit_and_are_counted_inside() -> None:
     kernel = ClosestNode(max_orders=3, num_nodes=NODES)
     series = series_of(

@@ -53,6 +53,7 @@ def test_a_trajectory_is_that_of_the_member_that_was_drawn(members) -> None:
         assert float(found.outbound.sum()) > 0
 
 
+@pytest.mark.slow
 def test_members_that_are_one_model_do_not_differ_and_others_do(members) -> None:
     data, checkpoints = members
     places = (data.geography, data.active.any(axis=0), data.active.argmax(axis=0))

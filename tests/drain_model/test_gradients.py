@@ -24,11 +24,6 @@ def z_scores(difference: np.ndarray) -> np.ndarray:
 
 
 PATHS = 2000
-# These take long to compile, and their derivatives are also checked against enumeration
-# (test_joints, test_splits).
-SLOW = [
-    pytest.param(kind, marks=pytest.mark.slow) if kind != "independent" else kind for kind in KINDS
-]
 
 
 @functools.cache
@@ -132,7 +127,8 @@ def test_finite_differences_of_a_linear_return(kind: str) -> None:
         assert np.all(np.abs(z_scores(difference)) < 3), (kind, h)
 
 
-@pytest.mark.parametrize("kind", SLOW)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
 def test_finite_differences_of_a_kinked_return(kind: str) -> None:
     """Six periods, in demand, attraction and both nodes' orders, at two step sizes.
 

@@ -75,6 +75,7 @@ def test_at_least_is_what_the_cdf_leaves(k: int) -> None:
     np.testing.assert_allclose(found, 1.0 - dist.cdf(units - 1.0), rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mean", [0.05, 2.0, 8.0, 60.0])
 @pytest.mark.parametrize("dispersion", [1e-3, 0.2])
 def test_the_base_is_about_a_negative_binomial(mean: float, dispersion: float) -> None:

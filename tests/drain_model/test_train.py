@@ -216,7 +216,7 @@ def test_lanes_are_learnt_from_their_units(trained: Trained) -> None:
     assert losses[-1] < 0.95 * losses[0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_labels_that_are_not_used_and_none_at_all_make_the_same_model(data: DrainData) -> None:
     config = replace(TINY, epochs=4, validate_every=1)
     untold = train(data, replace(config, lane_labels=False), seed=0)

@@ -325,6 +325,7 @@ def test_the_shipped_drain_model_is_small_and_is_what_its_command_makes():
     assert checkpoint.train_periods == round(120 * loop.train_share)
 
 
+@pytest.mark.slow
 def test_customers_of_the_learned_model_leave_when_shelves_are_empty():
     env = simulator.make("draingym/PlacementLearned-v0", **US)
 

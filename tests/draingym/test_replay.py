@@ -57,6 +57,7 @@ def call(monkeypatch, *words):
     main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["log", "file"])
 def test_a_replay_leaves_a_log_a_panel_and_values(network_and_log, policy, tmp_path, monkeypatch):
     network, log = network_and_log

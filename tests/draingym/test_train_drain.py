@@ -46,6 +46,7 @@ def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_resumed_and_evaluated(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, panel: Path, tmp_path: Path
 ) -> None:

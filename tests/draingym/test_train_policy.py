@@ -11,7 +11,14 @@ from draingym.policies import load_policy
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [(), ("--model", "lstm"), ("--model", "armdn", "--generated", 1)])
+@pytest.mark.parametrize(
+    "how",
+    [
+        (),
+        pytest.param(("--model", "lstm"), marks=pytest.mark.long),
+        pytest.param(("--model", "armdn", "--generated", 1), marks=pytest.mark.long),
+    ],
+)
 def test_a_policy_is_trained_and_judged_beside_the_runs_own(folder, how, tmp_path, monkeypatch):
     out = tmp_path / "policy"
     words = [folder, "--periods", 2, "--updates", 1, "--epochs", 1, "--out", out, *how]

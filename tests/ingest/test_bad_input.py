@@ -55,6 +55,9 @@ def test_the_smallest_export(write: Callable[..., Path]) -> None:
     assert numbers["sizes"]["order_lines"] == 3
     assert numbers["calendar"]["periods"] == 2
     assert numbers["units_shipped"] == 4
+    page = (path.parent / "log" / "quality.html").read_text()
+    assert "not said: units.currency of the mapping" in page
+    assert "XXX" not in page
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,7 @@ def test_the_page_and_its_numbers(made: tuple[Path, dict[str, Any]]) -> None:
     assert "<svg" in page
     assert numbers["tables"]["orders"]["dropped"]["outside of the periods"] > 0
     assert f"{numbers['orders']:,}" in page
+    assert " EUR</dd>" in page
 
 
 def test_names_are_escaped(mapping: Path, tmp_path: Path) -> None:

@@ -1,23 +1,12 @@
-import jax
 import numpy as np
 import pytest
 
 from draingym.oracle import build_systems, run
-from draingym.simulator import (
-    HISTORY_LENGTH,
-    Dynamics,
-    Economics,
-    History,
-    Initial,
-    Scenario,
-    make_market,
-    params_from_network,
-    sample_noise,
-)
+from draingym.simulator import Dynamics, Economics, params_from_network
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.views import attribute_matrix
 from tests.oracle.policies import Refill
+from tests.oracle.scenarios import scenario_of
 
 
 @pytest.fixture(scope="session")
@@ -44,29 +33,7 @@ def params(small_world):
 
 @pytest.fixture(scope="session")
 def scenario(small_world):
-    w = small_world
-    views = w.glance_views()
-    nodes, leads = w.network.lead_time.shape
-    products = w.products.num_products
-    market = make_market(
-        glance_views=views,
-        forecast=np.broadcast_to(views.mean(axis=1, keepdims=True), views.shape) * 0.1,
-        price=w.products.price,
-        unit_cost=w.products.unit_cost,
-        attributes=attribute_matrix(w.products),
-        calendar=w.calendar,
-    )
-    nothing = np.zeros((products, HISTORY_LENGTH, nodes), np.float32)
-    pipeline = np.zeros((products, leads - 1, nodes), np.float32)
-    pipeline[:, 1, 0] = 7.0
-    cover = np.rint(w.mean_daily_demand[:, None] * np.array([4.0, 1.0, 0.5, 0.5]))
-    initial = Initial(
-        on_hand=cover.astype(np.float32),
-        pipeline=pipeline,
-        history=History(outbound=nothing, ship_cost=nothing, available=nothing),
-    )
-    series = sample_noise(market, w.network.lead_time, 0, jax.random.key(0))
-    return Scenario(initial=initial, series=series)
+    return scenario_of(small_world, [4.0, 1.0, 0.5, 0.5], on_its_way=7.0)
 
 
 @pytest.fixture(scope="session")

@@ -2,28 +2,16 @@
 
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from draingym.oracle import OracleConfig, Systems, build_systems, run, to_event_log
-from draingym.simulator import (
-    HISTORY_LENGTH,
-    Dynamics,
-    Economics,
-    History,
-    Initial,
-    Params,
-    Scenario,
-    make_market,
-    params_from_network,
-    sample_noise,
-)
+from draingym.simulator import Dynamics, Economics, Params, Scenario, params_from_network
 from draingym.world.eventlog import EventLog
 from draingym.world.orders import World, WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
-from draingym.world.views import attribute_matrix
 from tests.oracle.policies import Refill
+from tests.oracle.scenarios import scenario_of
 
 # None of them is a default.
 TRUTH = OracleConfig(
@@ -82,29 +70,10 @@ def make_hidden(config=TRUTH, *, days=20, seed=3):
     systems = build_systems(
         world.network, world.places, world.products, world.rates, world.mean_daily_demand, config
     )
-    views = world.glance_views()
-    nodes, leads = world.network.lead_time.shape
-    products = world.products.num_products
-    market = make_market(
-        glance_views=views,
-        forecast=np.broadcast_to(views.mean(axis=1, keepdims=True), views.shape) * 0.1,
-        price=world.products.price,
-        unit_cost=world.products.unit_cost,
-        attributes=attribute_matrix(world.products),
-        calendar=world.calendar,
-    )
-    nothing = np.zeros((products, HISTORY_LENGTH, nodes), np.float32)
-    cover = np.rint(world.mean_daily_demand[:, None] * np.array([6.0, 1.5, 1.5, 1.5]))
-    initial = Initial(
-        on_hand=cover.astype(np.float32),
-        pipeline=np.zeros((products, leads - 1, nodes), np.float32),
-        history=History(outbound=nothing, ship_cost=nothing, available=nothing),
-    )
     mean = float(world.mean_daily_demand.mean())
     level = (mean * np.array([7.0, 1.6, 1.6, 1.6])).astype(np.float32)
-    series = sample_noise(market, world.network.lead_time, 0, jax.random.key(0))
     params = params_from_network(world.network, Economics(), None, period_days=world.period_days)
-    scenario = Scenario(initial=initial, series=series)
+    scenario = scenario_of(world, [6.0, 1.5, 1.5, 1.5])
     ran = run(
         systems,
         world.views,

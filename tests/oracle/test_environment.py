@@ -207,6 +207,7 @@ def test_outcomes_hold_no_latent(history):
     assert "latent" not in {field.name for field in fields(history.outcomes[0])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dynamics",
     [Dynamics(hold_requests=True), Dynamics(ship_arrivals=True)],

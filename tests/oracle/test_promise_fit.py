@@ -4,18 +4,21 @@ import itertools
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from draingym.oracle import to_event_log
 from draingym.oracle.fitting.best_cuts import cuts, threshold
+from draingym.oracle.fitting.box_bills import box_bills
 from draingym.oracle.fitting.promise_fit import (
     PromiseViews,
     fit_promise,
     promise_views,
 )
 from draingym.oracle.fitting.shelf_history import shelf_history
+from draingym.world.eventlog import EventLog
 from draingym.world.views import PROMISES
 
 
@@ -106,6 +109,14 @@ def test_a_lane_that_keeps_to_no_distance_gets_days_of_its_own():
     assert days[1].tolist() == [3, 3, 1, 3]
 
 
+def test_a_log_of_views_out_of_stock_tells_nothing_of_days():
+    views = made_views(np.random.default_rng(3), 50)
+    nothing = replace(views, promise=np.full(50, 3), stocked=np.zeros((50, 3), bool))
+    said = {f.what: f for f in fit_promise(nothing, 4, np.full(3, np.inf)).findings}
+    assert not said["days on the road"].identified
+    assert said["days on the road"].why == "no view of a product in stock has a promise"
+
+
 def test_a_log_whose_promise_never_changes_has_one_class_and_no_hour():
     views = made_views(np.random.default_rng(2), 2_000)
     fit = fit_promise(replace(views, promise=np.where(views.promise < 3, 2, 3)), 4, np.ones(3))
@@ -123,7 +134,7 @@ def test_the_shelves_of_a_log_are_those_that_its_views_met(small_world, true_sys
     free, taken = found.free_before(rank), found.taken_before(rank)
     promise = log.array("glance_views", "promise")[found.view_row]
     opened = found.is_open[found.view_period]
-    place = small_world.customer_place[found.view_customer]
+    place = small_world.customer_place[log.array("glance_views", "customer")[found.view_row]]
     days = true_systems.transit_days[:, place].T + (taken / true_systems.daily_capacity).astype(int)
     late = (found.view_time % 1.0) * 24.0 >= true_systems.cutoff_hour
     soonest = np.where((free > 0) & opened, days, 99).min(axis=1) + late
@@ -135,6 +146,32 @@ def test_the_shelves_of_a_log_are_those_that_its_views_met(small_world, true_sys
     left = log.array("inventory", "on_hand")
     outcome = history.outcomes[3]
     assert left.reshape(12, 6, -1)[3].tolist() == outcome.stock.tolist()
+
+
+def test_a_customer_who_is_not_known_is_at_the_centre_of_the_region(log):
+    views, customer = log["glance_views"], log.array("glance_views", "customer")
+    unknown = log.array("glance_views", "order") % 2 == 0
+    column = views.schema.get_field_index("customer")
+    masked = views.set_column(column, views.schema.field(column), pa.array(customer, mask=unknown))
+    half = EventLog(tables={**log.tables, "glance_views": masked})
+    found = shelf_history(half)
+    hidden, region = unknown[found.view_row], found.view_region
+    centre, home = (
+        np.stack([log.array(table, name) for name in ("latitude", "longitude")])
+        for table in ("regions", "customers")
+    )
+    assert 0 < hidden.sum() < hidden.size
+    right = np.where(hidden, centre[:, region], home[:, customer[found.view_row]])
+    np.testing.assert_array_equal(found.view_place, right)
+    bills = box_bills(half, found)
+    _, first = np.unique(found.part_box, return_index=True)
+    node, view = found.part_node[first], found.part_view[first]
+    km = found.distance_km(view)[np.arange(view.size), node]
+    np.testing.assert_allclose(bills.distance_km, km, rtol=1e-9)
+    # Lines of an order stay one basket.
+    order = half.array("glance_views", "order")[found.view_row]
+    baskets = {int(o): set(found.basket[order == o].tolist()) for o in np.unique(order[hidden])}
+    assert all(len(basket) == 1 for basket in baskets.values())
 
 
 def test_views_drawn_at_random_are_some_of_all(log):

@@ -221,8 +221,6 @@ def random_choices(rng, preference, noise, size=6000):
         units=np.ones((size, nodes), np.int64),
         has_box=np.zeros((size, nodes), np.bool_),
         distance_km=distance,
-        late_share=0.0,
-        empty_share=0.0,
     )
     return bills, choices
 

@@ -220,6 +220,7 @@ def test_bad_tables_are_refused(table):
         TabularOrders(table=table)
 
 
+@pytest.mark.slow
 def test_tuning_finds_a_vector_of_levels_within_its_bounds_and_budget():
     policy, _ = serial_suite((-1,), most=40.0)["base stock, per node"]
     bounds = {"": (np.array([0.0]), np.array([40.0]))}  # from 0: no logarithm

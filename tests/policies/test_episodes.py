@@ -41,6 +41,7 @@ def sampled():
     )
 
 
+@pytest.mark.slow
 def test_search_and_training_take_the_same_sampled_task(sampled):
     found = tune(sampled, BaseStock(), BOX, TuneConfig(population=6, generations=6))
     assert float(found.params) == pytest.approx(12.9, abs=0.5)  # the critical fractile

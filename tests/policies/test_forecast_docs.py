@@ -16,6 +16,7 @@ SECTION = re.search(r"## In the gym\n(.*?)\n## ", PAGE.read_text(encoding="utf-8
 BLOCKS = re.findall(r"```python\n(.*?)```", SECTION.group(1) if SECTION else "", re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_examples_run_one_after_the_other(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)

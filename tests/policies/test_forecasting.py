@@ -100,6 +100,7 @@ def test_nothing_of_the_future_is_in_a_forecast(panel, fitted, windows, informed
         assert not np.allclose(own[:, origin + 1 :], changed[:, origin + 1 :])
 
 
+@pytest.mark.slow
 def test_series_by_region_have_forecasts_of_their_own(panel, windows):
     by_place = small_forecaster(panel, by_place=True)
     found = forecast_windows(windows, by_place, panel, first=24, **GIVEN).market

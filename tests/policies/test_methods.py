@@ -99,6 +99,7 @@ def test_finds_the_newsvendor_level(name, task, optimum):
     assert (np.diff(result.seconds) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_newsvendor_level(task, optimum):
     policy = MLPPolicy.for_task(task, hidden=(8,))
     config = TrainConfig(updates=100, batch_products=64, learning_rate=0.02, evaluate_every=50)

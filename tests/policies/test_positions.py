@@ -133,6 +133,7 @@ def test_what_is_owed_is_not_requested_again(name):
     np.testing.assert_allclose(again + owed, request, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_allotment_that_never_asks_for_too_much_is_the_same_where_requests_are_held():
     means, sds = (4.0, 6.0), (1.0, 2.0)
     problem = transshipment(demand=Normal(means=means, sds=sds))

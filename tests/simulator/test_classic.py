@@ -184,7 +184,7 @@ DESCENTS = {
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=pytest.mark.slow) if n == "D" else n for n in sorted(DESCENTS)],
+    [pytest.param(n, marks=pytest.mark.slow) if n in ("C", "D") else n for n in sorted(DESCENTS)],
 )
 def test_gradient_descent_through_the_rollout_finds_the_optimum(name):
     # Levels start at what the mean demand needs, or below. In A demand is discrete and the level

@@ -192,7 +192,9 @@ def directions(theta):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow) if name[:2] in ("C:", "D:", "E:") else name
+        pytest.param(name, marks=pytest.mark.slow)
+        if name[:2] in ("C:", "D:", "E:") or "reals" in name
+        else name
         for name in sorted(ENVIRONMENTS)
     ],
 )

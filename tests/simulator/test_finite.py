@@ -94,6 +94,7 @@ def test_a_nan_that_requests_hide_is_found(chain):
     assert found.given == "policy_params[0] is nan"
 
 
+@pytest.mark.slow
 def test_a_planted_nan_is_found_where_units_are_whole():
     # A path has a side of its own there, which is prepared along with demand.
     network = Network(

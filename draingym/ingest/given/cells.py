@@ -5,7 +5,7 @@ Errors name file, table, column, row (of the file's data rows, from 0), value an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -47,17 +47,10 @@ class Table:
         """Return whether the mapping names a column."""
         return role in self.mapping.columns
 
-    def take(self, keep: BoolArray) -> Table:
-        """Return the rows where ``keep`` [M] holds."""
-        return Table(
-            name=self.name,
-            mapping=self.mapping,
-            data=self.data.filter(pa.array(keep)),
-            row=self.row[keep],
-            file=self.file[keep],
-            files=self.files,
-            read=self.read,
-        )
+    def take(self, index: IntArray) -> Table:
+        """Return some rows, in the order of ``index``."""
+        data = self.data.take(pa.array(index))
+        return replace(self, data=data, row=self.row[index], file=self.file[index])
 
     def fail(self, role: str, at: int, value: Any, bound: str) -> NoReturn:
         """Raise for a cell.
@@ -91,9 +84,10 @@ class Table:
         """Return a column as text, a ``pyarrow.Array``; empty and missing cells are null."""
         return self._text(str(self.mapping.columns[role]))
 
-    def kept(self) -> dict[str, Any]:
-        """Return the further columns that are kept, as they are."""
-        return {name: self.data[name].combine_chunks() for name in self.mapping.keep}
+    def kept(self, row: IntArray) -> dict[str, Any]:
+        """Return the further columns that are kept, at some rows; null at -1."""
+        index = pa.array(row, mask=row < 0)
+        return {name: self.data[name].combine_chunks().take(index) for name in self.mapping.keep}
 
     def number(self, role: str) -> FloatArray:
         """Return a column of numbers, NaN for missing ones.
@@ -256,7 +250,7 @@ def read_table(root: Path, folder: str, name: str, table: TableMap) -> Table:
             listed = [str(x) for x in (values if isinstance(values, list) else [values])]
             match = pc.is_in(found._text(column), value_set=pa.array(listed, pa.string()))
             keep &= np.asarray(match.to_numpy(zero_copy_only=False), np.bool_) == wanted
-    return found if bool(keep.all()) else found.take(keep)
+    return found if bool(keep.all()) else found.take(np.flatnonzero(keep))
 
 
 def _is_text(kind: Any) -> bool:
@@ -266,9 +260,10 @@ def _is_text(kind: Any) -> bool:
 
 def _is_number(cell: str | None) -> bool:
     try:
-        return cell is None or float(cell) is not None
+        float(cell or 0)
     except ValueError:
         return False
+    return True
 
 
 def _is_stamp(cell: Any) -> bool:

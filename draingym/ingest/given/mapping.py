@@ -16,7 +16,7 @@ from draingym.common.yaml_files import read_yaml
 from draingym.ingest.given.roles import TABLES, UNKNOWN
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import KM_PER_MILE
-from draingym.world.schema import VOCABULARY
+from draingym.world.schema import NO_CURRENCY, VOCABULARY
 
 MOST_BYTES = 2**20  # of a mapping file
 _MOST_CURRENCY = 16
@@ -82,7 +82,7 @@ class Units:
         ValueError: If the currency has no name, or a long one.
     """
 
-    currency: str = "XXX"  # ISO 4217; XXX says none
+    currency: str = NO_CURRENCY  # ISO 4217
     weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
 
     def __post_init__(self) -> None:

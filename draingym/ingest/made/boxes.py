@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.geography import Geography
-from draingym.ingest.made.keys import codes, null
+from draingym.ingest.made.keys import codes, named
 from draingym.ingest.made.notes import Notes
 from draingym.ingest.made.orders import Calendar, Lines, line_numbers
 from draingym.oracle.rules.ship_cost import box_rate, rate_card, zone_of
@@ -78,7 +76,7 @@ def read_boxes(
     pair = found.box * len(names) + found.node
     box = np.unique(pair, return_inverse=True)[1].astype(np.int64)
     notes.mend("boxes of several nodes, split", np.unique(pair).size - np.unique(found.box).size)
-    found = _copy(found, box=box, shipped_at=shipped_at, cost=cost)
+    found = replace(found, box=box, shipped_at=shipped_at, cost=cost)
     return _billed(found, lines, line_place, unit_weight, geography, mapping, notes)
 
 
@@ -90,13 +88,7 @@ def _known_nodes(table: Table, names: tuple[str, ...]) -> IntArray:
     """
     if "node" not in table:
         return np.full(len(table), -1, np.int64)
-    text = table.text("node")
-    found = codes(text, names)
-    strange = (found < 0) & ~null(text)
-    if strange.any():
-        at = table.first(strange)
-        table.fail("node", at, text[at].as_py(), "a name of tables.nodes")
-    return found
+    return named(table, "node", names, "a name of tables.nodes")
 
 
 def _from_lines(lines: Lines, node: IntArray, calendar: Calendar, notes: Notes) -> Boxes:
@@ -143,7 +135,7 @@ def _from_boxes(
     notes.drop("boxes", "of other orders", unknown.sum())
     notes.drop("boxes", "not shipped", (~unknown & np.isnan(shipped_at)).sum())
     row = np.flatnonzero(~unknown & ~np.isnan(shipped_at))
-    table = table.take(np.isin(np.arange(order.size), row))
+    table = table.take(row)
     order, shipped_at, node = order[row], shipped_at[row], node[row]
     box = _box_ids(table, order, node, shipped_at)
     if "product" in table:
@@ -251,7 +243,7 @@ def _within_orders(boxes: Boxes, lines: Lines, notes: Notes) -> Boxes:
     notes.mend("units in boxes beyond those ordered, left out", int((units - fits).sum()))
     allowed = np.empty_like(units)
     allowed[order] = fits
-    return _kept(_copy(boxes, units=allowed), allowed > 0)
+    return _kept(replace(boxes, units=allowed), allowed > 0)
 
 
 def _billed(
@@ -290,15 +282,8 @@ def _billed(
             f"{unknown.mean():.0%} of the rows of boxes have no cost: the card of rates in the "
             "mapping (carrier) gives it."
         )
-    return _copy(boxes, cost=np.where(unknown, share, boxes.cost))
+    return replace(boxes, cost=np.where(unknown, share, boxes.cost))
 
 
 def _kept(boxes: Boxes, keep: BoolArray) -> Boxes:
-    return Boxes(**{name: getattr(boxes, name)[keep] for name in _FIELDS})
-
-
-def _copy(boxes: Boxes, **change: NDArray[Any]) -> Boxes:
-    return Boxes(**{name: change.get(name, getattr(boxes, name)) for name in _FIELDS})
-
-
-_FIELDS = ("box", "line", "node", "shipped_at", "units", "cost", "bill", "row")
+    return Boxes(**{f.name: getattr(boxes, f.name)[keep] for f in fields(boxes)})

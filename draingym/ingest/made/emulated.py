@@ -191,9 +191,7 @@ def _with_kept(
     if "nodes" in given:
         names = given["nodes"].text("node").to_pylist()
         at = codes(log["nodes"]["name"].combine_chunks(), names)
-        kept["nodes"] = {
-            name: values.take(pa.array(at)) for name, values in given["nodes"].kept().items()
-        }
+        kept["nodes"] = given["nodes"].kept(at)
     for table, columns in kept.items():
         for name, values in columns.items():
             tables[table] = tables[table].append_column(name, values)

@@ -9,7 +9,7 @@ import numpy as np
 from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
-from draingym.ingest.made.keys import codes, null
+from draingym.ingest.made.keys import codes, named, null
 from draingym.ingest.made.notes import Notes
 from draingym.ingest.made.orders import Calendar, Lines, Returned
 from draingym.world.network import Network
@@ -36,14 +36,9 @@ def stock_rows(
         ValueError: Naming the first row without a product, a node that there is, or a time.
     """
     product = codes(table.text("product"), lines.product_id)
-    text = table.text("node")
-    node = codes(text, network.node_name)
-    strange = (node < 0) & ~null(text)
-    if strange.any():
-        at = table.first(strange)
-        table.fail("node", at, text[at].as_py(), "a name of tables.nodes")
+    node = named(table, "node", network.node_name, "a name of tables.nodes")
     time = table.time(role)[0] - calendar.day0
-    missing = null(table.text("product")) | null(text) | np.isnan(time)
+    missing = null(table.text("product")) | (node < 0) | np.isnan(time)
     notes.drop(table.name, "no product, node or time", missing.sum())
     notes.drop(table.name, "of other products", (~missing & (product < 0)).sum())
     keep = ~missing & (product >= 0)

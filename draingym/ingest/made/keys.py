@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from draingym.common.arrays import BoolArray, IntArray
+from draingym.ingest.given.cells import Table
 
 
 def distinct(text: Any) -> tuple[str, ...]:
@@ -26,6 +27,21 @@ def codes(text: Any, ids: Sequence[str]) -> IntArray:
     """
     place = pc.index_in(text, value_set=pa.array(ids, pa.string()), skip_nulls=True)
     return np.asarray(pc.fill_null(place, -1).to_numpy(zero_copy_only=False), np.int64)
+
+
+def named(table: Table, role: str, ids: Sequence[str], bound: str) -> IntArray:
+    """Return the position of the id in each row of a column, -1 for null.
+
+    Raises:
+        ValueError: Naming the first row whose id is not there; ``bound`` says what it must be.
+    """
+    text = table.text(role)
+    found = codes(text, ids)
+    strange = (found < 0) & ~null(text)
+    if strange.any():
+        at = table.first(strange)
+        table.fail(role, at, text[at].as_py(), bound)
+    return found
 
 
 def null(text: Any) -> BoolArray:

@@ -208,7 +208,7 @@ def _tables(
             "quantity": lines.quantity,
             "filled": filled,
             **_order_ids(lines),
-            **{name: lines.table.kept()[name] for name in lines.table.mapping.keep},
+            **lines.table.kept(np.arange(size)),
         },
         "boxes": _box_table(given, boxes),
         **_stock_tables(stock),
@@ -257,8 +257,7 @@ def _kept(name: str, given: dict[str, Table], row: IntArray) -> dict[str, Any]:
     """Return further columns of a table, by the row that each of ours comes from; null for -1."""
     if name not in given:
         return {}
-    index = pa.array(row, mask=row < 0)
-    return {column: values.take(index) for column, values in given[name].kept().items()}
+    return given[name].kept(row)
 
 
 def _box_table(given: dict[str, Table], boxes: Boxes) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.keys import codes, distinct, null
 from draingym.ingest.made.notes import Notes
+from draingym.world.draws import random_hours
 
 EPOCH = date(1970, 1, 1)
 
@@ -68,7 +69,7 @@ class Lines:
             for f in fields(self)
             if isinstance(getattr(self, f.name), np.ndarray)
         }
-        return replace(self, table=_taken(self.table, index), **columns)
+        return replace(self, table=self.table.take(index), **columns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,7 +128,7 @@ def read_lines(table: Table, mapping: Mapping, notes: Notes) -> tuple[Lines, Ret
     back = usable & (quantity < 0) & known
     notes.drop("orders", "returns of other products", (usable & (quantity < 0) & ~known).sum())
     returned = Returned(
-        table=table.take(back),
+        table=table.take(np.flatnonzero(back)),
         time=time[back],
         product=which[back],
         units=-quantity[back].astype(np.int64),
@@ -137,7 +138,8 @@ def read_lines(table: Table, mapping: Mapping, notes: Notes) -> tuple[Lines, Ret
         raise ValueError(f"{table.files[0]}: orders has no line left, must have at least 1")
     if not has_clock:
         notes.assume("Orders have dates alone: times of the day are drawn, one for each order.")
-    lines = _lines(table.take(sold), mapping, ids, which[sold], time[sold], quantity[sold], notes)
+    taken = table.take(np.flatnonzero(sold))
+    lines = _lines(taken, mapping, ids, which[sold], time[sold], quantity[sold], notes)
     return _timed(lines, has_clock, mapping.seed), returned, calendar
 
 
@@ -263,8 +265,6 @@ def _merged(lines: Lines, notes: Notes) -> Lines:
 
 def _timed(lines: Lines, has_clock: bool, seed: int) -> Lines:
     """Return lines by time, all of an order at the time of its first, hours drawn where unknown."""
-    from draingym.world.draws import random_hours
-
     start = np.full(int(lines.order.max()) + 1, np.inf)
     np.minimum.at(start, lines.order, lines.time)
     if not has_clock:
@@ -277,18 +277,9 @@ def _timed(lines: Lines, has_clock: bool, seed: int) -> Lines:
     change = np.diff(found.order, prepend=-1) != 0
     ids: tuple[str, ...] = ()
     if lines.order_id:
-        names = (*lines.order_id,)
+        names = lines.order_id
         ids = tuple(names[k] if k < len(names) else "" for k in found.order[change])
     return replace(found, order=np.cumsum(change) - 1, order_id=ids)
-
-
-def _taken(table: Table, index: IntArray) -> Table:
-    return replace(
-        table,
-        data=table.data.take(pa.array(index)),
-        row=table.row[index],
-        file=table.file[index],
-    )
 
 
 def line_numbers(lines: Lines, role: str) -> FloatArray:

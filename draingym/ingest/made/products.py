@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from draingym.common.arrays import FloatArray, IntArray
+from draingym.common.arrays import FloatArray
 from draingym.ingest.given.cells import Table
 from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.keys import codes
@@ -43,14 +43,14 @@ def read_products(
     if "products" in tables:
         table = tables["products"]
         which = codes(table.text("product"), lines.product_id)
-        for name, low in (("price", ">= 0"), ("unit_cost", ">= 0"), ("weight", ">= 0")):
+        for name in told:
             if name in table:
                 values = table.number(name)
-                table.require(name, ~((values < 0.0) | (values > 1e12)), values, f"{low}, <= 1e12")
+                table.require(name, ~((values < 0.0) | (values > 1e12)), values, ">= 0, <= 1e12")
                 told[name][which[which >= 0]] = values[which >= 0]
         row = np.full(number, -1, np.int64)
         row[which[which >= 0]] = np.flatnonzero(which >= 0)
-        extras = {name: _taken(values, row) for name, values in table.kept().items()}
+        extras = table.kept(row)
     sold = _mean(lines, lines.unit_price)
     price = np.where(np.isnan(sold), told["price"], sold)
     lost = np.isnan(price) | (price <= 0.0)
@@ -84,12 +84,6 @@ def read_products(
         extras=extras,
         price_path=_price_path(lines, calendar),
     )
-
-
-def _taken(values: Any, row: IntArray) -> Any:
-    import pyarrow as pa
-
-    return values.take(pa.array(row, mask=row < 0))
 
 
 def _mean(lines: Lines, values: FloatArray) -> FloatArray:

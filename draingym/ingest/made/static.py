@@ -15,6 +15,7 @@ from draingym.ingest.made.keys import codes
 from draingym.ingest.made.orders import Calendar
 from draingym.ingest.made.products import ProductFacts
 from draingym.world.calendar import calendar_features, yearly
+from draingym.world.eventlog import network_tables
 from draingym.world.network import Network
 
 
@@ -26,12 +27,12 @@ def static(
     mapping: Mapping,
 ) -> dict[str, Any]:
     """Return the tables of products, nodes and regions, with the columns that are kept."""
-    kept = {}
+    tables, kept = network_tables(network), {}
     if "nodes" in given:
         row = codes(
             pa.array(network.node_name, pa.string()), given["nodes"].text("node").to_pylist()
         )
-        kept = {name: values.take(pa.array(row)) for name, values in given["nodes"].kept().items()}
+        kept = given["nodes"].kept(row)
     return {
         "products": {
             "product": np.arange(len(product_id)),
@@ -41,25 +42,8 @@ def static(
             "weight_lb": facts.weight * mapping.pounds,
             **facts.extras,
         },
-        "nodes": {
-            "node": np.arange(network.num_nodes),
-            "name": list(network.node_name),
-            "latitude": network.node_latitude,
-            "longitude": network.node_longitude,
-            "parent": network.parent,
-            "serves_customers": network.serves_customers,
-            "active_from": network.active_from,
-            "daily_capacity": network.daily_capacity,
-            "lead_time": network.lead_time.tolist(),
-            **kept,
-        },
-        "regions": {
-            "region": np.arange(network.num_regions),
-            "name": list(network.region_name),
-            "latitude": network.region_latitude,
-            "longitude": network.region_longitude,
-            "population": network.population,
-        },
+        "nodes": tables["nodes"] | kept,
+        "regions": tables["regions"],
     }
 
 

@@ -112,7 +112,7 @@ def read_views(
     inside = (time >= 0.0) & (time < calendar.length)
     notes.drop("views", "outside of the periods", (~lost & (product >= 0) & ~inside).sum())
     keep = ~lost & (product >= 0) & inside
-    table, product, time = table.take(keep), product[keep], time[keep]
+    table, product, time = table.take(np.flatnonzero(keep)), product[keep], time[keep]
     rng = np.random.default_rng([mapping.seed, 2])
     if not has_clock:
         notes.assume("Views have dates alone: times of the day are drawn.")

@@ -20,25 +20,13 @@ class Adapter:
 
 
 def _nodes_and_places(where: str) -> tuple[Block, Block]:
-    """Return tables of nodes and places that the user brings."""
-    where_it_is = ("latitude", "longitude")
-    node = ("node", *where_it_is, "parent", "serves_customers", "lead_days")
-    place = ("place", *where_it_is, "population", "region")
+    """Return tables of nodes and places that the user brings, and where examples of them are."""
+    at = ("latitude", "longitude")
+    node = ("node", *at, "parent", "serves_customers", "lead_days")
+    place = ("place", *at, "population", "region")
     return (
-        Block(
-            name="nodes",
-            folder=".",
-            file="nodes.csv",
-            columns={name: name for name in node},
-            comments=(where,),
-        ),
-        Block(
-            name="places",
-            folder=".",
-            file="places.csv",
-            columns={name: name for name in place},
-            comments=(where,),
-        ),
+        Block(name="nodes", columns={name: name for name in node}, comments=(where,)),
+        Block(name="places", columns={name: name for name in place}, comments=(where,)),
     )
 
 
@@ -64,9 +52,6 @@ def _online_retail(orders: Found, found: Sequence[Found], folder: str) -> Propos
         blocks=(
             Block(
                 name="orders",
-                file=orders.file,
-                table=orders.table,
-                encoding=orders.encoding,
                 found=orders,
                 columns={
                     "order": "InvoiceNo",
@@ -116,9 +101,6 @@ def _ta_feng(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
         blocks=(
             Block(
                 name="orders",
-                file=orders.file,
-                table=orders.table,
-                encoding=orders.encoding,
                 found=orders,
                 columns={
                     "product": "PRODUCT_ID",
@@ -159,17 +141,7 @@ def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
     def block(name: str, telling: str, columns: dict[str, str]) -> list[Block]:
         for file in found:
             if file is not orders and {telling, *columns.values()} <= set(file.columns):
-                return [
-                    Block(
-                        name=name,
-                        file=file.file,
-                        table=file.table,
-                        encoding=file.encoding,
-                        found=file,
-                        columns=columns,
-                        missing=("-",),
-                    )
-                ]
+                return [Block(name=name, found=file, columns=columns, missing=("-",))]
         return []
 
     network = block("nodes", "region_ID", {"node": "dc_ID", "parent": "region_ID"})
@@ -196,9 +168,6 @@ def _jd(orders: Found, found: Sequence[Found], folder: str) -> Proposal:
         blocks=(
             Block(
                 name="orders",
-                file=orders.file,
-                table=orders.table,
-                encoding=orders.encoding,
                 found=orders,
                 columns={
                     "order": "order_ID",

@@ -48,14 +48,7 @@ def _guessed(path: Path, folder: str, found: Sequence[Found]) -> Proposal:
         ("places", ("place", "latitude", "longitude", "population", "region")),
     ):
         if needed not in by_name:
-            blocks.append(
-                Block(
-                    name=needed,
-                    folder=".",
-                    file=f"{needed}.csv",
-                    columns={column: column for column in columns},
-                )
-            )
+            blocks.append(Block(name=needed, columns={column: column for column in columns}))
     return Proposal(
         source=(path.stem if path.is_file() else path.resolve().name) or "own data",
         folder=folder,
@@ -67,13 +60,9 @@ def _guessed(path: Path, folder: str, found: Sequence[Found]) -> Proposal:
 
 
 def _block(guess: Guess) -> Block:
-    found = guess.found
     return Block(
         name=guess.name,
-        file=found.file,
-        table=found.table,
-        encoding=found.encoding,
-        found=found,
+        found=guess.found,
         columns=guess.columns,
         keep=guess.rest if guess.name in ("products", "nodes") and not guess.doubt else (),
     )

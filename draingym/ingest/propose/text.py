@@ -15,6 +15,7 @@ from draingym.ingest.propose.found import (
     missing_words,
     time_formats,
 )
+from draingym.world.schema import NO_CURRENCY
 
 _MOST_LABELS = 20
 _WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
@@ -25,17 +26,25 @@ class Block:
     """A table of the mapping that is proposed."""
 
     name: str
-    file: str
-    columns: dict[str, str]
-    table: str = ""
-    folder: str = ""
-    encoding: str = "utf-8"
-    found: Found | None = None  # None for a file that the user still has to write
+    columns: dict[str, str]  # ours -> the file's
+    found: Found | None = None  # None: the user still has to write NAME.csv beside the mapping
     keep: Sequence[str] = ()
     missing: Sequence[str] = ()
     where: dict[str, Sequence[str]] = field(default_factory=dict)
     drop: dict[str, Sequence[str]] = field(default_factory=dict)
     comments: Sequence[str] = ()
+
+    def where_it_is(self) -> dict[str, str]:
+        """Return the fields of the mapping that say where the table is, without their defaults."""
+        if self.found is None:
+            return {"folder": ".", "file": f"{self.name}.csv"}
+        encoding = self.found.encoding
+        said = {
+            "file": self.found.file,
+            "table": self.found.table,
+            "encoding": "" if encoding == "utf-8" else encoding,
+        }
+        return {name: value for name, value in said.items() if value}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +55,7 @@ class Proposal:
     folder: str
     build: str
     blocks: Sequence[Block]
-    currency: str = "XXX"
+    currency: str = NO_CURRENCY
     weight: str = "kg"
     days: int = 7
     num_products: int = 0
@@ -92,7 +101,7 @@ def mapping_text(proposal: Proposal) -> str:
         f"max_line_quantity: {proposal.max_line_quantity}  # lines of more are left out; 0: none",
         *_list("notes", proposal.notes),
         "units:",
-        f"  currency: {proposal.currency}  # of all prices and costs, such as EUR",
+        f"  currency: {proposal.currency}  # ISO 4217, such as EUR; {NO_CURRENCY}: not said",
         f"  weight: {proposal.weight}  # kg, g, t, lb or oz",
         "periods:",
         f"  days: {proposal.days}",
@@ -144,10 +153,7 @@ def _block(block: Block, day_first: bool) -> list[str]:
     lines = [f"  {block.name}:", *(f"    # {comment}" for comment in block.comments)]
     if block.found is None:
         lines.append(f"    # Write this file, or name yours: {', '.join(block.columns.values())}")
-    for name in ("folder", "file", "table", "encoding"):
-        value = getattr(block, name)
-        if value and (name, value) != ("encoding", "utf-8"):
-            lines.append(f"    {name}: {scalar(value)}")
+    lines += [f"    {name}: {scalar(value)}" for name, value in block.where_it_is().items()]
     lines.append("    columns:")
     for role, column in block.columns.items():
         which = "which column is it? " if column == UNKNOWN else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from typing import Literal
 
 # Bytes of a name that file systems allow, less what the name of an unfinished file adds.
 _MOST_NAME = 255 - 10
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def require_writable(target: Path, kind: Literal["file", "folder"]) -> None:
@@ -63,7 +65,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         fresh, old = work / "new", work / "old"
         fresh.mkdir()
     try:
-        yield fresh
+        with _room(target):
+            yield fresh
         with _writing(target):
             if target.exists():
                 os.rename(target, old)
@@ -99,7 +102,8 @@ def atomic_file(target: Path) -> Iterator[Path]:
         os.unlink(name)
     work = Path(name)
     try:
-        yield work
+        with _room(target):
+            yield work
         if not work.exists():
             raise ValueError(f"{target}: nothing was written")
         with _writing(target):
@@ -116,6 +120,20 @@ def _writing(target: Path) -> Iterator[None]:
     except OSError as error:
         raise ValueError(
             f"{target} cannot be written ({error.strerror or error}), must be a writable path"
+        ) from error
+
+
+@contextmanager
+def _room(target: Path) -> Iterator[None]:
+    """Name the target where a block that writes it finds the disk full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise ValueError(
+            f"{target} cannot be written ({os.strerror(error.errno)}), must be where there is room "
+            "for it; what was there is as it was"
         ) from error
 
 

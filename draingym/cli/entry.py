@@ -62,6 +62,9 @@ def main() -> None:
             traceback.print_exc()
         print(f"draingym: {' '.join(str(error).split())}", file=sys.stderr)
         raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("draingym: interrupted; the same command goes on", file=sys.stderr)
+        raise SystemExit(130) from None
     finally:
         warnings.formatwarning = shown
 

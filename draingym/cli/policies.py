@@ -71,7 +71,7 @@ def train_policy(
         )
         train_on_log(run, on_log, out or found.parent / f"{kind}.npz", Console())
         return
-    _not_given(f"{run} is no event log", drain=drain, policy=policy, panel=panel, settings=settings)
+    _not_given(_no_log(run), drain=drain, policy=policy, panel=panel, settings=settings)
     from draingym.commands.together import together
     from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
 
@@ -166,7 +166,7 @@ def validate(
         folder = model.parent / "validation" if out is None else out
         validate_log(run, config, model, panel, settings, folder, Console())
         return
-    _not_given(f"{run} is no event log", drain=drain, panel=panel, settings=settings)
+    _not_given(_no_log(run), drain=drain, panel=panel, settings=settings)
     validate_folder(run, config, run / "validation" if out is None else out, Console())
 
 
@@ -273,6 +273,12 @@ def _given(name: str, path: Path | None, log: Path) -> Path:
     if path is None:
         raise ValueError(f"--{name} is not given, must be where {log} is an event log")
     return path
+
+
+def _no_log(run: Path) -> str:
+    """Return why a path is taken for a run of the demo."""
+    state = "is no event log" if run.exists() else "is not there"
+    return f"{run} {state}"
 
 
 def _not_given(why: str, **options: object) -> None:

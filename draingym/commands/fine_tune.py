@@ -147,7 +147,8 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
     write_json(out / "rounds.json", _figures(found, run))
     say(console, f"{out / BEST} and {', '.join(f'{name}.npz' for name in found.policies)}")
     names = " ".join(str(out / f"{name}.npz") for name in found.policies)
-    say(console, f"Next: draingym validate {log} --drain {out / BEST} --policies {names}")
+    words = f"--drain {out / BEST} --allow-overlap products"
+    say(console, f"Next: draingym validate {log} {words} --policies {names}")
     return found
 
 

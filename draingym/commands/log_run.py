@@ -77,6 +77,37 @@ def _values(path: Path | None) -> Any:
     return {} if path is None else read_json(path, "config file")
 
 
+def require_trainable(log: EventLog, folder: Path, horizon: int, known: int) -> None:
+    """Raise unless policies can be trained on the first periods of a log.
+
+    Args:
+        log: The event log.
+        folder: Its folder.
+        horizon: Periods of a rollout.
+        known: Periods to train on.
+
+    Raises:
+        ValueError: If they do not hold a rollout, or the log does not say what was shipped; naming
+            the field or the table.
+    """
+    if horizon >= known:
+        raise ValueError(
+            f"training_horizon is {horizon}, must be in [1, {known - 1}], with {known} periods to "
+            f'train on: --settings names a JSON file that says so, {{"training_horizon": '
+            f"{max(known // 2, 1)}}}"
+        )
+    require_shipments(log, folder)
+
+
+def require_shipments(log: EventLog, folder: Path) -> None:
+    """Raise unless the log says what was on its way."""
+    if "shipments" not in log:
+        raise ValueError(
+            f"{folder} lacks the table 'shipments', which says what was on its way to each node: "
+            "policies act on it"
+        )
+
+
 class LogRun(Run):
     """The demo's run with a log in place of its world, and no hidden truth.
 
@@ -257,21 +288,11 @@ class LogRun(Run):
         Raises:
             ValueError: Naming the field or the table.
         """
-        horizon = self.config.training_horizon
-        if horizon >= self.split:
-            raise ValueError(
-                f"training_horizon is {horizon}, must be in [1, {self.split - 1}], with "
-                f"{self.split} periods to train on"
-            )
-        self.require_shipments()
+        require_trainable(self.log, self.folder, self.config.training_horizon, self.split)
 
     def require_shipments(self) -> None:
         """Raise unless the log says what was on its way."""
-        if "shipments" not in self.log:
-            raise ValueError(
-                f"{self.folder} lacks the table 'shipments', which says what was on its way to "
-                "each node: policies act on it"
-            )
+        require_shipments(self.log, self.folder)
 
     # Policies
 

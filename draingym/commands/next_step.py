@@ -34,6 +34,7 @@ def next_step(
         return shlex.join([*words, *more])
     if use == "unknown":
         words = ["draingym", "validate", str(log), "--drain", str(drain), "--spread"]
+        words += ["--allow-overlap", "products"]  # a log's models are trained on all of them
         return f"{shlex.join([*words, *more])} --policies MORE.npz"
     picked = chosen if chosen is not None else next(iter(policies), None)
     name = "POLICY.npz" if picked is None else shlex.quote(str(picked))

@@ -13,7 +13,7 @@ from rich.console import Console
 from draingym import __version__
 from draingym.commands.fine_tune import FineTuneLogConfig, fine_tune_log
 from draingym.commands.ingest import ingest_path
-from draingym.commands.log_run import is_log, log_config
+from draingym.commands.log_run import is_log, log_config, require_trainable
 from draingym.commands.panel import panel_folder
 from draingym.commands.recommend import RecommendConfig, recommend
 from draingym.commands.train_drain import TrainDrainConfig, train_drain
@@ -105,24 +105,30 @@ def run_all(source: Path, config: RunConfig, out: Path, console: Console) -> Pat
         The folder of the last verdict.
 
     Raises:
-        ValueError: As the verbs do, or if another run writes to the folder.
+        ValueError: As the verbs do, or if the folder is a log's, or another run writes to it.
     """
     require_writable(out, "folder")
+    if is_log(out) or (source.is_dir() and out.resolve().is_relative_to(source.resolve())):
+        raise ValueError(f"--out is {out}, must be a folder of its own, and not that of a log")
+    loop = log_config(config.settings)  # before anything is written: it may be wrong
     with alone(out):
-        return _run_all(source, config, out, console)
+        return _run_all(source, config, loop, out, console)
 
 
-def _run_all(source: Path, config: RunConfig, out: Path, console: Console) -> Path:
+def _run_all(
+    source: Path, config: RunConfig, loop: LoopConfig, out: Path, console: Console
+) -> Path:
     step, log = _Steps(out, console), source
     if not is_log(source):
         log = out / "log"
         step("ingest", partial(_ingest, source, log, console))
+    events = read_log(log)
     step.require_same(_mark(source, log, config))
-    known = round(int(read_log(log)["calendar"].num_rows) * config.known_share)
+    known = round(int(events["calendar"].num_rows) * config.known_share)
+    require_trainable(events, log, loop.training_horizon, known)
     panel, settings = out / "panel.zarr", config.settings
     step("panel", partial(panel_folder, log, known, panel, console))
     drain = out / "drain"
-    loop: LoopConfig = log_config(settings)
     step("train-drain", partial(_train_drain, panel, drain, loop, config.seed, console))
     model, policy = drain / "drain_model.npz", out / "neural.npz"
     training = TrainOnLogConfig(

@@ -70,7 +70,7 @@ def overlap_notes(
         if kind not in allow:
             raise ValueError(
                 f"{many} of the validation{examples} were trained on: hold them out, or allow "
-                f"overlap of {kind}, and the report will say so"
+                f"overlap of {kind} (--allow-overlap {kind}), and the report will say so"
             )
         notes.append(f"{many} were trained on: on others the simulator may do worse.")
     return tuple(notes)

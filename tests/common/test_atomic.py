@@ -1,4 +1,7 @@
+import errno
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -142,3 +145,19 @@ def test_the_longest_name_can_be_written(tmp_path: Path, write) -> None:
     with write(tmp_path / ("x" * 245)) as work:
         work.touch()
     assert os.listdir(tmp_path) == ["x" * 245]
+
+
+@pytest.mark.parametrize("write", [atomic_file, atomic_folder])
+def test_a_full_disk_is_named_and_nothing_is_lost(
+    tmp_path: Path, write: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    target = tmp_path / "target"
+    with write(target) as fresh:
+        (fresh / "one" if fresh.is_dir() else fresh).write_text("old")
+    bound = f"{target} cannot be written \\(No space left on device\\), must be where there is room"
+    with pytest.raises(ValueError, match=bound), write(target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert (target / "one" if target.is_dir() else target).read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+    with pytest.raises(FileNotFoundError), write(target):  # of something else, as it was
+        raise FileNotFoundError(errno.ENOENT, "x")

@@ -168,7 +168,7 @@ def test_a_command_in_two_processes_writes_once_and_fails_as_one(tmp_path: Path)
     assert "Stopped after 3 epochs" in first[1]
     assert [line for line in second[1].splitlines() if "[Gloo]" not in line] == []
     made = {path.name for path in (tmp_path / "run").iterdir()}
-    assert made == {"curve.json", "drain_model.npz", "state.npz", "tensorboard"}
+    assert made == {".lock", "curve.json", "drain_model.npz", "state.npz", "tensorboard"}
     assert len(list((tmp_path / "run" / "tensorboard").iterdir())) == 1
     # A run that cannot go on says why, once for each process, and all of them end.
     config.write_text(json.dumps(values | {"drain": asdict(LEAST)}))

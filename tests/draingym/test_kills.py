@@ -152,12 +152,11 @@ def test_the_same_command_after_a_kill_ends_as_if_nothing_had_been(
     number: int,
 ) -> None:
     seconds, right = undisturbed(verb)
+    own = {name.split("/")[0] for name in VERBS[verb][1]}
+    if verb == "train-policy":
+        (tmp_path / "drain").mkdir()
+        shutil.copy(start / "drain" / "drain_model.npz", tmp_path / "drain")
     for path in start.iterdir():  # what those before it made, and nothing of its own
-        own = {name.split("/")[0] for name in VERBS[verb][1]}
-        if verb == "train-policy":
-            own = {"drain"}
-            (tmp_path / "drain").mkdir()
-            shutil.copy(start / "drain" / "drain_model.npz", tmp_path / "drain")
         if path.name in own or path.suffix == ".said":
             continue
         if path.is_dir():

@@ -240,6 +240,25 @@ def test_a_validation_has_a_page_of_its_own(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "validation.json").read_text())["use"] == "none"
 
 
+def test_names_in_a_validation_are_escaped_and_values_are_in_the_log_s_currency(
+    tmp_path: Path,
+) -> None:
+    bad = "<script>alert(1)</script>"
+    named = json.dumps(fake_verdict()).replace("neural", bad)
+    more = {"next": f"draingym recommend '{bad}'", "currency": "<b>€</b>", "notes": [bad]}
+    target = write_validation({**json.loads(named), **more}, tmp_path, bad)
+    text = target.read_text(encoding="utf-8")
+    page = Page(text)
+    assert "script" not in page.tags
+    assert bad in page.text
+    assert "<b>€</b>" not in text
+    assert "<b>€</b> per product" in page.text
+    assert "USD" not in page.text
+    console = Console(width=140, file=io.StringIO(), record=True)
+    console.print(verdict_table({**fake_verdict(), "currency": "[/x] EUR"}))
+    assert "Value of each policy, [/x] EUR per product" in console.export_text()
+
+
 def test_the_terminal_shows_the_verdict_and_every_policy() -> None:
     console = Console(width=140, file=io.StringIO(), record=True)
     console.print(verdict_table(fake_verdict()))

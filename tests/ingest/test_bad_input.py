@@ -104,6 +104,25 @@ def test_the_smallest_export(write: Callable[..., Path]) -> None:
         ),
         (("build: log", "build: log\ncarrier: {box: -1}"), r"carrier: box is -1, must be finite"),
         (("node: node, ship", "ship"), r"no table says which node shipped"),
+        (("days: 1", "days: 1, first_date: 2024-01-01 10:00:00"), r"must be a date without a time"),
+        (
+            ("build: log", "build: log\nunits: {currency: ''}"),
+            r"currency is '', must have 1 to 16 characters, such as EUR",
+        ),
+        (
+            ("build: log", "build: log\ncarrier: {zone_bands_km: [300, 200]}"),
+            r"carrier: zone_bands_km is \[300, 200\], must be above 0 and increase",
+        ),
+        (
+            ("build: log", "build: log\ncarrier: {weight: -1}"),
+            r"carrier: weight is -1, must be finite and in",
+        ),
+        (("build: log", 'build: log\nfolder: "a\\0b"'), r"folder is 'a\\x00b', must be a path wi"),
+        (("build: log", "build: log\nbuild: world"), r"line 3: build is there twice, must be once"),
+        (
+            ("product: product", "product: '?'"),
+            r"columns.product is '\?', must name a column of or",
+        ),
         ((MAPPING, "[1, 2]"), r"mapping.yaml holds \[1, 2\], must hold fields by name"),
         ((MAPPING, "a: !!python/object/apply:os.system ['true']"), r"could not determine a constr"),
         ((MAPPING, "a: {"), r"mapping .*mapping.yaml cannot be read \(line 1"),
@@ -166,6 +185,13 @@ def test_mappings(write: Callable[..., Path], change: tuple[str, str], message: 
             "soon",
             r"orders.ship_option .* row 2 is 'soon', must be one of 1d, 2d, 3d",
         ),
+        (
+            "orders",
+            "2024-01-02 12:30:00",
+            "2024-01-02T12:30:00Z",
+            r"row 2 is '2024-01-02T12:30:00Z', must be a local time .* without a zone",
+        ),
+        ("orders", "3d+", "1e300", r"orders.ship_option .* row 2 is '1e300', must be one of"),
         ("orders", "price", "quantity", r"orders.csv has more than one column 'quantity'"),
         ("orders", ORDERS[60:], "", r"orders"),
         (
@@ -181,6 +207,7 @@ def test_mappings(write: Callable[..., Path], change: tuple[str, str], message: 
             "n,48.0,2.0\nn,4.0,2.0\n",
             r"row 1 is 'n', must be a name, there",
         ),
+        ("places", ",300", ",1e300", r"places.population .* row 1 is 1e\+300, .* at most 1e\+12"),
         ("places", ",300", ",0", r"places.population .* row 1 is 0.0, must be above 0"),
         ("places", PLACES, "", r"places.csv cannot be read \(Empty CSV file\), must be a CSV file"),
     ],
@@ -202,6 +229,42 @@ def test_a_node_that_replenishes_itself(write: Callable[..., Path]) -> None:
     path = write(mapping, nodes=nodes)
     with pytest.raises(ValueError, match=r"nodes.parent .* must be no node that it replenishes"):
         ingest(path, path.parent / "log")
+
+
+def test_a_node_that_opens_after_a_box_left_it(write: Callable[..., Path]) -> None:
+    mapping = MAPPING.replace("{node: node, latitude", "{node: node, active_from: open, latitude")
+    path = write(mapping, nodes="node,latitude,longitude,open\nn,48.0,2.0,2024-03-01\n")
+    bound = r"row 0 is '2024-03-01', must be no later than a box left 'n', 2024-01-01"
+    with pytest.raises(ValueError, match=rf"nodes.csv: nodes.active_from .* {bound}"):
+        ingest(path, path.parent / "log")
+
+
+def test_columns_in_a_language_that_we_do_not_know(tmp_path: Path) -> None:
+    export = tmp_path / "export"
+    export.mkdir()
+    (export / "orders.csv").write_text(
+        "Auftrag;Artikel;Zeit;Menge;Preis\n1;a;31.01.2024 10:00;2;3,50\n", encoding="utf-8"
+    )
+    (export / "stock.csv").write_text("Artikel;Lager;Datum;Bestand\na;n;31.01.2024;5\n")
+    proposed = propose(export)
+    for line in (
+        'product: "?"  # which column is it? id of the product',
+        'time_format: "%d.%m.%Y %H:%M"',
+        "decimal: ','",
+        "# keep: [Auftrag, Artikel, Zeit, Menge, Preis]",
+        "# Further columns, not used: Artikel, Lager, Datum, Bestand",
+    ):
+        assert line in proposed
+    (tmp_path / "mapping.yaml").write_text(proposed)
+    with pytest.raises(ValueError, match=r"tables.orders.columns.product is '\?', must name a col"):
+        ingest(tmp_path / "mapping.yaml", tmp_path / "log")
+
+
+def test_labels_of_promises_are_proposed(tmp_path: Path) -> None:
+    (tmp_path / "orders.csv").write_text(
+        ORDERS.replace("1d", "same day").replace("option", "service")
+    )
+    assert "promises: {}  # fill in the days of each: {same day: ...}" in propose(tmp_path)
 
 
 def test_links_do_not_lead_out_of_the_folder(write: Callable[..., Path], tmp_path: Path) -> None:

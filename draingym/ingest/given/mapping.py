@@ -23,6 +23,16 @@ _MOST_CURRENCY = 16
 POUNDS = {"kg": 2.20462262, "g": 0.00220462262, "t": 2204.62262, "lb": 1.0, "oz": 0.0625}
 
 
+def require_path(name: str, value: str) -> None:
+    """Raise where text can be no path.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    if "\0" in value:
+        raise ValueError(f"{name} is {value!r}, must be a path without a NUL")
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableMap:
     """Where a table is, and which of its columns is what.
@@ -49,6 +59,8 @@ class TableMap:
         require_fields(self)
         if not self.file:
             raise ValueError("file is '', must name a file")
+        require_path("file", self.file)
+        require_path("folder", self.folder)
         for name in ("columns", "where", "drop"):
             for key, value in getattr(self, name).items():
                 entries = value if isinstance(value, list) and name != "columns" else [value]
@@ -251,6 +263,7 @@ class Mapping:
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
         require_fields(self)
+        require_path("folder", self.folder)
         require_seed(self.seed)
         if self.draingym != 1:
             raise ValueError(f"draingym is {self.draingym}, must be 1, the form that we know")

@@ -33,9 +33,6 @@ def files_of(root: Path, name: str, table: TableMap, folder: str) -> list[Path]:
         ValueError: Naming the table and the path: if it leaves the folder, by ``..``, by a link or
             by being absolute, if it is of no kind that we read, or if nothing is there.
     """
-    for field, value in (("folder", table.folder or folder), ("file", table.file)):
-        if "\0" in value:
-            raise ValueError(f"tables.{name}: {field} is {value!r}, must be a path without a NUL")
     base = root / (table.folder or folder)
     if kind_at(base, "folder") != "folder":
         raise ValueError(f"tables.{name}: {base} is no folder, must be the folder of the tables")

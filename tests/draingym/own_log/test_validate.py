@@ -57,7 +57,11 @@ def test_a_log_gets_a_verdict_fine_tuning_and_another_verdict(
     ("use", "command"),
     [
         ("none", "draingym fine-tune log --drain d.npz --policies p.npz"),
-        ("unknown", "draingym validate log --drain d.npz --spread --policies MORE.npz"),
+        (
+            "unknown",
+            "draingym validate log --drain d.npz --spread --allow-overlap products "
+            "--policies MORE.npz",
+        ),
         ("ranks", "draingym recommend log --drain d.npz --policy 'my p.npz' --stock STOCK.csv"),
         ("values", "draingym recommend log --drain d.npz --policy 'my p.npz' --stock STOCK.csv"),
     ],

@@ -16,6 +16,13 @@ from benchmarks.parity.reading import require_one_of
 from draingym import Arc, Network, Node
 
 
+def _lead_time(periods: int, name: str) -> int:
+    """Return a lead time; the peer counts places of a vector from it, the first of which is 1."""
+    if periods < 1:
+        raise CannotMapError(f"the lead time of {name} is {periods}, must be at least 1 there")
+    return periods
+
+
 def mapped(case: Case) -> Mapped:
     """Map a case."""
     p, initial = case["parameters"], case["initial"]
@@ -35,7 +42,7 @@ def mapped(case: Case) -> Mapped:
         """Add a place that only supplies others, and the arc into it."""
         vector, name = initial[f"{kind}s"][i], f"{kind} {i}"
         nodes.append(Node(name, on_hand=vector[0], holding_cost=p[f"{kind}_holding_cost"][i]))
-        lead = p[f"{kind}_lead_time"][i]
+        lead = _lead_time(p[f"{kind}_lead_time"][i], name)
         arcs.append(Arc(source, name, lead_time=lead, in_transit=[0, *vector[1:]], **costs))
         rows.append((f"{kind}s", i, 0))
 
@@ -64,7 +71,9 @@ def mapped(case: Case) -> Mapped:
                 Arc(
                     f"warehouse {w}" if warehouses else None,
                     f"store {s}",
-                    lead_time=p["store_lead_time_by_store_and_source"][s][w],
+                    lead_time=_lead_time(
+                        p["store_lead_time_by_store_and_source"][s][w], f"store {s}"
+                    ),
                     in_transit=() if i else [0, *vector[1:]],
                 )
             )

@@ -221,8 +221,13 @@ def store(**said):
             store(mode="backlog", objective="profit"),
             "objective is 'profit' where mode is 'backlog'",
         ),
+        (store(warehouse_lead_time=[0]), "the lead time of warehouse 0 is 0, must be at least 1"),
+        (
+            store(store_lead_time_by_store_and_source=[[0]]),
+            "the lead time of store 0 is 0, must be at least 1",
+        ),
     ],
-    ids=["overdraft", "profit of a backlog"],
+    ids=["overdraft", "profit of a backlog", "no lead time", "no lead time to a store"],
 )
 def test_a_fault_of_a_peer_is_refused(tmp_path, case, note):
     row = row_of(tmp_path, case)

@@ -32,8 +32,8 @@ MOST_REVIEW = 100_000  # periods, as many as an episode may have
 MOST_RANK = 10**6
 
 # Amounts of an arc, beside its limits and fees, that are at least 0.
-_AT_LEAST_0 = (
-    *("minimum", "request_cost", "receive_cost", "short_cost", "dock_cost", "transit_cost"),
+_AT_LEAST_0 = frozenset(
+    {"minimum", "request_cost", "receive_cost", "short_cost", "dock_cost", "transit_cost"}
 )
 
 

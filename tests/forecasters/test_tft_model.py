@@ -44,6 +44,18 @@ def fitted():
     return fit(stocked()[0], MODEL, config=CONFIG)
 
 
+def test_a_head_begins_at_the_mean_with_the_quantiles_of_an_exponential_distribution():
+    for levels in ((), (0.1, 0.5, 0.9)):
+        model = replace(MODEL, levels=levels)
+        first = model.initial("amounts/bias", (2 * (1 + len(levels)),), np.random.default_rng(0))
+        for head in np.split(first, 2):  # sales and inventory
+            mean, *quantiles = head
+            assert mean == 1.0
+            quantiles[1:] = np.log1p(np.exp(quantiles[1:]))  # steps, by softplus
+            expected = -np.log(1.0 - np.array(levels))
+            np.testing.assert_allclose(np.cumsum(quantiles), expected, rtol=1e-12)
+
+
 @pytest.mark.slow
 def test_it_beats_seasonal_naive_where_promotions_drive_sales(fitted):
     data, actual, _ = stocked()

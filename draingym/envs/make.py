@@ -20,7 +20,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from draingym.common.arrays import require_flag, short
-from draingym.registration import ENVIRONMENTS, IDS
+from draingym.registration import ENVIRONMENTS, IDS, ZOO
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
 from draingym.simulator import make as make_registered
 
@@ -120,9 +120,9 @@ def _plain(name: str, value: Any) -> Any:
 
 @lru_cache(maxsize=32, typed=True)  # True is no horizon of 1
 def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
-    made = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
-    if not isinstance(made, FunctionalEnv):  # a description of the zoo
-        made = made.environment()
+    described = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
+    of_zoo = problem in ZOO
+    made: FunctionalEnv = described.environment() if of_zoo else described
     return replace(made, observation=observation, symmetric_actions=symmetric_actions)
 
 

@@ -91,7 +91,7 @@ class Assembly(Problem):
         ]
         arcs = []
         for i, name in enumerate(names):
-            parts = [k for k, target in enumerate(self.feeds) if target == i]
+            parts: list[int | None] = [k for k, target in enumerate(self.feeds) if target == i]
             for k in parts or [None]:
                 arcs.append(
                     Arc(

@@ -192,9 +192,16 @@ def _(problem: DualSourcing) -> Exact | None:
     return tabular(solved.gain + regular, solved.action, _with_transit, states)
 
 
+def _ages(observation: Observation) -> Float[Array, "A N"]:
+    """Return units on hand by age; those of a shelf life have some."""
+    if observation.ages is None:
+        raise ValueError("observation has no ages, must be of stock that expires")
+    return observation.ages
+
+
 def _by_age(observation: Observation) -> list[Array]:
     """Return orders in transit, the newest first, then stock by age with what arrives now."""
-    due, ages = observation.pipeline[:, 0], observation.ages[:, 0]
+    due, ages = observation.pipeline[:, 0], _ages(observation)[:, 0]
     later = [due[k] for k in range(due.shape[0] - 1, 0, -1)]
     return [*later, ages[0] + due[0], *(ages[a] for a in range(1, ages.shape[0]))]
 
@@ -321,8 +328,9 @@ def _(problem: Assembly) -> Exact:
 
 def _two_ages(observation: Observation) -> list[Array]:
     """Return the young and the old units of both products; what is due now is young."""
-    young = observation.ages[0] + jnp.sum(observation.pipeline, axis=0)
-    return [young[0], observation.ages[1, 0], young[1], observation.ages[1, 1]]
+    ages = _ages(observation)
+    young = ages[0] + jnp.sum(observation.pipeline, axis=0)
+    return [young[0], ages[1, 0], young[1], ages[1, 1]]
 
 
 @exact.register

@@ -45,6 +45,11 @@ class Acceptance:
     customers: int
 
     @property
+    def backlog(self) -> bool:
+        """No: who finds nothing leaves."""
+        return False
+
+    @property
     def num_uniforms(self) -> int:
         """One a customer."""
         return self.customers

@@ -125,7 +125,7 @@ TABLE = (
         optimum=4.2977,
         how="Clark and Scarf's recursion, `draingym.zoo.echelons`",
         published="its base stock, with other timing: 8, 8, 0, 0 from the retailer up",
-        rule="base stock",
+        rule="echelon base stock",
     ),
     Entry(
         name="Assembly",
@@ -133,7 +133,7 @@ TABLE = (
         unit="cost a period",
         optimum=103.0041,
         how="Rosling's equal line, by Clark and Scarf's recursion, `draingym.zoo.echelons`",
-        rule="base stock",
+        rule="echelon base stock, balanced",
     ),
     Entry(
         name="DistributionTree",

@@ -10,9 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
+from scipy import stats
 
 from draingym.envs.make import make_problem, options_of
-from draingym.registration import ENVIRONMENTS, IDS, ZOO
+from draingym.policies.bounds.optimal import (
+    base_stock_optimum,
+    discretise,
+    serial_optimum,
+    transshipment_bound,
+)
+from draingym.registration import CORE, ENVIRONMENTS, IDS, ZOO
 from draingym.zoo.demand import Table, geometric, probabilities, rounded_gamma, uniform
 from draingym.zoo.dual_sourcing import DualSourcing
 from draingym.zoo.exact import exact
@@ -171,6 +178,36 @@ def test_the_table_has_what_our_solvers_find(name):
     entry = SOLVED[name]
     cost = exact(problem(name, **dict(entry.options))).cost
     assert cost == pytest.approx(-entry.optimum if entry.of_profit else entry.optimum, rel=2e-5)
+
+
+def test_the_table_has_the_optima_of_what_is_none_of_the_zoo():
+    known = {entry.name: entry.optimum for entry in TABLE if entry.name in CORE}
+    store = base_stock_optimum(
+        discretise(stats.norm(5, 1.6), 0.01), 0.01, lead_time=1, holding_cost=1.0, unmet_cost=9.0
+    )
+    line = serial_optimum(
+        discretise(stats.norm(5, 2), 0.05),
+        0.05,
+        lead_times=(2, 4, 3, 4),
+        holding_cost=(0.1, 0.2, 0.5, 1.0),
+        unmet_cost=9.0,
+    )
+    mean = 3.0 + 4.0 * (np.arange(5) + 0.5) / 5
+    bound = transshipment_bound(
+        mean,
+        0.3 * mean,
+        correlation=0.5,
+        warehouse_lead_time=3,
+        store_lead_time=2,
+        holding_cost=1.0,
+        unmet_cost=4.0,
+    )
+    found = {
+        "SingleStore": store.cost,
+        "Serial": line.cost,
+        "OneWarehouseManyStores": 5 * bound.cost,
+    }
+    assert known == pytest.approx(found, rel=2e-5)
 
 
 def played(described, solved, *, warm_up, periods, episodes):

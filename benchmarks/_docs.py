@@ -13,7 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _docs_derivatives, _docs_forecasters, _docs_own, _docs_policies
+from benchmarks import (
+    _docs_derivatives,
+    _docs_forecasters,
+    _docs_own,
+    _docs_policies,
+    _docs_zoo,
+)
 from benchmarks._docs_table import Result, claims, number, table
 from draingym.common.atomic import atomic_file
 
@@ -239,6 +245,7 @@ KINDS: dict[str, Callable[[Result], str]] = {
     **_docs_derivatives.KINDS,
     **_docs_forecasters.KINDS,
     **_docs_own.KINDS,
+    **_docs_zoo.KINDS,
     "validation": validation,
     "claims": claims,
     "rows": rows,

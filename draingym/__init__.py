@@ -15,6 +15,7 @@ from draingym.registration import register_envs
 
 if TYPE_CHECKING:
     from draingym.common.shared_jit import jit
+    from draingym.envs.make import make
     from draingym.networks.description import Arc, Node, Store
     from draingym.networks.network import Network
     from draingym.networks.registering import register
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
         batch_returns,
         chunked_value_and_grad,
         find_non_finite,
-        make,
         make_gymnax,
         make_params,
         scenario_from_views,
@@ -106,12 +106,13 @@ _POLICIES = (
 )
 
 _DESCRIPTION = ("Arc", "Node", "Store")
-_OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "register")
+_OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "make", "register")
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "draingym.common.shared_jit": ("jit",),
+        "draingym.envs.make": ("make",),
         "draingym.networks.description": _DESCRIPTION,
         "draingym.networks.network": ("Network",),
         "draingym.networks.registering": ("register",),

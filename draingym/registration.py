@@ -80,7 +80,115 @@ ENVIRONMENTS = {
         demand="Normal(5, 1.6)",
         unmet="lost (or waits: `backlog=True`)",
     ),
+    "LostSales": Environment(
+        make="draingym.zoo.store:LostSales",
+        actions="a request",
+        nodes="a store",
+        demand="Poisson(5), or geometric",
+        unmet="lost",
+    ),
+    "FixedOrderCost": Environment(
+        make="draingym.zoo.store:FixedOrderCost",
+        actions="a request",
+        nodes="a store that pays for every order",
+        demand="Poisson(10)",
+        unmet="waits",
+    ),
+    "DualSourcing": Environment(
+        make="draingym.zoo.dual_sourcing:DualSourcing",
+        actions="a regular and an expedited request",
+        nodes="a store with two suppliers",
+        demand="0 to 4, all as probable",
+        unmet="waits",
+    ),
+    "RandomLeadTimes": Environment(
+        make="draingym.zoo.store:RandomLeadTimes",
+        actions="a request",
+        nodes="a store whose orders may cross",
+        demand="Poisson(2)",
+        unmet="waits",
+    ),
+    "Disruptions": Environment(
+        make="draingym.zoo.store:Disruptions",
+        actions="a request",
+        nodes="a store whose supplier is down at times",
+        demand="2,000",
+        unmet="waits",
+    ),
+    "Perishable": Environment(
+        make="draingym.zoo.perishable:Perishable",
+        actions="a request",
+        nodes="a store whose stock expires",
+        demand="rounded gamma, mean 4",
+        unmet="lost",
+    ),
+    "TwoProducts": Environment(
+        make="draingym.zoo.substitution:TwoProducts",
+        actions="a request a product",
+        nodes="a shop with two perishables, of which A stands in for B",
+        demand="Poisson(2) each",
+        unmet="lost",
+    ),
+    "BeerGame": Environment(
+        make="draingym.zoo.lines:BeerGame",
+        actions="a request a stage",
+        nodes="4 stages in a line, with delayed orders",
+        demand="0 to 2, all as probable, at the last",
+        unmet="waits",
+    ),
+    "DistributionTree": Environment(
+        make="draingym.zoo.lines:DistributionTree",
+        actions="a request a node",
+        nodes="a root, 2 in the middle, 4 stores",
+        demand="Poisson(8) at the stores",
+        unmet="waits",
+    ),
+    "Assembly": Environment(
+        make="draingym.zoo.assembly:Assembly",
+        actions="a request a part of each item",
+        nodes="7 items, assembled to one",
+        demand="0 to 10, all as probable",
+        unmet="waits",
+    ),
+    "OneWarehouseLostSales": Environment(
+        make="draingym.zoo.warehouses:OneWarehouseLostSales",
+        actions="a request a node",
+        nodes="warehouse and 5 stores",
+        demand="correlated normal at the stores",
+        unmet="lost",
+    ),
+    "ManyWarehousesLostSales": Environment(
+        make="draingym.zoo.warehouses:ManyWarehousesLostSales",
+        actions="a request an arc",
+        nodes="2 warehouses and 10 stores",
+        demand="correlated normal at the stores",
+        unmet="lost",
+    ),
+    "InvManagement": Environment(
+        make="draingym.zoo.orgym:InvManagement",
+        actions="a request a stage",
+        nodes="3 stages in a line, and raw material",
+        demand="Poisson(20) at the last",
+        unmet="waits (or is lost: `backlog=False`)",
+    ),
+    "NetworkManagement": Environment(
+        make="draingym.zoo.orgym:NetworkManagement",
+        actions="a request an arc",
+        nodes="a retailer, 2 distributors, 3 factories",
+        demand="Poisson(20) at the retailer",
+        unmet="waits (or is lost: `backlog=False`)",
+    ),
+    "SharedStorage": Environment(
+        make="draingym.zoo.shared_storage:SharedStorage",
+        actions="a request a product and warehouse",
+        nodes="20 products in 3 warehouses in a line",
+        demand="normal, by product",
+        unmet="lost",
+    ),
 }
+# Those of ``draingym.zoo``: descriptions of networks, which are made without the simulator.
+ZOO = tuple(name for name, words in ENVIRONMENTS.items() if words.make.startswith("draingym.zoo."))
+CORE = tuple(name for name in ENVIRONMENTS if name not in ZOO)
 # Gymnasium's name of each, in the same order.
 IDS = {name: f"draingym/{name}-v0" for name in ENVIRONMENTS}
 

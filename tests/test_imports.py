@@ -72,6 +72,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "demo": {"report"},
         "envs": {"demo", "report"},
         "networks": {"envs", "report"},
+        "zoo": {"envs", "networks"},
         "ingest": {"demo", "report"},
         "commands": {"demo", "ingest", "report"},
         "cli": {"commands", "demo", "networks"},

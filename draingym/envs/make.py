@@ -7,9 +7,11 @@ system that loaded the entry points of installed packages; ours is declared for 
 
 from __future__ import annotations
 
+import inspect
 import pkgutil
-from collections.abc import Hashable
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
+from dataclasses import fields, replace
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,8 +20,30 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from draingym.common.arrays import require_flag, short
-from draingym.registration import ENVIRONMENTS
+from draingym.registration import ENVIRONMENTS, IDS, ZOO
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
+from draingym.simulator import make as make_registered
+
+
+def make(id: str, **options: Any) -> FunctionalEnv:
+    """Return an environment as pure functions, for JAX; see ``simulator.make``.
+
+    Args:
+        id: What ``gymnasium.make`` takes; of those of draingym the name alone will do, such as
+            ``"DualSourcing-v0"``.
+        **options: The environment's own.
+
+    Raises:
+        gymnasium.error.Error: If there is no such environment.
+        TypeError: If it is not one of ours.
+        ValueError: If an option is none of it, naming the nearest one, or out of its bounds.
+
+    Example:
+        >>> make("DualSourcing-v0", lead_time_regular=3, horizon=20).num_actions
+        2
+    """
+    named = {ours.removeprefix("draingym/"): ours for ours in IDS.values()}
+    return make_registered(named.get(id, id), **options)
 
 
 def make_problem(
@@ -45,9 +69,38 @@ def make_problem(
     """
     if not isinstance(problem, str) or problem not in ENVIRONMENTS:
         raise ValueError(f"problem is {short(problem)}, must be one of {', '.join(ENVIRONMENTS)}")
+    _require_known(problem, options)
     require_flag("symmetric_actions", symmetric_actions)
     given = {"observation": observation, "symmetric_actions": symmetric_actions, **options}
     return _make(problem, **{name: _plain(name, value) for name, value in given.items()})
+
+
+def options_of(problem: str) -> tuple[str, ...]:
+    """Return the names of a problem's own options.
+
+    Args:
+        problem: A key of ``ENVIRONMENTS``.
+    """
+    make = pkgutil.resolve_name(ENVIRONMENTS[problem].make)
+    parameters = inspect.signature(make).parameters.values()
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if len(names) < len(parameters):  # the others are the product's
+        product = pkgutil.resolve_name("draingym.envs.us:Product")
+        names += [field.name for field in fields(product)]
+    return tuple(names)
+
+
+def _require_known(problem: str, options: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` naming an option that a problem does not have, and the nearest it has.
+
+    Where a name is like no other, all that there are.
+    """
+    known = options_of(problem)
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            listed = repr(near[0]) if near else f"one of {', '.join(known)}"
+            raise ValueError(f"{problem} has no option {name!r}, must be {listed}")
 
 
 def _plain(name: str, value: Any) -> Any:
@@ -67,7 +120,9 @@ def _plain(name: str, value: Any) -> Any:
 
 @lru_cache(maxsize=32, typed=True)  # True is no horizon of 1
 def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
-    made: FunctionalEnv = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
+    described = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
+    of_zoo = problem in ZOO
+    made: FunctionalEnv = described.environment() if of_zoo else described
     return replace(made, observation=observation, symmetric_actions=symmetric_actions)
 
 

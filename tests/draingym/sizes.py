@@ -1,9 +1,9 @@
-"""Sizes of the registered environments at which compiling and stepping take a second."""
+"""Sizes of the environments but the zoo's at which compiling and stepping take a second."""
 
 import inspect
 import pkgutil
 
-from draingym.registration import ENVIRONMENTS, IDS
+from draingym.registration import CORE, ENVIRONMENTS, IDS
 
 # Those of a network of the United States.
 US = {"horizon": 8, "num_nodes": 2, "num_regions": 6, "units_per_period": 4.0}
@@ -17,4 +17,4 @@ def small(name):
     return {key: size for key, size in {"horizon": 8, "num_stores": 2}.items() if key in options}
 
 
-SMALL = {id: small(name) for name, id in IDS.items()}
+SMALL = {IDS[name]: small(name) for name in CORE}

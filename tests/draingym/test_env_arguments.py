@@ -1,17 +1,12 @@
 """Arguments of the environments that are refused, each by its name, value and bound."""
 
-import inspect
-import pkgutil
-from dataclasses import fields
-
 import gymnasium
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import draingym  # noqa: F401  (registers the environments)
-from draingym.envs.make import make_problem
-from draingym.envs.us import Product
+import draingym
+from draingym.envs.make import make_problem, options_of
 from draingym.registration import ENVIRONMENTS
 
 
@@ -74,18 +69,9 @@ ODD = [
 ]
 
 
-def options_of(problem):
-    """Names of the options of a problem, the shared ones too."""
-    make = pkgutil.resolve_name(ENVIRONMENTS[problem].make)
-    parameters = inspect.signature(make).parameters.values()
-    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
-    more = fields(Product) if any(p.kind is p.VAR_KEYWORD for p in parameters) else ()
-    return [*names, *(field.name for field in more), "observation", "symmetric_actions"]
-
-
 @pytest.mark.parametrize("problem", ENVIRONMENTS)
 def test_options_of_another_kind_are_refused(problem):
-    options = options_of(problem)
+    options = (*options_of(problem), "observation", "symmetric_actions")
     assert len(options) >= 8
     for name in options:
         for value in ODD:
@@ -116,3 +102,25 @@ def test_lists_and_arrays_are_the_same_option():
     ):
         again = make_problem("Serial", lead_times=lead_times, holding_costs=costs, unmet_cost=unmet)
         assert again is made
+
+
+@pytest.mark.parametrize(
+    ("problem", "name", "message"),
+    [
+        ("DualSourcing", "lead_time_reglar", "has no option .*, must be 'lead_time_regular'$"),
+        ("Serial", "lead_time", "Serial has no option 'lead_time', must be 'lead_times'$"),
+        ("Placement", "prise", "Placement has no option 'prise', must be 'price'$"),
+        ("SingleStore", "xyz", "must be one of lead_time, holding_cost, unmet_cost, backlog"),
+    ],
+)
+def test_an_unknown_option_is_named_with_the_nearest(problem, name, message):
+    with pytest.raises(ValueError, match=message):
+        make_problem(problem, **{name: 1})
+    with pytest.raises(ValueError, match=message):
+        draingym.make(f"{problem}-v0", **{name: 1})
+
+
+def test_a_name_alone_makes_an_environment_of_ours():
+    assert draingym.make("Serial-v0", horizon=9) is draingym.make("draingym/Serial-v0", horizon=9)
+    with pytest.raises(TypeError, match="must name an InventoryEnv"):
+        draingym.make("CartPole-v1")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from draingym.envs.make import make_problem
-from draingym.registration import ENVIRONMENTS
+from draingym.registration import CORE
 from draingym.simulator.ratio import LEAST_WHOLE, ratio
 from tests.networks.random_networks import random_network
 
@@ -73,7 +73,7 @@ def test_any_finite_request_has_a_finite_derivative():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+@pytest.mark.parametrize("name", sorted(CORE))
 def test_any_finite_request_has_a_finite_derivative_in_every_environment(name):
     check_environment(name)
 

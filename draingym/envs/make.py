@@ -8,6 +8,7 @@ system that loaded the entry points of installed packages; ours is declared for 
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Hashable
 from dataclasses import replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from gymnasium.vector import AutoresetMode
 from draingym.common.arrays import require_flag, short
 from draingym.registration import ENVIRONMENTS
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
+from draingym.simulator.adapters.gymnasium_env import METADATA
 
 
 def make_problem(
@@ -27,6 +29,7 @@ def make_problem(
     *,
     observation: Literal["box", "dict"] = "box",
     symmetric_actions: bool = False,
+    scaled: bool = False,
     **options: Any,
 ) -> FunctionalEnv:
     """Return a problem by its name.
@@ -35,6 +38,7 @@ def make_problem(
         problem: A key of ``ENVIRONMENTS``.
         observation: ``"box"`` for a flat vector, ``"dict"`` for a vector a field.
         symmetric_actions: Actions in [-1, 1] instead of [0, 1].
+        scaled: Observations and rewards near one; see ``simulator.FunctionalEnv``.
         **options: The problem's own.
 
     Returns:
@@ -46,7 +50,9 @@ def make_problem(
     if not isinstance(problem, str) or problem not in ENVIRONMENTS:
         raise ValueError(f"problem is {short(problem)}, must be one of {', '.join(ENVIRONMENTS)}")
     require_flag("symmetric_actions", symmetric_actions)
+    require_flag("scaled", scaled)
     given = {"observation": observation, "symmetric_actions": symmetric_actions, **options}
+    given |= {"scaled": scaled}
     return _make(problem, **{name: _plain(name, value) for name, value in given.items()})
 
 
@@ -66,9 +72,23 @@ def _plain(name: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=32, typed=True)  # True is no horizon of 1
-def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
-    made: FunctionalEnv = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
-    return replace(made, observation=observation, symmetric_actions=symmetric_actions)
+def _make(
+    problem: str, observation: Any, symmetric_actions: bool, scaled: bool, **options: Any
+) -> FunctionalEnv:
+    where = ENVIRONMENTS[problem].make
+    try:
+        made: FunctionalEnv = pkgutil.resolve_name(where)(**options)
+    except TypeError as error:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None:
+            raise
+        raise TypeError(
+            f"{unknown[1]} is no option of {problem}, must be one of those in "
+            f"help({where.replace(':', '.')!r}), or observation, symmetric_actions, scaled"
+        ) from error
+    return replace(
+        made, observation=observation, symmetric_actions=symmetric_actions, scaled=scaled
+    )
 
 
 def make_env(
@@ -83,6 +103,9 @@ def make_env(
         **options: See ``make_problem``.
     """
     return InventoryEnv(make_problem(problem, **options), render_mode=render_mode, info=info)
+
+
+setattr(make_env, "metadata", METADATA)  # noqa: B010  (where Gymnasium looks for render modes)
 
 
 def make_vector_env(

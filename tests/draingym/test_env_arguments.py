@@ -36,6 +36,7 @@ from draingym.registration import ENVIRONMENTS
         ("SingleStore", {"holding_cost": 1e30}, r"holding_cost is 1e\+30, must be finite and in"),
         ("SingleStore", {"backlog": "no"}, "backlog is 'no', must be True or False"),
         ("SingleStore", {"symmetric_actions": 1}, "symmetric_actions is 1, must be True or False"),
+        ("SingleStore", {"scaled": 1}, "scaled is 1, must be True or False"),
         ("Serial", {"mean_demand": -5.0}, "must be"),
         ("OneWarehouseManyStores", {"num_stores": 1.5}, "num_stores is 1.5, must be a whole"),
         ("Pricing", {"horizon": 0}, r"horizon is 0, must be in \[1, 100000\]"),
@@ -65,6 +66,14 @@ from draingym.registration import ENVIRONMENTS
 def test_bad_arguments_are_refused(problem, arguments, message):
     with pytest.raises(ValueError, match=message):
         make_problem(problem, **arguments)
+
+
+@pytest.mark.parametrize("problem", ENVIRONMENTS)
+def test_unknown_options_are_named(problem):
+    with pytest.raises(TypeError, match=rf"colour is no option of {problem}, must be one of those"):
+        make_problem(problem, colour=1)
+    with pytest.raises(TypeError, match=rf"colour is no option of {problem}, must be one of those"):
+        gymnasium.make(f"draingym/{problem}-v0", colour=1)
 
 
 # What no option of any environment may be, though some cannot be looked up.

@@ -31,6 +31,7 @@ from draingym.registration import ENVIRONMENTS
         ("SingleStore", {"holding_cost": 1e30}, r"holding_cost is 1e\+30, must be finite and in"),
         ("SingleStore", {"backlog": "no"}, "backlog is 'no', must be True or False"),
         ("SingleStore", {"symmetric_actions": 1}, "symmetric_actions is 1, must be True or False"),
+        ("SingleStore", {"scaled": 1}, "scaled is 1, must be True or False"),
         ("Serial", {"mean_demand": -5.0}, "must be"),
         ("OneWarehouseManyStores", {"num_stores": 1.5}, "num_stores is 1.5, must be a whole"),
         ("Pricing", {"horizon": 0}, r"horizon is 0, must be in \[1, 100000\]"),
@@ -71,7 +72,7 @@ ODD = [
 
 @pytest.mark.parametrize("problem", ENVIRONMENTS)
 def test_options_of_another_kind_are_refused(problem):
-    options = (*options_of(problem), "observation", "symmetric_actions")
+    options = (*options_of(problem), "observation", "symmetric_actions", "scaled")
     assert len(options) >= 8
     for name in options:
         for value in ODD:
@@ -118,6 +119,8 @@ def test_an_unknown_option_is_named_with_the_nearest(problem, name, message):
         make_problem(problem, **{name: 1})
     with pytest.raises(ValueError, match=message):
         draingym.make(f"{problem}-v0", **{name: 1})
+    with pytest.raises(ValueError, match=message):
+        gymnasium.make(f"draingym/{problem}-v0", **{name: 1})
 
 
 def test_a_name_alone_makes_an_environment_of_ours():

@@ -113,6 +113,18 @@ $(SPARK): pyproject.toml requirements/dev.txt requirements/spark.txt tools/insta
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/spark.txt dev .venv-spark
 	@touch $@
 
+# pip-audit asks PyPI. AUDIT=--may-skip passes where nobody can be asked, and says so.
+AUDIT ?=
+
+.PHONY: audit
+audit: .venv-audit/.installed ## Look up known holes of the versions in requirements/; needs a network
+	sh tools/audit.sh $(AUDIT) .venv-audit
+
+.venv-audit/.installed: requirements/audit.txt
+	$(or $(PYTHON),python3) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 .PHONY: check-wheel
 check-wheel: $(DEV) ## Build the wheel and use it where a user's own folders bear our names
 	$(BIN)/python tools/check_wheel.py

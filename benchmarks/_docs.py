@@ -268,8 +268,10 @@ KINDS: dict[str, Callable[[Result], str]] = {
 def fill(text: str, results: Path = RESULTS) -> str:
     """Return a page with its figures as the files have them.
 
+    Where a benchmark has no file yet, the page says so.
+
     Raises:
-        ValueError: If a marker names a kind or a file that does not exist, or is never ended.
+        ValueError: If a marker names a kind or a benchmark that does not exist, or is never ended.
     """
     opened = text.count("<!-- figures:")
 
@@ -279,7 +281,9 @@ def fill(text: str, results: Path = RESULTS) -> str:
         if kind not in KINDS:
             raise ValueError(f"figures: {kind} {name}: the kind must be one of {sorted(KINDS)}")
         if not path.exists():
-            raise ValueError(f"figures: {kind} {name}: {path.name} must be in {results}")
+            if not (ROOT / "benchmarks" / f"{name}.py").exists():
+                raise ValueError(f"figures: {kind} {name}: {path.name} must be in {results}")
+            return f"{match[1]}*Not measured yet; `make bench-{name}`.*\n{match[4]}"
         result = json.loads(path.read_text(encoding="utf-8"))
         source = f"*{result['preset']}; `make bench-{name}`.*"
         return f"{match[1]}{KINDS[kind](result)}\n\n{source}\n{match[4]}"

@@ -1,4 +1,4 @@
-"""A retailer's own data: how far what is estimated can be believed, and beyond one machine.
+"""A retailer's own data: from tables to orders, what is estimated, beyond one machine, and faults.
 
 Each part runs by itself and its result is kept in a folder, so that an interrupted run goes on
 after the last finished part; the file of this benchmark joins them all.
@@ -18,19 +18,20 @@ from typing import Any, Literal
 import tyro
 
 from benchmarks._common import Claim, save_figure, write_result
-from benchmarks.own_parts import oracle, panel, processes
+from benchmarks.own_parts import kills, oracle, panel, path, processes, wrong_inputs
 from benchmarks.policies_parts.part import Figure, Part, kept_part
 
 NAME = "own"
-Name = Literal["oracle", "panel", "processes"]
+Name = Literal["path", "oracle", "panel", "processes", "kills", "inputs"]
 Preset = Literal["small", "full"]
-Run = Callable[[Preset, Path], Part]
+Run = Callable[[Preset, Path, Path], Part]  # the folders of results, and of data
 
 
 def _scaled(name: Name, run: Callable[..., Any], draw: Callable[..., None], small: Any) -> Run:
     """Return a part that works in a folder, and is told of fewer sizes in the preset small."""
 
-    def part(preset: Preset, folder: Path) -> Part:
+    def part(preset: Preset, folder: Path, data: Path) -> Part:
+        del data
         (folder / name).mkdir(parents=True, exist_ok=True)
         found, claims = run(folder / name, *((small,) if preset == "small" else ()))
         rows = [{"table": name, **row} for row in found]
@@ -40,10 +41,20 @@ def _scaled(name: Name, run: Callable[..., Any], draw: Callable[..., None], smal
     return part
 
 
+def _path(preset: Preset, folder: Path, data: Path) -> Part:
+    small = preset == "small"
+    shops = [path.small_company()] if small else [path.online_retail(data), path.company()]
+    part = _scaled("path", lambda folder, *_: path.run(folder, shops), path.draw, None)
+    return part(preset, folder, data)
+
+
 PARTS: dict[Name, Run] = {
-    "oracle": lambda preset, folder: oracle.run_part(preset),
+    "path": _path,
+    "oracle": lambda preset, folder, data: oracle.run_part(preset),
     "panel": _scaled("panel", panel.run, panel.draw, panel.VIEWS[:1]),
     "processes": _scaled("processes", processes.run, processes.draw, processes.DEVICES[:2]),
+    "kills": _scaled("kills", kills.run, kills.draw, {"ingest": 1, "panel": 1}),
+    "inputs": _scaled("inputs", wrong_inputs.run, wrong_inputs.draw, 20),
 }
 
 
@@ -51,6 +62,7 @@ def main(
     parts: Sequence[Name] = (),
     preset: Preset = "full",
     folder: Path = Path("runs/own"),
+    data: Path = Path("../shared/data"),
 ) -> None:
     """Run what is not there yet, and join all parts.
 
@@ -58,6 +70,7 @@ def main(
         parts: To run even where a result is kept; whatever is missing runs anyway.
         preset: Real orders at the demo's size, or small synthetic ones.
         folder: Where results of parts are kept.
+        data: Folder of UCI Online Retail as Parquet, ``online_retail.parquet``.
     """
     found, folder = [], folder / preset
     for name, run in PARTS.items():
@@ -66,7 +79,7 @@ def main(
             print(f"{name}: kept from {kept}")
             found.append(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            found.append(kept_part(name, partial(run, preset, folder), folder))
+            found.append(kept_part(name, partial(run, preset, folder, data), folder))
     claims = [Claim(**claim) for part in found for claim in part["claims"]]
     rows = [row for part in found for row in part["rows"]]
     save_figure(NAME, lambda axis: oracle.draw(axis, rows))

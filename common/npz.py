@@ -61,12 +61,13 @@ def write_npz(path: str | Path, arrays: Mapping[str, NDArray[Any]], meta: Any = 
         np.savez(file, allow_pickle=False, **{META: np.array(text)}, **arrays)
 
 
-def read_npz(path: str | Path, what: str) -> tuple[Any, Arrays]:
+def read_npz(path: str | Path, what: str, remedy: str = "") -> tuple[Any, Arrays]:
     """Read what ``write_npz`` wrote.
 
     Args:
         path: The file.
         what: What the file is called in errors, ``"checkpoint"``.
+        remedy: What to do where it cannot be read, ``"remove it to start anew"``.
 
     Returns:
         The plain values, none where the file has none, and the arrays by name.
@@ -74,7 +75,7 @@ def read_npz(path: str | Path, what: str) -> tuple[Any, Arrays]:
     Raises:
         ValueError: If there is no such file, or it is damaged, naming it.
     """
-    with reading(what, path, "a whole .npz file"):
+    with reading(what, path, f"a whole .npz file{f'; {remedy}' if remedy else ''}"):
         _check_lengths(path)  # before memory is asked for
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file.items())

@@ -10,6 +10,8 @@ import numpy as np
 from draingym.common.arrays import short
 from draingym.common.config import require_fields
 
+BEGIN_ANEW = "remove it to train from the beginning"  # where a state cannot be read
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunProgress:

@@ -29,6 +29,7 @@ Weights = dict[Any, Any]  # nested; leaves are arrays
 
 # What the arrays of a file are called, or begin with.
 _WEIGHTS, _STATISTICS, _NODES = "weights/", "statistics/", "node_coordinates"
+_REMEDY = "draingym train-drain makes another"
 
 
 @lru_cache(maxsize=16)
@@ -239,7 +240,7 @@ def load_checkpoint(path: str | Path, *, config: DrainConfig | None = None) -> C
             config or version; names the file, the field, the value and the bound.
     """
     what = f"checkpoint {path}"
-    values, arrays = read_npz(path, "checkpoint")
+    values, arrays = read_npz(path, "checkpoint", _REMEDY)
     meta: _Meta = read_config(_Meta, values, f"{what}: meta")
     if config is not None:
         require_config(meta.config, config, what)

@@ -25,6 +25,7 @@ from draingym.world.identity import WorldIdentity
 _PARAMS, _SETTINGS = "params/", "settings/"  # what the arrays of a file begin with
 _FIELDS = {"class", "settings"}
 _VERSION = 2
+_REMEDY = "draingym train-policy makes another"
 
 
 def save_policy(
@@ -58,7 +59,7 @@ def policy_world(path: Path) -> WorldIdentity | None:
     Raises:
         ValueError: If the file cannot be read, naming it.
     """
-    meta, found = read_npz(path, "policy")
+    meta, found = read_npz(path, "policy", _REMEDY)
     facts = meta.get("world") if isinstance(meta, dict) else None
     return WorldIdentity.from_file(facts, found, f"policy {path}")
 
@@ -160,7 +161,7 @@ def _parameters(what: str, found: Arrays, policy: Policy) -> PyTree:
 def _read(path: Path) -> tuple[dict[str, Any] | None, Arrays]:
     """Return a policy's class and settings, None with parameters alone, and all arrays."""
     what = f"policy {path}"
-    meta, found = read_npz(path, "policy")
+    meta, found = read_npz(path, "policy", _REMEDY)
     if meta is None:
         meta, found = _from_first_format(what, found)
     if not isinstance(meta, dict) or meta.get("version") != _VERSION or "policy" not in meta:

@@ -22,7 +22,7 @@ from draingym.world.casts import conform
 from draingym.world.log_checks import check_log
 from draingym.world.network import Network
 from draingym.world.orders import World
-from draingym.world.schema import NO_CURRENCY, OPTIONAL, SCHEMA, log_column, make_table
+from draingym.world.schema import NO_CURRENCY, OPTIONAL, SCHEMA, WHOLE_TABLE, log_column, make_table
 
 __all__ = [
     "SCHEMA",
@@ -160,7 +160,7 @@ def read_log(folder: Path) -> EventLog:
             if name in OPTIONAL:
                 continue
             raise ValueError(f"{folder} lacks the table {name!r}, must hold {path.name}")
-        with reading("table", path, "a Parquet file"):
+        with reading("table", path, WHOLE_TABLE):
             tables[name] = pq.read_table(path, page_checksum_verification=True)
             tables[name].validate(full=True)
     try:

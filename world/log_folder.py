@@ -19,7 +19,7 @@ from draingym.common.arrays import BoolArray
 from draingym.common.files import kind_at, reading
 from draingym.world.eventlog import EventLog
 from draingym.world.log_checks import MAX_LEAD
-from draingym.world.schema import OPTIONAL, SCHEMA
+from draingym.world.schema import OPTIONAL, SCHEMA, WHOLE_TABLE
 
 _MOST = {"units": 2.0**53, "cost_share": 1e12}
 _LEAST = {"units": 1.0, "cost_share": 0.0, "quantity": 0.0}
@@ -41,7 +41,7 @@ class TablesOnDisk(Mapping[str, Any]):
         """
         if name not in self._read:
             path = self.paths[name]
-            with reading("table", path, "a Parquet file"):
+            with reading("table", path, WHOLE_TABLE):
                 self._read[name] = pq.read_table(path, page_checksum_verification=True)
         return self._read[name]
 
@@ -81,7 +81,7 @@ def open_log(folder: Path) -> EventLog:
     log = EventLog(tables=TablesOnDisk(paths))
     try:
         for name, path in paths.items():
-            with reading("table", path, "a Parquet file"):
+            with reading("table", path, WHOLE_TABLE):
                 found = pq.read_schema(path)
             _require_columns(name, found)
         _check_values(log, paths)

@@ -198,9 +198,12 @@ def save_panel(panel: xr.Dataset, folder: Path, *, products_per_chunk: int = 16)
         panel.to_zarr(fresh, mode="w", encoding=encoding, consolidated=False, zarr_format=2)
 
 
+_WHOLE = "a panel in Zarr; draingym panel makes it again of its log"
+
+
 def reading_panel(folder: Path) -> AbstractContextManager[None]:
     """Return what turns an error of reading a panel into a ``ValueError`` that names it."""
-    return reading("panel", folder, "a panel in Zarr")
+    return reading("panel", folder, _WHOLE)
 
 
 def open_panel(folder: Path) -> xr.Dataset:

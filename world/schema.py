@@ -139,6 +139,8 @@ SCHEMA: dict[str, Any] = {
         ("unit", pa.string()),
     ),
 }
+# What a file of a log must be; what to do where it is not.
+WHOLE_TABLE = "a Parquet file; restore it, or make the log anew by draingym ingest"
 NO_CURRENCY = "XXX"  # ISO 4217, for prices and costs of which nobody said what they are in
 OPTIONAL = frozenset({"shipments", "prices", "promises", "units"})
 

@@ -16,7 +16,7 @@ import optax
 from draingym.common.arrays import require_whole
 from draingym.common.config import read_config, require_fields
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
-from draingym.common.runs import RunProgress, generator_of, require_same
+from draingym.common.runs import BEGIN_ANEW, RunProgress, generator_of, require_same
 from draingym.drain_model.checkpoint import Weights, require_config
 from draingym.drain_model.config import DrainConfig
 from draingym.drain_model.data.statistics import Statistics
@@ -114,7 +114,7 @@ def load_state(path: Path, fresh: TrainingState) -> TrainingState:
             the field, the value and the bound.
     """
     what = f"training state {path}"
-    values, arrays = read_npz(path, "training state")
+    values, arrays = read_npz(path, "training state", BEGIN_ANEW)
     meta: _Meta = read_config(_Meta, values, f"{what}: meta")
     require_config(meta.config, fresh.config, what)
     labels = {"seed": "seed", "fingerprint": "fingerprint of the data"}

@@ -51,7 +51,8 @@ def train_policy(
         settings: JSON file with economics, train, tune and the like that differ, on a log.
         out: On a log, the policy's file; POLICY.npz beside the drain model when not given. In a
             run, the folder of neural.npz, forecaster.npz and values.json; RUN/policy.
-        distributed: In a run, share the products out with other processes; see train-drain.
+        distributed: Share the products out with other processes, see train-drain; on a log, of the
+            neural policy alone.
     """
     from draingym.commands.log_run import is_log
 
@@ -61,15 +62,20 @@ def train_policy(
             model=model,
             forecaster=forecaster,
             generated=generated or None,
-            distributed=distributed or None,
         )
+        from draingym.commands.together import together
         from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
 
         found, kind = _given("drain", drain, run), policy or "neural"
+        if kind != "neural":
+            why = f"--policy is {kind}, of which nothing is shared out; only neural is"
+            _not_given(why, distributed=distributed or None)
         on_log = TrainOnLogConfig(
             drain=found, policy=kind, panel=panel, settings=settings, updates=updates, seed=seed
         )
-        train_on_log(run, on_log, out or found.parent / f"{kind}.npz", Console())
+        file = out or found.parent / f"{kind}.npz"
+        with together(distributed, file.parent) as (folder, console):
+            train_on_log(run, on_log, folder / file.name, console)
         return
     _not_given(_no_log(run), drain=drain, policy=policy, panel=panel, settings=settings)
     from draingym.commands.together import together

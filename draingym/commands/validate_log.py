@@ -65,6 +65,11 @@ def validate_log(
             f"the drain model {drain} was trained on all {run.split} periods of {log}, must leave "
             "some to be judged on: train on fewer (draingym panel --known-periods)"
         )
+    files = run.files(config.policies)
+    own: dict[str, Any] = {name: (run.policies[name], run.parameters[name]) for name in _RULES}
+    clash = sorted(own.keys() & files.keys())
+    if clash:
+        raise ValueError(f"there is a policy named {clash[0]!r} already, rename the file")
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("Replaying the log's own stock", total=None)
         check = self_replay(
@@ -72,11 +77,6 @@ def validate_log(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     doubts = require_self_replay(check, allow_failed=config.allow_failed_check)
-    files = run.files(config.policies)
-    own: dict[str, Any] = {name: (run.policies[name], run.parameters[name]) for name in _RULES}
-    clash = sorted(own.keys() & files.keys())
-    if clash:
-        raise ValueError(f"there is a policy named {clash[0]!r} already, rename the file")
     policies: Policies = own | files
     if config.spread:
         network = run.world.network

@@ -21,6 +21,7 @@ from draingym.common.config import read_value
 from draingym.common.devices import placed, training_mesh, whole
 from draingym.common.npz import filled_tree, named_arrays, read_npz, write_npz
 from draingym.common.processes import as_first_sees, first_may_write, is_first
+from draingym.common.runs import BEGIN_ANEW
 from draingym.common.shared_jit import gathered
 from draingym.policies.task import Task, placed_task
 from draingym.policies.training import programs
@@ -348,7 +349,7 @@ def _load(
 ) -> tuple[programs.Run, list[list[Evaluated]]]:
     """Read a state; see ``train_policy``."""
     what = f"training state {path}"
-    meta, arrays = read_npz(path, "training state")
+    meta, arrays = read_npz(path, "training state", BEGIN_ANEW)
     found = _flat(meta if isinstance(meta, dict) else {})
     for name, bound in _flat(facts).items():
         if found.get(name) != bound:

@@ -72,6 +72,12 @@ def test_rows_are_shown_and_a_second_time_changes_nothing(results):
     assert fill(filled, results) == filled
 
 
+def test_a_benchmark_that_has_not_run_is_said_to_be(results):
+    page = "<!-- figures: own-path own -->\n<!-- end -->\n"
+    said = "<!-- figures: own-path own -->\n*Not measured yet; `make bench-own`.*\n<!-- end -->\n"
+    assert fill(page, results) == said
+
+
 def test_a_page_that_is_out_of_date_differs(results):
     filled = fill(PAGE.format("claims"), results)
     changed = RESULT | {"claims": [RESULT["claims"][0] | {"value": 2.5}]}

@@ -164,7 +164,11 @@ def test_the_shipped_checkpoint_loads() -> None:
 @pytest.mark.parametrize("kept", [0, 100, 3000])
 def test_half_a_file_is_no_checkpoint(path: Path, kept: int) -> None:
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=r"model\.npz cannot be read \(.*\), must be a whole"):
+    message = (
+        r"model\.npz cannot be read \(.*\), must be a whole \.npz file; draingym train-drain makes "
+        "another$"
+    )
+    with pytest.raises(ValueError, match=message):
         load_checkpoint(path)
 
 

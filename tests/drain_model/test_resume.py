@@ -86,9 +86,11 @@ def test_the_state_of_another_run_is_named(
 def test_half_a_state_is_named(data: DrainData, interrupted: Path) -> None:
     path = interrupted / STATE
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(
-        ValueError, match=r"training state .*state\.npz cannot be read .*must be a whole"
-    ):
+    message = (
+        r"training state .*state\.npz cannot be read .*must be a whole \.npz file; remove it to "
+        "train from the beginning$"
+    )
+    with pytest.raises(ValueError, match=message):
         train(data, LEAST, seed=1, folder=interrupted)
     path.write_bytes((interrupted / BEST).read_bytes())
     with pytest.raises(ValueError, match=r"training state .*: meta\.train_periods is no field"):

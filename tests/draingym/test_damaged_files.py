@@ -19,7 +19,7 @@ from draingym.drain_model import load_checkpoint, save_checkpoint
 from draingym.oracle.replays.setting import ReplaySetting, read_setting
 from draingym.policies import MLPPolicy, save_policy
 from draingym.report import check_stage
-from tests.draingym.damage import CONFIG, DAMAGE, RAW, damage_json, nothing, stages
+from tests.draingym.damage import CONFIG, DAMAGE, RAW, damage_json, half, nothing, stages
 
 
 @pytest.mark.parametrize("how", [*RAW, "folder", "missing"])
@@ -139,6 +139,33 @@ def test_a_damaged_checkpoint_is_named(folder: Path, refused: Callable[..., str]
     (nothing if how == "missing" else DAMAGE[how])(path)
     words = ("evaluate-drain", path, "--panel", folder / "panel.zarr")
     assert "drain_model.npz" in refused(*words)
+
+
+# What there is to be done about a file of a run that cannot be read.
+WAYS_OUT = {
+    "neural.npz": "draingym train-policy makes another",
+    "drain_model.npz": "draingym train-drain makes another",
+    "panel.zarr": "draingym panel makes it again of its log",
+    "log/boxes.parquet": "restore it, or make the log anew by draingym ingest",
+}
+
+
+@pytest.mark.parametrize("name", WAYS_OUT)
+def test_a_file_that_cannot_be_read_says_the_way_out(
+    folder: Path, refused: Callable[..., str], name: str
+) -> None:
+    path = folder / name
+    chunks = (
+        [path] if path.is_file() else [c for c in (path / "outbound").iterdir() if c.name[0] != "."]
+    )
+    half(chunks[0])
+    error = refused(
+        "validate", folder / "log", "--drain", folder / "drain_model.npz", "--panel",
+        folder / "panel.zarr", "--policies", folder / "neural.npz", "--out", folder / "new",
+    )  # fmt: skip
+    assert f"{path} cannot be read" in error
+    assert WAYS_OUT[name] in error
+    assert not (folder / "new").exists()
 
 
 def test_files_of_another_run_are_named(folder: Path, refused: Callable[..., str]) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.own_parts.company import Company, run_company, write_export, write_mapping
 from draingym.ingest.propose.init import propose
 from draingym.ingest.run import ingest
 from draingym.world.eventlog import EventLog, read_log
-from tests.ingest.company import Company, run_company, write_export, write_mapping
 
 
 @pytest.fixture(scope="session")

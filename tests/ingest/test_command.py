@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.own_parts.company import write_mapping
 from draingym.cli import main
-from tests.ingest.company import write_mapping
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:

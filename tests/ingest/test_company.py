@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.own_parts.company import DAYS, FIRST, LAST, NODES, PRICES, SKUS, Company
 from draingym.ingest.run import ingest
 from draingym.world.eventlog import EventLog, unit_of
 from draingym.world.homes import view_homes
 from draingym.world.panel import build_panel
 from draingym.world.prices import price_paths
-from tests.ingest.company import DAYS, FIRST, LAST, NODES, PRICES, SKUS, Company
 
 
 def days(stamp: str) -> float:

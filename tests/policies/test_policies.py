@@ -218,7 +218,7 @@ def test_a_file_of_another_policy_is_refused(tmp_path, wrong):
         message = "is missing"
     else:
         path.write_bytes(b"not a zip file")
-        message = r"must be a whole \.npz file"
+        message = r"must be a whole \.npz file; draingym train-policy makes another"
     with pytest.raises(ValueError, match=message):
         load_parameters(path, policy)
 

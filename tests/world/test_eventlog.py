@@ -139,9 +139,11 @@ def test_unreadable_file_is_named(log: EventLog, tmp_path: Path) -> None:
     write_log(log, tmp_path / "log")
     path = tmp_path / "log" / "boxes.parquet"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(
-        ValueError, match=r"^table .*boxes\.parquet cannot be read \(.*\), must be a P"
-    ):
+    message = (
+        r"^table .*boxes\.parquet cannot be read \(.*\), must be a Parquet file; restore it, or "
+        "make the log anew by draingym ingest$"
+    )
+    with pytest.raises(ValueError, match=message):
         read_log(tmp_path / "log")
     path.unlink()
     with pytest.raises(ValueError, match="lacks the table 'boxes'"):

@@ -1,4 +1,8 @@
-"""A small company in France, and its export as CSV: semicolons, decimal commas, days first."""
+"""A small company in France, and its export as CSV: semicolons, decimal commas, days first.
+
+Its export holds adjustments, anonymous views and orders, orders by phone, ids that are text, prices
+that change, and boxes that leave after the last whole week.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ import numpy as np
 FIRST = datetime(2024, 1, 1)
 DAYS = 45  # six weeks, and three days of a seventh
 LAST = 42  # days of whole weeks
+SHELF = 25  # units of a product below which a node that serves customers is sent more
 SKUS = ("A-100", "A-200", "B-007", "C-x/1", "D & <co>")
 PRICES = (12.5, 30.0, 7.2, 55.0, 18.9)
 PLACES = {
@@ -39,6 +44,8 @@ class Company:
     phone_lines: int = 0
     anonymous_orders: int = 0
     orders: int = 0
+    last: int = LAST  # days of whole weeks
+    shelf: int = SHELF
 
 
 def _stamp(days: float) -> str:
@@ -49,20 +56,26 @@ def _comma(value: float) -> str:
     return f"{value:.2f}".replace(".", ",")
 
 
-def run_company(seed: int = 0) -> Company:
-    """Let the company run for ``DAYS`` days: its flows add up."""
+def run_company(seed: int = 0, days: int = DAYS, shelf: int = SHELF) -> Company:
+    """Let the company run: its flows add up.
+
+    Args:
+        seed: Of everything.
+        days: That its tables tell of.
+        shelf: Units of a product below which a node that serves customers is sent more.
+    """
     rng = np.random.default_rng(seed)
-    made = Company()
+    made = Company(last=7 * (days // 7), shelf=shelf)
     rows, stock = made.tables, made.on_hand
     for sku in SKUS:
         for node in NODES:
-            stock[sku, node] = 30
+            stock[sku, node] = shelf + 5
     rows["stock"] = [
         {"Date": "31/12/2023", "Warehouse": node, "SKU": sku, "On hand": units}
         for (sku, node), units in stock.items()
     ]
     coming: list[tuple[int, str, str, int]] = []
-    for day in range(DAYS):
+    for day in range(days):
         for _, sku, node, units in [c for c in coming if c[0] == day]:
             stock[sku, node] += units
         for _, sku, node, units in [c for c in made.leaving if c[0] == day]:
@@ -100,7 +113,7 @@ def _replenish(
             )
             stock[sku, "Central"] += units
         for node in ("Nord", "Sud"):
-            if day % 3 == 2 and stock[sku, node] < 25 and stock[sku, "Central"] > 0:
+            if day % 3 == 2 and stock[sku, node] < made.shelf and stock[sku, "Central"] > 0:
                 units = min(int(rng.integers(8, 20)), stock[sku, "Central"])
                 stock[sku, "Central"] -= units
                 coming.append((day + 2, sku, node, units))
@@ -116,16 +129,34 @@ def _replenish(
                 )
 
 
+def _near(city: str) -> tuple[str, str]:
+    """Return the nodes that serve customers, the nearer one first."""
+    return ("Nord", "Sud") if city in ("Lille", "Nantes") else ("Sud", "Nord")
+
+
+def _promised(made: Company, time: float, sku: str, city: str) -> str:
+    """Return the label that is shown: by distance, hour, and what is on the nearer node's shelf.
+
+    Nantes is too far from any node for a fast one, and every city from the node that is not near.
+    """
+    same_day, express, standard = LABELS
+    if city == "Nantes" or not made.on_hand[sku, _near(city)[0]]:
+        return standard
+    return same_day if city != "Nice" and time % 1.0 < 0.5 else express
+
+
 def _views(made: Company, day: int, rng: np.random.Generator) -> None:
     for _ in range(int(rng.poisson(40))):
         known = rng.random() < 0.3
+        time = day + rng.uniform(0.0, 0.99)
+        sku, city = str(rng.choice(SKUS)), str(rng.choice(list(PLACES)))
         made.tables["views"].append(
             {
-                "Viewed at": _stamp(day + rng.uniform(0.0, 0.99)),
-                "SKU": str(rng.choice(SKUS)),
+                "Viewed at": _stamp(time),
+                "SKU": sku,
                 "Client": f"cl-{rng.integers(40):03d}" if known else "",
-                "City": str(rng.choice(list(PLACES))),
-                "Promised": str(rng.choice(LABELS[1:])),
+                "City": city,
+                "Promised": _promised(made, time, sku, city),
                 "Channel": "web",
             }
         )
@@ -138,13 +169,18 @@ def _order(made: Company, day: int, rng: np.random.Generator) -> None:
     time = day + rng.uniform(0.3, 0.9)
     phone = rng.random() < 0.2
     client = "" if rng.random() < 0.25 else f"cl-{rng.integers(40):03d}"
-    city, option = str(rng.choice(list(PLACES))), str(rng.choice(LABELS, p=[0.1, 0.3, 0.6]))
+    city = str(rng.choice(list(PLACES)))
     made.anonymous_orders += not client
     shipped = {}
-    late = day == LAST - 1  # what is ordered on the log's last day leaves after it
-    for index in rng.choice(len(SKUS), size=int(rng.integers(1, 4)), replace=False):
-        sku, units = SKUS[index], int(rng.integers(1, 5))
-        price = PRICES[index] * (0.8 if day >= 21 else 1.0)
+    late = day == made.last - 1  # what is ordered on the log's last day leaves after it
+    chosen = [SKUS[k] for k in rng.choice(len(SKUS), size=int(rng.integers(1, 4)), replace=False)]
+    promised = {sku: _promised(made, time, sku, city) for sku in chosen}
+    # No option is faster than what is promised of any line; some are content with the slowest.
+    slowest = max(LABELS.index(label) for label in promised.values())
+    option = LABELS[-1] if rng.random() < 0.2 else LABELS[slowest]
+    for sku in chosen:
+        units = int(rng.integers(1, 5))
+        price = PRICES[SKUS.index(sku)] * (0.8 if day >= 21 else 1.0)
         rows["orders"].append(
             {
                 "Order No": number,
@@ -167,11 +203,11 @@ def _order(made: Company, day: int, rng: np.random.Generator) -> None:
                     "SKU": sku,
                     "Client": client,
                     "City": city,
-                    "Promised": option,
+                    "Promised": promised[sku],
                     "Channel": "web",
                 }
             )
-        near = ("Nord", "Sud") if city in ("Lille", "Nantes") else ("Sud", "Nord")
+        near = _near(city)
         packed = {n: sum(c[3] for c in made.leaving if c[1:3] == (sku, n)) for n in near}
         node = next((n for n in near if stock[sku, n] - packed[n] >= units), None)
         if node is not None:

@@ -90,6 +90,16 @@ $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
 	@touch $@
 
+BROWSER := .venv-browser/.installed
+
+.PHONY: test-browser
+test-browser: $(BROWSER) ## Open the pages in a headless Chromium, which must be there: apt-get install chromium
+	.venv-browser/bin/python -m pytest --browser -m browser $(ARGS) tests/draingym/test_browser.py
+
+$(BROWSER): pyproject.toml requirements/test.txt requirements/browser.txt tools/install.sh $(call stale,.venv-browser)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/browser.txt test .venv-browser
+	@touch $@
+
 # PySpark is some 400 MB and needs Java 17 or later: it is in no other environment.
 SPARK := .venv-spark/.installed
 

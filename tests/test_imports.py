@@ -74,8 +74,9 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "networks": {"envs", "report"},
         "zoo": {"envs", "networks"},
         "ingest": {"demo", "report"},
-        "commands": {"demo", "ingest", "report"},
-        "cli": {"commands", "demo", "networks"},
+        "commands": {"demo", "envs", "ingest", "networks", "report"},
+        "selftest": {"commands", "envs"},
+        "cli": {"commands", "demo", "selftest"},
     },
 }
 # Python that is no part of the distribution: packages must not import it.

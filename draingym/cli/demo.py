@@ -81,7 +81,12 @@ def play(
         seed: Of the episode, as of reset(seed=...).
         show: Open the page in a browser, where there is a screen.
     """
-    from draingym.commands.play import play as run
+    try:
+        from draingym.commands.play import play as run
+    except ImportError as error:
+        raise ImportError(
+            "pages need jinja2 and matplotlib: pip install 'draingym[report]'"
+        ) from error
 
     page = Path(f"{Path(source).stem}.html") if out is None else out
     figures = run(

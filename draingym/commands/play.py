@@ -19,6 +19,7 @@ from draingym.common.arrays import require_seed, require_whole, short
 from draingym.common.atomic import require_writable
 from draingym.envs.rendering import GraphPicture, MapPicture
 from draingym.networks.network import Network
+from draingym.networks.picture import NetworkPicture
 from draingym.networks.policy import base_stock
 from draingym.policies.acting import require_acts
 from draingym.policies.episodes import task_of
@@ -76,8 +77,8 @@ class _Acting:
         return self.env.scale(self.env.unscale(full))
 
 
-def find(source: str, horizon: int | None) -> tuple[FunctionalEnv, Network | None]:
-    """Return the environment that an id or a file names, and its network where it is a file.
+def find(source: str, horizon: int | None) -> FunctionalEnv:
+    """Return the environment that an id or a file names.
 
     Args:
         source: File of a ``Network``; or an id such as ``draingym/Placement-v0``, which may be
@@ -88,12 +89,11 @@ def find(source: str, horizon: int | None) -> tuple[FunctionalEnv, Network | Non
         ValueError: If it is neither.
     """
     if Path(source).suffix.lower() in (".json", ".yaml", ".yml"):
-        network = Network.load(source)
-        return network.environment(horizon=100 if horizon is None else horizon), network
+        return Network.load(source).environment(horizon=100 if horizon is None else horizon)
     name = source.removesuffix("-v0").removeprefix("draingym/")
     options = {} if horizon is None else {"horizon": horizon}
     try:
-        return make(IDS.get(name, source), **options), None
+        return make(IDS.get(name, source), **options)
     except (gymnasium.error.Error, ImportError, TypeError) as error:
         raise ValueError(
             f"{source!r} is no file of a network (.json, .yaml) and no environment: must be one of "
@@ -101,19 +101,17 @@ def find(source: str, horizon: int | None) -> tuple[FunctionalEnv, Network | Non
         ) from error
 
 
-def rule_of(
-    env: FunctionalEnv, network: Network | None, console: Console
-) -> tuple[str, Policy, PyTree]:
+def rule_of(env: FunctionalEnv, console: Console) -> tuple[str, Policy, PyTree]:
     """Return what a rule of the field does in an environment: its name, policy and parameters.
 
-    A network in a file has a base stock that covers the lead time, one on a map an order-up-to of
+    A network of arcs has a base stock that covers the lead time, one on a map an order-up-to of
     two weeks' buying cover and one week's placement cover; any other an (echelon) base stock that
     is tuned on it.
     """
-    if network is not None:
-        stock = base_stock(network)
-        return "base stock", stock, stock.init(jax.random.key(0))
     picture = None if env.painter is None else env.painter()
+    if isinstance(picture, NetworkPicture):
+        stock = base_stock(picture.plan)
+        return "base stock", stock, stock.init(jax.random.key(0))
     if isinstance(picture, MapPicture):
         rule = OrderUpTo(tree=tree_of(picture.network))
         return "order up to", rule, rule.init(jax.random.key(0))
@@ -170,16 +168,14 @@ def place_of(env: FunctionalEnv) -> Place:
     return picture.place()
 
 
-def chosen(
-    env: FunctionalEnv, network: Network | None, named: str, console: Console
-) -> tuple[str, Policy, PyTree]:
+def chosen(env: FunctionalEnv, named: str, console: Console) -> tuple[str, Policy, PyTree]:
     """Return the policy of a name: a rule, at random, or a file's.
 
     Raises:
         ValueError: If the file cannot be read, or its policy does not act in the environment.
     """
     if named == RULE:
-        return rule_of(env, network, console)
+        return rule_of(env, console)
     if named == RANDOM:
         return RANDOM, _Random(tuple(env.max_action.tolist())), ()
     policy, params = load_policy(Path(named))
@@ -221,11 +217,11 @@ def play(
     if horizon is not None:
         require_whole("horizon", horizon, low=1, high=MOST_PERIODS)
     require_writable(out, "file")
-    env, network = find(source, horizon)
+    env = find(source, horizon)
     place = place_of(env)
     played: dict[str, tuple[Trajectory, Any]] = {}
     for named in [policy] if compare is None else [compare, policy]:
-        name, acts, params = chosen(env, network, named, console)
+        name, acts, params = chosen(env, named, console)
         name = name if name not in played else f"{name} ({named})"
         say(console, f"Playing {env.horizon} periods: {name}")
         played[name] = episode(env, acts, params, seed)

@@ -17,8 +17,7 @@ QUIET = Console(quiet=True)
 
 @pytest.mark.filterwarnings("ignore::draingym.policies.CutRequestsWarning")
 def test_an_episode_is_that_of_reset_and_step():
-    env, network = find("SingleStore", 4)
-    assert network is None
+    env = find("SingleStore", 4)
     policy, level = BaseStock(), jnp.float32(70.0)  # above what an action can request
     path, views = episode(env, policy, level, seed=3)
     stepped = InventoryEnv(env)
@@ -35,9 +34,9 @@ def test_an_episode_is_that_of_reset_and_step():
 def test_a_policy_of_another_network_and_an_id_of_nothing_are_refused(tmp_path):
     path = tmp_path / "two.npz"
     save_policy(path, EchelonBaseStock(parent=(-1, 0)), jnp.ones(2))
-    env, _ = find("draingym/SingleStore-v0", 4)
+    env = find("draingym/SingleStore-v0", 4)
     with pytest.raises(ValueError, match=r"two.npz does not act on the network's 1 nodes"):
-        chosen(env, None, str(path), QUIET)
+        chosen(env, str(path), QUIET)
     with pytest.raises(ValueError, match=r"'Nowhere' is no file of a network .*Placement-v0"):
         find("Nowhere", None)
 
@@ -63,8 +62,8 @@ def test_a_page_has_the_policies_that_were_asked_for(tmp_path):
     rewards = [sum(moves["reward"]) for moves in shown["moves"][0]]
     found = [one["reward"] for one in figures["policies"].values()]
     assert rewards == pytest.approx(found, abs=0.1)
-    env, _ = find("SingleStore", 8)
-    name, policy, params = chosen(env, None, RANDOM, QUIET)
+    env = find("SingleStore", 8)
+    name, policy, params = chosen(env, RANDOM, QUIET)
     path, _ = episode(env, policy, params, 0)
     assert name == RANDOM
     assert len(np.unique(path.transitions.ordered)) == 8

@@ -102,6 +102,16 @@ $(GYMNAX): pyproject.toml requirements/test.txt requirements/gymnax.txt tools/in
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/gymnax.txt test .venv-gymnax
 	@touch $@
 
+BROWSER := .venv-browser/.installed
+
+.PHONY: test-browser
+test-browser: $(BROWSER) ## Open the pages in a headless Chromium, which must be there: apt-get install chromium
+	.venv-browser/bin/python -m pytest --browser -m browser $(ARGS) tests/draingym/test_browser.py
+
+$(BROWSER): pyproject.toml requirements/test.txt requirements/browser.txt tools/install.sh $(call stale,.venv-browser)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/browser.txt test .venv-browser
+	@touch $@
+
 # PySpark is some 400 MB and needs Java 17 or later: it is in no other environment.
 SPARK := .venv-spark/.installed
 

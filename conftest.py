@@ -69,20 +69,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run the tests marked clients: they fail where the clients are not installed",
     )
+    parser.addoption(
+        "--browser",
+        action="store_true",
+        help="run the tests marked browser: they fail where Playwright or Chromium is not there",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests of others' packages, which are not in the lock, to `make test-clients`.
+    """Leave tests of what is not in the lock to `make test-clients` and `make test-browser`.
 
     What is marked long is slow as well.
     """
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(pytest.mark.slow)
-    if not config.getoption("--clients"):
-        for item in items:
-            if item.get_closest_marker("clients"):
-                item.add_marker(pytest.mark.skip(reason="make test-clients runs it"))
+    for name in ("clients", "browser"):
+        if not config.getoption(f"--{name}"):
+            for item in items:
+                if item.get_closest_marker(name):
+                    item.add_marker(pytest.mark.skip(reason=f"make test-{name} runs it"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

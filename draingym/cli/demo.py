@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
+
+from draingym.cli.terminal import Outcome, result, terminal
 
 
 def demo(
     out: Path = Path("runs/demo"),
     config: Path | None = None,
     data: Literal["ta-feng", "synthetic"] | None = None,
-) -> None:
+) -> Outcome:
     """Run the whole loop: orders, world, log, drain model, policies, validation, report.
 
     A run that was interrupted goes on after its last finished stage.
@@ -31,12 +32,18 @@ def demo(
     chosen = LoopConfig() if config is None else load_config(config)
     if data is not None:
         chosen = replace(chosen, data=data)
-    run_loop(chosen, out, Console())
+    figures = run_loop(chosen, out, terminal())
+    verdict = figures.get("final_verdict", figures["verdict"])
+    return Outcome(
+        files=(out / "report.html", out / "results.json"),
+        next=("draingym", "validate", str(out)),
+        figures={"use": verdict["use"], "headline": verdict["headline"]},
+    )
 
 
 def data(
     name: Annotated[Literal["ta-feng"], tyro.conf.Positional], csv: Path | None = None
-) -> None:
+) -> Outcome:
     """Download a data set, check it, and say where it is.
 
     Args:
@@ -47,28 +54,61 @@ def data(
 
     del name
     wheel = download()
-    print(wheel if csv is None else write_csv(wheel, csv))
+    found = wheel if csv is None else write_csv(wheel, csv)
+    result(str(found))
+    return Outcome(figures={"file": str(found)})
 
 
 def play(
-    network: Annotated[Path, tyro.conf.Positional],
-    policy: Literal["base-stock", "random"] = "base-stock",
-    out: Path = Path("episode.png"),
-    horizon: int = 100,
+    source: Annotated[str, tyro.conf.Positional],
+    policy: str = "rule",
+    compare: str | None = None,
+    out: Path | None = None,
+    horizon: int | None = None,
     seed: int = 0,
-) -> None:
-    """Play an episode of a network of one's own, and draw it.
+    show: bool = True,
+) -> Outcome:
+    """Play an episode of an environment, or of a network of one's own: a page to click through.
 
     Args:
-        network: JSON or YAML file, such as Network.save writes.
-        policy: Base stocks that cover the lead time, or requests at random.
-        out: File of the picture.
-        horizon: Periods.
-        seed: Of demand, lead times and random requests.
+        source: Id such as Placement or draingym/Placement-v0, or the file of a network (JSON,
+            YAML), such as Network.save writes.
+        policy: rule (order-up-to, or a tuned or covering base stock), random, or a .npz file of a
+            policy.
+        compare: Another one, beside it, for the same customers.
+        out: The page; NAME.html when not given.
+        horizon: Periods; the environment's own, or 100 of a network, when not given.
+        seed: Of the episode, as of reset(seed=...).
+        show: Open the page in a browser, where there is a screen.
     """
-    from draingym.common.arrays import require_seed, require_whole
-    from draingym.networks.play import play as run
+    try:
+        from draingym.commands.play import play as run
+    except ImportError as error:
+        raise ImportError(
+            "pages need jinja2 and matplotlib: pip install 'draingym[report]'"
+        ) from error
 
-    require_whole("horizon", horizon, low=1, high=100_000)
-    require_seed(seed)
-    print(run(network, policy, out, horizon, seed))
+    page = Path(f"{Path(source).stem}.html") if out is None else out
+    figures = run(
+        source,
+        policy=policy,
+        compare=compare,
+        out=page,
+        horizon=horizon,
+        seed=seed,
+        console=terminal(),
+        show=show,
+    )
+    return Outcome(files=(page,), figures=figures)
+
+
+def selftest() -> Outcome:
+    """Say whether this machine computes right, what is installed and what is slow: a minute.
+
+    The optimum of a store, a gradient against differences, two devices that find the same, a GPU
+    where there is one. Ends with exit code 1 where one of them fails.
+    """
+    from draingym.selftest.run import selftest as run
+
+    figures = run(terminal())
+    return Outcome(figures=figures, code=0 if figures["passes"] else 1)

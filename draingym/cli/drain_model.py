@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
+
+from draingym.cli.terminal import Outcome, terminal
 
 
 def train_drain(
     config: Annotated[Path, tyro.conf.Positional],
     out: Path | None = None,
     distributed: bool = False,
-) -> None:
+) -> Outcome:
     """Train a drain model on a panel: checkpoint, learning curve, log for TensorBoard.
 
     A training that was interrupted goes on after its last validation.
@@ -32,8 +33,12 @@ def train_drain(
     from draingym.commands.train_drain import train_drain as run
 
     chosen = load_train_config(config)
-    with together(distributed, Path(chosen.out) if out is None else out) as (folder, console):
+    path = Path(chosen.out) if out is None else out
+    with together(distributed, path, terminal()) as (folder, console):
         run(replace(chosen, out=str(folder)), console)
+        model = folder / "drain_model.npz"
+        follows = ("draingym", "evaluate-drain", str(model), "--panel", chosen.panel)
+        return Outcome(files=(model,), next=follows)
 
 
 def evaluate_drain(
@@ -45,7 +50,7 @@ def evaluate_drain(
     seed: int = 0,
     out: Path | None = None,
     paper: bool = False,
-) -> None:
+) -> Outcome:
     """Evaluate a drain model on periods of a panel, beside the tuned closest node.
 
     Args:
@@ -60,7 +65,7 @@ def evaluate_drain(
     """
     from draingym.commands.evaluate_drain import evaluate_drain as run
 
-    run(
+    found = run(
         checkpoint,
         panel,
         start=start,
@@ -68,6 +73,11 @@ def evaluate_drain(
         samples=samples,
         seed=seed,
         out=out,
-        console=Console(),
+        console=terminal(),
         paper=paper,
+    )
+    return Outcome(
+        files=() if out is None else (out,),
+        next=("draingym", "train-policy", "LOG", "--drain", str(checkpoint)),
+        figures={"models": [evaluation.to_dict() for evaluation in found]},
     )

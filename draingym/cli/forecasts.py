@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
+
+from draingym.cli.terminal import Outcome, terminal
 
 
 def forecast(
@@ -33,7 +34,7 @@ def forecast(
     samples: int = 200,
     seed: int = 0,
     out: Path = Path("runs/forecast"),
-) -> None:
+) -> Outcome:
     """Fit a forecaster to series of a file, and forecast what comes next.
 
     A fit that was interrupted goes on after its last epoch.
@@ -89,4 +90,9 @@ def forecast(
         samples=samples,
         seed=seed,
     )
-    forecast_file(file, future, config, out, Console())
+    forecast_file(file, future, config, out, terminal())
+    names = ("forecast.png", "forecast.csv", "forecaster.npz")
+    return Outcome(
+        files=tuple(out / name for name in names),
+        next=("draingym", "train-policy", "RUN", "--forecaster", str(out / names[-1])),
+    )

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
+
+from draingym.cli.terminal import Outcome, terminal
 
 
 def ingest(
     path: Annotated[Path, tyro.conf.Positional], out: Path = Path("log"), init: bool = False
-) -> None:
+) -> Outcome:
     """Make an event log of a company's own tables, and a page on their quality.
 
     An ingest that was interrupted and is run again gives the same log; one that fails leaves what
@@ -25,12 +26,15 @@ def ingest(
     """
     from draingym.commands.ingest import ingest_path
 
-    ingest_path(path, out, init, Console())
+    ingest_path(path, out, init, terminal())
+    if init:
+        return Outcome()
+    return Outcome(files=(out, out / "quality.html"), next=("draingym", "check", str(out)))
 
 
 def check(
     log: Annotated[Path, tyro.conf.Positional], seeds: int = 5, out: Path | None = None
-) -> None:
+) -> Outcome:
     """Check a log, and whether the oracle that is estimated from it gives it again.
 
     Says what was estimated and, marked "?", what the log cannot tell. Ends with exit code 1 where
@@ -42,10 +46,17 @@ def check(
         seeds: Of customers and costs; the worst one counts.
         out: JSON file; LOG_check.json beside the log when not given.
     """
-    from draingym.commands.check import check_folder
+    from draingym.commands.check import beside, check_folder
 
-    if not check_folder(log, seeds, out, Console())["passes"]:
-        raise SystemExit(1)
+    found = check_folder(log, seeds, out, terminal())
+    path = beside(log) if out is None else out
+    follows = ("draingym", "panel", str(log)) if found["passes"] else ()
+    return Outcome(
+        files=(path,),
+        next=follows,
+        figures={"passes": found["passes"], "sentence": found["sentence"]},
+        code=0 if found["passes"] else 1,
+    )
 
 
 def replay(
@@ -55,7 +66,7 @@ def replay(
     planner: Literal["greedy", "greedy_reference", "closest", "batch_milp"] = "greedy",
     seed: int = 0,
     start: int = 0,
-) -> None:
+) -> Outcome:
     """Replay an event log under another policy: what would have happened, as a log.
 
     A replay that was interrupted goes on after its last finished period.
@@ -71,14 +82,15 @@ def replay(
     """
     from draingym.commands.replay import replay_folder
 
-    replay_folder(log, policy, out, planner, seed, start, Console())
+    found = replay_folder(log, policy, out, planner, seed, start, terminal())
+    return Outcome(files=(out / "values.json", out / "log"), figures=found)
 
 
 def panel(
     log: Annotated[Path, tyro.conf.Positional],
     known_periods: int | None = None,
     out: Path = Path("panel.zarr"),
-) -> None:
+) -> Outcome:
     """Aggregate an event log to periods: the panel that models are trained on.
 
     Args:
@@ -89,7 +101,8 @@ def panel(
     """
     from draingym.commands.panel import panel_folder
 
-    panel_folder(log, known_periods, out, Console())
+    panel_folder(log, known_periods, out, terminal())
+    return Outcome(files=(out,), next=("draingym", "train-drain", "CONFIG"))
 
 
 def run(
@@ -103,7 +116,7 @@ def run(
     allow_failed_check: bool = False,
     seed: int = 0,
     out: Path = Path("runs/own"),
-) -> None:
+) -> Outcome:
     """Run all verbs in order: panel, train-drain, train-policy, validate, fine-tune, recommend.
 
     A run that was interrupted goes on in the verb that was interrupted.
@@ -132,4 +145,6 @@ def run(
         allow_failed_check=allow_failed_check,
         seed=seed,
     )
-    run_all(source, config, out, Console())
+    verdict = run_all(source, config, out, terminal())
+    orders = () if stock is None else (out / "orders.csv",)
+    return Outcome(files=(*orders, verdict / "validation.html"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
-from rich.console import Console
+
+from draingym.cli.terminal import Outcome, terminal
 
 
 def train_policy(
@@ -25,7 +28,7 @@ def train_policy(
     settings: Path | None = None,
     out: Path | None = None,
     distributed: bool = False,
-) -> None:
+) -> Outcome:
     """Train a policy in the simulator of a log's drain model, or of a finished run on forecasts.
 
     On a log, with --drain, one file comes of it. In a run, the policy sees the forecasts, and how
@@ -74,9 +77,11 @@ def train_policy(
             drain=found, policy=kind, panel=panel, settings=settings, updates=updates, seed=seed
         )
         file = out or found.parent / f"{kind}.npz"
-        with together(distributed, file.parent) as (folder, console):
-            train_on_log(run, on_log, folder / file.name, console)
-        return
+        with together(distributed, file.parent, terminal()) as (folder, console):
+            path = folder / file.name
+            figures = train_on_log(run, on_log, path, console)
+            follows = ("validate", str(run), "--drain", str(found), "--policies", str(path))
+            return Outcome(files=(path,), next=("draingym", *follows), figures=figures)
     _not_given(_no_log(run), drain=drain, policy=policy, panel=panel, settings=settings)
     from draingym.commands.together import together
     from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
@@ -91,8 +96,15 @@ def train_policy(
         replications=replications,
         seed=seed,
     )
-    with together(distributed, run / "policy" if out is None else out) as (folder, console):
-        train_policy_folder(run, config, folder, console)
+    path = run / "policy" if out is None else out
+    with together(distributed, path, terminal()) as (folder, console):
+        figures = train_policy_folder(run, config, folder, console)
+        neural = folder / "neural.npz"
+        return Outcome(
+            files=(neural, folder / "values.json"),
+            next=("draingym", "validate", str(run), "--policies", str(neural)),
+            figures=figures,
+        )
 
 
 def validate(
@@ -112,7 +124,7 @@ def validate(
     panel: Path | None = None,
     settings: Path | None = None,
     out: Path | None = None,
-) -> None:
+) -> Outcome:
     """Validate the simulator of a log, or of a finished run: values, ranks, regret, and a verdict.
 
     Every policy runs in the simulator, in the oracle that replays the log, and, in emulated
@@ -170,10 +182,22 @@ def validate(
 
         model = _given("drain", drain, run)
         folder = model.parent / "validation" if out is None else out
-        validate_log(run, config, model, panel, settings, folder, Console())
-        return
+        return _validated(
+            validate_log(run, config, model, panel, settings, folder, terminal()), folder
+        )
     _not_given(_no_log(run), drain=drain, panel=panel, settings=settings)
-    validate_folder(run, config, run / "validation" if out is None else out, Console())
+    folder = run / "validation" if out is None else out
+    return _validated(validate_folder(run, config, folder, terminal()), folder)
+
+
+def _validated(figures: Mapping[str, Any], folder: Path) -> Outcome:
+    """Return how a validation ended, whose verdict names the command that follows."""
+    return Outcome(
+        files=(folder / "validation.html", folder / "validation.json"),
+        next=tuple(shlex.split(figures.get("next", ""))),
+        said=True,
+        figures={name: figures[name] for name in ("use", "headline", "reasons")},
+    )
 
 
 def fine_tune(
@@ -189,7 +213,7 @@ def fine_tune(
     updates: int | None = None,
     seed: int = 0,
     out: Path = Path("fine_tuned"),
-) -> None:
+) -> Outcome:
     """Go on with a drain model on the oracle's labels of a log, and train policies anew in it.
 
     Args:
@@ -220,7 +244,12 @@ def fine_tune(
         updates=updates,
         seed=seed,
     )
-    fine_tune_log(log, config, out, Console())
+    fine_tune_log(log, config, out, terminal())
+    model = out / "drain_model.npz"
+    files = tuple(out / path.name for path in policies)
+    follows = ["draingym", "validate", str(log), "--drain", str(model)]
+    follows += ["--allow-overlap", "products", "--policies", *map(str, files)]
+    return Outcome(files=(model, *files), next=tuple(follows))
 
 
 def recommend(
@@ -235,7 +264,7 @@ def recommend(
     futures: int = 16,
     seed: int = 0,
     out: Path = Path("orders.csv"),
-) -> None:
+) -> Outcome:
     """Say what to buy and where to place it, from today's stock and a policy.
 
     Args:
@@ -267,7 +296,9 @@ def recommend(
         futures=futures,
         seed=seed,
     )
-    run(log, config, out, Console())
+    found = run(log, config, out, terminal())
+    total = {"value": found.total.value, "low": found.total.low, "high": found.total.high}
+    return Outcome(files=(out,), figures={"units": int(found.units.sum()), "worth": total})
 
 
 def _given(name: str, path: Path | None, log: Path) -> Path:

@@ -86,5 +86,4 @@ def beside(log: Path) -> Path:
 def _written(found: dict[str, Any], path: Path, console: Console) -> dict[str, Any]:
     write_json(path, found, finite=False)
     say(console, found["sentence"])
-    say(console, f"Figures: {path}")
     return found

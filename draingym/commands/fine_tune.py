@@ -145,10 +145,6 @@ def fine_tune_log(log: Path, config: FineTuneLogConfig, out: Path, console: Cons
     for name, (policy, params) in found.policies.items():
         save_policy(out / f"{name}.npz", policy, params, world=run.identity)
     write_json(out / "rounds.json", _figures(found, run))
-    say(console, f"{out / BEST} and {', '.join(f'{name}.npz' for name in found.policies)}")
-    names = " ".join(str(out / f"{name}.npz") for name in found.policies)
-    words = f"--drain {out / BEST} --allow-overlap products"
-    say(console, f"Next: draingym validate {log} {words} --policies {names}")
     return found
 
 

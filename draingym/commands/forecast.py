@@ -184,8 +184,6 @@ def forecast_file(
         write_csv(found, fresh)
     with atomic_file(out / "forecast.png") as fresh:
         fresh.write_bytes(picture(data, found).png())
-    for name in ("forecast.csv", "forecast.png", "forecaster.npz"):
-        console.print(f"{out / name}", markup=False)
     return found
 
 

@@ -1,9 +1,17 @@
-"""The bar that training shows in a terminal."""
+"""What a command shows in a terminal while it runs."""
 
 from __future__ import annotations
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 def training_bar(console: Console) -> Progress:
@@ -13,6 +21,19 @@ def training_bar(console: Console) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[losses]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def steps_bar(console: Console) -> Progress:
+    """Return a bar of steps, with the time that passed and the time that is left."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
     )

@@ -14,7 +14,7 @@ from rich.console import Console
 
 
 @contextmanager
-def together(distributed: bool, out: Path) -> Iterator[tuple[Path, Console]]:
+def together(distributed: bool, out: Path, console: Console) -> Iterator[tuple[Path, Console]]:
     """Join the other processes, where there are any.
 
     Enter it before anything computes. A process that fails ends at once, so that the others notice:
@@ -23,20 +23,21 @@ def together(distributed: bool, out: Path) -> Iterator[tuple[Path, Console]]:
     Args:
         distributed: Whether there are other processes; see ``draingym.common.processes.join``.
         out: The folder that the command writes to.
+        console: Where words go.
 
     Yields:
-        The folder, and a console; in all processes but the first a folder that is thrown away, and
-        a console that says nothing.
+        The folder, and the console; in all processes but the first a folder that is thrown away,
+        and a console that says nothing.
     """
     if not distributed:
-        yield out, Console()
+        yield out, console
         return
     from draingym.common.processes import is_first, join
 
     join()
     try:
         if is_first():
-            yield out, Console()
+            yield out, console
         else:
             with tempfile.TemporaryDirectory(prefix="draingym-") as scratch:
                 yield Path(scratch) / "run", Console(quiet=True)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from draingym.commands.forecast import ForecastConfig
-from draingym.commands.progress import say, training_bar
+from draingym.commands.progress import training_bar
 from draingym.commands.validate import run_config
 from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
@@ -140,8 +140,6 @@ def train_policy_folder(
     table.add_row("difference", *(f"{g.value:,.1f} [{g.low:,.1f}, {g.high:,.1f}]" for g in gains))
     write_json(out / "values.json", figures)
     console.print(table)
-    for name in (*(["forecaster.npz"] if config.forecasts else []), "neural.npz", "values.json"):
-        say(console, f"{out / name}")
     return figures
 
 

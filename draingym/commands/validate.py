@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from draingym.commands.next_step import next_step
-from draingym.commands.progress import say
 from draingym.common.alone import alone
 from draingym.common.arrays import require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import require_fields
 from draingym.common.files import kind_at
 from draingym.demo.config import MOST_REPLICATIONS, MOST_SAMPLES, LoopConfig, load_config
+from draingym.demo.episodes import Recorded
 from draingym.demo.run import POLICIES, Run
 from draingym.demo.validation_stage import spread_of_policies, verdict_figures
 from draingym.policies import load_policy, policy_world, tree_of
@@ -31,9 +31,11 @@ from draingym.policies.validation.overlap import Shared, overlap_notes
 from draingym.policies.validation.validate import validate
 from draingym.policies.validation.verdict import Thresholds, judge
 from draingym.report import verdict_table, verdict_text, write_validation
+from draingym.report.words import money
 from draingym.simulator import Policy, PyTree
 from draingym.world.identity import WorldIdentity, require_same_world
 
+_MOST_SHOWN = 4  # policies that a page lets a reader click through
 KEPT = "runs"  # folder of finished runs, while others are to come
 NEEDED = ("orders.json", "log", "panel.zarr", "drain_model.npz", "order_up_to.npz", "neural.npz")
 
@@ -93,7 +95,7 @@ def validate_folder(
                 trained=True,
             )
     files = {path.stem: path for path in config.policies}
-    figures = validate_run(
+    figures, episodes = validate_run(
         run,
         policies,
         config,
@@ -111,7 +113,7 @@ def validate_folder(
         chosen=_chosen(folder, run, files, figures),
         settings=folder / "config.json",
     )
-    return finish(figures, out, str(folder), console)
+    return finish(figures, episodes, out, str(folder), console)
 
 
 def validate_run(
@@ -124,7 +126,7 @@ def validate_run(
     notes: list[str],
     truth: bool,
     folder: Path,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run policies in the columns, with progress, and judge the simulator.
 
     Args:
@@ -136,6 +138,9 @@ def validate_run(
         notes: What a report must say.
         truth: Whether to run the hidden truth, too.
         folder: Keeps finished runs of the oracle until all are there.
+
+    Returns:
+        What ``validation.json`` will hold, and episodes in the oracle for the page.
 
     Raises:
         ValueError: If periods are out of bounds, a policy does not act here, or the validation
@@ -158,6 +163,7 @@ def validate_run(
     )
     for name, path in files.items():
         require_acts(f"policy {path}", *policies[name], seen(window))
+    oracle = run.oracle(config.replications, config.seed)
     columns = (*Progress.get_default_columns(), MofNCompleteColumn(), TimeElapsedColumn())
     with alone(folder.parent), Progress(*columns, console=console) as bar:
         task = bar.add_task(f"{len(policies)} policies", total=None)
@@ -167,7 +173,7 @@ def validate_run(
             setting.params,
             setting.test,
             stop - first,
-            run.oracle(config.replications, config.seed),
+            oracle,
             run.truth(config.replications) if truth else None,
             judges=run.judges,
             one_step=OneStep(
@@ -184,15 +190,37 @@ def validate_run(
         )
     shutil.rmtree(folder, ignore_errors=True)
     verdict = judge(validation, config.thresholds or run.config.thresholds)
-    return verdict_figures(validation, verdict, BASELINE)
+    figures = verdict_figures(validation, verdict, BASELINE)
+    recorded = Recorded(
+        run=run,
+        setting=setting,
+        horizon=stop - first,
+        world=oracle,
+        seed=config.seed,
+        policies={name: policies[name] for name in _shown(figures, files)},
+    )
+    return figures, recorded.episodes(run.judges, money(figures))
 
 
-def finish(figures: dict[str, Any], out: Path, source: str, console: Console) -> dict[str, Any]:
+def _shown(figures: Mapping[str, Any], files: Mapping[str, Path]) -> list[str]:
+    """Return the policies that a reader can click through: those that a verdict is about."""
+    found = figures["agreements"][0]
+    names = [BASELINE, found["chosen"], *files, found["best"], found["worst"]]
+    there = [name for name in dict.fromkeys(names) if name in figures["policies"]][:_MOST_SHOWN]
+    return sorted(there, key=lambda name: name == found["chosen"])  # the page begins with the last
+
+
+def finish(
+    figures: dict[str, Any],
+    episodes: Mapping[str, Any],
+    out: Path,
+    source: str,
+    console: Console,
+) -> dict[str, Any]:
     """Write the page and the figures, and print table, verdict and what follows from it."""
-    page = write_validation(figures, out, source)
+    write_validation(figures, out, source, episodes)
     console.print(verdict_table(figures))
     console.print(verdict_text(figures))
-    say(console, f"Report: {page}")
     return figures
 
 

@@ -86,7 +86,7 @@ def validate_log(
             **perturbed(kept, network.num_nodes, _COPIES, seed=config.seed + 1),
         }
     named = {path.stem: path for path in config.policies}
-    figures = validate_run(
+    figures, episodes = validate_run(
         run,
         policies,
         config,
@@ -96,7 +96,7 @@ def validate_log(
         truth=False,
         folder=out / KEPT,
     )
-    figures["currency"] = currency_of(run.log)
+    figures["currency"] = episodes["currency"] = currency_of(run.log)
     figures["next"] = next_step(
         figures["use"],
         log=log,
@@ -105,4 +105,4 @@ def validate_log(
         chosen=named.get(figures["agreements"][0]["chosen"]),
         settings=settings,
     )
-    return finish(figures, out, str(log), console)
+    return finish(figures, episodes, out, str(log), console)

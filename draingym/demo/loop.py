@@ -22,11 +22,13 @@ from draingym.demo.learning_stages import score_drain_model, train_drain_model, 
 from draingym.demo.run import Run
 from draingym.demo.stages import Advance, Stages
 from draingym.demo.validation_stage import (
+    EPISODES,
     judge_fine_tuned,
     judge_simulator,
     validate_policies,
 )
 from draingym.report import check_stage, summary_table, verdicts_text, write_report
+from draingym.report.live import read_file
 
 Figures = dict[str, Any]
 Work = Callable[[Run, Advance], Figures]
@@ -89,8 +91,8 @@ def _run_loop(config: LoopConfig, out: Path, console: Console) -> Figures:
         "config": plain(config.to_dict()),
     }
     write_json(out / "results.json", figures)
-    report = write_report(figures, out)
+    there = (out / EPISODES).exists()  # a run of before has none
+    write_report(figures, out, read_file(out / EPISODES) if there else None)
     console.print(summary_table(figures))
     console.print(verdicts_text(figures))
-    console.print(f"Report: {report}", markup=False)
     return figures

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from draingym.common.bootstrap import Interval
+from draingym.demo.episodes import Recorded
 from draingym.demo.run import POLICIES, Run
 from draingym.demo.stages import Advance
-from draingym.oracle.replays.environment import run as run_oracle
 from draingym.policies.store import save_policy
 from draingym.policies.validation.candidates import BASELINE, spread_around
 from draingym.policies.validation.one_step import OneStep
 from draingym.policies.validation.overlap import Shared, overlap_notes
-from draingym.policies.validation.validate import ReplayedWorld, Validation, validate
+from draingym.policies.validation.validate import Validation, validate
 from draingym.policies.validation.verdict import Verdict, judge
-from draingym.simulator import Policy, PyTree, window
+from draingym.report.live import write_file
+from draingym.simulator import Policy, PyTree
 
 Figures = dict[str, Any]
+EPISODES = "episodes.json"  # what the report lets a reader click through
 
 
 def validate_policies(run: Run, advance: Advance) -> Figures:
@@ -28,8 +28,9 @@ def validate_policies(run: Run, advance: Advance) -> Figures:
     run = run.final
     config, setting = run.config, run.setting
     truth = run.truth(config.replications)
+    policies = {name: (run.policies[name], run.parameters[name]) for name in POLICIES}
     validation = validate(
-        {name: (run.policies[name], run.parameters[name]) for name in POLICIES},
+        policies,
         setting.simulator,
         setting.params,
         setting.test,
@@ -40,7 +41,17 @@ def validate_policies(run: Run, advance: Advance) -> Figures:
         seed=config.seed,
         progress=advance,
     )
-    return validation_figures(validation) | {"trace": _trace(run, truth)}
+    recorded = Recorded(
+        run=run,
+        setting=setting,
+        horizon=run.test_horizon,
+        world=truth,
+        seed=config.seed,
+        policies=policies,
+    )
+    shown = recorded.episodes(np.arange(len(run.world.products.id)), "USD")
+    write_file(run.out / EPISODES, shown)
+    return validation_figures(validation) | {"trace": _trace(recorded)}
 
 
 def judge_simulator(run: Run, advance: Advance) -> Figures:
@@ -95,30 +106,18 @@ def spread_of_policies(run: Run) -> dict[str, tuple[Policy, PyTree]]:
     return spread_around(own, run.world.network, run.config.seed)
 
 
-def _trace(run: Run, truth: ReplayedWorld) -> Figures:
+def _trace(recorded: Recorded) -> Figures:
     """Return stock and drain of the product with the median drain, in the truth."""
-    setting = run.setting
+    run = recorded.run
     volume = run.drain_data.outbound.sum(axis=(1, 2))
     product = int(np.argsort(volume)[len(volume) // 2])
-    key_noise, key_policy = jax.random.split(jax.random.fold_in(jax.random.key(run.config.seed), 0))
-    scenario = window(setting.test, 0, run.test_horizon, key_noise)
     shown: Figures = {}
-    for name in POLICIES:
-        moves = run_oracle(
-            truth.systems,
-            truth.views[0],
-            setting.params,
-            run.policies[name],
-            run.parameters[name],
-            scenario,
-            dynamics=setting.simulator.dynamics,
-            key=key_policy,
-            seed=run.config.seed,
-        ).trajectory.transitions
+    for name, found in recorded.runs.items():
+        moves = found.trajectory.transitions
         shown[name] = {
             "on_hand": np.asarray(moves.on_hand[product]).tolist(),
             "outbound": np.asarray(moves.outbound[product]).tolist(),
-            "lost": np.asarray(jnp.sum(moves.lost[product], axis=-1)).tolist(),
+            "lost": np.sum(moves.lost[product], axis=-1).tolist(),
         }
     return {
         "product": run.world.products.id[product],

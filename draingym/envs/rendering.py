@@ -17,6 +17,8 @@ from draingym.world.network import Network
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from draingym.report.live import Place
+
 # Inches at 100 dots an inch: even numbers of pixels, which video codecs ask for.
 _SIZE, _DPI = (7.2, 4.4), 100
 
@@ -29,6 +31,8 @@ class _Picture:
         self._unit = unit  # name of a period
         self._axes: Axes | None = None
         self._window = False
+        self._scenes: list[Scene] = []  # of the running episode, where no window shows it
+        self._before: list[Scene] = []  # of the episode before
 
     def paint(self, scene: Scene) -> Frame:
         """Return the scene as an image, [440, 720, 3]."""
@@ -38,10 +42,12 @@ class _Picture:
         return image
 
     def show(self, scene: Scene) -> None:
-        """Show the scene in a window, where matplotlib has a screen; draw it unseen elsewhere."""
+        """Show the scene in a window, where matplotlib has a screen; else keep it for a page."""
         canvas: Any = self._updated(scene, window=True).figure.canvas
         if type(canvas).required_interactive_framework is None:
-            canvas.draw()
+            if self._scenes and scene.period <= self._scenes[-1].period:  # another episode
+                self._before, self._scenes = self._scenes, []
+            self._scenes.append(scene)
             return
         if canvas.manager is not None:
             canvas.manager.show()
@@ -49,7 +55,13 @@ class _Picture:
         canvas.flush_events()
 
     def close(self) -> None:
-        """Close the window and forget the figure."""
+        """Close the window, or open the last episode's page; forget the figure."""
+        shown = max(self._scenes, self._before, key=len)
+        self._scenes, self._before = [], []
+        if shown:
+            from draingym.report.live import show_scenes
+
+            show_scenes(shown, self.place(), self._unit)
         if self._axes is not None and self._window:
             from matplotlib import pyplot
 
@@ -95,6 +107,10 @@ class _Picture:
         axes.set_axis_off()
         return axes
 
+    def place(self) -> Place:
+        """Return where the network is drawn, for a page of an episode."""
+        raise NotImplementedError
+
     def _draw(self, axes: Axes) -> None:
         raise NotImplementedError
 
@@ -124,10 +140,16 @@ class MapPicture(_Picture):
     def __init__(self, network: Network, *, units_per_view: float, full: float) -> None:
         """Draw nothing yet; see the class."""
         super().__init__(full, "day")
-        self._network = network
+        self.network = network
         self._rate = units_per_view
         distance = np.where(network.serves_customers[:, None], network.distance_km, np.inf)
         self._nearest = np.argmin(distance, axis=0)
+
+    def place(self) -> Place:
+        """Return where the network is drawn, for a page of an episode."""
+        from draingym.report.live import map_place
+
+        return map_place(self.network)
 
     def _draw(self, axes: Axes) -> None:
         from matplotlib.collections import LineCollection
@@ -135,7 +157,7 @@ class MapPicture(_Picture):
         from draingym.report.geography import outline, project
         from draingym.report.style import colour
 
-        net = self._network
+        net = self.network
         x, y = project(net.node_longitude, net.node_latitude)
         rx, ry = project(net.region_longitude, net.region_latitude)
         axes.set_aspect("equal")
@@ -212,6 +234,14 @@ class GraphPicture(_Picture):
         super().__init__(full, "period")
         self._source, self._target = np.asarray(source), np.asarray(target)
         self._names = names
+
+    def place(self) -> Place:
+        """Return where the network is drawn, for a page of an episode."""
+        from draingym.report.live import graph_place
+
+        return graph_place(
+            self._names, self._source.tolist(), self._target.tolist(), *self._places()
+        )
 
     def _places(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return where each node is: how many arcs from a vendor, and how high."""

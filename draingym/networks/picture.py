@@ -25,6 +25,7 @@ class NetworkPicture(GraphPicture):
 
     def __init__(self, network: Plan) -> None:
         """Draw nothing yet; see the class."""
+        self.plan = network
         names = [node.name for node in network.nodes]
         index = network.index
         super().__init__(

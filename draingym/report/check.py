@@ -184,6 +184,72 @@ ROUND: dict[str, Any] = {
 _STAGES = SCHEMA | ROUND | {"validation": {**SCHEMA["validation"], "trace": SCHEMA["trace"]}}
 
 
+ROW = Leaf("a list of finite numbers", lambda x: isinstance(x, list) and all(map(_is_number, x)))
+LANES = Leaf(
+    "a list of [node, region, units]",
+    lambda x: (
+        isinstance(x, list)
+        and all(
+            isinstance(lane, list) and len(lane) == 3 and all(map(_is_number, lane)) for lane in x
+        )
+    ),
+)
+PLACES = Leaf(
+    "a list of places with name and at",
+    lambda x: (
+        isinstance(x, list)
+        and all(isinstance(p, Mapping) and ROW.holds(p.get("at")) and "name" in p for p in x)
+    ),
+)
+# What a page of episodes is drawn from (``report.live``).
+EPISODES: dict[str, Any] = {
+    **dict.fromkeys(("period", "currency"), TEXT),
+    **dict.fromkeys(("labels", "products", "policies"), Many(TEXT)),
+    "of": COUNT,
+    "place": {
+        "nodes": Many({"name": TEXT, "at": CURVE, "colour": TEXT, "upstream": FLAG}),
+        "arcs": Many(CURVE),
+        "regions": PLACES,
+        "coast": LIST,
+        "frame": CURVE,
+        "map": FLAG,
+    },
+    "moves": Many(
+        Many(
+            {
+                **dict.fromkeys(("on_hand", "in_transit", "shipped", "sold", "unmet"), Many(ROW)),
+                "reward": CURVE,
+            }
+        )
+    ),
+    "views": LIST,
+}
+
+
+def check_episodes(episodes: Any) -> None:
+    """Refuse episodes that a page cannot be made of.
+
+    Raises:
+        ValueError: As ``check`` does.
+    """
+    _walk(episodes, EPISODES, "episodes")
+    place, periods = episodes["place"], len(episodes["labels"])
+    nodes, arcs = len(place["nodes"]), len(place["arcs"])
+    _length(episodes["moves"], len(episodes["products"]), "moves", "episodes")
+    for p, product in enumerate(episodes["moves"]):
+        _length(product, len(episodes["policies"]), f"moves[{p}]", "episodes")
+        for k, moves in enumerate(product):
+            for name in EPISODES["moves"].item.item:
+                path = f"moves[{p}][{k}].{name}"
+                _length(moves[name], periods, path, "episodes")
+                if name != "reward":
+                    wide = arcs if name in ("in_transit", "shipped") else nodes
+                    for t, row in enumerate(moves[name]):
+                        _length(row, wide, f"{path}[{t}]", "episodes")
+            for t, lanes in enumerate(moves.get("lanes", [])):
+                _walk(lanes, LANES, f"episodes.moves[{p}][{k}].lanes[{t}]")
+
+
 def check_stage(name: str, figures: Any, where: str) -> None:
     """Refuse the figures of a stage of a run that a report cannot be made of.
 
@@ -283,6 +349,6 @@ def _check_verdict(verdict: Mapping[str, Any], stage: str) -> None:
         _length(verdict["drift"][key], len(verdict["policies"]), f"{stage}.drift.{key}")
 
 
-def _length(value: Sequence[Any], expected: int, path: str) -> None:
+def _length(value: Sequence[Any], expected: int, path: str, what: str = "results") -> None:
     if len(value) != expected:
-        raise ValueError(f"results.{path} has {len(value)} entries, must have {expected}")
+        raise ValueError(f"{what}.{path} has {len(value)} entries, must have {expected}")

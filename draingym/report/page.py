@@ -18,6 +18,7 @@ from draingym.report.figures import (
     validation_figure,
 )
 from draingym.report.flows import map_figure, trace_figure
+from draingym.report.live import live_parts
 from draingym.report.style import Figure
 from draingym.report.table import accuracy_rows, model_columns, validation_rows, world_rows
 from draingym.report.verdict_figures import agreement_figure, verdict_figures
@@ -40,7 +41,9 @@ def make_figures(results: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def write_report(results: Mapping[str, Any], folder: Path) -> Path:
+def write_report(
+    results: Mapping[str, Any], folder: Path, episodes: Mapping[str, Any] | None = None
+) -> Path:
     """Write ``report.html``, and ``figures/NAME.json`` and ``figures/NAME.png`` beside it.
 
     The results are checked and everything is drawn before anything is written; page and folder of
@@ -49,6 +52,8 @@ def write_report(results: Mapping[str, Any], folder: Path) -> Path:
     Args:
         results: What ``results.json`` of a run holds.
         folder: Where to write; made when it does not exist.
+        episodes: What a reader can click through (``report.live``); one product over time as a
+            figure when not given.
 
     Returns:
         Path of the page.
@@ -59,7 +64,7 @@ def write_report(results: Mapping[str, Any], folder: Path) -> Path:
     """
     check(results)
     figures = make_figures(results)
-    page = render_page(results, figures)
+    page = render_page(results, figures, episodes)
     pictures = {figure.name: figure.png() for figure in figures}
     with atomic_folder(folder / "figures") as fresh:
         for figure in figures:
@@ -73,12 +78,17 @@ def write_report(results: Mapping[str, Any], folder: Path) -> Path:
     return target
 
 
-def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
+def render_page(
+    results: Mapping[str, Any],
+    figures: list[Figure],
+    episodes: Mapping[str, Any] | None = None,
+) -> str:
     """Return the page's HTML, with all figures in it.
 
     Args:
         results: Checked results.
         figures: What ``make_figures`` returned for them.
+        episodes: See ``write_report``.
 
     Returns:
         A whole document.
@@ -86,7 +96,7 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
     validation = results["validation"]
     return template("page.html.j2").render(
         results=results,
-        figures={f.name: f.for_page() for f in figures},
+        figures={f.name: f.for_page() for f in figures if not (episodes and f.name == "trace")},
         tiles=_tiles(results),
         accuracy=accuracy_rows(results),
         models=model_columns(),
@@ -105,6 +115,7 @@ def render_page(results: Mapping[str, Any], figures: list[Figure]) -> str:
         config=json.dumps(results["config"], indent=2),
         columns=validation["columns"],
         tick=words.tick,
+        **live_parts(episodes),
         **theme(),
     )
 

@@ -37,6 +37,7 @@ PALETTE: Mapping[str, tuple[str, str]] = {
     "neural": ("#d55e00", "#ff8b45"),
     "upstream": ("#a9b1bb", "#6d7885"),
     "lost": ("#39424e", "#cfd6de"),
+    "unmet": ("#c81e1e", "#ff6b6b"),
     "node0": ("#4477aa", "#6f9fd4"),
     "node1": ("#ee6677", "#ff8896"),
     "node2": ("#228833", "#4fb860"),
@@ -239,6 +240,7 @@ def inline_svg(
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<[^>]*>", _shorter, svg)
     svg = re.sub(r"font:[^;\"]*?(\d+(?:\.\d+)?)px[^;\"]*", _font, svg)
     for name, (light, _) in PALETTE.items():
         svg = svg.replace(light, f"var(--{name})")
@@ -251,6 +253,11 @@ def inline_svg(
     label = title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
     head = f'<svg xmlns:xlink="http://www.w3.org/1999/xlink" {box.group()} role="img"'
     return head + f' aria-label="{label}">' + svg[svg.index(">") + 1 :].strip()
+
+
+def _shorter(tag: re.Match[str]) -> str:
+    """Return a tag with two decimals in its numbers: a hundredth of a point is seen by nobody."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", tag.group())
 
 
 def _font(match: re.Match[str]) -> str:

@@ -16,6 +16,7 @@ from rich.text import Text
 from draingym.common.atomic import atomic_file
 from draingym.report.check import TOP
 from draingym.report.environment import template, theme
+from draingym.report.live import live_parts
 from draingym.report.style import policy_colour
 from draingym.report.table import Cell, Row
 from draingym.report.verdict_figures import verdict_figures
@@ -105,13 +106,19 @@ def verdict_rows(verdict: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> Path:
+def write_validation(
+    verdict: Mapping[str, Any],
+    folder: Path,
+    source: str,
+    episodes: Mapping[str, Any] | None = None,
+) -> Path:
     """Write ``validation.json`` and ``validation.html``, which needs no network.
 
     Args:
         verdict: Values and what follows from them, as plain values.
         folder: Where to write; made when it does not exist.
         source: What was validated, for the page's title.
+        episodes: What a reader can click through (``report.live``).
 
     Returns:
         Path of the page.
@@ -127,6 +134,7 @@ def write_validation(verdict: Mapping[str, Any], folder: Path, source: str) -> P
         rows=verdict_rows(verdict),
         agreement_heads=AGREEMENT_HEADS,
         agreements=agreement_rows(verdict),
+        **live_parts(episodes),
         **theme(),
     )
     with atomic_file(folder / "validation.json") as fresh:

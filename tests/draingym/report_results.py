@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from draingym.report.live import episodes_of, map_place
 from draingym.world.network import NetworkConfig, build_network
 
 Results = dict[str, Any]
@@ -263,6 +264,37 @@ def fake_results() -> Results:
         "machine": {"cpu": "A processor", "cores": 2, "gpu": None},
         "config": {"seed": 0, "world": {"mean_unit_price": 30.0, "conversion_mean": 0.12}},
     }
+
+
+def fake_episodes(products: int = 3, periods: int = 6, names: tuple[str, ...] = ()) -> Results:
+    """Episodes of two policies on a small map; ``names`` take the place of the first ones."""
+    rng = np.random.default_rng(5)
+    network = build_network(NetworkConfig(num_nodes=3, num_regions=5))
+    nodes, regions = network.num_nodes, network.num_regions
+
+    def moves() -> Results:
+        units = {
+            name: rng.integers(0, 30, (periods, nodes)).tolist()
+            for name in ("on_hand", "in_transit", "shipped", "sold", "unmet")
+        }
+        lanes = [[[1, 2, 3], [2, 0, 1]] for _ in range(periods)]
+        return units | {"reward": rng.normal(5.0, 9.0, periods).round(2).tolist(), "lanes": lanes}
+
+    found = episodes_of(
+        [{name: moves() for name in ("historical", "neural")} for _ in range(products)],
+        [f"product {p}" for p in range(products)],
+        map_place(network),
+        labels=[f"Nov {t + 1}" for t in range(periods)],
+        period="day",
+        currency="USD",
+        views=list(rng.integers(0, 50, (products, periods, regions))),
+        of=50,
+    )
+    for kind, name in zip(("products", "policies", "labels"), names, strict=False):
+        found[kind][0] = name
+    if names:
+        found["place"]["nodes"][0]["name"] = found["place"]["regions"][0]["name"] = names[0]
+    return found
 
 
 def inside(results: Results, path: tuple[str | int, ...]) -> Any:

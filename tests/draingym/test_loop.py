@@ -131,7 +131,7 @@ def test_the_folder_holds_what_the_readme_says(run):
     assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(figures))
     for name in ("report.html", "config.json", "drain_model.npz", "neural.npz", "order_up_to.npz"):
         assert (out / name).stat().st_size > 0, name
-    assert "<script" not in (out / "report.html").read_text()
+    assert '<script type="application/json" id="episodes">' in (out / "report.html").read_text()
     assert load_config(out / "config.json") == SMALL
 
 

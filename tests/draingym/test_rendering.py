@@ -1,6 +1,8 @@
 """Pictures of the environments: what they show, and what they ask for."""
 
+import shutil
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -80,13 +82,23 @@ def test_lists_of_pictures_are_gymnasiums():
     assert lengths[0] == lengths[1]
 
 
-def test_a_window_is_drawn_unseen_where_there_is_no_screen():
+def test_where_there_is_no_screen_closing_writes_a_page_and_says_where(capsys, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     env = gymnasium.make("draingym/Serial-v0", render_mode="human", horizon=4)
-    env.reset(seed=0)
-    env.step(np.full(4, 0.5, np.float32))
+    for _ in range(2):
+        env.reset(seed=0)
+        for _ in range(3):
+            env.step(np.full(4, 0.5, np.float32))
     assert env.render() is None
-    assert "period 0" in env.unwrapped._painter._title.get_text()
     env.close()
+    said = capsys.readouterr().out
+    assert said.startswith("The episode, to click through: ")
+    page = Path(said.split(": ")[1].strip())
+    assert '"labels":["period 0","period 1","period 2"]' in page.read_text()
+    shutil.rmtree(page.parent)
+    env.close()
+    assert capsys.readouterr().out == ""
 
 
 def test_without_matplotlib_rendering_says_what_to_install(monkeypatch):

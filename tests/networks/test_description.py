@@ -14,7 +14,6 @@ import pytest
 import draingym
 from draingym import Arc, Network, Node, Poisson
 from draingym.cli import main
-from draingym.networks.play import episode
 from draingym.networks.policy import base_stock
 from draingym.policies import (
     Agent,
@@ -175,14 +174,16 @@ def steady():
     return small(demand={"north": [3], "south": [5]})
 
 
-def test_an_episode_is_played_and_drawn(tmp_path, capsys, monkeypatch):
+def test_an_episode_of_a_file_is_a_page(tmp_path, capsys, monkeypatch):
     steady().save(tmp_path / "network.yaml")
-    out = tmp_path / "episode.png"
+    out = tmp_path / "episode.html"
     command = ["draingym", "play", str(tmp_path / "network.yaml"), "--out", str(out)]
-    monkeypatch.setattr("sys.argv", [*command, "--horizon", "3"])
+    monkeypatch.setattr("sys.argv", [*command, "--horizon", "3", "--no-show"])
     main()
-    assert "base-stock, 3 periods: reward" in capsys.readouterr().out
-    assert out.stat().st_size > 1000
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Playing 3 periods: base stock" in said
+    assert "base stock: reward" in said
+    assert '"policies":["base stock"]' in out.read_text()
 
 
 @pytest.mark.parametrize("name", ["map.svg", "new/map.webp"])
@@ -195,7 +196,9 @@ def test_a_picture_is_written_in_the_format_of_its_suffix(tmp_path, name):
 def test_base_stock_fills_up_every_node_by_its_first_arc():
     # Lead times 2, 0 and 2; demand downstream 8, 3 and 5; a period, and one of cover.
     assert base_stock(steady()).levels == (8 * 4, 3 * 2, 5 * 4)
-    moves = episode(steady(), "base-stock", 3, 0)
+    built, rule, key = steady().built, base_stock(steady()), jax.random.key(0)
+    path = built.simulator.rollout(built.params, rule, rule.init(key), built.sample(key, 3), key)
+    moves = path.transitions
     # The plant has 40, above its 32; north 8, above its 6; south has nothing.
     np.testing.assert_array_equal(moves.action[0], [0, 0, 20, 0])
     # 20 are under way to the south, and 5 customers wait: 15 of 20.

@@ -101,16 +101,42 @@ class Agent:
     def __init__(self, env: Any, policy: Policy, params: PyTree, *, seed: int = 0) -> None:
         """Compile nothing yet; see the class."""
         functional = functional_of(env)
-        most = functional.max_action
-        self._params = params
+        self._functional, self._policy, self._params = functional, policy, params
         self._key = jax.random.key(seed)
         self._period = 0
         self._name = type(policy).__name__
         self._units: Any = np.zeros(2, np.float32)  # requested so far, and cut
         self._said = 0  # shares of ``_SAID_FROM`` that were passed
+        self._one, self._many = self._programs()
+        shape = functional.observation_shape
+        sizes = shape.items() if isinstance(shape, dict) else [("", shape)]
+        view = {name: jax.ShapeDtypeStruct(size, np.float32) for name, size in sizes}
+        _require_requests(
+            "policy",
+            "environment",
+            functional.num_actions,
+            self._request,
+            (params, view if isinstance(shape, dict) else view[""], self._key),
+        )
 
-        def request(params: PyTree, view: View, key: Array) -> Float[Array, " N"]:
-            return policy.apply(params, functional.read(view), key)
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: no program, and the key as numbers."""
+        numbers = jax.random.key_data(self._key)
+        return {**self.__dict__, "_one": None, "_many": None, "_key": np.asarray(numbers)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on as the agent that was pickled."""
+        self.__dict__.update(state)
+        self._key = jax.random.wrap_key_data(jnp.asarray(state["_key"]))
+        self._one, self._many = self._programs()
+
+    def _request(self, params: PyTree, view: View, key: Array) -> Float[Array, " N"]:
+        return self._policy.apply(params, self._functional.read(view), key)
+
+    def _programs(self) -> tuple[Any, Any]:
+        """Return the jitted actions of one trajectory, and of many."""
+        functional, request = self._functional, self._request
+        most = functional.max_action
 
         def both(params: PyTree, view: View, key: Array) -> tuple[Array, Array]:
             wanted = request(params, view, key)
@@ -128,17 +154,7 @@ class Agent:
             counted = jax.vmap(_counted, in_axes=(0, None))(wanted, most)
             return wanted, actions, units + jnp.sum(counted, axis=0)
 
-        self._one, self._many = jax.jit(one), jax.jit(many)
-        shape = functional.observation_shape
-        sizes = shape.items() if isinstance(shape, dict) else [("", shape)]
-        view = {name: jax.ShapeDtypeStruct(size, np.float32) for name, size in sizes}
-        _require_requests(
-            "policy",
-            "environment",
-            functional.num_actions,
-            request,
-            (params, view if isinstance(shape, dict) else view[""], self._key),
-        )
+        return jax.jit(one), jax.jit(many)
 
     def __call__(self, observation: Any) -> Any:
         """Return the action for an observation, or actions for a vector environment's.

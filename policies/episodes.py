@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
@@ -107,19 +108,20 @@ def environment_of(task: Task, max_action: ArrayLike, **options: Any) -> Functio
     """
     arcs = task.params.source.shape[0]
 
-    def sample(key: Array) -> Scenario:
-        key_draw, key_unused = jax.random.split(key)
-        alone: Scenario = task.each(_itself, task.draw(key_draw, 1), key_unused)
-        first: Scenario = jax.tree.map(lambda leaf: leaf[0], alone)
-        return first
-
     return FunctionalEnv(
         simulator=task.simulator,
         params=task.params,
-        sample=sample,
+        sample=partial(_episode, task),
         max_action=np.broadcast_to(np.asarray(max_action, np.float64), (arcs,)).copy(),
         **options,
     )
+
+
+def _episode(task: Task, key: Array) -> Scenario:
+    key_draw, key_unused = jax.random.split(key)
+    alone: Scenario = task.each(_itself, task.draw(key_draw, 1), key_unused)
+    first: Scenario = jax.tree.map(lambda leaf: leaf[0], alone)
+    return first
 
 
 def _itself(scenario: Scenario, key: Array) -> Scenario:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from draingym import simulator
 from draingym.common.arrays import require_flag, require_range, require_whole, short
 from draingym.envs.rendering import TreePicture
 from draingym.simulator import LARGEST, FunctionalEnv, Normal, Scenario
-from draingym.simulator.problems.classic import MOST_LEAD, Problem
+from draingym.simulator.problems.classic import MOST_LEAD, Problem, Sampler
 
 MOST_PERIODS = 100_000  # of an episode, all of whose draws are made before it
 
@@ -55,9 +56,9 @@ def single_store(
     return FunctionalEnv(
         simulator=problem,
         params=params,
-        sample=lambda key: sample(key, horizon),
+        sample=partial(sample, periods=horizon),
         max_action=np.array([max_request]),
-        painter=lambda: TreePicture([-1], ["store"], full=max_request),
+        painter=partial(TreePicture, [-1], ["store"], full=max_request),
     )
 
 
@@ -216,17 +217,21 @@ def _stocked(
     on_hand = jnp.asarray(flow * (np.asarray(lead_times) + 1), jnp.float32)
     parent = np.asarray(params.parent).tolist()
 
-    def stocked(key: jax.Array) -> Scenario:
-        scenario = sample(key, horizon)
-        return replace(scenario, initial=replace(scenario.initial, on_hand=on_hand))
-
     return FunctionalEnv(
         simulator=line,
         params=params,
-        sample=stocked,
+        sample=partial(_stocked_scenario, sample, on_hand, horizon),
         max_action=4.0 * flow,
-        painter=lambda: TreePicture(parent, names, full=8.0 * float(flow.max())),
+        painter=partial(TreePicture, parent, names, full=8.0 * float(flow.max())),
     )
+
+
+def _stocked_scenario(
+    sample: Sampler, on_hand: jax.Array, horizon: int, key: jax.Array
+) -> Scenario:
+    """Draw a scenario that starts with stock, [N] units."""
+    scenario = sample(key, horizon)
+    return replace(scenario, initial=replace(scenario.initial, on_hand=on_hand))
 
 
 def _check_amounts(**amounts: float) -> None:

@@ -23,6 +23,7 @@ from draingym.common.arrays import require_flag, short
 from draingym.registration import ENVIRONMENTS, IDS, ZOO
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
 from draingym.simulator import make as make_registered
+from draingym.simulator.adapters.gymnasium_env import METADATA
 
 
 def make(id: str, **options: Any) -> FunctionalEnv:
@@ -51,6 +52,7 @@ def make_problem(
     *,
     observation: Literal["box", "dict"] = "box",
     symmetric_actions: bool = False,
+    scaled: bool = False,
     **options: Any,
 ) -> FunctionalEnv:
     """Return a problem by its name.
@@ -59,6 +61,7 @@ def make_problem(
         problem: A key of ``ENVIRONMENTS``.
         observation: ``"box"`` for a flat vector, ``"dict"`` for a vector a field.
         symmetric_actions: Actions in [-1, 1] instead of [0, 1].
+        scaled: Observations and rewards near one; see ``simulator.FunctionalEnv``.
         **options: The problem's own.
 
     Returns:
@@ -71,7 +74,9 @@ def make_problem(
         raise ValueError(f"problem is {short(problem)}, must be one of {', '.join(ENVIRONMENTS)}")
     _require_known(problem, options)
     require_flag("symmetric_actions", symmetric_actions)
+    require_flag("scaled", scaled)
     given = {"observation": observation, "symmetric_actions": symmetric_actions, **options}
+    given |= {"scaled": scaled}
     return _make(problem, **{name: _plain(name, value) for name, value in given.items()})
 
 
@@ -119,11 +124,15 @@ def _plain(name: str, value: Any) -> Any:
 
 
 @lru_cache(maxsize=32, typed=True)  # True is no horizon of 1
-def _make(problem: str, observation: Any, symmetric_actions: bool, **options: Any) -> FunctionalEnv:
+def _make(
+    problem: str, observation: Any, symmetric_actions: bool, scaled: bool, **options: Any
+) -> FunctionalEnv:
     described = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
     of_zoo = problem in ZOO
     made: FunctionalEnv = described.environment() if of_zoo else described
-    return replace(made, observation=observation, symmetric_actions=symmetric_actions)
+    return replace(
+        made, observation=observation, symmetric_actions=symmetric_actions, scaled=scaled
+    )
 
 
 def make_env(
@@ -138,6 +147,9 @@ def make_env(
         **options: See ``make_problem``.
     """
     return InventoryEnv(make_problem(problem, **options), render_mode=render_mode, info=info)
+
+
+setattr(make_env, "metadata", METADATA)  # noqa: B010  (where Gymnasium looks for render modes)
 
 
 def make_vector_env(

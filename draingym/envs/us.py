@@ -6,8 +6,9 @@ All take the fields of ``Product`` as options.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -304,16 +305,16 @@ def _environment(
     return FunctionalEnv(
         simulator=simulator,
         params=params_from_network(network, Economics(), kernel_params, period_days=1.0),
-        sample=_sampler(network, simulator.kernel.num_uniforms, product, calendar),
+        sample=partial(_sample, network, simulator.kernel.num_uniforms, product, calendar),
         max_action=np.append(np.full(network.num_nodes, most), more_actions),
-        painter=lambda: MapPicture(network, units_per_view=product.units_per_view, full=most),
+        painter=partial(MapPicture, network, units_per_view=product.units_per_view, full=most),
     )
 
 
-def _sampler(
-    network: Network, num_uniforms: int, product: Product, calendar: int
-) -> Callable[[jax.Array], Scenario]:
-    """Return what draws views by region around a level that walks, and yesterday's as forecast.
+def _sample(
+    network: Network, num_uniforms: int, product: Product, calendar: int, key: jax.Array
+) -> Scenario:
+    """Draw views by region around a level that walks, with yesterday's as forecast.
 
     Dates mean nothing here: the calendar's features are 0.
     """
@@ -321,31 +322,27 @@ def _sampler(
     mean_views = product.units_per_period / product.units_per_view
     attributes = real(np.log([product.price, _WEIGHT_LB, product.units_per_view]))
     horizon = product.horizon
-
-    def sample(key: jax.Array) -> Scenario:
-        key_walk, key_views, key_noise = jax.random.split(key, 3)
-        walk = jnp.cumsum(0.08 * normal(key_walk, (horizon,)))
-        level = mean_views * jnp.exp2(jnp.tanh(walk))
-        root = jnp.sqrt(level[:, None] * population[None, :])
-        z = normal(key_views, root.shape)
-        # The square root of a Poisson count is nearly normal, with a deviation of one half.
-        views = jnp.round(jnp.maximum(jnp.maximum(root + 0.5 * z, 0.0) ** 2 - 0.25, 0.0))
-        # What was seen the day before is the forecast; the first day expects the mean.
-        expected = last_period(views, mean_views * population) * product.units_per_view
-        scenario = scenario_from_views(
-            views,
-            network.lead_time,
-            key_noise,
-            forecast=expected,
-            num_uniforms=num_uniforms,
-            price=product.price,
-            unit_cost=product.unit_cost,
-        )
-        series = replace(
-            scenario.series,
-            attributes=jnp.broadcast_to(attributes[None, :], (horizon, attributes.shape[0])),
-            calendar=jnp.zeros((horizon, calendar)),
-        )
-        return replace(scenario, series=series)
-
-    return sample
+    key_walk, key_views, key_noise = jax.random.split(key, 3)
+    walk = jnp.cumsum(0.08 * normal(key_walk, (horizon,)))
+    level = mean_views * jnp.exp2(jnp.tanh(walk))
+    root = jnp.sqrt(level[:, None] * population[None, :])
+    z = normal(key_views, root.shape)
+    # The square root of a Poisson count is nearly normal, with a deviation of one half.
+    views = jnp.round(jnp.maximum(jnp.maximum(root + 0.5 * z, 0.0) ** 2 - 0.25, 0.0))
+    # What was seen the day before is the forecast; the first day expects the mean.
+    expected = last_period(views, mean_views * population) * product.units_per_view
+    scenario = scenario_from_views(
+        views,
+        network.lead_time,
+        key_noise,
+        forecast=expected,
+        num_uniforms=num_uniforms,
+        price=product.price,
+        unit_cost=product.unit_cost,
+    )
+    series = replace(
+        scenario.series,
+        attributes=jnp.broadcast_to(attributes[None, :], (horizon, attributes.shape[0])),
+        calendar=jnp.zeros((horizon, calendar)),
+    )
+    return replace(scenario, series=series)

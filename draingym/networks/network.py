@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium.vector import AutoresetMode
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -64,7 +65,7 @@ class Network(Plan):
 
         Args:
             horizon: Periods of an episode.
-            **options: Of ``FunctionalEnv``: ``observation``, ``symmetric_actions``.
+            **options: Of ``FunctionalEnv``: ``observation``, ``symmetric_actions``, ``scaled``.
 
         Raises:
             ValueError: If the horizon is no whole number in [1, 100000].
@@ -74,9 +75,9 @@ class Network(Plan):
         return FunctionalEnv(
             simulator=built.simulator,
             params=built.params,
-            sample=lambda key: built.sample(key, horizon),
+            sample=partial(built.sample, periods=horizon),
             max_action=built.most,
-            painter=self._painter,
+            painter=partial(_painter, self),
             **options,
         )
 
@@ -89,11 +90,24 @@ class Network(Plan):
         )
 
     def vector(
-        self, num_envs: int, *, horizon: int, render_mode: str | None = None, **options: Any
+        self,
+        num_envs: int = 1,
+        *,
+        horizon: int,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        to_numpy: bool = True,
+        info: bool = False,
+        render_mode: str | None = None,
+        **options: Any,
     ) -> InventoryVectorEnv:
         """Return a Gymnasium environment of many trajectories; see ``InventoryVectorEnv``."""
         return InventoryVectorEnv(
-            self.environment(horizon=horizon, **options), num_envs, render_mode=render_mode
+            self.environment(horizon=horizon, **options),
+            num_envs,
+            autoreset_mode=autoreset_mode,
+            to_numpy=to_numpy,
+            info=info,
+            render_mode=render_mode,
         )
 
     def simulate(self, requests: ArrayLike, key: Array | None = None) -> tuple[State, Transition]:
@@ -165,10 +179,11 @@ class Network(Plan):
         """
         return load(Path(path), cls)
 
-    def _painter(self) -> Any:
-        from draingym.networks.picture import NetworkPicture
 
-        return NetworkPicture(self)
+def _painter(network: Network) -> Any:
+    from draingym.networks.picture import NetworkPicture
+
+    return NetworkPicture(network)
 
 
 @partial(jax.jit, static_argnames="simulator")

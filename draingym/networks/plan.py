@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -54,6 +54,14 @@ class Plan:
     rounding: Literal["down", "nearest", "up"] = "down"
     send_back: bool = False
     discount: float = 1.0
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Return itself, which nobody changes: Gymnasium copies what is registered."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the fields: what is pickled, without what was made of them."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def __post_init__(self) -> None:
         """Check what nodes, arcs and demand say of each other; see the class.

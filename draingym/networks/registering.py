@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, ClassVar, cast
 
 import gymnasium
 
 from draingym.common.arrays import require_whole, short
 from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.network import Network
-from draingym.simulator import InventoryEnv, InventoryVectorEnv
+from draingym.simulator.adapters.gymnasium_env import METADATA
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """Makes a network's environments: equal where the networks are, as functions are not."""
+
+    network: Network
+    vector: bool
+    metadata: ClassVar[dict[str, Any]] = METADATA  # where Gymnasium looks for render modes
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        make: Any = self.network.vector if self.vector else self.network.gymnasium
+        return make(*args, **options)
 
 
 def register(id: str, network: Network, *, horizon: int = 100) -> None:
@@ -34,15 +48,9 @@ def register(id: str, network: Network, *, horizon: int = 100) -> None:
     if not isinstance(network, Network):
         raise ValueError(f"network is {type(network).__name__}, must be a Network")
 
-    def make_env(*, horizon: int, **options: Any) -> InventoryEnv:
-        return network.gymnasium(horizon=horizon, **options)
-
-    def make_vector_env(num_envs: int = 1, *, horizon: int, **options: Any) -> InventoryVectorEnv:
-        return network.vector(num_envs, horizon=horizon, **options)
-
     gymnasium.register(
         id=id,
-        entry_point=cast(Any, make_env),
-        vector_entry_point=cast(Any, make_vector_env),
+        entry_point=cast(Any, _Entry(network=network, vector=False)),
+        vector_entry_point=cast(Any, _Entry(network=network, vector=True)),
         kwargs={"horizon": horizon},
     )

@@ -103,75 +103,80 @@ def _lead(arc: Arc, leads: int, periods: int) -> Numbers:
 
 def sampler(network: Plan, terms: Callable[[int], Terms]) -> Callable[..., Scenario]:
     """Return ``sample(key, periods, batch=None)``; with a batch, it is the last axis of draws."""
-    initial = _initial(network)
+    return partial(_sample, network, terms, _initial(network))
+
+
+def _sample(
+    network: Plan,
+    terms: Callable[[int], Terms],
+    initial: Initial,
+    key: Array,
+    periods: int,
+    batch: int | None = None,
+) -> Scenario:
+    """Draw a scenario; see ``sampler``."""
     sells = selling(network)
     sellers = np.array([n for n, node in enumerate(network.nodes) if node.name in sells], np.int32)
     places = [sells[network.nodes[n].name] for n in sellers]
     means = _means(network)
     leads, changes = longest_lead(network), varies(network)
     random_lead = any(not isinstance(arc.lead_time, int | tuple) for arc in network.arcs)
-
-    def sample(key: Array, periods: int, batch: int | None = None) -> Scenario:
-        key_demand, key_lead, key_round = jax.random.split(key, 3)
-        last = () if batch is None else (batch,)
-        drawn: dict[Any, Array] = {}
-        for i, (name, what) in enumerate(network.demand.items()):
-            if hasattr(what, "sample"):
-                shape = (periods, what.regions, *last)
-                drawn[name] = what.sample(jax.random.fold_in(key_demand, i), shape)
-            else:
-                table = np.asarray(what, np.float64)
-                table = table.reshape(len(table), -1)
-                rows = real(table[np.arange(periods) % len(table)])
-                drawn[name] = (
-                    rows
-                    if batch is None
-                    else jnp.broadcast_to(rows[..., None], (*rows.shape, batch))
-                )
-        views = jnp.stack([drawn[name][:, i] for name, i in places], axis=1)
-        known = np.array([np.nan if mean is None else mean for mean in means.values()])
-        if np.isnan(known).any():
-            forecast = running_mean(views)
-            mean = real(np.nan_to_num(known)).reshape(1, -1, *(1 for _ in last))
-            is_known = jnp.asarray(~np.isnan(known)).reshape(mean.shape)
-            forecast = jnp.where(is_known, mean, forecast)
+    key_demand, key_lead, key_round = jax.random.split(key, 3)
+    last = () if batch is None else (batch,)
+    drawn: dict[Any, Array] = {}
+    for i, (name, what) in enumerate(network.demand.items()):
+        if hasattr(what, "sample"):
+            shape = (periods, what.regions, *last)
+            drawn[name] = what.sample(jax.random.fold_in(key_demand, i), shape)
         else:
-            forecast = jnp.broadcast_to(real(known)[None, :], (periods, len(known)))
-        pmf = np.stack([_lead(arc, leads, periods) for arc in network.arcs], axis=1)
-        if random_lead:
-            keys = jax.random.split(key_lead, (*(last or (1,)), periods))
-            draw = jax.vmap(partial(sample_lead_share, shape=()))
-            lead_share = jax.vmap(draw, in_axes=(0, None))(keys, jnp.asarray(pmf, jnp.float32))
-            lead_share = real(lead_share[0] if batch is None else jnp.moveaxis(lead_share, 0, -1))
-        else:
-            lead_share = real(pmf)
-        nodes = len(network.nodes)
-        whole = (periods, nodes, *last) if network.whole_units else (periods, nodes)
-        period = jnp.arange(periods, dtype=jnp.int32)
-        none = jnp.zeros(periods)
-        by_period = terms(periods) if changes else None
-        series = Series(
-            period=period,
-            glance_views=views,
-            forecast=forecast,
-            price=none,
-            unit_cost=none,
-            attributes=jnp.zeros((periods, 0)),
-            calendar=jnp.zeros((periods, 0)),
-            last=period == periods - 1,
-            terms=None if by_period is None else jax.tree.map(real, by_period),
-            shown=jnp.zeros((periods, nodes, *last)).at[:, sellers].set(views)
-            if network.sees_demand
-            else None,
-            lead_share=lead_share,
-            round_uniform=uniform(key_round, whole) if network.whole_units else jnp.zeros(whole),
-            drain_uniform=jnp.zeros((periods, 0)),
-            fill_rate=_fill(network, periods),
-            age_share=_age_share(network, periods),
-        )
-        return Scenario(initial=initial, series=series)
-
-    return sample
+            table = np.asarray(what, np.float64)
+            table = table.reshape(len(table), -1)
+            rows = real(table[np.arange(periods) % len(table)])
+            drawn[name] = (
+                rows if batch is None else jnp.broadcast_to(rows[..., None], (*rows.shape, batch))
+            )
+    views = jnp.stack([drawn[name][:, i] for name, i in places], axis=1)
+    known = np.array([np.nan if mean is None else mean for mean in means.values()])
+    if np.isnan(known).any():
+        forecast = running_mean(views)
+        mean = real(np.nan_to_num(known)).reshape(1, -1, *(1 for _ in last))
+        is_known = jnp.asarray(~np.isnan(known)).reshape(mean.shape)
+        forecast = jnp.where(is_known, mean, forecast)
+    else:
+        forecast = jnp.broadcast_to(real(known)[None, :], (periods, len(known)))
+    pmf = np.stack([_lead(arc, leads, periods) for arc in network.arcs], axis=1)
+    if random_lead:
+        keys = jax.random.split(key_lead, (*(last or (1,)), periods))
+        draw = jax.vmap(partial(sample_lead_share, shape=()))
+        lead_share = jax.vmap(draw, in_axes=(0, None))(keys, jnp.asarray(pmf, jnp.float32))
+        lead_share = real(lead_share[0] if batch is None else jnp.moveaxis(lead_share, 0, -1))
+    else:
+        lead_share = real(pmf)
+    nodes = len(network.nodes)
+    whole = (periods, nodes, *last) if network.whole_units else (periods, nodes)
+    period = jnp.arange(periods, dtype=jnp.int32)
+    none = jnp.zeros(periods)
+    by_period = terms(periods) if changes else None
+    series = Series(
+        period=period,
+        glance_views=views,
+        forecast=forecast,
+        price=none,
+        unit_cost=none,
+        attributes=jnp.zeros((periods, 0)),
+        calendar=jnp.zeros((periods, 0)),
+        last=period == periods - 1,
+        terms=None if by_period is None else jax.tree.map(real, by_period),
+        shown=jnp.zeros((periods, nodes, *last)).at[:, sellers].set(views)
+        if network.sees_demand
+        else None,
+        lead_share=lead_share,
+        round_uniform=uniform(key_round, whole) if network.whole_units else jnp.zeros(whole),
+        drain_uniform=jnp.zeros((periods, 0)),
+        fill_rate=_fill(network, periods),
+        age_share=_age_share(network, periods),
+    )
+    return Scenario(initial=initial, series=series)
 
 
 def _means(network: Plan) -> dict[str, float | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -91,12 +92,11 @@ def varies(network: Plan) -> bool:
 
 def terms_by_period(network: Plan) -> Callable[[int], Terms]:
     """Return a function of the periods that gives the terms, leaves [T, ...]."""
-    described = _described(network)
+    return partial(_terms, _described(network))
 
-    def terms(periods: int) -> Terms:
-        return Terms(**{name: columns(said, periods) for name, said in described.items()})
 
-    return terms
+def _terms(described: Mapping[str, list[Amount]], periods: int) -> Terms:
+    return Terms(**{name: columns(said, periods) for name, said in described.items()})
 
 
 def columns(said: list[Amount], periods: int) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
+from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
+from draingym.common.forks import require_no_fork
+from draingym.simulator.adapters.scales import Scales, scales_of
 from draingym.simulator.adapters.scene import Painter
 from draingym.simulator.bounds import LARGEST, require_numbers
 from draingym.simulator.core import Simulator
@@ -32,8 +35,9 @@ from draingym.simulator.types import (
 # The flat vector, or a vector for each field of ``Observation`` that holds anything.
 View = Array | dict[str, Array]
 
-# What an info holds, in currency or units by node.
+# What an info holds, in currency or units by node; the first two by arc, which in a tree is a node.
 FLOWS = ("ordered", "shipped", "stowed", "outbound", "lost", "ship_cost")
+_BY_ARC = FLOWS[:2]
 
 
 @jax.tree_util.register_dataclass
@@ -60,12 +64,15 @@ class FunctionalEnv:
         max_action: [A] the simulator's action (units to request) at an entry of 1.
         symmetric_actions: Actions lie in [-1, 1] instead of [0, 1].
         observation: ``"box"`` for one flat vector, ``"dict"`` for a vector a field.
+        scaled: Observations and rewards are near one: units by the mean demand of a period,
+            rewards by its mean revenue (or cost); ``scales`` says what one is.
         painter: Makes what renders the environment; not rendered when not given.
 
     Raises:
         ValueError: If ``max_action`` is not a vector of numbers above 0 (in [1 / LARGEST, LARGEST],
             and at most ``MOST_UNITS`` where units are whole), or ``observation`` is neither
             ``"box"`` nor ``"dict"``.
+        RuntimeError: In a fork of a process that uses JAX.
     """
 
     simulator: Simulator
@@ -74,11 +81,14 @@ class FunctionalEnv:
     max_action: NDArray[np.floating[Any]]
     symmetric_actions: bool = False
     observation: Literal["box", "dict"] = "box"
+    scaled: bool = False
     painter: Callable[[], Painter] | None = None
-    process: int = field(default_factory=os.getpid, init=False, repr=False)  # that it was made in
+    # One object for each in a process: pickled and back, it is the same, with what is compiled.
+    identity: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
+        require_no_fork()
         if np.ndim(self.max_action) != 1 or not np.size(self.max_action):
             raise ValueError(f"max_action is {self.max_action}, must be a vector, not empty")
         require_numbers("max_action", self.max_action, low=1.0 / LARGEST)
@@ -90,19 +100,20 @@ class FunctionalEnv:
             )
         if self.observation not in ("box", "dict"):
             raise ValueError(f"observation is {self.observation!r}, must be 'box' or 'dict'")
+        _known[self.identity] = self
 
-    def check_process(self) -> None:
-        """Refuse to run in a fork of the process that made this, where JAX would wait for ever.
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made again: the one that this process has, or one of the same values."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        return _again, (type(self), self.identity, values)
 
-        Raises:
-            RuntimeError: Naming what to use instead.
-        """
-        if os.getpid() != self.process:
-            raise RuntimeError(
-                "vectorization_mode is 'async', or this process is a fork of one that uses JAX, "
-                "which would wait for ever: leave vectorization_mode out (gymnasium.make_vec(id, "
-                "num_envs=n) is one jitted call a step), or use 'sync'"
-            )
+    @cached_property
+    def scales(self) -> Scales:
+        """What one is: units in an observation, currency in a reward; both 1 unless ``scaled``."""
+        if not self.scaled:
+            return Scales()
+        with jax.ensure_compile_time_eval():  # they are kept: nothing in them is traced
+            return scales_of(self.sample, self.params)
 
     @property
     def num_actions(self) -> int:
@@ -137,6 +148,15 @@ class FunctionalEnv:
         )
         return periods // self.horizon + once
 
+    def no_flows(self, *batch: int) -> dict[str, NDArray[np.floating[Any]]]:
+        """Return an info in which nothing has flowed yet: zeros, of the shapes that a step has."""
+        seen = self._shapes[0]
+        nodes, arcs = seen.on_hand.shape, seen.pipeline.shape[-1:]
+        shapes = {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
+        return {
+            name: np.zeros((*batch, *shape), seen.on_hand.dtype) for name, shape in shapes.items()
+        }
+
     @property
     def observation_names(self) -> tuple[str, ...]:
         """A name such as ``on_hand[3]`` for every entry of the flat observation."""
@@ -162,7 +182,8 @@ class FunctionalEnv:
         return self.simulator.reset(params, scenario), scenario.series
 
     def view(self, observation: Observation) -> View:
-        """Return the observation as the flat vector, or as a dictionary of vectors."""
+        """Return the observation as the flat vector, or as a dictionary of vectors; scaled."""
+        observation = self.scales.scaled(observation)
         if self.observation == "box":
             return flatten_observation(observation)
         fields = {
@@ -183,7 +204,7 @@ class FunctionalEnv:
                 start += leaf.size
             leaves.append(jnp.reshape(flat, leaf.shape).astype(leaf.dtype))
         observation: Observation = jax.tree.unflatten(structure, leaves)
-        return observation
+        return self.scales.unscaled(observation)
 
     def unscale(self, request: Float[Array, " A"]) -> Float[Array, " A"]:
         """Return the action that stands for a request in units: the inverse of ``scale``.
@@ -226,9 +247,12 @@ class FunctionalEnv:
             action: [A] in [0, 1] or [-1, 1]; see ``scale``.
 
         Returns:
-            The next state, the transition, and what is seen before the next period.
+            The next state, the transition (its reward scaled, where the environment is), and what
+            is seen before the next period.
         """
         core, transition = self.simulator.step(params, core, self.scale(action), now)
+        if self.scaled:
+            transition = replace(transition, reward=transition.reward / self.scales.money)
         return core, transition, self.look(params, core, following)
 
     def reset(self, key: Array) -> tuple[View, EnvState]:
@@ -268,6 +292,19 @@ class FunctionalEnv:
         done = transition.terminated | transition.truncated
         state = EnvState(core=core, series=state.series, t=state.t + 1)
         return view, state, transition.reward, done, {"transition": transition}
+
+
+_known: WeakValueDictionary[str, FunctionalEnv] = WeakValueDictionary()
+
+
+def _again(kind: type[FunctionalEnv], identity: str, values: dict[str, Any]) -> FunctionalEnv:
+    """Return the environment of an identity: this process's own, or a new one."""
+    found = _known.get(identity)
+    if found is None:
+        found = kind(**values)
+        object.__setattr__(found, "identity", identity)
+        _known[identity] = found
+    return found
 
 
 def at(series: Series, index: Any) -> Series:

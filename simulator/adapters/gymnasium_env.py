@@ -14,6 +14,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
+from draingym.common.forks import require_no_fork
 from draingym.simulator.adapters.functional import (
     FLOWS,
     FunctionalEnv,
@@ -62,16 +63,17 @@ def action_space(env: FunctionalEnv) -> spaces.Box:
     return spaces.Box(env.action_low, 1.0, (env.num_actions,), np.float32)
 
 
-def make_painter(env: FunctionalEnv, render_mode: str | None) -> Painter | None:
-    """Return what renders the environment, if anything shall.
+def make_painter(env: FunctionalEnv, render_mode: str | None, *more: str) -> Painter | None:
+    """Return what renders the environment, if anything shall, in the usual modes or some more.
 
     Raises:
         ValueError: If the mode is unknown, or the environment has no picture.
     """
     if render_mode is None:
         return None
-    if render_mode not in METADATA["render_modes"]:
-        modes = ", ".join(repr(mode) for mode in METADATA["render_modes"])
+    known = [*METADATA["render_modes"], *more]
+    if render_mode not in known:
+        modes = ", ".join(repr(mode) for mode in known)
         raise ValueError(f"render_mode is {render_mode!r}, must be None, {modes}")
     if env.painter is None:
         raise ValueError(f"render_mode is {render_mode!r}, must be None: there is no painter")
@@ -148,6 +150,16 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         self._over = False
         self._begin, self._step = _programs(functional)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the problem and where its episode is, no program or window."""
+        return {**self.__dict__, "_painter": None, "_begin": None, "_step": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on where the environment was that was pickled."""
+        self.__dict__.update(state)
+        self._painter = make_painter(self.functional, self.render_mode)
+        self._begin, self._step = _programs(self.functional)
+
     @property
     def spec(self) -> EnvSpec | None:
         """What Gymnasium registered, with the periods of an episode as ``max_episode_steps``."""
@@ -168,22 +180,25 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
 
         Raises:
             ValueError: If there is an option, or the seed is negative.
-            RuntimeError: In a fork of the process that made the problem.
+            RuntimeError: In a fork of a process that uses JAX.
         """
         if options:
             raise ValueError(f"options is {options}, must be None or empty")
-        self.functional.check_process()
+        require_no_fork()
         super().reset(seed=seed)
         if seed is not None:
             self._root, self._number = root_of(seed), 0
         elif self._root is None:
-            self._root, self._number = root_of(int(self.np_random.integers(2**32))), 0
+            own = self.np_random_seed
+            known = own is not None and own >= 0  # not where a user gave a generator
+            drawn = own if known else int(self.np_random.integers(2**32))
+            self._root, self._number = root_of(drawn), 0
         else:
             self._number += 1
         core, series, view = self._begin(self._root, np.int32(self._number))
         self._episode, self._transition, self._t, self._over = (core, series), None, 0, False
         self._show()
-        return to_host(view), {}
+        return to_host(view), self.functional.no_flows() if self._info else {}
 
     def step(self, action: FloatVector) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Advance one period.

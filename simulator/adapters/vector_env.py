@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import gymnasium
@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
+from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from jax.sharding import Mesh
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from draingym.common.arrays import require_whole
 from draingym.common.devices import cores_mesh, over_devices, sharing, spread
+from draingym.common.forks import require_no_fork
 from draingym.common.shared_jit import gathered, unbound
 from draingym.simulator.adapters.functional import (
     FLOWS,
@@ -30,6 +32,7 @@ from draingym.simulator.adapters.functional import (
 )
 from draingym.simulator.adapters.gymnasium_env import (
     METADATA,
+    InventoryEnv,
     action_space,
     make_painter,
     observation_space,
@@ -42,6 +45,8 @@ Mask = NDArray[np.bool_]
 
 # Episodes that a partial reset draws at once: a fixed size compiles once.
 CHUNK = 32
+
+LISTED = "rgb_array_list"  # a mode of vectors alone: `gymnasium.make` adds it to single ones
 
 
 @lru_cache(maxsize=16)
@@ -134,7 +139,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             ...})`` alone (``DISABLED``).
         to_numpy: Return NumPy arrays; JAX arrays, left where they are, otherwise.
         info: Whether infos hold every period's flows by node, as in ``InventoryEnv``.
-        render_mode: ``None``, ``"rgb_array"`` or ``"human"`` (which shows the first trajectory).
+        render_mode: ``None``, ``"rgb_array"``, ``"rgb_array_list"`` (every period's since the last
+            call or start) or ``"human"`` (which shows the first trajectory).
 
     Actions out of bounds are clipped. A NaN is refused in a NumPy action; in a JAX action, which
     is not looked at on the host, it counts as the lowest entry.
@@ -163,16 +169,26 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.num_envs = num_envs
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.render_mode = render_mode
-        self.metadata = {**METADATA, "autoreset_mode": self.autoreset_mode, "jax": not to_numpy}
+        modes = [*METADATA["render_modes"], LISTED]
+        self.metadata = {
+            **METADATA,
+            "render_modes": modes,
+            "autoreset_mode": self.autoreset_mode,
+            "jax": not to_numpy,
+        }
         self.single_observation_space = observation_space(functional)
         self.single_action_space = action_space(functional)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_names = functional.observation_names
         self._shape = (num_envs, functional.num_actions)
-        self._painter = make_painter(functional, render_mode)
+        self._painter = make_painter(functional, render_mode, LISTED)
+        self._frames: list[list[Frame]] = [[] for _ in range(num_envs)]  # of rgb_array_list
+        self._own: dict[str, tuple[Any, ...]] = {}  # attributes that a user gave each trajectory
         self._info = info
         self._to_numpy = to_numpy
+        self._seeds: list[int | None] = [None] * num_envs
+        self._entropy = np.random.default_rng()  # of seeds that nobody chose
         self._roots = np.zeros(num_envs, np.uint32)
         self._numbers = np.full(num_envs, -1, np.int32)  # of the episode; -1 before the first
         self._done: Mask = np.zeros(num_envs, np.bool_)
@@ -182,6 +198,104 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         keep = info or self._painter is not None
         self._mesh = cores_mesh(num_envs, num_envs * functional.entries)
         self._draw, self._advance, self._renew = _programs(functional, keep, self._mesh)
+
+    def __len__(self) -> int:
+        """Return how many trajectories there are."""
+        return self.num_envs
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: the problem and where its episodes are, no program or window."""
+        gone = ("_painter", "_mesh", "_draw", "_advance", "_renew")
+        state = {name: value for name, value in self.__dict__.items() if name != "_one"}
+        return state | dict.fromkeys(gone)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Go on where the environment was that was pickled."""
+        self.__dict__.update(state)
+        functional = self.functional
+        self._painter = make_painter(functional, self.render_mode, LISTED)
+        keep = self._info or self._painter is not None
+        self._mesh = cores_mesh(self.num_envs, self.num_envs * functional.entries)
+        self._draw, self._advance, self._renew = _programs(functional, keep, self._mesh)
+        if self._held is not None:
+            with sharing(self._mesh):  # a program that is given what lies elsewhere is made again
+                self._held = jax.jit(partial(spread, axes=(0, 1, 0)))(self._held)
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each trajectory, which plays its episodes again."""
+        return tuple(self._seed_of(i) for i in range(self.num_envs))
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """A generator of each trajectory's seed; the environment itself draws from none of them."""
+        return tuple(np_random(seed)[0] for seed in self.np_random_seed)
+
+    def _seed_of(self, i: int) -> int:
+        seed = self._seeds[i]
+        if seed is None:
+            seed = self._seeds[i] = int(self._entropy.integers(2**32))
+        return seed
+
+    @cached_property
+    def _one(self) -> InventoryEnv:
+        """Whose attributes are those of every trajectory."""
+        one = InventoryEnv(self.functional, info=self._info)
+        one.render_mode, one.spec = self.render_mode, self._spec
+        return one
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Return an attribute, or what a method returns, of each trajectory.
+
+        They are those of ``InventoryEnv``, and what ``set_attr`` has set.
+
+        Raises:
+            AttributeError: If there is none of the name, or it would move one trajectory alone.
+        """
+        if name in ("reset", "step"):
+            raise AttributeError(
+                f"name is {name!r}, must be another: trajectories move together, by the vector "
+                f"environment's own {name}()"
+            )
+        if name == "render":
+            return self.render() or (None,) * self.num_envs
+        if name in self._own:
+            return self._own[name]
+        if name in ("np_random", "np_random_seed"):
+            values: tuple[Any, ...] = getattr(self, name)
+            return values
+        value = getattr(self._one, name)
+        return tuple(
+            value(*args, **kwargs) if callable(value) else value for _ in range(self.num_envs)
+        )
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Return an attribute of each trajectory; see ``call``."""
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Give each trajectory an attribute, for ``get_attr``.
+
+        Args:
+            name: Of an attribute that the environment does not have by itself.
+            values: A list or tuple with one each, or one for all.
+
+        Raises:
+            ValueError: If there are not as many as trajectories.
+            AttributeError: If all trajectories share the attribute.
+        """
+        if name not in self._own and hasattr(self._one, name):
+            raise AttributeError(
+                f"name is {name!r}, must be an attribute of your own: the trajectories share what "
+                "the environment was made with; make another one with other options"
+            )
+        each = values if isinstance(values, list | tuple) else [values] * self.num_envs
+        if len(each) != self.num_envs:
+            raise ValueError(
+                f"values has {len(each)} entries, must have {self.num_envs}: a list or tuple holds "
+                "one for each trajectory"
+            )
+        self._own[name] = tuple(each)
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -203,20 +317,22 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         Args:
             seed: One seed, from which sub-environment i gets ``seed + i``; or one each; a
                 sub-environment with ``None`` goes on to its next episode.
-            options: ``{"reset_mask": [num_envs] bool array}`` resets where the mask is true.
+            options: ``{"reset_mask": [num_envs] bool array}``, NumPy's or JAX's, resets where the
+                mask is true.
 
         Returns:
-            Observations of all sub-environments, and an empty info.
+            Observations of all sub-environments, and an info as of ``step``, in which nothing has
+            flowed yet.
 
         Raises:
             ValueError: If there are not as many seeds as sub-environments, the mask has a wrong
                 shape or is false everywhere, or there is another option.
             TypeError: If the mask is not an array of booleans.
-            RuntimeError: In a fork of the process that made the problem.
+            RuntimeError: In a fork of a process that uses JAX.
         """
-        self.functional.check_process()
+        require_no_fork()
         if isinstance(seed, int | np.integer):
-            super().reset(seed=int(seed))
+            root_of(seed)
             seeds: Sequence[int | None] = [int(seed) + i for i in range(self.num_envs)]
         else:
             seeds = [None] * self.num_envs if seed is None else list(seed)
@@ -227,13 +343,14 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         for i in np.flatnonzero(mask).tolist():
             each = seeds[i]
             if each is not None:
-                self._roots[i], self._numbers[i] = root_of(each), -1
+                self._roots[i], self._numbers[i], self._seeds[i] = root_of(each), -1, int(each)
             elif self._numbers[i] < 0:
-                self._roots[i] = root_of(int(self.np_random.integers(2**32)))
+                self._roots[i] = root_of(self._seed_of(i))
         self._start(mask)
         self._transition = None
-        self._show()
-        return self._edge(self._running()[2]), {}
+        self._show(mask)
+        none = self.functional.no_flows(self.num_envs) if self._info else {}
+        return self._edge(self._running()[2]), self._masked(self._edge(none), mask)
 
     def _reset_mask(self, options: dict[str, Any] | None) -> Mask:
         unknown = (options or {}).keys() - {"reset_mask"}
@@ -242,8 +359,9 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         mask = (options or {}).get("reset_mask")
         if mask is None:
             return np.ones(self.num_envs, np.bool_)
-        if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_:
-            raise TypeError(f"reset_mask is {mask!r}, must be a NumPy array of bool")
+        if not isinstance(mask, np.ndarray | jax.Array) or mask.dtype != np.bool_:
+            raise TypeError(f"reset_mask is {mask!r}, must be a NumPy or JAX array of bool")
+        mask = np.array(mask)
         if mask.shape != (self.num_envs,) or not mask.any():
             raise ValueError(
                 f"reset_mask has shape {mask.shape} and {int(mask.sum())} true entries, must have "
@@ -326,8 +444,10 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             renewed = self._done
             infos = self._final(renewed, flows)
             self._start(renewed)
-        infos |= self._masked(flows, ~renewed)
-        self._show()
+        if renewed.any():  # nothing has flowed yet in an episode that starts
+            flows = {name: values * ~renewed[:, None] for name, values in flows.items()}
+        infos |= self._masked(flows, np.ones(self.num_envs, np.bool_))
+        self._show(renewed)
         view = self._running()[2]
         if not self._to_numpy:
             return *gathered((view, reward, terminated, truncated)), infos
@@ -344,31 +464,36 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             return {}
         return {name: self._edge(getattr(self._transition, name)) for name in FLOWS}
 
-    @staticmethod
-    def _masked(flows: dict[str, Any], mask: Mask) -> dict[str, Any]:
+    def _masked(self, flows: dict[str, Any], mask: Mask) -> dict[str, Any]:
         """Return an info of the masked trajectories, zero in the others, as Gymnasium has it."""
-        if not mask.any():
-            return {}
+        every = bool(mask.all())
         infos: dict[str, Any] = {}
         for name, values in flows.items():
-            infos[name] = values * mask[:, None]
-            infos[f"_{name}"] = mask.copy()
+            infos[name] = values if every else values * mask[:, None]
+            infos[f"_{name}"] = self._edge(mask)
         return infos
 
     def _final(self, over: Mask, flows: dict[str, Any]) -> dict[str, Any]:
+        """Return what was seen last: by trajectory, as Gymnasium has it, or JAX's arrays as one."""
         seen = self._edge(self._running()[2])
-        final = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(over):
-            final[i] = jax.tree.map(lambda leaf, i=i: leaf[i].copy(), seen)
+        final = seen
+        if self._to_numpy:
+            final = np.full(self.num_envs, None, dtype=object)
+            for i in np.flatnonzero(over):
+                final[i] = jax.tree.map(lambda leaf, i=i: leaf[i].copy(), seen)
         return {
             "final_obs": final,
-            "_final_obs": over.copy(),
+            "_final_obs": self._edge(over),
             "final_info": self._masked(flows, over),
-            "_final_info": over.copy(),
+            "_final_info": self._edge(over),
         }
 
     def _edge(self, tree: Any) -> Any:
-        return jax.tree.map(np.array, tree) if self._to_numpy else gathered(tree)
+        if self._to_numpy:
+            return jax.tree.map(np.array, tree)
+        return jax.tree.map(
+            lambda leaf: leaf if isinstance(leaf, jax.Array) else jnp.array(leaf), gathered(tree)
+        )
 
     def _scenes(self, count: int) -> list[Any]:
         core, series, _ = self._running()
@@ -380,17 +505,30 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             scenes.append(make_scene(one, now, moves if self._t[i] > 0 else None))
         return scenes
 
-    def _show(self) -> None:
-        if self.render_mode == "human" and self._painter is not None:
+    def _show(self, started: Mask) -> None:
+        if self._painter is None:
+            return
+        if self.render_mode == "human":
             self._painter.show(self._scenes(1)[0])
+        elif self.render_mode == LISTED:
+            for i, scene in enumerate(self._scenes(self.num_envs)):
+                if started[i]:
+                    self._frames[i] = []
+                self._frames[i].append(self._painter.paint(scene))
 
-    def render(self) -> tuple[Frame, ...] | None:
-        """Return a picture of every trajectory; ``None`` without a render mode or in a window."""
+    def render(self) -> tuple[Any, ...] | None:
+        """Return a picture of every trajectory; ``None`` without a render mode or in a window.
+
+        In ``rgb_array_list`` mode, a list of those since the last call, or since it started.
+        """
         if self._painter is None:
             return None
         if self.render_mode == "human":
-            self._show()
+            self._painter.show(self._scenes(1)[0])
             return None
+        if self.render_mode == LISTED:
+            frames, self._frames = tuple(self._frames), [[] for _ in range(self.num_envs)]
+            return frames
         return tuple(self._painter.paint(scene) for scene in self._scenes(self.num_envs))
 
     def close_extras(self, **kwargs: Any) -> None:

@@ -18,11 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
+from numpy.typing import NDArray
 
 from draingym.common.arrays import require_range, require_whole
 from draingym.simulator.core import Simulator
@@ -61,17 +64,25 @@ def _problem(
     kernel = LocalDemandParams(share=real(share), unit_ship_cost=jnp.zeros(nodes))
     params = make_params(np.asarray(parent), kernel, **costs)  # type: ignore[arg-type]
     lead = np.eye(max(lead_times) + 1)[list(lead_times)]
-
-    def sample(key: Array, periods: int, batch: int | None = None) -> Scenario:
-        shape = (periods, demand.regions)
-        key_demand, key_noise = jax.random.split(key)
-        # Views are put in when they are drawn, with their batch; the mean is known.
-        scenario = scenario_from_views(np.zeros(shape), lead, key_noise, forecast=demand.mean)
-        views = demand.sample(key_demand, shape if batch is None else (*shape, batch))
-        return replace(scenario, series=replace(scenario.series, glance_views=views))
-
     dynamics = Dynamics(whole_units=False, ship_arrivals=True)
-    return Simulator(kernel=LocalDemand(backlog=backlog), dynamics=dynamics), params, sample
+    simulator = Simulator(kernel=LocalDemand(backlog=backlog), dynamics=dynamics)
+    return simulator, params, partial(_sample, demand, lead)
+
+
+def _sample(
+    demand: Demand,
+    lead: NDArray[np.floating[Any]],
+    key: Array,
+    periods: int,
+    batch: int | None = None,
+) -> Scenario:
+    """Draw a scenario, or a batch of them, which is the last axis."""
+    shape = (periods, demand.regions)
+    key_demand, key_noise = jax.random.split(key)
+    # Views are put in when they are drawn, with their batch; the mean is known.
+    scenario = scenario_from_views(np.zeros(shape), lead, key_noise, forecast=demand.mean)
+    views = demand.sample(key_demand, shape if batch is None else (*shape, batch))
+    return replace(scenario, series=replace(scenario.series, glance_views=views))
 
 
 def single_store(

@@ -31,6 +31,7 @@ from draingym.registration import ENVIRONMENTS
         ("SingleStore", {"holding_cost": 1e30}, r"holding_cost is 1e\+30, must be finite and in"),
         ("SingleStore", {"backlog": "no"}, "backlog is 'no', must be True or False"),
         ("SingleStore", {"symmetric_actions": 1}, "symmetric_actions is 1, must be True or False"),
+        ("SingleStore", {"scaled": 1}, "scaled is 1, must be True or False"),
         ("Serial", {"mean_demand": -5.0}, "must be"),
         ("OneWarehouseManyStores", {"num_stores": 1.5}, "num_stores is 1.5, must be a whole"),
         ("Pricing", {"horizon": 0}, r"horizon is 0, must be in \[1, 100000\]"),

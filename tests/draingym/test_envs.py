@@ -1,5 +1,6 @@
 """Every registered environment: Gymnasium's checks, vector checks, units conserved, pictures."""
 
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -43,6 +44,56 @@ def test_check_env_passes_without_a_warning(id):
     check_env(gymnasium.make(id, **SMALL[id]).unwrapped)  # renders in every mode too
 
 
+def shapes(info):
+    return {name: (value.shape, value.dtype) for name, value in info.items()}
+
+
+@every_id
+def test_an_info_holds_the_same_from_the_start(id):
+    env = gymnasium.make(id, **SMALL[id])
+    _, first = env.reset(seed=0)
+    *_, later = env.step(env.action_space.sample())
+    assert shapes(first) == shapes(later)
+    assert len(first) == 6
+    assert not any(value.any() for value in first.values())
+
+
+@every_id
+def test_what_a_user_holds_is_pickled_and_comes_back_equal(id):
+    one = gymnasium.make(id, **SMALL[id])
+    many = gymnasium.make_vec(id, num_envs=MANY, **SMALL[id])
+    for env in (one, many):
+        env.reset(seed=1)
+        action = np.full(env.action_space.shape, 0.25, np.float32)
+        env.step(action)
+        again = pickle.loads(pickle.dumps(env))
+        assert again.unwrapped.functional is env.unwrapped.functional
+        assert again.spec == env.spec
+        assert again.observation_space == env.observation_space
+        for ours, theirs in zip(env.step(action)[:4], again.step(action)[:4], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(env.reset()[0], again.reset()[0])
+
+
+def test_another_process_plays_what_was_pickled(tmp_path):
+    env = gymnasium.make("draingym/SingleStore-v0", horizon=8)
+    env.reset(seed=2)
+    (tmp_path / "env").write_bytes(pickle.dumps(env))
+    action = np.full(1, 0.25, np.float32)
+    code = (
+        "import pickle, sys, numpy as np\n"
+        "env = pickle.load(open(sys.argv[1], 'rb'))\n"
+        "print(env.step(np.full(1, 0.25, np.float32))[1])\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "env")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(ran.stdout) == pytest.approx(env.step(action)[1], rel=1e-6)
+
+
 @every_id
 @compiled_once()
 def test_a_vector_of_them(id):
@@ -51,8 +102,7 @@ def test_a_vector_of_them(id):
     assert env.metadata["autoreset_mode"] is AutoresetMode.NEXT_STEP
     assert env.spec.id == id
     env.action_space.seed(0)
-    observation, info = env.reset(seed=0)
-    assert info == {}
+    observation, first = env.reset(seed=0)
     for t in range(10):
         assert observation in env.observation_space
         observation, reward, terminated, truncated, info = env.step(env.action_space.sample())
@@ -60,6 +110,7 @@ def test_a_vector_of_them(id):
         assert (terminated.dtype, truncated.dtype) == (np.bool_, np.bool_)
         assert truncated.all() == (t == 7)
         assert not terminated.any()
+        assert shapes(info) == shapes(first)
     assert len(env.observation_names) == env.single_observation_space.shape[0]
     env.close()
 
@@ -87,18 +138,19 @@ def soak(id, num_envs, steps, **options):
     below = (parent[None, :] == np.arange(nodes)[:, None]).astype(np.float32)  # [N, children]
     rng = np.random.default_rng(0)
     observation, _ = env.reset(seed=0)
-    on_hand, sold = observation[:, :nodes], 0.0
+    on_hand, sold, over = observation[:, :nodes], 0.0, np.zeros(num_envs, bool)
     for _ in range(steps):
         actions = rng.random((num_envs, env.single_action_space.shape[0]), dtype=np.float32)
         actions = np.where(rng.random(actions.shape) < 0.6, np.round(actions), actions)
-        observation, reward, _, _, info = env.step(actions)
+        goes_on = ~over
+        observation, reward, terminated, truncated, info = env.step(actions)
+        over = terminated | truncated
         assert np.isfinite(observation).all()
         assert np.isfinite(reward).all()
         after = observation[:, :nodes]
         assert (after >= 0).all()
-        if "outbound" in info:
+        if goes_on.any():
             expected = on_hand + info["stowed"] - info["shipped"] @ below.T - info["outbound"]
-            goes_on = info["_outbound"]
             error = np.abs(after - expected)[goes_on]
             assert error.max() <= (0.0 if whole else 1e-3)
             if whole:
@@ -206,7 +258,8 @@ def test_forked_workers_say_what_to_use_instead():
     code = (
         "import gymnasium, draingym\n"
         "envs = gymnasium.make_vec(\n"
-        "    'draingym/SingleStore-v0', num_envs=2, vectorization_mode='async', horizon=3\n"
+        "    'draingym/SingleStore-v0', num_envs=2, vectorization_mode='async', horizon=3,\n"
+        "    vector_kwargs={'context': 'fork'},\n"
         ")\n"
         "try:\n"
         "    envs.reset(seed=0)\n"
@@ -216,8 +269,30 @@ def test_forked_workers_say_what_to_use_instead():
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240
     )
-    assert "vectorization_mode is 'async'" in ran.stdout
-    assert "gymnasium.make_vec(id, num_envs=n)" in ran.stdout
+    assert "context of AsyncVectorEnv (or of multiprocessing) is 'fork'" in ran.stdout
+    assert "vector_kwargs={'context': 'forkserver'}" in ran.stdout
+    assert "gymnasium.make_vec(id, num_envs=n) is one jitted call" in ran.stdout
+
+
+@pytest.mark.slow
+def test_workers_of_a_server_play_what_one_call_plays():
+    code = (
+        "import gymnasium, draingym, numpy as np\n"
+        "if __name__ == '__main__':\n"
+        "    action, played = np.full((2, 1), 0.25, np.float32), []\n"
+        "    for more in (\n"
+        "        {'vectorization_mode': 'async', 'vector_kwargs': {'context': 'forkserver'}},\n"
+        "        {},\n"
+        "    ):\n"
+        "        envs = gymnasium.make_vec('draingym/SingleStore-v0', 2, horizon=3, **more)\n"
+        "        envs.reset(seed=0)\n"
+        "        played.append([envs.step(action)[1] for _ in range(5)])\n"
+        "        envs.close()\n"
+        "    np.testing.assert_allclose(*played, rtol=1e-6)\n"
+        "    print('same')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240)
+    assert ran.stdout == "same\n", ran.stderr
 
 
 @every_id

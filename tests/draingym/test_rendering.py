@@ -62,6 +62,24 @@ def test_vectors_are_painted_one_by_one_and_collected():
     assert len(collected.render()) == 2
 
 
+def test_lists_of_pictures_are_gymnasiums():
+    """Those of every period since the last call, or since an episode started."""
+    lengths = []
+    for mode in ({}, {"vectorization_mode": "sync"}):
+        env = gymnasium.make_vec(
+            "draingym/SingleStore-v0", 2, render_mode="rgb_array_list", horizon=2, **mode
+        )
+        env.reset(seed=0)
+        taken = []
+        for t in range(5):
+            env.step(np.full((2, 1), 0.3, np.float32))
+            if t != 1:
+                taken.append([len(frames) for frames in env.render()])
+        lengths.append(taken)
+        env.close()
+    assert lengths[0] == lengths[1]
+
+
 def test_a_window_is_drawn_unseen_where_there_is_no_screen():
     env = gymnasium.make("draingym/Serial-v0", render_mode="human", horizon=4)
     env.reset(seed=0)

@@ -1,5 +1,7 @@
 """Descriptions, and the environments, returns and policies that they become."""
 
+import copy
+import pickle
 from dataclasses import replace
 
 import gymnasium
@@ -91,12 +93,25 @@ def test_a_network_can_be_registered():
         env = gymnasium.make(name, horizon=3)
         env.reset(seed=0)
         assert env.action_space.shape == (4,)
+        many = gymnasium.make_vec(name, 2, horizon=3, autoreset_mode="SameStep", scaled=True)
+        assert many.metadata["autoreset_mode"].value == "SameStep"
+        assert pickle.loads(pickle.dumps(env)).spec == env.spec
         with pytest.raises(
             ValueError, match=rf"id is '{name}', must be one that is not registered"
         ):
             draingym.register(name, small())
     finally:
         del gymnasium.registry[name]
+
+
+def test_a_description_is_pickled_without_what_is_made_of_it():
+    network = small()
+    environment = network.environment(horizon=4)  # builds it
+    again = pickle.loads(pickle.dumps(network))
+    assert again == network
+    assert "built" not in vars(again)
+    assert pickle.loads(pickle.dumps(environment)) is environment
+    assert copy.deepcopy(network) is network
 
 
 def test_numbers_may_come_in_arrays_of_any_library():

@@ -1,5 +1,6 @@
 """Requests above an environment's largest action: cut, counted, said, and how to make room."""
 
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -43,6 +44,15 @@ def test_what_is_cut_is_said_with_its_share(store):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         agent(seen)  # the same share is said once
+
+
+def test_an_agent_is_pickled_and_acts_alike(store):
+    agent = Agent(store, BaseStock(), jnp.float32(3.0), seed=4)
+    seen = simulator.InventoryEnv(store).reset(seed=3)[0]
+    agent(seen)
+    again = pickle.loads(pickle.dumps(agent))
+    np.testing.assert_array_equal(again(seen), agent(seen))
+    assert again.cut_share == agent.cut_share
 
 
 def test_nothing_is_said_where_nothing_is_cut(store):

@@ -1,6 +1,8 @@
 """Files of policies that are damaged, and those that draingym first wrote."""
 
+import dataclasses
 import json
+import pickle
 from pathlib import Path
 
 import jax
@@ -18,6 +20,7 @@ from draingym.policies import (
     load_policy,
     save_policy,
 )
+from draingym.simulator import Policy
 from tests.policies.problems import small_tree
 
 KEY = jax.random.key(0)
@@ -28,6 +31,17 @@ POLICY = NeuralPlacement(tree=small_tree(), num_attributes=2, width=8)
 def path(tmp_path: Path) -> Path:
     save_policy(tmp_path / "policy.npz", POLICY, POLICY.init(KEY))
     return tmp_path / "policy.npz"
+
+
+@pytest.mark.parametrize(
+    "policy", [BaseStock(initial_level=2.0), OrderUpTo(tree=small_tree()), POLICY]
+)
+def test_policies_are_pickled_with_their_parameters(policy: Policy) -> None:
+    params = policy.init(KEY)
+    again, parameters = pickle.loads(pickle.dumps((policy, params)))
+    jax.tree.map(np.testing.assert_array_equal, parameters, params)
+    settings = [dataclasses.asdict(each) for each in (policy, again)]
+    jax.tree.map(np.testing.assert_array_equal, *settings)
 
 
 def test_a_file_of_the_first_format_still_loads(tmp_path: Path) -> None:

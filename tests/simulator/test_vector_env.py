@@ -217,6 +217,71 @@ def test_dictionaries_are_batched():
     assert info["final_obs"][2] in env.single_observation_space
 
 
+def test_jax_arrays_are_what_the_wrappers_of_arrays_take():
+    """Autoreset disabled, with masks of JAX; and what was seen last in an array, not in objects."""
+    ours = InventoryVectorEnv(SHORT, 3, autoreset_mode="SameStep", to_numpy=False, info=True)
+    theirs = InventoryVectorEnv(SHORT, 3, autoreset_mode="SameStep", info=True)
+    disabled = InventoryVectorEnv(SHORT, 3, autoreset_mode="Disabled", to_numpy=False, info=True)
+    for env in (ours, theirs, disabled):
+        env.reset(seed=0)
+    for _ in range(5):
+        *_, infos = ours.step(jnp.full((3, 1), 0.2))
+        *_, expected = theirs.step(np.full((3, 1), 0.2, np.float32))
+        *_, truncated, _ = disabled.step(jnp.full((3, 1), 0.2))
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(infos))
+    assert infos.keys() == expected.keys()
+    np.testing.assert_array_equal(infos["final_obs"], np.stack(list(expected["final_obs"])))
+    assert infos["_final_obs"].all()
+    np.testing.assert_array_equal(np.from_dlpack(infos["final_obs"]), infos["final_obs"])
+    _, infos = disabled.reset(options={"reset_mask": jnp.asarray(truncated)})
+    assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(infos))
+    disabled.step(jnp.full((3, 1), 0.2))
+
+
+def test_attributes_of_each_trajectory_are_gymnasiums():
+    ours = InventoryVectorEnv(SHORT, 3)
+    theirs = SyncVectorEnv([lambda: InventoryEnv(SHORT)] * 3)
+    for env in (ours, theirs):
+        env.reset(seed=[4, 9, 2])
+    assert len(ours) == 3
+    assert ours.np_random_seed == theirs.np_random_seed == (4, 9, 2)
+    assert ours.get_attr("np_random_seed") == (4, 9, 2)
+    for mine, other in zip(ours.np_random, theirs.np_random, strict=True):
+        assert mine.random() == other.random()
+    for name in ("observation_space", "action_space", "functional", "observation_names", "spec"):
+        assert ours.get_attr(name) == theirs.get_attr(name)
+    assert ours.call("has_wrapper_attr", "functional") == (True, True, True)
+    assert ours.call("render") == theirs.call("render") == (None, None, None)
+    for values in (7, [1, 2, 3]):
+        ours.set_attr("colour", values)
+        theirs.set_attr("colour", values)
+        assert ours.get_attr("colour") == theirs.get_attr("colour")
+
+
+def test_seeds_that_nobody_chose_play_the_same_again():
+    one, many = InventoryEnv(SHORT), InventoryVectorEnv(SHORT, 2)
+    for env, action in ((one, np.zeros(1)), (many, np.zeros((2, 1)))):
+        env.reset()
+        seed, played = env.np_random_seed, env.step(action)[1]
+        env.reset(seed=seed)
+        np.testing.assert_array_equal(env.step(action)[1], played)
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        (lambda env: env.get_attr("colour"), AttributeError, "colour"),
+        (lambda env: env.call("step"), AttributeError, "trajectories move together"),
+        (lambda env: env.set_attr("colour", [1, 2]), ValueError, "2 entries, must have 3"),
+        (lambda env: env.set_attr("functional", 1), AttributeError, "'functional', must be an at"),
+    ],
+    ids=["unknown", "step", "few", "shared"],
+)
+def test_attributes_that_there_are_not(ask, error, message):
+    with pytest.raises(error, match=message):
+        ask(InventoryVectorEnv(SHORT, 3))
+
+
 def test_out_of_bounds_is_clipped():
     played = []
     for high in (1.0, 5.0):
@@ -259,13 +324,14 @@ def test_a_nan_on_the_device_orders_nothing():
     [
         ([1, 2, 3], None, ValueError, "seed has 3 entries, must have 2"),
         ([1, -2], None, ValueError, "seed is -2, must be a whole number"),
-        (None, {"reset_mask": [True, False]}, TypeError, "must be a NumPy array of bool"),
-        (None, {"reset_mask": np.array([1, 0])}, TypeError, "must be a NumPy array of bool"),
+        (None, {"reset_mask": [True, False]}, TypeError, "must be a NumPy or JAX array of bool"),
+        (None, {"reset_mask": np.array([1, 0])}, TypeError, "must be a NumPy or JAX array of bool"),
+        (None, {"reset_mask": jnp.array([1, 0])}, TypeError, "must be a NumPy or JAX array of "),
         (None, {"reset_mask": np.zeros(2, bool)}, ValueError, "0 true entries"),
         (None, {"reset_mask": np.ones(3, bool)}, ValueError, r"must have shape \(2,\)"),
         (None, {"reset_mask": np.array([True, False])}, ValueError, "everywhere at first"),
     ],
-    ids=["few", "negative", "list", "ints", "none", "shape", "first"],
+    ids=["few", "negative", "list", "ints", "jax ints", "none", "shape", "first"],
 )
 def test_bad_resets_are_refused(seed, options, error, message):
     with pytest.raises(error, match=message):

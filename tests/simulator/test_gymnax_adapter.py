@@ -1,6 +1,9 @@
 """gymnax's signatures and semantics: jit, vmap, scan, auto-reset, spaces."""
 
+import copy
+import pickle
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +19,7 @@ def problem(horizon=4, observation="box"):
     return FunctionalEnv(
         simulator=simulator,
         params=params,
-        sample=lambda key: sample(key, horizon),
+        sample=partial(sample, periods=horizon),
         max_action=np.array([20.0]),
         observation=observation,
     )
@@ -134,6 +137,55 @@ def test_gradients_go_through_a_step():
 
     # Empty shelves: what arrives in the second period serves who waits and saves 9 a unit.
     np.testing.assert_allclose(jax.grad(reward)(jnp.array([0.1])), [9.0 * 20.0], rtol=1e-5)
+
+
+def test_six_values_take_the_end_apart():
+    six = GymnaxEnv(problem(), episodes=6, step_values=6)
+    _, state = six.reset(jax.random.key(0), PARAMS)
+    _, same = ENV.reset(jax.random.key(0), PARAMS)
+    for t in range(4):
+        key, action = jax.random.key(t), jnp.array([0.5])
+        alone = six.step_env(key, state, action, PARAMS)
+        assert not alone[3]  # never terminated
+        assert bool(six.is_truncated(alone[1], PARAMS)) == (t == 3)
+        assert not six.is_terminated(alone[1], PARAMS)
+        assert not six.is_terminal(alone[1], PARAMS)
+        seen, state, reward, terminated, truncated, info = six.step(key, state, action, PARAMS)
+        view, same, gain, done, infos = ENV.step(key, same, action, PARAMS)
+        np.testing.assert_array_equal(seen, view)
+        assert float(reward) == float(gain)
+        assert (bool(terminated), bool(truncated)) == (False, bool(done))
+        np.testing.assert_array_equal(info["final_observation"], infos["final_obs"])
+    np.testing.assert_array_equal(six.observe(key, state, action, PARAMS), seen)
+    assert PARAMS.replace(max_steps_in_episode=2).max_steps_in_episode == 2
+
+
+def test_attributes_may_be_set_on_a_copy():
+    """As gymnax's vector wrapper does, whose steps call neither by that name."""
+    env = copy.deepcopy(ENV)
+    env.reset = jax.jit(jax.vmap(env.reset, in_axes=(0, None)))
+    env.step = jax.jit(jax.vmap(env.step, in_axes=(0, 0, 0, None)))
+    keys = jax.random.split(jax.random.key(0), 3)
+    _, state = env.reset(keys, PARAMS)
+    seen, *_ = env.step(keys, state, jnp.full((3, 1), 0.5), PARAMS)
+    assert seen.shape[0] == 3
+    assert env.functional is ENV.functional
+    assert ENV.reset(keys[0], PARAMS)[0].ndim == 1  # the copy's alone
+
+
+def test_without_parameters_nothing_is_drawn_in_a_step(monkeypatch):
+    env = GymnaxEnv(problem(), episodes=6)
+    _, state = jax.jit(env.reset)(jax.random.key(0))
+    monkeypatch.setattr(GymnaxEnv, "draw_params", None)
+    with_params = env.step(jax.random.key(1), state, jnp.array([0.5]), PARAMS)
+    without = jax.jit(env.step)(jax.random.key(1), state, jnp.array([0.5]))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), without, with_params)
+    assert pickle.loads(pickle.dumps(env)).functional is env.functional
+
+
+def test_other_numbers_of_values_are_refused():
+    with pytest.raises(ValueError, match=r"step_values is 7, must be in \[5, 6\]"):
+        GymnaxEnv(problem(), step_values=7)
 
 
 def test_no_episodes_are_refused():

@@ -84,10 +84,22 @@ CLIENTS := .venv-clients/.installed
 .PHONY: test-clients
 test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
 	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) \
-	  tests/draingym/test_clients.py tests/benchmarks/test_torch_drain.py
+	  tests/draingym/test_clients.py tests/draingym/test_libraries.py \
+	  tests/benchmarks/test_torch_drain.py
 
 $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/install.sh $(call stale,.venv-clients)
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
+	@touch $@
+
+# gymnax holds Gymnasium below 1.4 and JAX below 0.12, which the lock does not.
+GYMNAX := .venv-gymnax/.installed
+
+.PHONY: test-gymnax
+test-gymnax: $(GYMNAX) ## Run the tests of gymnax 1.0 and rejax on our environments
+	.venv-gymnax/bin/python -m pytest --clients -m clients $(ARGS) tests/draingym/test_gymnax_client.py
+
+$(GYMNAX): pyproject.toml requirements/test.txt requirements/gymnax.txt tools/install.sh $(call stale,.venv-gymnax)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/gymnax.txt test .venv-gymnax
 	@touch $@
 
 # PySpark is some 400 MB and needs Java 17 or later: it is in no other environment.

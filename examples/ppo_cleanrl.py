@@ -10,7 +10,6 @@ from torch.distributions import Normal
 
 ENVS, STEPS, EPOCHS, BATCHES = 64, 32, 4, 4
 GAMMA, LAMBDA, CLIP, ENTROPY = 0.95, 0.95, 0.2, 1e-3
-SCALE = 0.05  # of rewards
 
 
 def layer(inputs, outputs, gain=2**0.5):
@@ -32,10 +31,10 @@ class Agent(nn.Module):
         self.spread = nn.Parameter(torch.full((actions,), -1.0))
 
     def value(self, seen):
-        return self.critic(seen / 10.0)[..., 0]
+        return self.critic(seen)[..., 0]
 
     def policy(self, seen):
-        return Normal(self.actor(seen / 10.0), self.spread.exp())
+        return Normal(self.actor(seen), self.spread.exp())
 
 
 def train(updates=60, learning_rate=1e-3, seed=0, **options):
@@ -47,6 +46,7 @@ def train(updates=60, learning_rate=1e-3, seed=0, **options):
         num_envs=ENVS,
         autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
         symmetric_actions=True,
+        scaled=True,  # to order of one
         **options,
     )
     agent = Agent(envs.single_observation_space.shape[0], envs.single_action_space.shape[0])
@@ -61,14 +61,14 @@ def train(updates=60, learning_rate=1e-3, seed=0, **options):
                 distribution = agent.policy(seen)
                 action = distribution.sample()
                 after, reward, _, truncated, info = envs.step(action.numpy())  # clips
-                gain = torch.as_tensor(SCALE * reward, dtype=torch.float32)
+                gain = torch.as_tensor(reward, dtype=torch.float32)
                 if truncated.any():  # an episode that only ran out of time goes on beyond its end
                     final = torch.as_tensor(np.stack(info["final_obs"][truncated]))
                     gain[torch.as_tensor(truncated)] += GAMMA * agent.value(final)
                 done = torch.as_tensor(truncated, dtype=torch.float32)
                 log_prob = distribution.log_prob(action).sum(-1)
                 rows.append((seen, action, log_prob, agent.value(seen), gain, done))
-                cost -= reward.mean() / STEPS
+                cost -= reward.mean() / STEPS * envs.functional.scales.money  # in currency
                 seen = torch.as_tensor(after)
             views, actions, old, values, gains, done = map(torch.stack, zip(*rows, strict=True))
             advantages, later, following = torch.zeros_like(gains), 0.0, agent.value(seen)

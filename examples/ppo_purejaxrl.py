@@ -15,7 +15,6 @@ import draingym
 
 ENVS, STEPS, EPOCHS, BATCHES = 64, 32, 4, 4
 GAMMA, LAMBDA, CLIP, ENTROPY = 0.95, 0.95, 0.2, 1e-3
-SCALE = 0.05  # of rewards
 
 
 class ActorCritic(nn.Module):
@@ -25,7 +24,6 @@ class ActorCritic(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        x = x / 10.0  # units to order of one
         a, v = (nn.tanh(nn.Dense(64, kernel_init=nn.initializers.orthogonal(1.4))(x)) for _ in "av")
         a = nn.Dense(self.actions, kernel_init=nn.initializers.orthogonal(0.01))(a)
         spread = self.param("spread", nn.initializers.constant(-1.0), (self.actions,))
@@ -40,8 +38,13 @@ def log_prob(action, mean, spread):
 def make_train(updates=100, learning_rate=1e-3, episodes=256, **options):
     """Return `train(key) -> (parameters, cost a period of every update)`."""
     env, _ = draingym.make_gymnax(
-        "draingym:draingym/SingleStore-v0", episodes=1, symmetric_actions=True, **options
+        "draingym:draingym/SingleStore-v0",
+        episodes=1,
+        symmetric_actions=True,
+        scaled=True,  # to order of one
+        **options,
     )
+    money = env.functional.scales.money  # currency, of a reward of 1
     network = ActorCritic(env.num_actions)
     schedule = optax.linear_schedule(learning_rate, 0.0, updates * EPOCHS * BATCHES)
     optimizer = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(schedule, eps=1e-5))
@@ -64,7 +67,7 @@ def make_train(updates=100, learning_rate=1e-3, episodes=256, **options):
             )
             # An episode that only ran out of time goes on beyond its end.
             beyond = network.apply(weights, info["final_obs"])[2] * info["truncated"]
-            gain = SCALE * reward + GAMMA * beyond
+            gain = reward + GAMMA * beyond
             row = (seen, action, log_prob(action, mean, spread), value, gain, done)
             return (weights, after, state), (row, reward)
 
@@ -107,7 +110,7 @@ def make_train(updates=100, learning_rate=1e-3, episodes=256, **options):
             ).reshape(EPOCHS * BATCHES, -1)
             batches = jax.tree.map(lambda x: x[order], data)
             (weights, memory), _ = jax.lax.scan(learn, (weights, memory), batches)
-            return (weights, memory, seen, state), -reward.mean()
+            return (weights, memory, seen, state), -money * reward.mean()
 
         start = (weights, optimizer.init(weights), seen, state)
         (weights, *_), cost = jax.lax.scan(update, start, jax.random.split(key_run, updates))

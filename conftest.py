@@ -6,6 +6,7 @@ The filter that turns warnings into errors is in pyproject.toml.
 import gc
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -43,6 +44,17 @@ _COMMON = hypothesis.settings(
 hypothesis.settings.register_profile("ci", _COMMON, derandomize=True, database=None)
 hypothesis.settings.register_profile("home", _COMMON)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "home")
+
+
+# Doctests are looked for in every module: these load a library that only `make test-clients` has.
+collect_ignore = [
+    f"draingym/adapters/{module}.py"
+    for module, library in {
+        "parallel": "pettingzoo",
+        "stable_baselines3": "stable_baselines3",
+    }.items()
+    if find_spec(library) is None
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -70,6 +70,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
     "draingym": {
         "report": set(),
         "demo": {"report"},
+        "adapters": set(),
         "envs": {"demo", "report"},
         "networks": {"envs", "report"},
         "zoo": {"envs", "networks"},

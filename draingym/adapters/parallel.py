@@ -86,8 +86,9 @@ class NodeAgents(ParallelEnv):  # type: ignore[misc]
     def reset(
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Start the next episode; see ``InventoryEnv.reset``."""
-        self._seen, info = self.env.reset(seed=seed, options=options)
+        """Start the next episode, or the first one of a seed; there are no options to heed."""
+        del options
+        self._seen, info = self.env.reset(seed=seed)
         self.agents = list(self.possible_agents)
         return self._views(), {name: dict(info) for name in self.agents}
 

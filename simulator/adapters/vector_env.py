@@ -348,7 +348,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 self._roots[i] = root_of(self._seed_of(i))
         self._start(mask)
         self._transition = None
-        self._show(mask)
+        self._show(mask, mask)
         none = self.functional.no_flows(self.num_envs) if self._info else {}
         return self._edge(self._running()[2]), self._masked(self._edge(none), mask)
 
@@ -447,7 +447,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         if renewed.any():  # nothing has flowed yet in an episode that starts
             flows = {name: values * ~renewed[:, None] for name, values in flows.items()}
         infos |= self._masked(flows, np.ones(self.num_envs, np.bool_))
-        self._show(renewed)
+        self._show(renewed, np.ones(self.num_envs, np.bool_))
         view = self._running()[2]
         if not self._to_numpy:
             return *gathered((view, reward, terminated, truncated)), infos
@@ -505,7 +505,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             scenes.append(make_scene(one, now, moves if self._t[i] > 0 else None))
         return scenes
 
-    def _show(self, started: Mask) -> None:
+    def _show(self, started: Mask, moved: Mask) -> None:
         if self._painter is None:
             return
         if self.render_mode == "human":
@@ -514,7 +514,8 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
             for i, scene in enumerate(self._scenes(self.num_envs)):
                 if started[i]:
                     self._frames[i] = []
-                self._frames[i].append(self._painter.paint(scene))
+                if moved[i]:
+                    self._frames[i].append(self._painter.paint(scene))
 
     def render(self) -> tuple[Any, ...] | None:
         """Return a picture of every trajectory; ``None`` without a render mode or in a window.

@@ -152,6 +152,7 @@ def test_a_discount_has_an_agent_of_its_own():
 
 
 @pytest.mark.clients
+@pytest.mark.filterwarnings("ignore::UserWarning")  # it wants an author, and a link to code
 def test_minari_holds_what_was_collected(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     from draingym.adapters import collect, to_minari
@@ -173,6 +174,7 @@ def test_minari_holds_what_was_collected(tmp_path, monkeypatch):
 
 
 @pytest.mark.clients
+@pytest.mark.filterwarnings("ignore::UserWarning")  # it wants an author, and a link to code
 def test_minari_collects_by_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     import minari
@@ -183,6 +185,7 @@ def test_minari_collects_by_itself(tmp_path, monkeypatch):
         for _ in range(5):
             env.step(env.action_space.sample())
     dataset = env.create_dataset("draingym/store/own-v0")
+    env.close()
     assert dataset.total_steps == 10
 
 

@@ -109,6 +109,7 @@ def minari(id, tmp_path):
     for _ in range(8):
         collector.step(collector.action_space.sample())
     assert collector.create_dataset("draingym/single-v0").total_steps == 8
+    collector.close()
 
 
 @pytest.mark.parametrize("id", SMALL)

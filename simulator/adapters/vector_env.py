@@ -227,7 +227,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return tuple(self._seed_of(i) for i in range(self.num_envs))
 
     @property
-    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[misc, override]
         """A generator of each trajectory's seed; the environment itself draws from none of them."""
         return tuple(np_random(seed)[0] for seed in self.np_random_seed)
 

@@ -92,6 +92,7 @@ def test_gymnax_runs_on_an_id(id):
 
 
 @pytest.mark.clients
+@pytest.mark.filterwarnings("ignore")  # what its own distributions use is deprecated
 @pytest.mark.parametrize("id", EVERY)
 def test_rejax_runs_on_an_id(id):
     import rejax

@@ -83,7 +83,7 @@ CLIENTS := .venv-clients/.installed
 
 .PHONY: test-clients
 test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
-	.venv-clients/bin/python -m pytest --clients -m clients $(ARGS) \
+	.venv-clients/bin/python -m pytest --clients -m "clients and not long" $(ARGS) \
 	  tests/draingym/test_clients.py tests/draingym/test_libraries.py \
 	  tests/benchmarks/test_torch_drain.py
 
@@ -96,7 +96,7 @@ GYMNAX := .venv-gymnax/.installed
 
 .PHONY: test-gymnax
 test-gymnax: $(GYMNAX) ## Run the tests of gymnax 1.0 and rejax on our environments
-	.venv-gymnax/bin/python -m pytest --clients -m clients $(ARGS) tests/draingym/test_gymnax_client.py
+	.venv-gymnax/bin/python -m pytest --clients -m "clients and not long" $(ARGS) tests/draingym/test_gymnax_client.py
 
 $(GYMNAX): pyproject.toml requirements/test.txt requirements/gymnax.txt tools/install.sh $(call stale,.venv-gymnax)
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/gymnax.txt test .venv-gymnax

@@ -70,7 +70,7 @@ def _batch(env: InventoryVectorEnv, act: Callable[[Any], Any] | None, seed: int)
     length = np.zeros(env.num_envs, np.int64)
     while not over.all():
         action = env.action_space.sample() if act is None else np.asarray(act(seen), np.float32)
-        action = np.clip(action, env.action_space.low, env.action_space.high)
+        action = np.clip(action, env.functional.action_low, 1.0)
         seen, reward, terminated, truncated, info = env.step(action)
         length += ~over
         over = over | terminated | truncated
@@ -123,9 +123,9 @@ def to_minari(
             seed=each.seed,
             observations=each.observations,
             actions=each.actions,
-            rewards=each.rewards,  # type: ignore[arg-type]
-            terminations=each.terminations,  # type: ignore[arg-type]
-            truncations=each.truncations,  # type: ignore[arg-type]
+            rewards=each.rewards,
+            terminations=each.terminations,
+            truncations=each.truncations,
             infos=each.infos or None,
         )
         for i, each in enumerate(episodes)

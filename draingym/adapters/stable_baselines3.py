@@ -49,7 +49,7 @@ class StableBaselinesVecEnv(VecEnv):  # type: ignore[misc]
         """Start all trajectories, with the seeds of ``seed`` where it was called before."""
         seeds = self._seeds if any(seed is not None for seed in self._seeds) else None
         observation, _ = self.env.reset(seed=seeds)
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         self._reset_seeds()
         self._reset_options()
         return observation

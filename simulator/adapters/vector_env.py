@@ -226,7 +226,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """The seed of each trajectory, which plays its episodes again."""
         return tuple(self._seed_of(i) for i in range(self.num_envs))
 
-    @property
+    @property  # type: ignore[misc]  # there is nothing to set
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """A generator of each trajectory's seed; the environment itself draws from none of them."""
         return tuple(np_random(seed)[0] for seed in self.np_random_seed)

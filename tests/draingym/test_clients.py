@@ -122,8 +122,8 @@ def test_pettingzoo_has_an_agent_a_node(observation):
 
     from draingym.adapters import NodeAgents
 
-    single = gymnasium.make("draingym/Serial-v0", horizon=8)
-    agents = NodeAgents(single, observation=observation)
+    single, other = (gymnasium.make("draingym/Serial-v0", horizon=8) for _ in range(2))
+    agents = NodeAgents(other, observation=observation)
     parallel_api_test(agents, num_cycles=20)
     seen, _ = agents.reset(seed=3)
     whole, _ = single.reset(seed=3)

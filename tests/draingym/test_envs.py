@@ -17,7 +17,7 @@ import draingym
 from draingym import simulator
 from draingym.envs import shipped
 from draingym.envs.make import make_problem
-from draingym.registration import CORE, ENVIRONMENTS, IDS
+from draingym.registration import CORE, ENVIRONMENTS, IDS, ZOO
 from draingym.simulator import MOST_UNITS, InventoryVectorEnv
 from tests.compilations import compiled_once
 from tests.draingym.sizes import SMALL, US
@@ -61,7 +61,7 @@ def test_an_info_holds_the_same_from_the_start(id):
 @every_id
 def test_what_a_user_holds_is_pickled_and_comes_back_equal(id):
     one = gymnasium.make(id, **SMALL[id])
-    many = gymnasium.make_vec(id, num_envs=MANY, **SMALL[id])
+    many = gymnasium.make_vec(id, num_envs=MANY, info=True, **SMALL[id])
     for env in (one, many):
         env.reset(seed=1)
         action = np.full(env.action_space.shape, 0.25, np.float32)
@@ -73,6 +73,12 @@ def test_what_a_user_holds_is_pickled_and_comes_back_equal(id):
         for ours, theirs in zip(env.step(action)[:4], again.step(action)[:4], strict=True):
             np.testing.assert_array_equal(ours, theirs)
         np.testing.assert_array_equal(env.reset()[0], again.reset()[0])
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_problems_of_the_zoo_are_pickled(name):
+    problem = make_problem(name, horizon=8)
+    assert pickle.loads(pickle.dumps(problem)) is problem
 
 
 def test_another_process_plays_what_was_pickled(tmp_path):

@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 
 import draingym
+from draingym.registration import IDS, ZOO
 from tests.draingym.sizes import SMALL
 
 ID = "draingym:draingym/SingleStore-v0"
 KEY = jax.random.key(0)
+# Those of the zoo take minutes together: `make test-gymnax ARGS="-m long"`.
+EVERY = [
+    pytest.param(id, marks=pytest.mark.long) if name in ZOO else id for name, id in IDS.items()
+]
 
 
 def made(id=ID, **options):
     import gymnax  # noqa: F401  (spaces are its own where it is imported)
 
-    size = {"horizon": 6} if id == ID else SMALL[id]
+    size = {"horizon": 6} if id == ID else SMALL.get(id, {"horizon": 8})
     return draingym.make_gymnax(id, episodes=8, scaled=True, **size, **options)
 
 
@@ -73,7 +78,7 @@ def test_gymnaxs_rollouts():
 
 
 @pytest.mark.clients
-@pytest.mark.parametrize("id", SMALL)
+@pytest.mark.parametrize("id", EVERY)
 def test_gymnax_runs_on_an_id(id):
     from gymnax.wrappers import GymnaxToVectorGymWrapper
 
@@ -87,7 +92,8 @@ def test_gymnax_runs_on_an_id(id):
 
 
 @pytest.mark.clients
-@pytest.mark.parametrize("id", SMALL)
+@pytest.mark.filterwarnings("ignore")  # what its own distributions use is deprecated
+@pytest.mark.parametrize("id", EVERY)
 def test_rejax_runs_on_an_id(id):
     import rejax
 

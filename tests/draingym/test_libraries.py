@@ -8,19 +8,24 @@ import numpy as np
 import pytest
 
 import draingym  # noqa: F401  (registers the environments)
+from draingym.registration import IDS, ZOO
 from tests.draingym.sizes import SMALL
 
+# Those of the zoo take minutes together: `make test-clients ARGS="-m long"`.
+EVERY = [
+    pytest.param(id, marks=pytest.mark.long) if name in ZOO else id for name, id in IDS.items()
+]
 OPTIONS = {"symmetric_actions": True, "scaled": True}
 # Spaces that hold more than learners count on, and what PettingZoo says of a missing `render`.
 pytestmark = [pytest.mark.clients, pytest.mark.filterwarnings("ignore")]
 
 
 def one(id, **options):
-    return gymnasium.make(id, **SMALL[id], **OPTIONS, **options)
+    return gymnasium.make(id, **SMALL.get(id, {"horizon": 8}), **OPTIONS, **options)
 
 
 def many(id, **options):
-    return gymnasium.make_vec(id, 3, **SMALL[id], **OPTIONS, **options)
+    return gymnasium.make_vec(id, 3, **SMALL.get(id, {"horizon": 8}), **OPTIONS, **options)
 
 
 def stable_baselines3(id, tmp_path):
@@ -112,7 +117,7 @@ def minari(id, tmp_path):
     collector.close()
 
 
-@pytest.mark.parametrize("id", SMALL)
+@pytest.mark.parametrize("id", EVERY)
 @pytest.mark.parametrize(
     "library", [stable_baselines3, cleanrl, skrl, torchrl, tianshou, pettingzoo, minari]
 )

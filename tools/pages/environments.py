@@ -76,8 +76,8 @@ def index() -> str:
     )
     return (
         "# Environments\n\nEach is registered with Gymnasium when `draingym` is imported, and is a "
-        "set of pure functions for JAX. What they share (actions, observations, order of events) is in "
-        f'[The gym](../gym.md).\n\n<div class="grid cards" markdown>\n\n{cards}</div>\n'
+        "set of pure functions for JAX. What they share (actions, observations, order of events) "
+        f'is in [The gym](../gym.md).\n\n<div class="grid cards" markdown>\n\n{cards}</div>\n'
     )
 
 

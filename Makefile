@@ -103,7 +103,7 @@ $(SPARK): pyproject.toml requirements/dev.txt requirements/spark.txt tools/insta
 
 .PHONY: check-wheel
 check-wheel: $(DEV) ## Build the wheel and use it where a user's own folders bear our names
-	$(BIN)/python tools/check_wheel.py
+	$(BIN)/python tools/check_wheel.py $(ARGS)
 
 # The pages of environments hold a picture each, which JAX computes: compiling is all it costs.
 DOCS := .venv-docs/.installed
@@ -135,6 +135,8 @@ bench: $(addprefix bench-,$(filter-out gpu,$(BENCHMARKS))) ## Run every benchmar
 .PHONY: bench-%
 bench-%: $(DEV)
 	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+bench-site: docs
 
 # JAX for CUDA and PyTorch, both from PyPI, share NVIDIA's libraries: some gigabytes.
 GPU := .venv-gpu/.installed

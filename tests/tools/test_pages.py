@@ -31,6 +31,7 @@ NAMES = reference.public_names()
             set(),  # from there it leads nowhere, which mkdocs says
         ),
         ("[a](simulator)", "README.md", "[a](source/simulator/index.md)", {"simulator"}),
+        ("<details><summary>", "README.md", '<details markdown="1"><summary>', set()),
         ("[a](https://b.c/d.md)", "README.md", "[a](https://b.c/d.md)", set()),
         ("```\nx[1](simulator)\n```", "README.md", "```\nx[1](simulator)\n```", set()),
     ],
@@ -71,6 +72,13 @@ def test_a_name_leads_to_what_uses_it():
         "draingym.simulator.single_store",
     }
     assert any(page == "docs/networks.md" for _, page in reference.examples()["draingym.Arc"])
+
+
+def test_a_name_with_its_file_leads_to_the_reference():
+    text = "[`Scenario`](../simulator/types.py) [`x`](../simulator/types.py)"
+    assert reference.referred(text) == (
+        "[`Scenario`][draingym.simulator.Scenario] [`x`](../simulator/types.py)"
+    )
 
 
 def test_doctests_are_fenced():

@@ -21,7 +21,11 @@ def generated() -> dict[str, str]:
         **{f"docs/{name}": text for name, text in reference.pages().items()},
         **{f"docs/{name}": text for name, text in environments.pages().items()},
         **{f"docs/{name}": text for name, text in results.pages().items()},
-        **{name: (ROOT / name).read_text(encoding="utf-8") for name in links.OUTSIDE},
+        **{
+            name: (ROOT / name).read_text(encoding="utf-8")
+            for name in links.OUTSIDE
+            if name.endswith(".md")
+        },
     }
 
 
@@ -43,7 +47,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         pages[f"docs/{page.name}"] = page.read_text(encoding="utf-8")
     outside: set[str] = set()
     for name, text in pages.items():
-        content, found = links.to_site(text, name)
+        content, found = links.to_site(reference.referred(text), name)
         outside |= found
         add(files, config, links.place(name), content)
     for name, image in environments.pictures().items():

@@ -11,6 +11,7 @@ import ast
 import os
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,19 +20,20 @@ OUTSIDE = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "draingym/__init__.py": "reference/index.md",
 }
 PICTURES = (".gif", ".png", ".svg", ".webp")
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[`~]*$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(\]\(|\bsrc=\"|\bhref=\")([^)\s\"]+)")
 
 
-def outside_fences(text: str, change: re.Pattern[str], by: object) -> str:
+def outside_fences(text: str, change: re.Pattern[str], by: Callable[[re.Match[str]], str]) -> str:
     """Return a page in which a pattern is replaced, but for blocks of code."""
     kept, end = [], 0
     for fence in _FENCE.finditer(text):
-        kept += [change.sub(by, text[end : fence.start()]), fence[0]]  # type: ignore[call-overload]
+        kept += [change.sub(by, text[end : fence.start()]), fence[0]]
         end = fence.end()
-    kept.append(change.sub(by, text[end:]))  # type: ignore[call-overload]
+    kept.append(change.sub(by, text[end:]))
     return "".join(kept)
 
 
@@ -78,7 +80,9 @@ def to_site(text: str, page: str) -> tuple[str, set[str]]:
             found.add(name)
         return f"{opened}{posixpath.relpath(place(name), here or '.')}{mark}{anchor}"
 
-    return outside_fences(text, _LINK, one), found
+    # Markdown inside of a fold is HTML to MkDocs unless it is told otherwise.
+    folds = text.replace("<details>", '<details markdown="1">')
+    return outside_fences(folds, _LINK, one), found
 
 
 def source_page(name: str) -> str:

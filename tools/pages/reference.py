@@ -14,7 +14,7 @@ from functools import cache
 from itertools import groupby
 from pathlib import Path
 
-from tools.pages.links import ROOT
+from tools.pages.links import ROOT, outside_fences
 
 PACKAGES = (
     "draingym",
@@ -312,6 +312,20 @@ def navigation() -> list[object]:
     ]
     nav += [{Path(room).stem: f"reference/{room}"} for room in rest]
     return nav
+
+
+_NAMED = re.compile(r"\[`(\w+)`\]\([./]*([\w/]+)\.py\)")
+
+
+def referred(text: str) -> str:
+    """Return a page whose links from a public name to its file lead to the name's reference."""
+    known = {(each.module, each.name): each.path for each in public_names()}
+
+    def one(match: re.Match[str]) -> str:
+        path = known.get((f"draingym.{match[2].replace('/', '.')}", match[1]))
+        return match[0] if path is None else f"[`{match[1]}`][{path}]"
+
+    return outside_fences(text, _NAMED, one)
 
 
 def fenced(words: str) -> str:

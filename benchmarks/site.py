@@ -1,4 +1,4 @@
-"""What the site holds: names with an example, blocks that run, and what a browser says of its pages.
+"""What the site holds: names with an example, blocks that run, and what a browser says of pages.
 
 ``make docs`` first. Names and blocks are counted in the code and the pages. Every page of the built
 site is read: pictures without alternative text, and what it would load from elsewhere. The bytes of

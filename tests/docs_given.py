@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 # Pages whose code takes more than a second or so.
 SLOW = {"how_to.md", "oracle.md", "policies.md", "quickstart.md"}
+# Pages whose code takes minutes.
+LONG = {"tour.md"}
 # By page: what is written, and what is run in its place. Each must be in the page.
 SHORTER: dict[str, dict[str, str]] = {
     "how_to.md": {
@@ -58,5 +60,7 @@ def _two_cities() -> dict[str, Any]:
     """Return the systems, places and stock of the opening example."""
     example = runpy.run_path(str(ROOT / "examples" / "opening_example.py"))
     systems = example["make_systems"]()
-    places = SimpleNamespace(region=np.array([0, 1]), population=np.array([8.3e6, 3.8e6]))
+    places = SimpleNamespace(
+        name=("100", "900"), region=np.array([0, 1]), population=np.array([8.3e6, 3.8e6])
+    )
     return {"systems": systems, "places": places, "stock": np.array([10, 0])}

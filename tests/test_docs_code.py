@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs_given import SHORTER, SLOW, given
+from tests.docs_given import LONG, SHORTER, SLOW, given
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -40,6 +40,7 @@ def run(page: Path, codes: list[str]) -> dict[str, object]:
 
 def marked(page: Path) -> object:
     marks = [pytest.mark.slow] if page.name in SLOW else []
+    marks += [pytest.mark.long] if page.name in LONG else []
     return pytest.param(page, id=page.name, marks=marks)
 
 

@@ -8,6 +8,7 @@ the repository; a folder gets a page that lists what is in it.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import posixpath
 import re
@@ -93,8 +94,22 @@ def source_page(name: str) -> str:
         files = sorted(f for f in path.iterdir() if f.is_file() and f.suffix != ".pyc")
         rows = "".join(f"| `{each.name}` | {first_line(each)} |\n" for each in files)
         return f"{head}| file | what it is |\n| --- | --- |\n{rows}"
+    if path.suffix == ".ipynb":
+        return head + notebook(path)
     language = {".py": "python", ".toml": "toml", ".csv": "text"}.get(path.suffix, "text")
     return f"{head}``````{language}\n{path.read_text(encoding='utf-8').rstrip()}\n``````\n"
+
+
+def notebook(path: Path) -> str:
+    """Return the cells of a notebook as a page."""
+    parts = ["Its cells, one after the other; the file itself runs in Jupyter.\n"]
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE))
+        else:
+            parts.append(f"```python\n{text}\n```")
+    return "\n\n".join(parts) + "\n"
 
 
 def first_line(path: Path) -> str:

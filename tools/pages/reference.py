@@ -7,6 +7,7 @@ modules in ``MODULES``, which are imported as such, what has no underscore.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -207,6 +208,10 @@ def programs() -> Iterator[tuple[str, str, str]]:
         title = text.partition("\n")[0].lstrip("# ")
         code = "\n".join(_BLOCK.findall(text))
         yield "The front page" if page.name == "README.md" else title, _name(page), code
+    for path in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
+        held = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = "".join("".join(c["source"]) + "\n" for c in held if c["cell_type"] == "code")
+        yield path.name, _name(path), code
     for path in sorted((ROOT / "examples").glob("*.py")):
         yield path.name, _name(path), path.read_text(encoding="utf-8")
 

@@ -59,6 +59,13 @@ class Page(HTMLParser):
             self.loads.append(str(found["href"]))
 
 
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and says nothing of it."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
 def read(path: Path) -> Page:
     """Return a page of the built site."""
     page = Page()
@@ -109,9 +116,7 @@ def opened(site: Path, chromium: str) -> Iterator[Claim]:
     """Yield what a browser says when it opens pages."""
     from playwright.sync_api import sync_playwright
 
-    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
-    handler.log_message = lambda *_: None  # type: ignore[attr-defined]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(site)))
     Thread(target=server.serve_forever, daemon=True).start()
     here = f"http://127.0.0.1:{server.server_port}/"
     errors: list[str] = []

@@ -18,6 +18,7 @@ from draingym.registration import ENVIRONMENTS, IDS
 from draingym.simulator import FunctionalEnv, Observation, Params
 
 PERIODS = 12  # before the picture is taken
+SHARE = 0.15  # of the largest request, in each of them: somewhat more than mean demand
 # What a registration says in words, in the order of the page; what else it holds follows.
 _WORDS = {
     "nodes": "Nodes",
@@ -51,16 +52,14 @@ def pictures() -> dict[str, bytes]:
 
 
 def picture(problem: str) -> bytes:
-    """Return an environment as it renders itself when every period's mean demand is ordered."""
+    """Return an environment as it renders itself after some periods of steady orders."""
     import matplotlib.image
 
-    env = make_env(problem, render_mode="rgb_array", info=False)
+    env: Any = make_env(problem, render_mode="rgb_array", info=False)
+    space = env.action_space
     env.reset(seed=3)
     for _ in range(PERIODS):
-        env.step(
-            env.action_space.low
-            + np.float32(0.15) * np.ptp([env.action_space.low, env.action_space.high], axis=0)
-        )
+        env.step(space.low + np.float32(SHARE) * (space.high - space.low))
     image = io.BytesIO()
     matplotlib.image.imsave(image, env.render(), format="png")
     env.close()

@@ -137,7 +137,20 @@ audit: .venv-audit/.installed ## Look up known holes of the versions in requirem
 
 .PHONY: check-wheel
 check-wheel: $(DEV) ## Build the wheel and use it where a user's own folders bear our names
-	$(BIN)/python tools/check_wheel.py
+	$(BIN)/python tools/check_wheel.py $(ARGS)
+
+# The pages of environments hold a picture each, which JAX computes: compiling is all it costs.
+DOCS := .venv-docs/.installed
+
+.PHONY: docs
+docs: export XLA_FLAGS ?= --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+docs: export NO_MKDOCS_2_WARNING := true
+docs: $(DOCS) ## Build the site into build/site; a warning, or a link that leads nowhere, is an error
+	MPLBACKEND=Agg .venv-docs/bin/python -m mkdocs build --clean $(ARGS)
+
+$(DOCS): pyproject.toml requirements/docs.txt tools/install.sh $(call stale,.venv-docs)
+	PYTHON="$(PYTHON)" sh tools/install.sh docs .venv-docs
+	@touch $@
 
 .PHONY: lint
 lint: $(DEV) check-lock ## Check style, formatting, types and the lock
@@ -156,6 +169,8 @@ bench: $(addprefix bench-,$(filter-out gpu,$(BENCHMARKS))) ## Run every benchmar
 .PHONY: bench-%
 bench-%: $(DEV)
 	$(BIN)/python -m benchmarks.$* $(ARGS)
+
+bench-site: docs
 
 # JAX for CUDA and PyTorch, both from PyPI, share NVIDIA's libraries: some gigabytes.
 GPU := .venv-gpu/.installed
@@ -191,7 +206,7 @@ test-latest: ## Run the tests without the lock, on the newest version of everyth
 UV := $(BIN)/uv
 INDEX := --default-index https://pypi.org/simple
 EXPORT := $(UV) export --quiet --frozen --no-emit-project --no-header --no-annotate
-LOCKED := dev demo test
+LOCKED := dev demo docs test
 OLDEST := $(UV) pip compile --quiet $(INDEX) --resolution lowest-direct --universal \
   --python-version 3.11 --generate-hashes --no-header --no-annotate --extra test pyproject.toml
 
@@ -216,7 +231,7 @@ check-lock: $(DEV)
 
 .PHONY: clean
 clean: ## Remove caches and environments (runs/ stays)
-	rm -rf .venv .venv-* .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-* .cache build .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/.installed-%: pyproject.toml uv.lock requirements/%.txt tools/install.sh $(call stale,$(VENV))
 	PYTHON="$(PYTHON)" sh tools/install.sh $* $(VENV)

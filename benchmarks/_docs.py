@@ -25,6 +25,7 @@ from draingym.common.atomic import atomic_file
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+LONGEST = 14  # rows of a table that is not folded
 MARKED = re.compile(
     r"(<!-- figures: (?P<kind>[\w-]+) (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL
 )
@@ -265,6 +266,23 @@ KINDS: dict[str, Callable[[Result], str]] = {
 }
 
 
+def folded(shown: str, kind: str) -> str:
+    """Return a long table behind a fold that says what is in it; a short one as it is.
+
+    Args:
+        shown: A table, and a line on where it is from.
+        kind: Of the table.
+    """
+    rows = sum(line.startswith("| ") for line in shown.splitlines()) - 2
+    if rows <= LONGEST:
+        return shown
+    title = f"A table of {rows} rows"
+    if "claims" in kind:
+        held, broken = (shown.count(f"| {verdict} |") for verdict in ("yes", "**no**"))
+        title = f"{rows} figures: {held} hold their bound, {broken} do not"
+    return f"<details><summary>{title}</summary>\n\n{shown}\n\n</details>"
+
+
 def fill(text: str, results: Path = RESULTS) -> str:
     """Return a page with its figures as the files have them.
 
@@ -286,7 +304,11 @@ def fill(text: str, results: Path = RESULTS) -> str:
             return f"{match[1]}*Not measured yet; `make bench-{name}`.*\n{match[4]}"
         result = json.loads(path.read_text(encoding="utf-8"))
         source = f"*{result['preset']}; `make bench-{name}`.*"
-        return f"{match[1]}{KINDS[kind](result)}\n\n{source}\n{match[4]}"
+        shown = f"{KINDS[kind](result)}\n\n{source}"
+        before = text[: match.start()]
+        if before.count("<details>") == before.count("</details>"):
+            shown = folded(shown, kind)
+        return f"{match[1]}{shown}\n{match[4]}"
 
     filled, count = MARKED.subn(one, text)
     if count != opened:

@@ -2,14 +2,19 @@
 
 Both hold each file of the package once. Installed without extras, the wheel runs the README's first
 example, an environment and the command line in a folder whose own modules bear our folders' names.
+``twine`` reads both as the index would, the README too. ``--out FOLDER`` keeps them, and
+``--tag v1.2.3`` refuses a version, or a changelog, that is not of that tag.
 """
 
+import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -46,17 +51,38 @@ for name in {OWN!r}:
 
 def main() -> None:
     """Raise where a check fails."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="folder that keeps the wheel and the sdist")
+    parser.add_argument("--tag", help="of the release, such as v1.2.3")
+    arguments = parser.parse_args()
+    if arguments.tag is not None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+        check_tag(arguments.tag, project["version"], changelog)
     with tempfile.TemporaryDirectory() as folder:
         dist, project = Path(folder, "dist"), Path(folder, "project")
         run(Path(sys.executable).with_name("uv"), "build", "--quiet", "--out-dir", dist)
         (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
         check_contents(sdist, wheel)
+        run(sys.executable, "-m", "twine", "check", "--strict", sdist, wheel)
 
         shutil.rmtree(VENV, ignore_errors=True)
         run("sh", "tools/install.sh", "--wheel", wheel, "core", VENV.name)
         make_project(project)
         use(VENV / "bin" / "python", project)
+        if arguments.out is not None:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+            for archive in (sdist, wheel):
+                shutil.copy(archive, arguments.out)
     print("The wheel works where the user's own modules are called", ", ".join(OWN))
+
+
+def check_tag(tag: str, version: str, changelog: str) -> None:
+    """Raise where a tag is not of the version, or the changelog has no dated section for it."""
+    if tag != f"v{version}":
+        raise SystemExit(f"The tag is {tag}, must be v{version}, the version in pyproject.toml")
+    if not re.search(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d$", changelog, re.M):
+        raise SystemExit(f"CHANGELOG.md must have a section '## [{version}] - YYYY-MM-DD'")
 
 
 def run(*command: str | Path, cwd: Path = ROOT) -> str:

@@ -173,9 +173,8 @@ class DrainData:
         """Take the arrays of a labelled panel.
 
         Args:
-            panel: What ``draingym.world.panel.build_panel`` makes: ``panel[name]`` gives an array
-            with
-                ``dims`` and ``values``.
+            panel: What ``draingym.world.panel.build_panel`` makes: ``panel[name]`` gives an
+                array with ``dims`` and ``values``.
 
         Returns:
             The data. Nodes that do not serve customers are inactive throughout.

@@ -37,7 +37,7 @@ class Coherent:
         log_concentration: log c, of every node or the same for all; the variance of a split is
             that of a binomial times ``(r + T) / (r + 1)``, r = c_n sum_{m >= n} s_m.
         cells: How many points of a split's support are exact (see
-        ``draingym.drain_model.distributions.splits``).
+            ``draingym.drain_model.distributions.splits``).
     """
 
     total: Hybrid  # shape [*b]

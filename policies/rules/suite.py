@@ -39,7 +39,7 @@ class Baseline(NamedTuple):
 def ship_cost_by_distance(
     tree: Tree, fixed: float = SHIP_FIXED, per_1000_km: float = SHIP_PER_1000_KM
 ) -> tuple[tuple[float, ...], ...]:
-    """Return [N][Z] currency a unit: a line in the distance, as linear programs take it."""
+    """Return [N, Z] currency a unit: a line in the distance, as linear programs take it."""
     cost = fixed + per_1000_km * np.asarray(tree.distance, np.float64)
     return tuple(tuple(float(entry) for entry in row) for row in cost)
 
@@ -69,7 +69,7 @@ def baseline_suite(
         period_days: Days of a period: covers are bounded in days.
         lead_time: [N, L+1] probability of k periods from the parent; without it the
             rolling-horizon program, which needs one, is left out.
-        unit_ship_cost: [N][Z] currency a unit, for programs; a line in the distance when not
+        unit_ship_cost: [N, Z] currency a unit, for programs; a line in the distance when not
             given.
         programs: Whether to include policies that solve linear programs on the host, which take a
             hundred times as long as the others.

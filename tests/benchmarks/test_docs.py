@@ -78,6 +78,18 @@ def test_a_benchmark_that_has_not_run_is_said_to_be(results):
     assert fill(page, results) == said
 
 
+def test_a_long_table_is_folded_but_not_inside_of_a_fold(results):
+    many = RESULT | {"claims": RESULT["claims"] * 10}
+    (results / "speed.json").write_text(json.dumps(many))
+    filled = fill(PAGE.format("claims"), results)
+    title = "<details><summary>30 figures: 10 hold their bound, 10 do not</summary>\n\n| figure"
+    assert title in filled
+    assert filled.endswith("`make bench-speed`.*\n\n</details>\n<!-- end -->\nAfter.\n")
+    assert fill(filled, results) == filled
+    inside = f"<details><summary>All</summary>\n\n{PAGE.format('claims')}\n</details>\n"
+    assert fill(inside, results).count("<details>") == 1
+
+
 def test_a_page_that_is_out_of_date_differs(results):
     filled = fill(PAGE.format("claims"), results)
     changed = RESULT | {"claims": [RESULT["claims"][0] | {"value": 2.5}]}

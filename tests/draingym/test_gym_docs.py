@@ -44,11 +44,6 @@ def test_a_row_is_right(row):
     assert env.horizon == (60 if isinstance(env.painter(), MapPicture) else 100)
 
 
-@pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
-def test_examples_run(block):
-    exec(compile(block, str(PAGE), "exec"), {})
-
-
 def test_pictures_are_small():
     names = re.findall(r"\((images/[^)]+)\)", TEXT)
     assert names

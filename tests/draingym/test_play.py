@@ -37,7 +37,9 @@ def test_a_policy_of_another_network_and_an_id_of_nothing_are_refused(tmp_path):
     env = find("draingym/SingleStore-v0", 4)
     with pytest.raises(ValueError, match=r"two.npz does not act on the network's 1 nodes"):
         chosen(env, str(path), QUIET)
-    with pytest.raises(ValueError, match=r"'Nowhere' is no file of a network .*must be one of Placement, "):
+    with pytest.raises(
+        ValueError, match=r"'Nowhere' is no file of a network .*must be one of Placement, "
+    ):
         find("Nowhere", None)
 
 

@@ -32,8 +32,9 @@ from draingym.simulator.types import (
 # The flat vector, or a vector for each field of ``Observation`` that holds anything.
 View = Array | dict[str, Array]
 
-# What an info holds, in currency or units by node.
+# What an info holds, in currency or units by node; the first two by arc, which in a tree is a node.
 FLOWS = ("ordered", "shipped", "stowed", "outbound", "lost", "ship_cost")
+_BY_ARC = FLOWS[:2]
 
 
 @jax.tree_util.register_dataclass
@@ -136,6 +137,13 @@ class FunctionalEnv:
             sum(int(leaf.size) for leaf in jax.tree.leaves(tree)) for tree in (series, observation)
         )
         return periods // self.horizon + once
+
+    @property
+    def holding(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every flow that an info holds."""
+        seen = self._shapes[0]
+        nodes, arcs = tuple(seen.on_hand.shape), tuple(seen.pipeline.shape[-1:])
+        return {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
 
     @property
     def observation_names(self) -> tuple[str, ...]:

@@ -115,7 +115,7 @@ class Setting:
 
     def optimum(self) -> Exact | None:
         """Return the known optimum, to be played on the same draws as others."""
-        return None if self.described is None else exact(self.described)
+        return _classic_optimum(self.entry) if self.described is None else exact(self.described)
 
 
 def setting(entry: Entry, *, tiny: bool = False) -> Setting:
@@ -177,6 +177,18 @@ def _classic(entry: Entry) -> tuple[Classic, int]:
         raise ValueError(f"entry is {entry.label}, must be one that is known here")
     demand = Normal(means=tuple(_MEANS), sds=tuple(0.3 * _MEANS), correlation=0.5)
     return simulator.transshipment(demand=demand, warehouse_holding_cost=0.5), 3
+
+
+def _classic_optimum(entry: Entry) -> Exact | None:
+    """Return the optimum of a problem that is none of the zoo; None where there is but a bound."""
+    if entry.optimum is None or entry.bound:
+        return None
+    levels: dict[str, tuple[Policy, Any]] = {  # as docs/gym.md has them
+        "SingleStore": (BaseStock(), 12.90),
+        "Serial": (EchelonBaseStock(parent=(-1, 0, 1, 2)), [83.2, 72.8, 49.0, 32.35]),
+    }
+    policy, params = levels[entry.name]
+    return Exact(cost=entry.optimum, policy=policy, params=jnp.asarray(params, jnp.float32))
 
 
 _MEANS = 3.0 + 4.0 * (np.arange(5) + 0.5) / 5  # of ``OneWarehouseManyStores-v0``

@@ -25,6 +25,7 @@ PACKAGES = (
     "draingym.oracle",
     "draingym.forecasters",
     "draingym.world",
+    "draingym.adapters",
 )
 # Modules whose names are no package's: they load what comes with an extra, or few need them.
 MODULES = (

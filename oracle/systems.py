@@ -43,7 +43,9 @@ class Systems:
     distance_km: FloatArray | None = None  # [N, K] for the closest planner
     # USD per unit against a lane that no bill shows, [N, Z]; none where not given.
     lane_preference: FloatArray | None = None
-    choice_noise: float = 0.0  # USD per unit: scale of what chooses nodes for unknown reasons
+    # USD per unit: scales of what chooses nodes for unknown reasons, by line and by basket.
+    choice_noise: float = 0.0
+    basket_noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Check shapes and bounds."""

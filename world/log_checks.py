@@ -13,6 +13,7 @@ from draingym.world.log_structure import check_labels, check_structure, refuse
 from draingym.world.schema import (
     DEFAULTS,
     OPTIONAL,
+    PERIOD_OF,
     SCHEMA,
     VOCABULARY,
     label_classes,
@@ -277,6 +278,11 @@ class _Checks:
         lead = table["arrives_at"].astype(np.int64) - table["ordered_at"]
         soon = f"at most {MAX_LEAD} periods after ordered_at"
         self.require("shipments", "arrives_at", lead <= MAX_LEAD, soon)
+        for name, period in PERIOD_OF.items():
+            if name in self.tables["shipments"].column_names:
+                fine = self.period_of(table[name]) == table[period]
+                fine |= table[period] < 0  # before the log
+                self.require("shipments", name, fine, f"within the period {period}")
         shape = (self.num["period"], self.num["product"], self.num["node"])
         keys = (inventory["period"], inventory["product"], inventory["node"])
         stowed = self.sum_units(keys, inventory["stowed"], shape)

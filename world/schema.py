@@ -152,7 +152,11 @@ DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "inventory": {"adjusted": (pa.int64(), 0)},
     # Days of the period that the data covers: fewer than ``days`` where it ends early.
     "calendar": {"covered": (pa.float64(), None)},
+    # Days: when they left the parent, and when they could be sold at the node; when these periods
+    # (``PERIOD_OF``) began where missing.
+    "shipments": {"left_at": (pa.float64(), None), "stowed_at": (pa.float64(), None)},
 }
+PERIOD_OF = {"left_at": "ordered_at", "stowed_at": "arrives_at"}  # in ``shipments``
 # What a log must not tell: the hidden truth of an emulated world.
 HIDDEN = frozenset({"latent"})
 
@@ -294,6 +298,10 @@ def log_column(tables: Mapping[str, Any], table: str, name: str) -> NDArray[Any]
         default = DEFAULTS[table][name][1]
         if table == "calendar":
             return column(tables[table], "days")
+        if table == "shipments":
+            period = column(tables[table], PERIOD_OF[name])
+            start, days = (float(tables["calendar"][c][0].as_py()) for c in ("start", "days"))
+            return np.asarray(start + days * period, np.float64)
         return np.full(tables[table].num_rows, default)
     vocabulary = VOCABULARY.get((table, name))
     own = label_classes(tables) if vocabulary is not None else {}

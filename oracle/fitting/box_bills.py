@@ -36,6 +36,7 @@ class Bills:
     region: IntArray  # [B] of the customer
     distance_km: FloatArray  # [B] node to customer
     weight_lb: FloatArray  # [B]
+    units: IntArray  # [B]
     cost: FloatArray  # [B] currency
 
     @property
@@ -55,6 +56,7 @@ def box_bills(log: EventLog, history: ShelfHistory) -> Bills:
         region=history.view_region[view],
         distance_km=great_circle_km(*history.node_place[:, node], *history.view_place[:, view]),
         weight_lb=np.bincount(index, weight, first.size).astype(np.float64),
+        units=np.bincount(index, history.part_units, first.size).astype(np.int64),
         cost=np.bincount(index, history.part_cost, first.size).astype(np.float64),
     )
 

@@ -18,6 +18,7 @@ LATEST = np.array([1, 2, 10**6, 10**6])  # days that an option allows, by option
 class Choices:
     """Lines with the node that shipped their first units. ``M`` lines, ``N`` nodes."""
 
+    basket: IntArray  # [M] lines of one basket are neighbours
     node: IntArray  # [M] chosen
     region: IntArray  # [M]
     product: IntArray  # [M]
@@ -42,15 +43,15 @@ def node_choices(
         log: The log.
         history: Its views and boxes in the order of time.
         promise: Says which nodes would have been in time.
-        most: Lines at most, drawn at random.
+        most: Lines at most, of whole baskets that are drawn at random.
         seed: Of that draw.
     """
     first = np.ones(history.part_view.size, np.bool_)
     first[1:] = history.part_view[1:] != history.part_view[:-1]
     part = np.flatnonzero(first)
     if part.size > most:
-        rng = np.random.default_rng([seed, 13])
-        part = np.sort(rng.choice(part, most, replace=False))
+        basket = history.basket[history.part_view[part]]
+        part = part[_some_baskets(basket, most, np.random.default_rng([seed, 13]))]
     rank, node = history.part_view[part], history.part_node[part]
     row, period = history.view_row[rank], history.view_period[rank]
     region, distance = history.view_region[rank], history.distance_km(rank)
@@ -66,6 +67,7 @@ def node_choices(
     quantity = log.array("glance_views", "quantity")[row].astype(np.int64)
     several = could.sum(axis=1) > 1
     return Choices(
+        basket=history.basket[rank][several],
         node=node[several],
         region=region[several],
         product=history.view_product[rank][several],
@@ -75,3 +77,13 @@ def node_choices(
         has_box=history.boxed_before(rank)[several],
         distance_km=distance[several],
     )
+
+
+def _some_baskets(basket: IntArray, most: int, rng: np.random.Generator) -> BoolArray:
+    """Return [M] which lines are of baskets drawn at random: of as many as have ``most`` lines."""
+    _, which, lines = np.unique(basket, return_inverse=True, return_counts=True)
+    order = rng.permutation(lines.size)
+    drawn = np.zeros(lines.size, np.bool_)
+    drawn[order] = np.cumsum(lines[order]) <= most
+    drawn[order[0]] = True
+    return np.asarray(drawn[which], np.bool_)

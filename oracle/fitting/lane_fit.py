@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 
 from draingym.common.arrays import BoolArray, FloatArray
 from draingym.oracle.config import OracleConfig
+from draingym.oracle.fitting.basket_noise import split_noise
 from draingym.oracle.fitting.box_bills import Bills, Form, choose_form, design, fit_rates, zones
 from draingym.oracle.fitting.choices import Choices
 from draingym.oracle.fitting.findings import Finding, finding
@@ -18,6 +19,9 @@ from draingym.oracle.rules.ship_cost import rate_card
 FEW = 10  # boxes, below which a lane leans on its node's others
 TELLS = 3.0  # log likelihood that a number must be worth, to be told from nothing
 ODD = 3.0  # squared errors of lanes' choices over their variances, beyond which bills do not do
+LOOSE = 1.0  # sd of preferences where bills do not do, unit bills
+# Least and most of the scalars: mean bills, days, unit bills.
+LIMITS = ((1e-4, 20.0), (0.05, 60.0), (1e-3, 100.0))
 ITERATIONS = 300
 
 
@@ -31,7 +35,8 @@ class LaneFit:
     preference: FloatArray  # [N, Z] currency a unit: what bills do not explain
     opportunity_cost: float  # currency per unit where there is no cover
     scarcity_days: float
-    choice_noise: float  # currency a unit
+    choice_noise: float  # currency a unit: what is a line's own
+    basket_noise: float  # currency a unit: what the lines of a basket have in common
     cost_noise_sd: float  # of the logarithm
     explained: float  # share of the lines with a choice that went where the scores say
     findings: tuple[Finding, ...]
@@ -75,6 +80,7 @@ def fit_lanes(
         region=bills.region[some],
         distance_km=bills.distance_km[some],
         weight_lb=bills.weight_lb[some],
+        units=bills.units[some],
         cost=bills.cost[some] / unit,
     )
     columns = design(zones(form, used.distance_km, config.zone_bands_miles), used.weight_lb)
@@ -91,7 +97,9 @@ def fit_lanes(
     )
     listed = rate_card(config) / unit * scale
     first = fit_rates(columns / scale, used.cost) if billed else listed
-    return _Fit(likelihood, used, choices, config, form, lost, unit, scale, billed).run(first)
+    share = 1.0 / float(bills.units.mean()) if bills.num_boxes else 1.0
+    fit = _Fit(likelihood, used, choices, config, form, lost, unit, scale, billed, share, seed)
+    return fit.run(first)
 
 
 def _growth(
@@ -120,6 +128,8 @@ class _Fit:
         unit: float,
         scale: FloatArray,
         billed: bool,
+        unit_bill: float,
+        seed: int,
     ) -> None:
         self.likelihood, self.bills, self.choices, self.config = likelihood, bills, choices, config
         self.form, self.lost, self.unit, self.scale, self.billed = form, lost, unit, scale, billed
@@ -127,23 +137,25 @@ class _Fit:
         lane = bills.node * self.regions + bills.region
         count = np.bincount(lane, minlength=self.nodes * self.regions)
         self.boxes = count.reshape(self.nodes, self.regions)
+        self.unit_bill, self.seed = unit_bill, seed
 
     def run(self, first: FloatArray) -> LaneFit:
         """Return the fit, from rates [4] to begin with."""
+        spread = Spread(cost_variance=1.0, unit_bill=self.unit_bill)
         p = Parameters(
             log_rates=np.log(np.maximum(first, 1e-3)),
-            log_scalars=np.log([0.2, 3.0, 0.1]),
+            log_scalars=np.log([middle for middle, _ in spread.scalars]),
             node=np.zeros(self.nodes),
             lane=np.zeros((self.nodes, self.regions)),
             preference=np.zeros((self.nodes, self.regions)),
         )
-        spread = Spread(cost_variance=self._variance(p))
+        spread = replace(spread, cost_variance=self._variance(p))
         p = self._mode(p, spread)
         spread = replace(spread, cost_variance=self._variance(p), lane=self._lane_sd(p, spread))
         p = self._mode(p, spread)
         odd = self.oddness(p)
         if odd > ODD:
-            spread = replace(spread, preference=1.0)
+            spread = replace(spread, preference=LOOSE)
             p = self._mode(p, spread)
         return self._result(p, odd)
 
@@ -153,8 +165,8 @@ class _Fit:
         low[:4], high[:4] = np.log(1e-4), np.log(1e3)
         if not self.billed:  # the rate card that is assumed stays
             low[:4] = high[:4] = p.log_rates
-        for k, (least, most) in enumerate(((1e-4, 20.0), (0.05, 60.0), (0.005, 20.0))):
-            low[4 + k], high[4 + k] = np.log(least), np.log(most)
+        for k, (limits, scale) in enumerate(zip(LIMITS, (1.0, 1.0, spread.unit_bill), strict=True)):
+            low[4 + k], high[4 + k] = np.log(np.multiply(limits, scale))
         start = np.clip(p.vector(), low, high)
         unit = self.likelihood.curvature(self._parameters(start), spread) ** -0.5
 
@@ -206,7 +218,8 @@ class _Fit:
             level = float(self.bills.cost.sum() / self.likelihood.expected_cost(p).sum())
         used = np.where(self._column_used(), self.scale, np.inf)
         rates = level * self.unit * np.exp(p.log_rates) / used
-        opportunity, days, noise = np.exp(p.log_scalars)
+        opportunity, days, _ = np.exp(p.log_scalars)
+        noise, common = self._noise(p)
         chose = self.choices.num_choices > 0
         worth = 0.0
         if chose:
@@ -218,10 +231,24 @@ class _Fit:
             preference=self.unit * p.preference,
             opportunity_cost=float(self.unit * opportunity) if chose else 0.0,
             scarcity_days=float(days),
-            choice_noise=float(self.unit * noise) if chose else 0.0,
+            choice_noise=self.unit * noise if chose else 0.0,
+            basket_noise=self.unit * common if chose else 0.0,
             cost_noise_sd=float(np.sqrt(np.log1p(self._variance(p)))) if self.billed else 0.0,
             explained=self.likelihood.explained(p),
-            findings=self._findings(p, odd, worth, rates),
+            findings=self._findings(p, odd, worth, rates, (noise, common)),
+        )
+
+    def _noise(self, p: Parameters) -> tuple[float, float]:
+        """Return the scales of what chooses for unknown reasons, by line and by basket."""
+        return split_noise(
+            self.likelihood.score(p),
+            self.choices.could,
+            self.choices.node,
+            self.choices.basket,
+            float(np.exp(p.log_scalars[2])),
+            least=LIMITS[2][0] * self.unit_bill,
+            gain=TELLS,
+            seed=self.seed,
         )
 
     def _column_used(self) -> BoolArray:
@@ -229,7 +256,12 @@ class _Fit:
         return np.array([True, True, self.form != "flat", self.form != "flat"])
 
     def _findings(
-        self, p: Parameters, odd: float, worth: float, rates: FloatArray
+        self,
+        p: Parameters,
+        odd: float,
+        worth: float,
+        rates: FloatArray,
+        noises: tuple[float, float],
     ) -> tuple[Finding, ...]:
         zone = {"flat": "", "distance": "km", "bands": "zone"}[self.form]
         card = f"{rates[0]:.3g} a box + {rates[1]:.3g} weight"
@@ -238,7 +270,8 @@ class _Fit:
         others = ", ".join(f"{form} {value:.4f}" for form, value in self.lost.items())
         lanes, seen = self.boxes.size, int((self.boxes >= FEW).sum())
         chose, lines = self.choices.num_choices > 0, self.choices.num_choices
-        opportunity, days, noise = np.exp(p.log_scalars)
+        opportunity, days, _ = np.exp(p.log_scalars)
+        by_line, by_basket = (self.unit * noise for noise in noises)
         none = "no line could have come from two nodes"
         return (
             Finding(
@@ -285,7 +318,7 @@ class _Fit:
                 what="preferences that bills do not explain",
                 value=(
                     f"sd {self.unit * p.preference.std():.3g} a unit over lanes, "
-                    f"{self.unit * noise:.3g} a line at random"
+                    f"{by_line:.3g} a line and {by_basket:.3g} a basket at random"
                     if chose
                     else "none"
                 ),

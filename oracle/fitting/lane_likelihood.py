@@ -23,15 +23,31 @@ NUM_SCALARS = 3  # opportunity cost, scarcity days, choice noise
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Spread:
-    """How far the parameters are expected to lie from what they lean on."""
+    """How far the parameters are expected to lie from what they lean on.
+
+    A score is a unit's. What moves it for reasons that nobody knows is expected to be small beside
+    a unit's share of a bill: a hundredth of the bill where boxes hold a hundred units.
+    """
 
     cost_variance: float  # of a bill over what is expected of it
+    unit_bill: float  # a unit's share of a bill, mean bills
     node: float = 0.3  # sd of a node's level, logarithm
     lane: float = 0.3  # sd of a lane's level about its node's, logarithm
-    preference: float = 0.05  # sd of what bills do not explain, mean bills a unit
+    preference: float = 0.05  # sd of what bills do not explain, unit bills
     opportunity: tuple[float, float] = (0.2, 1.5)  # mean bills; sd of the logarithm
     scarcity: tuple[float, float] = (3.0, 1.0)  # days; sd of the logarithm
-    noise: tuple[float, float] = (0.1, 2.0)  # mean bills; sd of the logarithm
+    noise: tuple[float, float] = (0.1, 2.0)  # unit bills; sd of the logarithm
+
+    @property
+    def preference_sd(self) -> float:
+        """The sd of preferences, mean bills."""
+        return self.preference * self.unit_bill
+
+    @property
+    def scalars(self) -> tuple[tuple[float, float], ...]:
+        """Where each of the three scalars is expected: mean bills or days; sd of the logarithm."""
+        noise, sd = self.noise
+        return self.opportunity, self.scarcity, (noise * self.unit_bill, sd)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,12 +150,12 @@ class LaneLikelihood:
             node=by_node.sum(axis=1) + p.node / spread.node**2,
             lane=by_node + p.lane / spread.lane**2,
             preference=self.lane_sums(off).reshape(self.nodes, self.regions)
-            + p.preference / spread.preference**2,
+            + p.preference / spread.preference_sd**2,
         )
         total += 0.5 * float((p.node**2).sum()) / spread.node**2
         total += 0.5 * float((p.lane**2).sum()) / spread.lane**2
-        total += 0.5 * float((p.preference**2).sum()) / spread.preference**2
-        for k, (middle, sd) in enumerate((spread.opportunity, spread.scarcity, spread.noise)):
+        total += 0.5 * float((p.preference**2).sum()) / spread.preference_sd**2
+        for k, (middle, sd) in enumerate(spread.scalars):
             gap = (p.log_scalars[k] - np.log(middle)) / sd
             total += 0.5 * float(gap**2)
             slopes.log_scalars[k] += gap / sd
@@ -175,13 +191,17 @@ class LaneLikelihood:
             ),
             node=by_lane.sum(axis=1) + spread.node**-2,
             lane=by_lane + spread.lane**-2,
-            preference=preference + spread.preference**-2,
+            preference=preference + spread.preference_sd**-2,
         ).vector()
 
     def expected_cost(self, p: Parameters) -> FloatArray:
         """Return [B] what each box is expected to cost, mean bills."""
         base = self.columns @ np.exp(p.log_rates)
         return np.asarray(p.level.ravel()[self.box_lane] * base, np.float64)
+
+    def score(self, p: Parameters) -> FloatArray:
+        """Return [M, N] the score of each node for each line, mean bills a unit."""
+        return self._scores(p)[0]
 
     def probabilities(self, p: Parameters) -> FloatArray:
         """Return [M, N] how likely each node ships each line."""

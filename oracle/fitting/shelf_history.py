@@ -1,8 +1,9 @@
 """What lay on the shelves at every moment of a log, as far as boxes and inventory tell.
 
 A unit is free at a node if it was available in the period and no earlier order had it reserved: an
-order reserves when it is placed, and its box may leave later. When in a period units were stowed
-is not logged; they count from the period's beginning, as in the oracle.
+order reserves when it is placed, and its box may leave later. Units that were stowed in the period
+count from the moment that the log says, or else from the period's beginning
+(``draingym.oracle.moves``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from draingym.common.arrays import BoolArray, FloatArray, IntArray
+from draingym.oracle.moves import Moves, log_moves
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 from draingym.world.homes import view_homes
@@ -43,6 +45,7 @@ class ShelfHistory:
     available: IntArray  # [T, P, N] units that customers could buy in a period
     shipped_before: IntArray  # [T, P, N] units shipped in earlier periods
     is_open: BoolArray  # [T, N] nodes that serve customers in a period
+    moves: Moves  # of the shelves, after their period began
 
     @property
     def num_views(self) -> int:
@@ -75,7 +78,28 @@ class ShelfHistory:
         total = self._running(order)
         first, last = (np.searchsorted(key, product * size + r) for r in (0, rank))
         reserved = total[last] - total[first] - self.shipped_before[period, product]
-        return np.asarray(self.available[period, product] - reserved, np.int64)
+        return np.asarray(
+            self.available[period, product] - reserved - self._to_come(rank), np.int64
+        )
+
+    def _to_come(self, rank: IntArray) -> IntArray:
+        """Return [M, N] units that come to a view's shelves in its period, but after it."""
+        moves = self.moves
+        by_period = np.zeros(self.available.shape, np.int64)
+        np.add.at(by_period, (moves.period, moves.product, moves.node), moves.units)
+        product, period = self.view_product[rank], self.view_period[rank]
+        due = np.cumsum(by_period, axis=0)[period, product]
+        # A move comes before the view at its own time: before how many views, that is.
+        place = np.searchsorted(self.view_time, moves.time, side="left")
+        order = np.lexsort((place, moves.product))
+        size = self.num_views + 1
+        key = moves.product[order] * size + place[order]
+        total = np.zeros((order.size + 1, self.num_nodes), np.int64)
+        total[np.arange(order.size) + 1, moves.node[order]] = moves.units[order]
+        total = np.cumsum(total, axis=0)
+        first = np.searchsorted(key, product * size)
+        last = np.searchsorted(key, product * size + rank, side="right")
+        return np.asarray(due - (total[last] - total[first]), np.int64)
 
     def taken_before(self, rank: IntArray) -> IntArray:
         """Return [M, N] units that orders of the same day had reserved before each view."""
@@ -161,4 +185,5 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
         available=available,
         shipped_before=shipped_before,
         is_open=np.asarray(serves & opens, np.bool_),
+        moves=log_moves(log),
     )

@@ -128,6 +128,7 @@ def fit_systems(
         opportunity_cost=lanes.opportunity_cost,
         cost_noise_sd=lanes.cost_noise_sd,
         choice_noise=lanes.choice_noise,
+        basket_noise=lanes.basket_noise,
     )
     report = FitReport(findings=(*promise.findings, *lanes.findings, *merging.findings))
     return SystemsFit(

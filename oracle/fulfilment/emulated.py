@@ -183,7 +183,7 @@ class GreedyFulfilment:
                 s.opportunity_cost,
                 float(self.preference[node, view.region]),
             )
-            + choice_shift(view.session, view.product, node, s.choice_noise)
+            + choice_shift(view.session, view.product, node, s.choice_noise, s.basket_noise)
         )
 
     def pop_shipped(self, now: float) -> Sequence[Parcel]:

@@ -22,6 +22,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from draingym.oracle.moves import Moves
 from draingym.oracle.rules.conversion import NO_ORDER, chosen_option
 from draingym.oracle.rules.node_score import choice_shift, greedy_score
 from draingym.oracle.rules.promise import OUT_OF_STOCK, dispatch_days, latest_days, promise_view
@@ -79,6 +80,7 @@ def _drain(  # type: ignore[no-untyped-def]
     noise_sd,
     preference,
     choice_noise,
+    basket_noise,
     seed,
     start,
     stop,
@@ -89,6 +91,10 @@ def _drain(  # type: ignore[no-untyped-def]
     quantity,
     session,
     latent,
+    move_time,
+    move_product,
+    move_node,
+    move_units,
     stock,
     outbound,
     ship_cost,
@@ -116,7 +122,7 @@ def _drain(  # type: ignore[no-untyped-def]
     delivery = np.zeros(num_nodes, np.int64)  # days until delivery of this view
     open_box = np.full(num_nodes, -1, np.int64)  # this basket's box from each node
     today = -1
-    lines = boxes = first_line = first_box = 0
+    lines = boxes = first_line = first_box = move = 0
     for view in range(start, stop + 1):
         if view in (start, stop) or session[view] != session[view - 1]:
             if view > start:
@@ -144,7 +150,12 @@ def _drain(  # type: ignore[no-untyped-def]
                     ship_cost[product[line_view[line]], line_node[line]] += line_cost[line]
                 first_line, first_box = lines, boxes
             if view == stop:
+                for late in range(move, move_time.size):
+                    stock[move_product[late], move_node[late]] += move_units[late]
                 break
+        while move < move_time.size and move_time[move] <= time[view]:
+            stock[move_product[move], move_node[move]] += move_units[move]
+            move += 1
         day = math.floor(time[view])
         if day != today:
             today = day
@@ -180,7 +191,7 @@ def _drain(  # type: ignore[no-untyped-def]
                     scarcity_units[item, node],
                     opportunity_cost,
                     preference[node, region[view]],
-                ) + choice_shift(session[view], item, node, choice_noise)
+                ) + choice_shift(session[view], item, node, choice_noise, basket_noise)
                 if score < best:
                     best = score
                     chosen = node
@@ -271,11 +282,30 @@ def static_tables(systems: Systems) -> tuple[object, ...]:
         float(systems.cost_noise_sd),
         _plain(systems.preference, np.float64),
         float(systems.choice_noise),
+        float(systems.basket_noise),
+    )
+
+
+def move_columns(moves: Moves | None) -> tuple[NDArray[Any], ...]:
+    """Return the columns of moves in the order of the compiled loop's arguments."""
+    if moves is None:
+        return (np.zeros(0), *(np.zeros(0, np.int64) for _ in range(3)))
+    return (
+        _plain(moves.time, np.float64),
+        _plain(moves.product, np.int64),
+        _plain(moves.node, np.int64),
+        _plain(moves.units, np.int64),
     )
 
 
 def drain_period(
-    systems: Systems, views: Views, period: int, stock: IntArray, *, seed: int = 0
+    systems: Systems,
+    views: Views,
+    period: int,
+    stock: IntArray,
+    *,
+    moves: Moves | None = None,
+    seed: int = 0,
 ) -> PeriodOutcome:
     """Run one period's views of all products through the emulated systems, in time order.
 
@@ -286,6 +316,8 @@ def drain_period(
         views: All views; those of ``period`` are run. ``latent`` decides their conversion.
         period: Period of ``views``, and the period by which nodes open.
         stock: [P, N] whole units available to customers; left as it is.
+        moves: Those of ``stock`` that come, or leave, when the period has begun. All are there from
+            its beginning when not given.
         seed: Seed of the cost noise; a box's noise depends on (seed, session, node) alone.
 
     Returns:
@@ -313,6 +345,8 @@ def drain_period(
     here = slice(start, stop)
     open_nodes = systems.open_nodes(period)
     left = stock.astype(np.int64)
+    if moves is not None:
+        np.subtract.at(left, (moves.product, moves.node), moves.units)
     outbound = np.zeros(shape, np.int64)
     cost = np.zeros(shape)
     columns = tuple(column[here] for column in view_columns(views))
@@ -324,6 +358,7 @@ def drain_period(
         0,
         stop - start,
         *columns,
+        *move_columns(moves),
         left,
         outbound,
         cost,

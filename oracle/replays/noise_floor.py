@@ -19,6 +19,7 @@ from draingym.common.arrays import require
 from draingym.oracle.fulfilment.period import (
     allocate,
     drain_views,
+    move_columns,
     shipments_at_most,
     static_tables,
 )
@@ -168,6 +169,7 @@ def resample_drain(
                 noise_seed,
                 *span,
                 *columns,
+                *move_columns(None),
                 left[t],
                 drained[t],
                 cost[t],

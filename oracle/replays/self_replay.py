@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from draingym.common.arrays import FloatArray, IntArray, require_range, require_seed
 from draingym.common.config import require_fields
 from draingym.oracle.fulfilment.period import drain_period
+from draingym.oracle.moves import log_moves
 from draingym.oracle.replays.setting import ReplaySetting
 from draingym.world.views import PROMISES
 
@@ -122,7 +123,8 @@ def self_replay(
 ) -> SelfReplay:
     """Replay a log on its own stock, and hold it against the log.
 
-    Every period begins with the stock that the log had, so that errors do not add up.
+    Every period begins with the stock that the log had, so that errors do not add up. What was
+    stowed in it comes when the log says, or else when the period begins.
 
     Args:
         setting: Derived from the log.
@@ -210,9 +212,11 @@ def _replayed(setting: ReplaySetting, seed: int, advance: Callable[[int], None])
     """Return what would have left on the log's own stock."""
     views = setting.views(seed, complete=True)
     stock = np.ascontiguousarray(setting.stock.transpose(1, 0, 2))
+    moves = log_moves(setting.log)
     units, cost, boxes, promises = [], [], [], []
     for period in range(setting.num_periods):
-        outcome = drain_period(setting.systems_in(period), views, period, stock[period], seed=seed)
+        systems, here = setting.systems_in(period), moves.of(period)
+        outcome = drain_period(systems, views, period, stock[period], moves=here, seed=seed)
         units.append(outcome.outbound.sum(axis=0))
         cost.append(outcome.ship_cost.sum(axis=0))
         boxes.append(np.bincount(outcome.box_node, minlength=stock.shape[2]))

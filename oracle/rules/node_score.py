@@ -9,6 +9,8 @@ import numpy as np
 
 from draingym.oracle.rules.ship_cost import box_rate, mix_bits
 
+_NO_PRODUCT = np.uint64(0xE7037ED1A0B428DB)  # stands for a basket where a line has its product
+
 
 @numba.njit(cache=True, inline="always")
 def greedy_score(  # type: ignore[no-untyped-def]
@@ -50,16 +52,25 @@ def greedy_score(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, inline="always")
-def choice_shift(session, product, node, scale):  # type: ignore[no-untyped-def]
-    """Return what moves a score for reasons that nobody knows, USD per unit; 0 where scale is 0.
+def choice_shift(session, product, node, scale, basket_scale):  # type: ignore[no-untyped-def]
+    """Return what moves a score for reasons that nobody knows, USD per unit; 0 where scales are 0.
 
-    ``scale log(-log u)``, u uniform and a function of (basket, product, node) alone, so that two
-    policies meet the same. The lowest of scores so moved is a draw of a logit:
-    P(n) = exp(-score_n / scale) / sum.
+    ``scale log(-log u) + basket_scale log(-log v)``, uniform numbers: u is a function of (basket,
+    product, node) alone and v of (basket, node), so that two policies meet the same, and lines of
+    one basket have a part of it in common. The lowest of scores moved by one of them is a draw of a
+    logit: P(n) = exp(-score_n / scale) / sum.
     """
-    if scale <= 0.0:
-        return 0.0
+    shift = 0.0
     word = mix_bits(np.uint64(session) ^ np.uint64(0xA0761D6478BD642F))
-    word = mix_bits(mix_bits(word ^ np.uint64(product)) ^ np.uint64(node))
+    if scale > 0.0:
+        shift += scale * _gumbel(mix_bits(mix_bits(word ^ np.uint64(product)) ^ np.uint64(node)))
+    if basket_scale > 0.0:
+        shift += basket_scale * _gumbel(mix_bits(mix_bits(word ^ _NO_PRODUCT) ^ np.uint64(node)))
+    return shift
+
+
+@numba.njit(cache=True, inline="always")
+def _gumbel(word):  # type: ignore[no-untyped-def]
+    """Return ``log(-log u)`` for the u in (0, 1) that 52 bits of a word say."""
     uniform = (float(word >> np.uint64(12)) + 0.5) * 2.0**-52
-    return scale * math.log(-math.log(uniform))
+    return math.log(-math.log(uniform))

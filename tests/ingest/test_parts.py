@@ -134,6 +134,8 @@ def test_a_count_before_a_transfer_of_the_same_period(
         "ordered_at": [0],
         "arrives_at": [1],
         "units": [3],
+        "left_at": [1.0],
+        "stowed_at": [3.0],
     }
 
 

@@ -110,6 +110,7 @@ def random_case(rng):
         processing_days=int(rng.integers(2)),
         lane_preference=rng.normal(0.0, 1.0, (nodes, regions)),
         choice_noise=float(rng.choice([0.0, 0.5])),
+        basket_noise=float(rng.choice([0.0, 0.5])),
     )
     stock = rng.integers(0, 6, (products, nodes)).astype(np.int64)
     return systems, views, stock
@@ -132,7 +133,8 @@ def _noise(seed, session, node, sd):
 
 def _unknown(session, item, node):
     word = _splitmix(session ^ 0xA0761D6478BD642F)
-    word = _splitmix(_splitmix(word ^ item) ^ node)
+    word = _splitmix(word ^ (0xE7037ED1A0B428DB if item is None else item))
+    word = _splitmix(word ^ node)
     return math.log(-math.log(((word >> 12) + 0.5) / 2**52))
 
 
@@ -184,6 +186,8 @@ class Reference:
             scores[node] += s.lane_preference[node, region]
             if s.choice_noise > 0:
                 scores[node] += s.choice_noise * _unknown(session, item, node)
+            if s.basket_noise > 0:
+                scores[node] += s.basket_noise * _unknown(session, None, node)
         return min(scores, key=scores.__getitem__) if scores else None
 
     def basket(self, views, rows):

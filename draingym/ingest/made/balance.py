@@ -20,7 +20,7 @@ class Stock:
     available: IntArray
     adjusted: IntArray
     unexplained: IntArray  # of ``adjusted``: what nobody says where it came from or went
-    shipments: dict[str, IntArray]  # columns of the log's table
+    shipments: dict[str, IntArray | FloatArray]  # columns of the log's table
     counted: bool  # whether stock was counted
 
 
@@ -32,7 +32,7 @@ def balanced(
     left: IntArray,
     other: IntArray,
     out: IntArray,
-    shipments: dict[str, IntArray],
+    shipments: dict[str, IntArray | FloatArray],
     notes: Notes,
 ) -> Stock:
     """Walk through the periods: counts hold, what flows do not explain is adjusted.

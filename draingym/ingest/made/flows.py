@@ -52,7 +52,7 @@ def arrivals(
     calendar: Calendar,
     mapping: Mapping,
     notes: Notes,
-) -> tuple[Moves, Moves, dict[str, IntArray], Moves]:
+) -> tuple[Moves, Moves, dict[str, IntArray | FloatArray], Moves]:
     """Return what arrived, what left for it, the shipments of both, and transfers off the tree.
 
     A receipt comes from the node's parent or the vendor, ordered when it says, or the node's usual
@@ -120,12 +120,14 @@ def arrivals(
     period = np.floor(moves.time / calendar.days).astype(np.int64)
     since = np.minimum(np.floor(sent_at / calendar.days).astype(np.int64), period)
     # What left before the log, by how much does not matter, was on its way when it began.
-    shipments: dict[str, IntArray] = {
+    shipments: dict[str, IntArray | FloatArray] = {
         "product": moves.product,
         "node": moves.node,
         "ordered_at": np.maximum(since, -1),
         "arrives_at": period,
         "units": moves.units,
+        "left_at": sent_at,
+        "stowed_at": moves.time,
     }
     inside = shipments["ordered_at"] < calendar.periods
     parent = network.parent[moves.node]

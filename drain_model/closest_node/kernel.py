@@ -11,9 +11,12 @@ Source: Outbound, Appendix E; METHODS section 6.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Float, Int
 
 from draingym.simulator import Drain, History, Series
@@ -43,46 +46,73 @@ class Orders:
     overflow: Int[Array, "*b"]  # 1 where more than M orders were drawn, and M kept
 
 
+@custom_vmap
+def _most(number: Int[Array, "*b"]) -> Int[Array, ""]:
+    """Return the largest of all entries, those of ``jax.vmap``'s batch included.
+
+    A loop that runs as often leaves no iteration out, and has one length for the whole batch.
+    """
+    return jnp.max(number)
+
+
+@_most.def_vmap
+def _most_of_batch(size: int, batched: list[bool], number: Array) -> tuple[Array, bool]:
+    del size, batched
+    return _most(number), False
+
+
 def draw_orders(
-    views: Float[Array, " Z"],
-    rate: Float[Array, ""],
-    uniforms: Float[Array, " K"],
-) -> tuple[Int[Array, " M"], Int[Array, ""]]:
-    """Draw one period's orders.
+    views: Float[Array, "Z ..."],
+    rate: Float[Array, "*b"],
+    uniforms: Float[Array, "K ..."],
+) -> tuple[Int[Array, "M ..."], Int[Array, "*b"]]:
+    """Draw the orders of one period, or of many, which are the last axes.
 
     Args:
-        views: [Z] page views; the whole part counts.
-        rate: Units ordered per view, in [0, 1].
-        uniforms: [1 + M] in [0, 1): of the total, then of every order's region.
+        views: [Z, *b] page views; the whole part counts. Sums are exact up to 2**24.
+        rate: [*b] units ordered per view, in [0, 1].
+        uniforms: [1 + M, *b] in [0, 1): of the total, then of every order's region.
 
     Returns:
-        [M] region of every order, -1 after the last; and 1 if the total was above M, else 0.
+        [M, *b] region of every order, -1 after the last; and [*b] 1 if the total was above M, else
+        0.
     """
-    most = uniforms.shape[0] - 1
+    most, regions = uniforms.shape[0] - 1, views.shape[0]
     views = jnp.floor(views)
-    total = jnp.sum(views)
+    reached = jnp.cumsum(views, axis=0)
+    total = jnp.sum(views, axis=0)
     rate = jnp.clip(rate, 1e-7, 1.0 - 1e-6)
+
+    def column(count: int) -> Array:
+        return jnp.arange(count).reshape((count,) + (1,) * total.ndim)
+
     # log pmf by its own recursion: log-gamma of many views has no digits left in float32.
-    k = jnp.arange(most, dtype=views.dtype)
-    ratio = jnp.log(jnp.maximum(total - k, 0.0) / (k + 1.0)) + jnp.log(rate) - jnp.log1p(-rate)
-    log_pmf = total * jnp.log1p(-rate) + jnp.concatenate([jnp.zeros((1,)), jnp.cumsum(ratio)])
-    cumulative = jnp.cumsum(jnp.exp(log_pmf))
+    k = column(most).astype(views.dtype)
+    ratio = jnp.log(jnp.maximum(total[None] - k, 0.0) / (k + 1.0))
+    ratio = ratio + jnp.log(rate)[None] - jnp.log1p(-rate)[None]
+    none = jnp.zeros_like(total)[None]
+    log_pmf = jnp.concatenate([none, jnp.cumsum(ratio, axis=0)])
+    log_pmf = (total * jnp.log1p(-rate))[None] + log_pmf
+    cumulative = jnp.cumsum(jnp.exp(log_pmf), axis=0)
     # What is missing to 1 by rounding alone is no overflow.
     whole = (cumulative[-1] > 1.0 - 1e-4) | (total <= most)
-    number = jnp.sum(jnp.where(whole, cumulative[-1], 1.0) * uniforms[0] > cumulative)
+    target = jnp.where(whole, cumulative[-1], 1.0) * uniforms[0]
+    number = jnp.sum(target[None] > cumulative, axis=0)
     overflow = number > most
     number = jnp.minimum(number, most)
+    last = column(regions)
 
-    def one(left: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        u, index = now
-        reached = jnp.cumsum(left)
-        region = jnp.sum(u * reached[-1] >= reached)
-        region = jnp.minimum(region, left.shape[0] - 1)
-        taken = jnp.arange(left.shape[0]) == region
-        return left - taken, jnp.where(index < number, region, -1)
+    def one(index: Array, carry: tuple[Array, Array]) -> tuple[Array, Array]:
+        reached, region = carry  # views up to each region that have not ordered yet
+        target = uniforms[1 + index] * reached[-1]
+        drawn = jnp.sum(target[None] >= reached, axis=0, dtype=jnp.int32)
+        drawn = jnp.minimum(drawn, regions - 1)
+        region = region.at[index].set(jnp.where(index < number, drawn, -1))
+        return reached - (last >= drawn[None]), region
 
-    _, region = jax.lax.scan(one, views, (uniforms[1:], jnp.arange(most)))
-    return region.astype(jnp.int32), overflow.astype(jnp.int32)
+    nowhere = jnp.full((most, *total.shape), -1, jnp.int32)
+    _, region = jax.lax.fori_loop(0, _most(number), one, (reached, nowhere))
+    return region, overflow.astype(jnp.int32)
 
 
 def fill_orders(
@@ -117,10 +147,26 @@ def fill_orders(
         remains (always, when the last whole unit goes) the stock's side is taken: the derivative
         is that of one unit *less*, which the order would have taken from its next choice.
     """
-    nodes = available.shape[0]
     stock = jnp.where(active, available, 0.0)
-    nearest = jnp.where(active[:, None], params.distance_km, jnp.inf)
-    closest = jnp.argmin(nearest, axis=0)
+    if choices < stock.shape[0]:
+        left, cost, lost = _filled_whole(params, region, active, stock, uniforms, choices)
+    else:
+        left, cost, lost = _filled(params, region, active, stock, uniforms, choices)
+    # Not the sum of what was taken, which rounding may lift above the stock.
+    return stock - left, cost, jnp.where(active, lost, 0.0)
+
+
+def _filled(
+    params: ClosestNodeParams,
+    region: Int[Array, " M"],
+    active: Bool[Array, " N"],
+    stock: Float[Array, " N"],
+    uniforms: Float[Array, " M"],
+    choices: int,
+) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
+    """Return what is left of the stock, the cost and the units lost; see ``fill_orders``."""
+    nodes = stock.shape[0]
+    closest = _closest(params, active)
 
     def order(
         carry: tuple[Array, Array, Array], now: tuple[Array, Array]
@@ -149,9 +195,108 @@ def fill_orders(
         return (left, cost, lost), None
 
     none = jnp.zeros_like(stock)
-    (left, cost, lost), _ = jax.lax.scan(order, (stock, none, none), (region, uniforms))
-    # Not the sum of what was taken, which rounding may lift above the stock.
-    return stock - left, cost, jnp.where(active, lost, 0.0)
+    filled, _ = jax.lax.scan(order, (stock, none, none), (region, uniforms))
+    left, cost, lost = filled
+    return left, cost, lost
+
+
+def _closest(params: ClosestNodeParams, active: Bool[Array, "N ..."]) -> Int[Array, "Z ..."]:
+    """Return the closest active node of every region; the first where none is."""
+    distance = params.distance_km.reshape(*params.distance_km.shape, *(1,) * (active.ndim - 1))
+    closest: Array = jnp.argmin(jnp.where(active[:, None], distance, jnp.inf), axis=0)
+    return closest
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(5,))
+def _filled_whole(
+    params: ClosestNodeParams,
+    region: Int[Array, " M"],
+    active: Bool[Array, " N"],
+    stock: Float[Array, " N"],
+    uniforms: Float[Array, " M"],
+    choices: int,
+) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
+    """Return what ``_filled`` returns where units are whole: only derivatives need more choices."""
+    del choices
+    return _fill_whole(params, region, active, stock, uniforms)
+
+
+@_filled_whole.defjvp
+def _filled_whole_jvp(choices: int, primals: Any, tangents: Any) -> tuple[Any, Any]:
+    def filled(*args: Any) -> tuple[Array, Array, Array]:
+        return _filled(*args, choices)
+
+    _, moved = jax.jvp(filled, primals, tangents)
+    return _fill_whole(*primals), moved
+
+
+@custom_vmap
+def _fill_whole(
+    params: ClosestNodeParams,
+    region: Int[Array, "M ..."],
+    active: Bool[Array, "N ..."],
+    stock: Float[Array, "N ..."],
+    uniforms: Float[Array, "M ..."],
+) -> tuple[Float[Array, "N ..."], Float[Array, "N ..."], Float[Array, "N ..."]]:
+    """Fill whole orders by one choice each, as many as there are at most in the batch.
+
+    The batch is the last axes, where processors handle many entries at once.
+    """
+    nodes, batch = stock.shape[0], stock.shape[1:]
+    closest = _closest(params, active)
+    every = jnp.arange(nodes).reshape(nodes, *(1,) * len(batch))
+
+    def order(index: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        left, cost, lost = carry
+        z, u = region[index], uniforms[index]
+        distance = params.distance_km[:, z]
+        candidates = left > 0
+        score = jnp.where(candidates, -params.temperature * distance, -jnp.inf)
+        best = jnp.max(score, axis=0)
+        best = jnp.where(best > -1e30, best, 0.0)
+        weight = jnp.where(candidates, jnp.exp(score - best[None]), 0.0)
+        reached = _running_sum(weight)
+        node = jnp.minimum(jnp.sum((u * reached[-1])[None] >= reached, axis=0), nodes - 1)
+        take = jnp.where((every == node[None]) & candidates & (z >= 0)[None], 1.0, 0.0)
+        missed = jnp.where(z >= 0, 1.0, 0.0) - jnp.sum(take, axis=0)
+        near = jnp.take_along_axis(closest, jnp.broadcast_to(z, (1, *batch)), axis=0)
+        left = left - take
+        cost = cost + take * (params.cost_fixed + params.cost_per_km * distance)
+        lost = lost + jnp.where(every == near, missed[None], 0.0)
+        return left, cost, lost
+
+    none = jnp.zeros_like(stock)
+    number = jnp.sum(region >= 0, axis=0)
+    left, cost, lost = jax.lax.fori_loop(0, _most(number), order, (stock, none, none))
+    return left, cost, lost
+
+
+@_fill_whole.def_vmap
+def _fill_whole_batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
+    """Put the batch last, and the parameters as they are where all share them."""
+    out = (True, True, True)
+    if any(jax.tree.leaves(batched[0])):
+        axes = jax.tree.map(lambda there: 0 if there else None, list(batched))
+        return jax.vmap(_fill_whole, in_axes=axes)(*args), out
+
+    def last(there: bool, leaf: Array) -> Array:
+        if there:
+            return jnp.moveaxis(leaf, 0, -1)
+        return jnp.broadcast_to(leaf[..., None], (*leaf.shape, size))
+
+    rest = [last(*pair) for pair in zip(batched[1:], args[1:], strict=True)]
+    filled = _fill_whole(args[0], *rest)
+    return tuple(jnp.moveaxis(leaf, -1, 0) for leaf in filled), out
+
+
+def _running_sum(values: Float[Array, "N ..."]) -> Float[Array, "N ..."]:
+    """Return the cumulated sum over the first axis, one after the other where they are few."""
+    if values.shape[0] > 16:
+        return jnp.cumsum(values, axis=0)
+    sums = [values[0]]
+    for value in values[1:]:
+        sums.append(sums[-1] + value)
+    return jnp.stack(sums)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,8 +343,8 @@ class ClosestNode:
                 ``max_orders``, naming the first such period.
         """
         rate = jnp.exp(series.attributes[:, self.conversion_column]) * params.rate_scale
-        region, overflow = jax.vmap(draw_orders)(
-            series.glance_views, rate, series.drain_uniform[:, : 1 + self.max_orders]
+        region, overflow = draw_orders(
+            series.glance_views.T, rate, series.drain_uniform[:, : 1 + self.max_orders].T
         )
         if not isinstance(overflow, jax.core.Tracer) and bool(jnp.any(overflow > 0)):
             first = int(jnp.argmax(overflow > 0))
@@ -208,7 +353,7 @@ class ClosestNode:
                 "most that many (max_orders_for gives a bound)"
             )
         active = params.serves[None, :] & (series.period[:, None] >= params.active_from[None, :])
-        return Orders(region=region, active=active, overflow=overflow)
+        return Orders(region=region.T, active=active, overflow=overflow)
 
     def init(self, params: ClosestNodeParams, history: History) -> tuple[()]:
         """Return no memory: orders do not depend on the past."""

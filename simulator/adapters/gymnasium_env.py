@@ -15,8 +15,8 @@ from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from draingym.common.forks import require_no_fork
+from draingym.simulator.adapters.edge import Edge
 from draingym.simulator.adapters.functional import (
-    FLOWS,
     FunctionalEnv,
     View,
     at,
@@ -91,8 +91,11 @@ def to_host(view: View) -> Any:
 
 
 @lru_cache(maxsize=16)
-def _programs(env: FunctionalEnv) -> tuple[Any, Any]:
-    """Return the jitted start and step; all environments of a problem share them."""
+def _programs(env: FunctionalEnv, edge: Edge, keep: bool) -> tuple[Any, Any]:
+    """Return the jitted start and step; all environments of a problem share them.
+
+    A step returns what ``edge`` packs, and the transition where it is kept.
+    """
     last = env.horizon - 1
 
     def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
@@ -101,9 +104,10 @@ def _programs(env: FunctionalEnv) -> tuple[Any, Any]:
 
     def step(
         core: State, series: Series, t: jax.Array, action: jax.Array
-    ) -> tuple[State, Transition, View]:
+    ) -> tuple[State, jax.Array, Transition | None]:
         following = at(series, jnp.minimum(t + 1, last))
-        return env.advance(env.params, core, at(series, t), following, action)
+        core, transition, view = env.advance(env.params, core, at(series, t), following, action)
+        return core, edge.pack(view, transition), transition if keep else None
 
     return jax.jit(begin), jax.jit(step)
 
@@ -142,13 +146,14 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         self.observation_names = functional.observation_names
         self._painter = make_painter(functional, render_mode)
         self._info = info
+        self._edge = Edge.of(functional, info)
         self._root: np.uint32 | None = None
         self._number = 0
         self._episode: tuple[State, Series] | None = None
         self._transition: Transition | None = None
         self._t = 0
         self._over = False
-        self._begin, self._step = _programs(functional)
+        self._begin, self._step = _programs(functional, self._edge, self._painter is not None)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: the problem and where its episode is, no program or window."""
@@ -158,7 +163,8 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         """Go on where the environment was that was pickled."""
         self.__dict__.update(state)
         self._painter = make_painter(self.functional, self.render_mode)
-        self._begin, self._step = _programs(self.functional)
+        keep = self._painter is not None
+        self._begin, self._step = _programs(self.functional, self._edge, keep)
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -222,13 +228,12 @@ class InventoryEnv(gymnasium.Env[Any, Any]):
         if outside.any():
             raise ValueError(f"action has an entry {request[outside][0]}, must be in [{low:g}, 1]")
         core, series = self._episode
-        core, transition, view = self._step(core, series, np.int32(self._t), request)
-        self._episode, self._transition, self._t = (core, series), transition, self._t + 1
-        terminated, truncated = bool(transition.terminated), bool(transition.truncated)
+        core, packed, self._transition = self._step(core, series, np.int32(self._t), request)
+        self._episode, self._t = (core, series), self._t + 1
+        seen, reward, terminated, truncated, info = self._edge.unpack(np.asarray(packed))
         self._over = terminated or truncated
-        info = {name: np.array(getattr(transition, name)) for name in FLOWS} if self._info else {}
         self._show()
-        return to_host(view), float(transition.reward), terminated, truncated, info
+        return seen, reward, terminated, truncated, info
 
     def _show(self) -> None:
         if self.render_mode == "human":

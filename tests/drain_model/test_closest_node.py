@@ -101,6 +101,37 @@ def test_filling_equals_a_slow_reading_and_conserves(seed: int, whole: bool) -> 
     np.testing.assert_allclose(shipped.sum() + lost.sum(), orders, atol=1e-4)
 
 
+@settings(max_examples=10)
+@given(seed=st.integers(0, 10_000))
+def test_whole_orders_are_filled_alike_one_by_one_in_batches_and_with_derivatives(
+    seed: int,
+) -> None:
+    random = np.random.default_rng(seed)
+    params = make_params()
+    region = jnp.asarray(np.sort(random.integers(-1, REGIONS, (5, MOST)), axis=1)[:, ::-1].copy())
+    active = jnp.array([False, True, True, True])
+    stock = jnp.asarray(random.integers(0, 5, (5, NODES)), jnp.float32)
+    u = jnp.asarray(random.random((5, MOST)), jnp.float32)
+
+    def one(stock: jax.Array, region: jax.Array, u: jax.Array) -> tuple[jax.Array, ...]:
+        return fill(params, region, active, stock, u, choices=2)
+
+    found = jax.vmap(one)(stock, region, u)
+    for i in range(5):
+        every = fill(params, region[i], active, stock[i], u[i], choices=NODES)
+        moved, _ = jax.jvp(lambda s, i=i: one(s, region[i], u[i]), (stock[i],), (stock[i],))
+        for batch, alone, full in zip(found, moved, every, strict=True):
+            np.testing.assert_array_equal(batch[i], alone)
+            np.testing.assert_allclose(alone, full, rtol=1e-6)
+    # A batch of batches, and of parameters.
+    twice = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (params, stock, region, u))
+    again = jax.vmap(
+        lambda p, s, r, v: jax.vmap(lambda s, r, v: fill(p, r, active, s, v, choices=2))(s, r, v)
+    )(*twice)
+    for whole, batch in zip(again, found, strict=True):
+        np.testing.assert_allclose(whole[1], batch, rtol=1e-6)
+
+
 def test_a_large_temperature_is_the_closest_node_with_stock() -> None:
     params = replace(make_params(), temperature=jnp.asarray(1e4))
     params = replace(params, distance_km=jnp.array([[1.0] * 3, [20.0] * 3, [10.0] * 3, [30.0] * 3]))

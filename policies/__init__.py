@@ -84,6 +84,7 @@ if TYPE_CHECKING:
         save_policy,
     )
     from draingym.policies.task import SampledTask, Task, WindowTask
+    from draingym.policies.training.env_ppo import EnvPPO, Trained, train_ppo
     from draingym.policies.training.evolution import EvolutionStrategy
     from draingym.policies.training.imitation import imitate_plans
     from draingym.policies.training.loop import train_policies, train_policy
@@ -132,6 +133,7 @@ __all__ = [
     "DistanceAware",
     "DistanceParams",
     "EchelonBaseStock",
+    "EnvPPO",
     "EpisodeTask",
     "EqualFractile",
     "Evaluated",
@@ -179,6 +181,7 @@ __all__ = [
     "Thresholds",
     "TrainConfig",
     "TrainResult",
+    "Trained",
     "TransportParams",
     "TransportPlacement",
     "Tree",
@@ -229,6 +232,7 @@ __all__ = [
     "train_by_gradient",
     "train_policies",
     "train_policy",
+    "train_ppo",
     "tree_of",
     "tune",
     "validate",
@@ -341,6 +345,7 @@ __getattr__, __dir__ = lazy_names(
             "Task",
             "WindowTask",
         ),
+        "draingym.policies.training.env_ppo": ("EnvPPO", "Trained", "train_ppo"),
         "draingym.policies.training.evolution": ("EvolutionStrategy",),
         "draingym.policies.training.imitation": ("imitate_plans",),
         "draingym.policies.training.loop": (

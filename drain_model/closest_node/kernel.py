@@ -232,8 +232,7 @@ def _filled_whole_jvp(choices: int, primals: Any, tangents: Any) -> tuple[Any, A
     return _fill_whole(*primals), moved
 
 
-@custom_vmap
-def _fill_whole(
+def _fill_each(
     params: ClosestNodeParams,
     region: Int[Array, "M ..."],
     active: Bool[Array, "N ..."],
@@ -274,13 +273,16 @@ def _fill_whole(
     return left, cost, lost
 
 
+_fill_whole = custom_vmap(_fill_each)
+
+
 @_fill_whole.def_vmap
 def _fill_whole_batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
     """Put the batch last, and the parameters as they are where all share them."""
     out = (True, True, True)
     if any(jax.tree.leaves(batched[0])):
         axes = jax.tree.map(lambda there: 0 if there else None, list(batched))
-        return jax.vmap(_fill_whole, in_axes=axes)(*args), out
+        return jax.vmap(_fill_each, in_axes=axes)(*args), out
 
     def last(there: bool, leaf: Array) -> Array:
         if there:

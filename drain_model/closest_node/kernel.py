@@ -136,7 +136,8 @@ def fill_orders(
         active: [N] nodes that serve customers.
         available: [N] units.
         uniforms: [M] in [0, 1).
-        choices: Whole units are filled by one; two carry the derivative; N for real units.
+        choices: N for real units. Fewer are for whole ones, which one fills; two carry the
+            derivative.
 
     Returns:
         [N] units shipped, their cost in currency, and units lost, these by the closest active
@@ -218,7 +219,8 @@ def _filled_whole(
 ) -> tuple[Float[Array, " N"], Float[Array, " N"], Float[Array, " N"]]:
     """Return what ``_filled`` returns where units are whole: only derivatives need more choices."""
     del choices
-    return _fill_whole(params, region, active, stock, uniforms)
+    filled: tuple[Array, Array, Array] = _fill_whole(params, region, active, stock, uniforms)
+    return filled
 
 
 @_filled_whole.defjvp
@@ -230,8 +232,7 @@ def _filled_whole_jvp(choices: int, primals: Any, tangents: Any) -> tuple[Any, A
     return _fill_whole(*primals), moved
 
 
-@custom_vmap
-def _fill_whole(
+def _fill_each(
     params: ClosestNodeParams,
     region: Int[Array, "M ..."],
     active: Bool[Array, "N ..."],
@@ -266,9 +267,13 @@ def _fill_whole(
         return left, cost, lost
 
     none = jnp.zeros_like(stock)
-    number = jnp.sum(region >= 0, axis=0)
+    place = jnp.arange(1, region.shape[0] + 1).reshape(-1, *(1,) * len(batch))
+    number = jnp.max(jnp.where(region >= 0, place, 0), initial=0)
     left, cost, lost = jax.lax.fori_loop(0, _most(number), order, (stock, none, none))
     return left, cost, lost
+
+
+_fill_whole = custom_vmap(_fill_each)
 
 
 @_fill_whole.def_vmap
@@ -277,7 +282,7 @@ def _fill_whole_batch(size: int, batched: Any, *args: Any) -> tuple[Any, Any]:
     out = (True, True, True)
     if any(jax.tree.leaves(batched[0])):
         axes = jax.tree.map(lambda there: 0 if there else None, list(batched))
-        return jax.vmap(_fill_whole, in_axes=axes)(*args), out
+        return jax.vmap(_fill_each, in_axes=axes)(*args), out
 
     def last(there: bool, leaf: Array) -> Array:
         if there:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import accumulate
+from math import prod
 from typing import Any
 
 import jax
@@ -35,10 +36,15 @@ class Edge:
     def of(cls, env: FunctionalEnv, flows: bool) -> Edge:
         """Return the edge of an environment, with the period's flows or without them."""
         seen, held = env.observation_shape, env.holding
-        fields = tuple(sorted(seen)) if isinstance(seen, dict) else None
-        shapes = [seen[name] for name in fields] if isinstance(seen, dict) and fields else [seen]
-        moved = [held[name] for name in FLOWS] if flows else []
-        sizes = [int(np.prod(shape)) for shape in [*shapes, *[()] * _SCALARS, *moved]]
+        fields: tuple[str, ...] | None = None
+        shapes: list[tuple[int, ...]]
+        if isinstance(seen, dict):
+            fields = tuple(sorted(seen))
+            shapes = [seen[name] for name in fields]
+        else:
+            shapes = [seen]
+        shapes += [()] * _SCALARS + ([held[name] for name in FLOWS] if flows else [])
+        sizes = [prod(shape) for shape in shapes]
         return cls(fields=fields, sizes=tuple(sizes))
 
     def pack(self, view: View, transition: Transition) -> Float[Array, " K"]:

@@ -150,12 +150,15 @@ class FunctionalEnv:
 
     def no_flows(self, *batch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return an info in which nothing has flowed yet: zeros, of the shapes that a step has."""
+        real = self._shapes[0].on_hand.dtype
+        return {name: np.zeros((*batch, *shape), real) for name, shape in self.holding.items()}
+
+    @property
+    def holding(self) -> dict[str, tuple[int, ...]]:
+        """The shape of every flow that an info holds."""
         seen = self._shapes[0]
-        nodes, arcs = seen.on_hand.shape, seen.pipeline.shape[-1:]
-        shapes = {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
-        return {
-            name: np.zeros((*batch, *shape), seen.on_hand.dtype) for name, shape in shapes.items()
-        }
+        nodes, arcs = tuple(seen.on_hand.shape), tuple(seen.pipeline.shape[-1:])
+        return {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
 
     @property
     def holding(self) -> dict[str, tuple[int, ...]]:

@@ -1,5 +1,8 @@
 """PPO on an environment, whole on the device."""
 
+import re
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,6 +27,20 @@ def test_a_store_learns_to_order_and_what_is_learned_is_judged_on_other_episodes
     action = found.policy(jnp.zeros(env.observation_shape))
     assert action.shape == (1,)
     assert bool(jnp.all((action >= 0) & (action <= 1)))
+
+
+@pytest.mark.slow
+def test_the_page_says_how_in_fewer_periods() -> None:
+    page = Path(__file__).parents[2] / "docs" / "gym.md"
+    code = next(
+        block
+        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        if "train_ppo(" in block
+    )
+    names: dict[str, object] = {}
+    short = code.replace("1_000_000", "512").replace("envs=256", "envs=8")
+    exec(compile(short, page.name, "exec"), names)
+    assert np.shape(names["action"]) == (1,)
 
 
 def test_bad_sizes_name_the_bound() -> None:

@@ -161,13 +161,6 @@ class FunctionalEnv:
         return {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
 
     @property
-    def holding(self) -> dict[str, tuple[int, ...]]:
-        """The shape of every flow that an info holds."""
-        seen = self._shapes[0]
-        nodes, arcs = tuple(seen.on_hand.shape), tuple(seen.pipeline.shape[-1:])
-        return {name: arcs if name in _BY_ARC else nodes for name in FLOWS}
-
-    @property
     def observation_names(self) -> tuple[str, ...]:
         """A name such as ``on_hand[3]`` for every entry of the flat observation."""
         return observation_names(self._shapes[0])

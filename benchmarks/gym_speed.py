@@ -13,6 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,14 @@ def cases(
     """Return what is measured, by name; the first word is the table."""
     found: dict[str, Callable[[], dict[str, Any]]] = {}
     for name, id in IDS.items():
-        found[f"single {name}"] = lambda id=id: single.row(id, repeats)
+        found[f"single {name}"] = partial(single.row, id, repeats)
     turns = max(2, repeats // 2)
     for name, size, most in product(PLACEMENT, SIZES, LARGEST):
-        found[f"rates {name} {size} {most:g}"] = lambda id=IDS[name], size=size, most=most: (
-            rates.row(id, size, most, before, turns)
+        found[f"rates {name} {size} {most:g}"] = partial(
+            rates.row, IDS[name], size, most, before, turns
         )
     for name in ("SingleStore", "Placement"):
-        found[f"learning {name}"] = lambda id=IDS[name]: learning.row(id, config, repeats)
+        found[f"learning {name}"] = partial(learning.row, IDS[name], config, repeats)
     return found
 
 

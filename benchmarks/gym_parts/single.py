@@ -23,7 +23,8 @@ def row(id: str, repeats: int) -> dict[str, Any]:
         began = time.process_time()
         for action in actions:
             env.step(action[None] if batch else action)
-        return (time.process_time() - began) / periods
+        taken: float = (time.process_time() - began) / periods
+        return taken
 
     pairs = [(seconds(single, False), seconds(vector, True)) for _ in range(repeats + 1)][1:]
     alone, one = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -225,10 +225,7 @@ def _filled_whole(
 
 @_filled_whole.defjvp
 def _filled_whole_jvp(choices: int, primals: Any, tangents: Any) -> tuple[Any, Any]:
-    def filled(*args: Any) -> tuple[Array, Array, Array]:
-        return _filled(*args, choices)
-
-    _, moved = jax.jvp(filled, primals, tangents)
+    _, moved = jax.jvp(partial(_filled, choices=choices), primals, tangents)
     return _fill_whole(*primals), moved
 
 
@@ -258,7 +255,8 @@ def _fill_each(
         weight = jnp.where(candidates, jnp.exp(score - best[None]), 0.0)
         reached = _running_sum(weight)
         node = jnp.minimum(jnp.sum((u * reached[-1])[None] >= reached, axis=0), nodes - 1)
-        take = jnp.where((every == node[None]) & candidates & (z >= 0)[None], 1.0, 0.0)
+        taken = (every == node[None]) & candidates & (z >= 0)[None]
+        take = jnp.where(taken, jnp.minimum(left, 1.0), 0.0)
         missed = jnp.where(z >= 0, 1.0, 0.0) - jnp.sum(take, axis=0)
         near = jnp.take_along_axis(closest, jnp.broadcast_to(z, (1, *batch)), axis=0)
         left = left - take

@@ -33,7 +33,7 @@ def demo(
     if data is not None:
         chosen = replace(chosen, data=data)
     figures = run_loop(chosen, out, terminal())
-    verdict = figures.get("final_verdict", figures["verdict"])
+    verdict = figures["final_verdict" if "final_verdict" in figures else "verdict"]
     return Outcome(
         files=(out / "report.html", out / "results.json"),
         next=("draingym", "validate", str(out)),

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +20,7 @@ from jaxtyping import Array, Float
 from draingym.common.arrays import require_range, require_whole
 from draingym.simulator import FunctionalEnv, GymnaxEnv, PyTree
 
-_LOG_ROOT = 0.9189385332046727  # half the log of two pi
+_LOG_ROOT = math.log(2.0 * math.pi) / 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -312,7 +313,8 @@ def train_ppo(
     @jax.jit
     def start(params: Any) -> tuple[Learner, Array, Any]:
         resets = jax.random.split(keys[1], config.envs)
-        seen, state = jax.vmap(wrapped.reset, in_axes=(0, None))(resets, params)
+        begun: tuple[Any, Any] = jax.vmap(wrapped.reset, in_axes=(0, None))(resets, params)
+        seen, state = begun
         learner = first_learner(config, env, seen, keys[2], updates)
         played = play(config, wrapped, learner, seen, state, params, keys[3])[2]
         return with_units(learner, played), seen, state
@@ -357,7 +359,7 @@ def episode_cost(
 
     def period(carry: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Array]:
         view, state = carry
-        view, state, reward, _, _ = env.step(key, state, policy(view))
+        view, state, reward, *_unused = env.step(key, state, policy(view))
         return (view, state), reward
 
     _, rewards = jax.lax.scan(period, (view, state), None, length=env.horizon)

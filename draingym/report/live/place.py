@@ -49,7 +49,9 @@ class Place:
 
         def points(at: FloatArray) -> list[list[float]]:
             # What lies beyond the frame (Alaska, Hawaii) stands at its edge.
-            return np.clip(at, low - margin, high + margin).round(digits).tolist()
+            inside = np.clip(at, low - margin, high + margin)
+            placed: list[list[float]] = inside.round(digits).tolist()
+            return placed
 
         return {
             "nodes": [

@@ -132,6 +132,16 @@ def test_whole_orders_are_filled_alike_alone_in_batches_and_with_derivatives() -
             np.testing.assert_allclose(found[i], alone, rtol=1e-6)
 
 
+def test_fractions_of_units_are_shipped_once_where_orders_take_one_node() -> None:
+    region = jnp.zeros(6, jnp.int32)
+    stock = jnp.array([5.0, 0.25, 1.5, 0.125])
+    active = jnp.array([False, True, True, True])
+    uniforms = jnp.linspace(0.05, 0.95, 6)
+    shipped, _, lost = fill_orders(make_params(), region, active, stock, uniforms, choices=1)
+    np.testing.assert_array_equal(shipped, jnp.where(active, stock, 0.0))  # no more, no less
+    assert float(lost.sum()) == 6 - 1.875
+
+
 def test_a_large_temperature_is_the_closest_node_with_stock() -> None:
     params = replace(make_params(), temperature=jnp.asarray(1e4))
     params = replace(params, distance_km=jnp.array([[1.0] * 3, [20.0] * 3, [10.0] * 3, [30.0] * 3]))

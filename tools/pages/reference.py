@@ -41,6 +41,8 @@ MODULES = (
     "draingym.world.ground",
     "draingym.world.log_folder",
     "draingym.world.panel",
+    "draingym.zoo.exact",
+    "draingym.zoo.table",
 )
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _DOCTEST = re.compile(r"^([ \t]*)>>> .*(?:\n(?!\s*\n|\s*$).*)*", re.MULTILINE)

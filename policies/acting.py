@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.simulator import FunctionalEnv, Observation, Policy, PyTree, check_requests
 from draingym.simulator.adapters.functional import View
+from draingym.simulator.precision import real
 from draingym.simulator.types import MOST_UNITS
 
 # Shares of the requested units that were cut, from above which an agent says so, each once.
@@ -208,7 +209,7 @@ class Agent:
 
 def _counted(wanted: Float[Array, " A"], most: Any) -> Float[Array, " 2"]:
     """Return the units requested, and those above the bound."""
-    above = jnp.maximum(wanted - most, 0.0)
+    above = jnp.maximum(wanted - real(most), 0.0)
     return jnp.stack([jnp.sum(wanted), jnp.sum(above)]).astype(jnp.float32)
 
 

@@ -58,23 +58,11 @@ def _hard_draw_jvp(
     return value, slope.astype(value.dtype)
 
 
-@jax.custom_jvp
 def straight_through(
     value: Float[Array, "*shape"], surrogate: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Return ``value`` bit for bit, with the derivative of ``surrogate``.
-
-    Where no derivative is asked for, the surrogate is not computed.
-    """
-    del surrogate
-    return value
-
-
-@straight_through.defjvp
-def _straight_through_jvp(
-    primals: tuple[Array, Array], tangents: tuple[Array, Array]
-) -> tuple[Array, Array]:
-    return straight_through(*primals), tangents[1]
+    """Return ``value`` bit for bit, with the derivative of a finite ``surrogate``."""
+    return jax.lax.stop_gradient(value) + (surrogate - jax.lax.stop_gradient(surrogate))
 
 
 def lesser(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -150,8 +150,8 @@ class FunctionalEnv:
 
     def no_flows(self, *batch: int) -> dict[str, NDArray[np.floating[Any]]]:
         """Return an info in which nothing has flowed yet: zeros, of the shapes that a step has."""
-        real = self._shapes[0].on_hand.dtype
-        return {name: np.zeros((*batch, *shape), real) for name, shape in self.holding.items()}
+        dtype = self._shapes[0].on_hand.dtype
+        return {name: np.zeros((*batch, *shape), dtype) for name, shape in self.holding.items()}
 
     @property
     def holding(self) -> dict[str, tuple[int, ...]]:

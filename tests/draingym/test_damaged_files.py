@@ -187,7 +187,9 @@ def test_the_folder_is_whole_before_it_is_damaged(
 ) -> None:
     """So that what the other tests see refused is refused for its damage."""
     ran = []
-    monkeypatch.setattr("draingym.demo.loop.write_report", lambda figures, out: ran.append(figures))
+    monkeypatch.setattr(
+        "draingym.demo.loop.write_report", lambda figures, out, episodes: ran.append(figures)
+    )
     run_loop(CONFIG, folder, Console(quiet=True))
     assert ran[0]["validation"].keys() == stages()["validation"].keys() - {"trace"}
     run = Run(CONFIG, folder)

@@ -25,7 +25,7 @@ def test_a_yes_ends_the_loop_without_a_round(tmp_path, monkeypatch):
 
     fakes = tuple((name, title, stage(name)) for name, title, _ in STAGES)
     monkeypatch.setattr("draingym.demo.loop.STAGES", fakes)
-    monkeypatch.setattr("draingym.demo.loop.write_report", lambda figures, out: out)
+    monkeypatch.setattr("draingym.demo.loop.write_report", lambda figures, out, episodes: out)
     for allowed in (True, False):  # a no, where no round is wanted, ends it as well
         if not allowed:
             made["verdict"] = fake_verdict()

@@ -106,7 +106,7 @@ def test_every_environment_has_its_page():
     assert all(name in environments.index() for name in map(environments.name_of, ENVIRONMENTS))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("problem", ENVIRONMENTS)
 def test_the_code_of_a_page_runs_and_its_picture_is_one(problem):
     (code,) = re.findall(r"```python\n(.*?)```", environments.page(problem), re.DOTALL)

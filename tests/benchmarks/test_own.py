@@ -89,6 +89,10 @@ def test_finished_parts_are_kept_and_joined(monkeypatch, tmp_path):
     assert (names, issues) == ({"own"}, {"own-data"})
     assert len(results[0][2]) == len(claims_of(rows, 2))
     assert results[0][3] == json.loads(json.dumps(rows))
+    monkeypatch.setattr(own, "PARTS", {"oracle": part, "panel": part})
+    own.main(parts=("oracle",), preset="small", folder=tmp_path)
+    assert len(calls) == 3
+    assert results[-1][5] == "small; not run: panel"
 
 
 def walked(tmp_path, monkeypatch, use):

@@ -225,7 +225,7 @@ def test_jax_arrays_are_what_the_wrappers_of_arrays_take():
     for env in (ours, theirs, disabled):
         env.reset(seed=0)
     for _ in range(5):
-        *_, infos = ours.step(jnp.full((3, 1), 0.2))
+        *_, infos = ours.step(jnp.full((3, 1), 0.2, jnp.float32))
         *_, expected = theirs.step(np.full((3, 1), 0.2, np.float32))
         *_, truncated, _ = disabled.step(jnp.full((3, 1), 0.2))
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(infos))

@@ -13,7 +13,10 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 
 # Pages whose code takes more than a second or so.
-SLOW = {"coming_from.md", "how_to.md", "oracle.md", "policies.md", "quickstart.md", "recipes.md"}
+SLOW = {
+    *("coming_from.md", "gym.md", "how_to.md", "oracle.md", "policies.md"),
+    *("quickstart.md", "recipes.md"),
+}
 # Pages whose code takes minutes.
 LONG = {"tour.md"}
 # By page: what is written, and what is run in its place. Each must be in the page.

@@ -201,15 +201,19 @@ def test_little_work_stays_on_one_device_and_large_batches_are_copied_once():
 COUNT = "import draingym; draingym.BaseStock; import jax; print(jax.device_count())"
 
 
+def slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("program", "env", "devices"),
     [
         (COUNT, {"DRAINGYM_DEVICES": "3"}, 3),
-        (COUNT, {"DRAINGYM_DEVICES": "1"}, 1),
-        (f"import jax; {COUNT}", {"DRAINGYM_DEVICES": "3"}, 3),
+        slow(COUNT, {"DRAINGYM_DEVICES": "1"}, 1),
+        slow(f"import jax; {COUNT}", {"DRAINGYM_DEVICES": "3"}, 3),
         (COUNT, {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}, 4),
-        (COUNT, {"JAX_NUM_CPU_DEVICES": "4", "DRAINGYM_DEVICES": "3"}, 4),
-        (f"import jax; jax.config.update('jax_num_cpu_devices', 1); {COUNT}", {}, 1),
+        slow(COUNT, {"JAX_NUM_CPU_DEVICES": "4", "DRAINGYM_DEVICES": "3"}, 4),
+        slow(f"import jax; jax.config.update('jax_num_cpu_devices', 1); {COUNT}", {}, 1),
         (
             "import draingym, jax; draingym.BaseStock; "
             f"jax.config.update('jax_num_cpu_devices', 5); {COUNT}",
@@ -234,7 +238,7 @@ def test_a_default_device_is_left_alone():
     assert output(program, DRAINGYM_DEVICES="3") == ""
 
 
-@pytest.mark.parametrize("number", ["0", "two"])
+@pytest.mark.parametrize("number", [pytest.param("0", marks=pytest.mark.slow), "two"])
 def test_a_number_of_devices_that_is_none_is_named(number):
     program = f"""
 try:

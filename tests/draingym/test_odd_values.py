@@ -294,6 +294,7 @@ def refusal(call: Callable[[], Any]) -> str | None:
     return None
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=200)
 def test_any_config_is_made_or_refused(data: st.DataObject) -> None:

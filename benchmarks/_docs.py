@@ -298,13 +298,17 @@ def fill(text: str, results: Path = RESULTS) -> str:
         path = results / f"{name}.json"
         if kind not in KINDS:
             raise ValueError(f"figures: {kind} {name}: the kind must be one of {sorted(KINDS)}")
+        unmeasured = f"{match[1]}*Not measured yet; `make bench-{name}`.*\n{match[4]}"
         if not path.exists():
             if not (ROOT / "benchmarks" / f"{name}.py").exists():
                 raise ValueError(f"figures: {kind} {name}: {path.name} must be in {results}")
-            return f"{match[1]}*Not measured yet; `make bench-{name}`.*\n{match[4]}"
+            return unmeasured
         result = json.loads(path.read_text(encoding="utf-8"))
         source = f"*{result['preset']}; `make bench-{name}`.*"
-        shown = f"{KINDS[kind](result)}\n\n{source}"
+        found = KINDS[kind](result)
+        if len(lines := found.splitlines()) == 2 and lines[1].startswith("| ---"):  # no row
+            return unmeasured
+        shown = f"{found}\n\n{source}"
         before = text[: match.start()]
         if before.count("<details>") == before.count("</details>"):
             shown = folded(shown, kind)

@@ -60,6 +60,7 @@ from benchmarks.scale_parts.policies import SEEDS as POLICY_SEEDS
 from benchmarks.scale_parts.policies import SIZES as POLICY_SIZES
 from benchmarks.scale_parts.policies import folder_of, result_of, run_policies
 from draingym.common.files import write_json
+from draingym.common.machine import machine
 from draingym.drain_model import DrainConfig, DrainData, load_checkpoint, save_checkpoint
 
 DEFAULT = "default"
@@ -266,7 +267,8 @@ def main(
             began = time.perf_counter()
             states = states_of(folder, part, seed, samples)
             result = PARTS[part](seed, samples, clock, states)
-            write_json(path, {**result, "seconds": time.perf_counter() - began})
+            took = time.perf_counter() - began
+            write_json(path, {**result, "seconds": took, "machine": machine()})
     found = {
         part: json.loads(path.read_text())
         for part in PARTS
@@ -280,6 +282,9 @@ def main(
         print_table(table, [row for row in rows if row["table"] == table])
     print_claims(claims)
     size = "; ".join(result["size"] for result in found.values() if "size" in result)
+    for part, result in found.items():
+        if (other := result.get("machine", machine())) != machine():
+            size += f"; {part} on {other['gpu'] or other['cpu']}, {other['cores']} cores"
     missing = [part for part in PARTS if part not in found]
     if missing:
         size += f"; not run: {', '.join(missing)}"

@@ -19,13 +19,18 @@ def lazy_names(
 
     Raises:
         AttributeError: From ``__getattr__``, if the package has no such name.
+        ImportError: From ``__getattr__``, if another package is of a version that does not fit.
     """
     module_of = {name: module for module, names in where.items() for name in names}
 
     def getattribute(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(module_of[name]), name)
+        try:
+            value = getattr(import_module(module_of[name]), name)
+        except AttributeError as error:
+            # ``from package import name`` would say that there is no such name, and not why.
+            raise ImportError(f"{module_of[name]} cannot be loaded: {error}") from error
         ask_once_jax_is_there()
         setattr(sys.modules[package], name, value)
         return value

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from draingym.policies.networks.orthogonal import dense
 from draingym.policies.task import Task, seen
 from draingym.policies.tree import require_fit
 from draingym.simulator import Observation, PyTree
@@ -62,8 +63,7 @@ def _init_layers(key: Array, sizes: Sequence[int]) -> list[dict[str, Array]]:
     layers = []
     for i, key_layer in enumerate(jax.random.split(key, len(sizes) - 1)):
         gain = 0.01 if i == len(sizes) - 2 else 2**0.5
-        weight = jax.nn.initializers.orthogonal(gain)(key_layer, (sizes[i], sizes[i + 1]))
-        layers.append({"weight": weight, "bias": jnp.zeros(sizes[i + 1])})
+        layers.append(dense(key_layer, sizes[i], sizes[i + 1], gain))
     return layers
 
 

@@ -18,6 +18,13 @@ import optax
 from jaxtyping import Array, Float
 
 from draingym.common.arrays import require_range, require_whole
+from draingym.policies.networks.orthogonal import dense
+from draingym.policies.training.clipped import (
+    advantages,
+    clipped_gain,
+    minibatch_rows,
+    weighted_mean,
+)
 from draingym.simulator import FunctionalEnv, GymnaxEnv, PyTree
 
 _LOG_ROOT = math.log(2.0 * math.pi) / 2.0
@@ -109,19 +116,14 @@ def first_learner(
     """
     size, actions = seen.shape[-1], env.num_actions
     keys = jax.random.split(key, 4)
-
-    def layer(key: Array, inputs: int, outputs: int, gain: float) -> dict[str, Array]:
-        kernel = jax.nn.initializers.orthogonal(gain)(key, (inputs, outputs))
-        return {"kernel": kernel, "bias": jnp.zeros(outputs)}
-
-    last = layer(keys[1], config.hidden, actions, 0.01)
+    last = dense(keys[1], config.hidden, actions, 0.01)
     share = config.initial_share
     last["bias"] = last["bias"] + jnp.log(share) - jnp.log1p(-min(share, 0.999))
     weights = {
         "mean": [layer(keys[0], size, config.hidden, 1.4), last],
         "value": [
-            layer(keys[2], size, config.hidden, 1.4),
-            layer(keys[3], config.hidden, 1, 1.0),
+            dense(keys[2], size, config.hidden, 1.4),
+            dense(keys[3], config.hidden, 1, 1.0),
         ],
         "log_sd": jnp.full(actions, -0.5, float),
     }
@@ -159,8 +161,8 @@ def _heads(
 
     def through(layers: list[dict[str, Array]]) -> Array:
         first, last = layers
-        hidden = jnp.tanh(x @ first["kernel"] + first["bias"][None])
-        return hidden @ last["kernel"] + last["bias"][None]
+        hidden = jnp.tanh(x @ first["weight"] + first["bias"][None])
+        return hidden @ last["weight"] + last["bias"][None]
 
     return through(weights["mean"]), through(weights["value"])[..., 0]
 
@@ -190,13 +192,9 @@ def learn(config: EnvPPO, updates: int, learner: Learner, played: Played, key: A
     """Return the learner after all minibatches of an update."""
     optimizer = _optimizer(config, updates)
 
-    def back(later: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        error, done = now
-        total = error + config.discount * config.gae_lambda * (1.0 - done) * later
-        return total, total
-
     error = played.reward / learner.unit + config.discount * played.following - played.value
-    _, advantage = jax.lax.scan(back, jnp.zeros_like(error[0]), (error, played.done), reverse=True)
+    carried = config.discount * config.gae_lambda * (1.0 - played.done)
+    advantage = advantages(error, carried)
     whole = (
         played.seen,
         played.latent,
@@ -210,19 +208,11 @@ def learn(config: EnvPPO, updates: int, learner: Learner, played: Played, key: A
 
     def loss(weights: PyTree, part: tuple[Array, ...]) -> Array:
         seen, latent, before, gain, target, counts = part
-        total = jnp.maximum(jnp.sum(counts), 1.0)
-
-        def average(x: Array) -> Array:
-            return jnp.sum(counts * x) / total
-
         mean, value = _heads(learner, weights, seen)
-        centred = gain - average(gain)
-        gain = centred / (jnp.sqrt(average(centred**2)) + 1e-8)
-        ratio = jnp.exp(_log_prob(weights, mean, latent) - before)
-        bounded = jnp.clip(ratio, 1.0 - config.clip, 1.0 + config.clip)
-        actor = average(jnp.minimum(ratio * gain, bounded * gain))
+        log_prob = _log_prob(weights, mean, latent)
+        actor = clipped_gain(log_prob, before, gain, config.clip, counts)
         entropy = jnp.sum(weights["log_sd"])
-        critic = average((value - target) ** 2)
+        critic = weighted_mean(jnp.square(value - target), counts)
         found: Array = 0.5 * critic - actor - config.entropy_weight * entropy
         return found
 
@@ -232,10 +222,7 @@ def learn(config: EnvPPO, updates: int, learner: Learner, played: Played, key: A
         change, memory = optimizer.update(gradient, memory)
         return (optax.apply_updates(weights, change), memory), None
 
-    orders = jax.vmap(lambda k: jax.random.permutation(k, size))(
-        jax.random.split(key, config.epochs)
-    )
-    indices = orders.reshape(config.epochs * config.minibatches, -1)
+    indices = minibatch_rows(key, size, config.epochs, config.minibatches)
     (weights, memory), _ = jax.lax.scan(step, (learner.weights, learner.memory), indices)
     return Learner(
         weights=weights,

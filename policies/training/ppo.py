@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from draingym.policies.networks.gaussian import GaussianPolicy
 from draingym.policies.networks.mlp import ValueNetwork, num_features
 from draingym.policies.task import Task
+from draingym.policies.training.clipped import advantages, clipped_gain, minibatch_rows
 from draingym.policies.training.method import Descend
 from draingym.policies.training.score_function import play
 from draingym.policies.training.segments import periods_left
@@ -120,10 +121,7 @@ class PPO:
             learned, state, norm = descend(gradient, state, learned)
             return (learned, state, jnp.maximum(largest, norm)), None
 
-        orders = jax.vmap(lambda k: jax.random.permutation(k, size))(
-            jax.random.split(key_order, self.epochs)
-        )
-        rows = orders.reshape(self.epochs * self.minibatches, -1)
+        rows = minibatch_rows(key_order, size, self.epochs, self.minibatches)
         (learned, state, norm), _ = jax.lax.scan(step, (learned, state, jnp.zeros(())), rows)
         return learned, state, norm
 
@@ -150,19 +148,14 @@ class PPO:
         else:
             following = jnp.concatenate([value[:, 1:], jnp.zeros_like(value[:, :1])], axis=1)
         error = reward + discount * following - value
-
-        def back(later: Array, now: Array) -> tuple[Array, Array]:
-            total = now + discount * self.gae_lambda * later
-            return total, total
-
-        _, advantage = jax.lax.scan(back, jnp.zeros_like(error[:, 0]), error.T, reverse=True)
+        advantage = advantages(error.T, discount * self.gae_lambda).T
         sample = _Sample(
             observation=moves.observation,
             left=left,
             action=moves.action,
             log_prob=log_prob,
-            advantage=advantage.T,
-            target=(advantage.T + value) / unit,
+            advantage=advantage,
+            target=(advantage + value) / unit,
         )
         size = left.shape[0] * left.shape[1]
         flat: _Sample = jax.tree.map(lambda leaf: leaf.reshape(size, *leaf.shape[2:]), sample)
@@ -174,11 +167,7 @@ class PPO:
             learned["policy"], part.observation, part.action
         )
         guess = jax.vmap(critic.apply, (None, 0, 0))(learned["value"], part.observation, part.left)
-        spread = jnp.std(part.advantage) + 1e-8
-        advantage = (part.advantage - jnp.mean(part.advantage)) / spread
-        ratio = jnp.exp(log_prob - part.log_prob)
-        bounded = jnp.clip(ratio, 1.0 - self.clip, 1.0 + self.clip)
-        gain = jnp.mean(jnp.minimum(ratio * advantage, bounded * advantage))
+        gain = clipped_gain(log_prob, part.log_prob, part.advantage, self.clip)
         error = jnp.mean(jnp.square(guess - part.target))
         # A Gaussian's entropy is its log spread, and a constant.
         entropy: Array = learned["policy"]["log_sd"]

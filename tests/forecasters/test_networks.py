@@ -117,10 +117,10 @@ def test_the_peephole_network_is_that_of_slow_numpy():
             part = x[t : t + 3]
             gates = w["sales"]["bias"] + w["static"]["kernel"].T @ kind[b]
             for k in range(3):
-                gates = gates + w["sales"]["kernel"][k, 0] * (part[k] - part.mean())
-                gates = gates + w["columns"]["kernel"][k, 0] * price[b, t + k]
+                gates = gates + w["sales"]["kernel"][k] * (part[k] - part.mean())
+                gates = gates + w["columns"]["kernel"][k] * price[b, t + k]
             for k in range(2):
-                gates = gates + w["to_come"]["kernel"][k, 0] * price[b, t + 3 + k]
+                gates = gates + w["to_come"]["kernel"][k] * price[b, t + 3 + k]
             i, f, o, g = np.split(gates + w["cell"]["recurrent"]["kernel"].T @ output, 4)
             i = _sigmoid(i + w["cell"]["input_peephole"] * memory)
             f = _sigmoid(f + w["cell"]["forget_peephole"] * memory + 1.0)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 
 VARIABLE = "DRAINGYM_DEVICES"
+SHARDY = "JAX_USE_SHARDY_PARTITIONER"  # JAX's own
 # Whether JAX was up before anyone could ask for its cores, and whether they were asked for here.
 asked = {"late": False, "here": False}
 
@@ -65,4 +66,16 @@ def ask_for_cores() -> None:
         asked["late"] = True
 
 
+def avoid_shardy() -> None:
+    """Let JAX 0.11 and later partition programs by GSPMD, unless its user chose.
+
+    Its own partitioner, Shardy, crashes on programs of ours that several devices share: a
+    segmentation fault where parts of a batch do not use all that they are given (0.11.2, 0.12.0.1).
+    """
+    release = tuple(int(part) for part in jax.__version__.split(".")[:2])
+    if release >= (0, 11) and SHARDY not in os.environ:
+        jax.config.update("jax_use_shardy_partitioner", False)
+
+
 ask_for_cores()
+avoid_shardy()

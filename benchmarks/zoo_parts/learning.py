@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -31,6 +31,7 @@ from draingym.simulator import Policy, PyTree
 from draingym.simulator.decisions import decision_returns
 
 Costs = NDArray[np.float64]
+CANDIDATE = 20  # rollouts that judge a candidate of the tuned rule, the same for all
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +96,8 @@ class DecisionGradient(PolicyAlone):
 def tuned(setting: Setting, budget: Budget, seed: int) -> Learned:
     """Search the box of the row's rule."""
     began = time.perf_counter()
-    task = setting.task
+    # Fewer rollouts a candidate than others are evaluated by, and so more candidates.
+    task = replace(setting.task, evaluation_batch=min(CANDIDATE, setting.task.evaluation_batch))
     rollouts = max(budget.periods // task.evaluation_periods, 10 * task.evaluation_batch)
     found = tune(task, setting.rule, setting.bounds, TuneConfig(rollouts=rollouts, seed=seed))
     return Learned(

@@ -238,7 +238,7 @@ class _Box:
 def _box(example: PyTree, bounds: Mapping[str, tuple[ArrayLike, ArrayLike]]) -> _Box:
     """Return the bounds of every entry, checked."""
     leaves = [
-        (jax.tree_util.keystr(path).lstrip("."), leaf)
+        (jax.tree_util.keystr(path, simple=True, separator="."), leaf)
         for path, leaf in jax.tree_util.tree_leaves_with_path(example)
     ]
     names = sorted(name for name, _ in leaves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -90,7 +91,11 @@ def forecast(
         samples=samples,
         seed=seed,
     )
-    forecast_file(file, future, config, out, terminal())
+    try:
+        forecast_file(file, future, config, out, terminal())
+    except ValueError as error:  # of Python's arguments, which are options here
+        said = re.sub(r"\b(id|time|target|gaps|duplicates|negative)='", r"--\1='", str(error))
+        raise ValueError(re.sub(r"(--\w+)='([^']*)'", r"\1 \2", said)) from error
     names = ("forecast.png", "forecast.csv", "forecaster.npz")
     return Outcome(
         files=tuple(out / name for name in names),

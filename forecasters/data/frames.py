@@ -46,6 +46,10 @@ class Columns:
         """All of them."""
         return (self.id, self.time, self.target, *self.static, *self.past, *self.known)
 
+    def setting(self, name: str) -> str | None:
+        """Return the field that names a column alone; None where there is none."""
+        return {self.id: "id", self.time: "time", self.target: "target"}.get(name)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
@@ -107,7 +111,7 @@ def read_frame(
     rules = Rules() if rules is None else rules
     table = table_of(frame)
     for name in columns.names:
-        require_column(table, name)
+        require_column(table, name, columns.setting(name))
     if len(table) == 0:
         raise ValueError("the frame has no rows, must have at least 1")
     names = ids_of(table, columns.id, columns.time)
@@ -185,7 +189,7 @@ def _rows(names: list[str], stamps: IntArray, whole: bool, step: Step | None, ti
         raise ValueError(
             f"series {str(ids[series[r]])!r}, column {time!r} is "
             f"{shown_stamp(int(stamps[r]), whole)}, must be a multiple of {grid.step} from "
-            f"{grid.shown(0)} on (freq)"
+            f"{grid.shown(0)} on (freq; duplicates='sum' takes it to the beginning of its period)"
         )
     return _Rows(tuple(str(name) for name in ids), grid, series, period, order)
 

@@ -30,7 +30,7 @@ def with_future(data: SeriesData, frame: Any, columns: Columns, horizon: int) ->
     """
     table = table_of(frame)
     for name in (columns.id, columns.time, *columns.known):
-        require_column(table, name)
+        require_column(table, name, columns.setting(name))
     names = ids_of(table, columns.id, columns.time)
     stamps, whole = read_stamps(table[columns.time], columns.time, names)
     if whole != (data.grid.step.unit == "whole"):

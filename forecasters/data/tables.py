@@ -36,10 +36,11 @@ def table_of(frame: Any) -> Any:
         ) from error
 
 
-def require_column(table: Any, name: str) -> None:
-    """Raise ``ValueError`` if a table has no such column."""
+def require_column(table: Any, name: str, named_by: str | None = None) -> None:
+    """Raise ``ValueError`` if a table has no such column, saying which setting names it."""
     if name not in table.columns:
-        raise ValueError(f"column {name!r} is missing, must be one of {short(table.columns)}")
+        what = "" if named_by is None else f" ({named_by}={name!r})"
+        raise ValueError(f"column {name!r}{what} is missing, must be one of {short(table.columns)}")
 
 
 def text_of(column: Any) -> list[str]:

@@ -60,7 +60,12 @@ def test_transformers_forecast_a_file(monkeypatch, tmp_path, model):
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("item,ds,y\na,2024-01-01,1\n", [], "column 'unique_id' is missing"),
+        ("item,ds,y\na,2024-01-01,1\n", [], "'unique_id' (--id unique_id) is missing"),
+        (
+            "unique_id,ds,y\na,2024-01-01,1\na,2024-01-02,2\na,2024-01-02,2\n",
+            [],
+            "two rows for 2024-01-02, must have one (--duplicates sum adds them up)",
+        ),
         (
             "unique_id,ds,y,price\na,2024-01-01,1,2\na,2024-01-02,1,2\n",
             ["--known", "price"],
@@ -78,7 +83,7 @@ def test_transformers_forecast_a_file(monkeypatch, tmp_path, model):
             "stock is 'left', must be one of past = ()",
         ),
     ],
-    ids=["column", "future", "negative", "discount", "stock"],
+    ids=["column", "twice", "future", "negative", "discount", "stock"],
 )
 def test_bad_input_is_one_line(monkeypatch, tmp_path, capsys, text, options, message):
     (tmp_path / "sales.csv").write_text(text)

@@ -120,7 +120,7 @@ def first_learner(
     share = config.initial_share
     last["bias"] = last["bias"] + jnp.log(share) - jnp.log1p(-min(share, 0.999))
     weights = {
-        "mean": [layer(keys[0], size, config.hidden, 1.4), last],
+        "mean": [dense(keys[0], size, config.hidden, 1.4), last],
         "value": [
             dense(keys[2], size, config.hidden, 1.4),
             dense(keys[3], config.hidden, 1, 1.0),

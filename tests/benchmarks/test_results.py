@@ -62,7 +62,7 @@ def test_every_result_is_well_formed_and_has_its_benchmark_and_figure():
         check(path)
         assert path.stem in BENCHMARKS
         assert list(RESULTS.glob(f"{path.stem}*.png"))
-    # A benchmark draws one figure or more, such as one for each part: their names begin with its own.
+    # One figure or more, such as one for each part: their names begin with the benchmark's own.
     names = tuple(path.stem for path in results)
     assert all(figure.stem.startswith(names) for figure in RESULTS.glob("*.png"))
 

@@ -111,10 +111,12 @@ def tuned(setting: Setting, budget: Budget, seed: int) -> Learned:
 
 # Peak rates that are tried, each with its share of the budget: of networks, and of scaled levels.
 RATES: Mapping[str, tuple[float, float]] = {
-    "gradient, network": (5e-3, 2e-2),
+    "gradient, network": (2e-3, 2e-2),
     "gradient, levels": (1e-2, 4e-2),
+    "gradient, thresholds": (1e-1, 4e-1),  # of units
     "ppo, network": (1e-3, 4e-3),
     "ppo, levels": (5e-3, 2e-2),
+    "ppo, thresholds": (2e-2, 1e-1),
 }
 
 
@@ -124,8 +126,9 @@ def _trained(
     """Train by a method at every rate, and return the best by its own evaluations."""
     began = time.perf_counter()
     task = setting.task
-    levels = type(setting.learner).__name__ in ("Scaled", "RandomReorder")
-    rates = RATES[f"{kind}, {'levels' if levels else 'network'}"]
+    levels = type(setting.learner).__name__ == "Scaled"
+    what = "thresholds" if setting.decides else "levels" if levels else "network"
+    rates = RATES[f"{kind}, {what}"]
     updates = max(budget.periods // len(rates) // (batch * task.periods), 1)
     config = TrainConfig(
         updates=updates,
@@ -145,7 +148,7 @@ def _trained(
     best = max(range(len(rates)), key=lambda i: results[i].value)
     chosen = results[best]
     return Learned(
-        policy=setting.learner,
+        policy=setting.judged,
         params=chosen.params,
         periods=len(rates) * updates * batch * task.periods,
         seconds=time.perf_counter() - began,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -33,6 +33,7 @@ from draingym.zoo.exact import Exact, exact
 from draingym.zoo.problem import Problem
 from draingym.zoo.table import Entry
 
+_FIXED = 1e-3  # units about a threshold: none, where units are whole
 Bounds = Mapping[str, tuple[ArrayLike, ArrayLike]]
 
 
@@ -112,6 +113,13 @@ class Setting:
     learner: Policy  # the same by gradients and by PPO
     decides: bool  # the learner's thresholds are random: gradients of decisions
     described: Problem | None  # None of what is none of the zoo
+
+    @property
+    def judged(self) -> Policy:
+        """What is judged of the learner: thresholds that are random in training are fixed then."""
+        if isinstance(self.learner, RandomReorder):
+            return replace(self.learner, width=_FIXED)
+        return self.learner
 
     def optimum(self) -> Exact | None:
         """Return the known optimum, to be played on the same draws as others."""

@@ -116,7 +116,7 @@ RATES: Mapping[str, tuple[float, float]] = {
     "gradient, thresholds": (1e-1, 4e-1),  # of units
     "ppo, network": (1e-3, 4e-3),
     "ppo, levels": (5e-3, 2e-2),
-    "ppo, thresholds": (2e-2, 1e-1),
+    "ppo, thresholds": (5e-3, 2e-2),
 }
 
 

@@ -126,7 +126,7 @@ def _trained(
     """Train by a method at every rate, and return the best by its own evaluations."""
     began = time.perf_counter()
     task = setting.task
-    levels = type(setting.learner).__name__ == "Scaled"
+    levels = type(setting.learner).__name__ in ("Covers", "Scaled")
     what = "thresholds" if setting.decides else "levels" if levels else "network"
     rates = RATES[f"{kind}, {what}"]
     updates = max(budget.periods // len(rates) // (batch * task.periods), 1)

@@ -243,8 +243,8 @@ def _policies(
     rule = base_stock(described.network())
     if entry.name == "SharedStorage":
         groups = tuple(int(node.name.split()[0]) - 1 for node in described.network().nodes)
-        network = MLPPolicy.for_task(task, hidden=(64, 64))
-        return Covers(policy=rule, groups=groups), {"": (0.1, 3.0)}, network
+        covers = Covers(policy=rule, groups=groups)
+        return covers, {"": (0.1, 3.0)}, covers
     levels = np.maximum(np.array(rule.levels), 1e-3)
     hidden = (32, 32) if entry.name == "TwoProducts" else (64, 64)
     return rule, {"": (0.1 * levels, 3.0 * levels)}, MLPPolicy.for_task(task, hidden=hidden)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import gymnasium
@@ -14,11 +14,10 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
-from jax.sharding import Mesh
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require_whole
-from draingym.common.devices import cores_mesh, over_devices, sharing, spread
+from draingym.common.devices import cores_mesh, sharing, spread
 from draingym.common.forks import require_no_fork
 from draingym.common.shared_jit import gathered, unbound
 from draingym.simulator.adapters.functional import (
@@ -27,7 +26,6 @@ from draingym.simulator.adapters.functional import (
     View,
     at,
     check_action,
-    episode_key,
     root_of,
 )
 from draingym.simulator.adapters.gymnasium_env import (
@@ -39,6 +37,7 @@ from draingym.simulator.adapters.gymnasium_env import (
     with_horizon,
 )
 from draingym.simulator.adapters.scene import Frame, Painter, make_scene
+from draingym.simulator.adapters.vector_programs import programs_of
 from draingym.simulator.types import Series, State, Transition
 
 Mask = NDArray[np.bool_]
@@ -47,79 +46,6 @@ Mask = NDArray[np.bool_]
 CHUNK = 32
 
 LISTED = "rgb_array_list"  # a mode of vectors alone: `gymnasium.make` adds it to single ones
-
-
-@lru_cache(maxsize=16)
-def _programs(env: FunctionalEnv, keep: bool, mesh: Mesh | None) -> tuple[Any, Any, Any]:
-    """Return the jitted start, step and partial restart; ``keep`` returns the transition too.
-
-    The devices of a mesh share the trajectories out.
-    """
-    params, horizon = env.params, env.horizon
-
-    # Time comes first: the slice of a period is contiguous, where all are in the same period.
-    def begin(root: jax.Array, number: jax.Array) -> tuple[State, Series, View]:
-        core, series = env.begin(episode_key(root, number))
-        return core, series, env.look(params, core, at(series, 0))
-
-    def draw(roots: jax.Array, numbers: jax.Array) -> tuple[State, Series, View]:
-        each = jax.vmap(begin, out_axes=(0, 1, 0))
-        with sharing(mesh):
-            drawn: tuple[State, Series, View] = spread(
-                over_devices(each, (0, 0), (0, 1, 0))(roots, numbers), (0, 1, 0)
-            )
-        return drawn
-
-    def advance(
-        core: State, series: Series, t: jax.Array, action: jax.Array
-    ) -> tuple[State, View, jax.Array, jax.Array, jax.Array, Transition | None]:
-        def part(
-            core: State, series: Series, t: jax.Array, action: jax.Array
-        ) -> tuple[State, Transition, View]:
-            def period(t: jax.Array) -> Series:
-                # A finished trajectory that waits for its reset repeats the last period.
-                t = jnp.minimum(t, horizon - 1)
-                return at(series, t if t.ndim == 0 else (t, jnp.arange(t.shape[0])))
-
-            moved: tuple[State, Transition, View] = jax.vmap(
-                env.advance, in_axes=(None, 0, 0, 0, 0)
-            )(params, core, period(t), period(t + 1), action)
-            return moved
-
-        with sharing(mesh):
-            share = over_devices(part, (0, 1, None if t.ndim == 0 else 0, 0))
-            core, transition, view = spread(share(core, series, t, action))
-        ends = (transition.terminated, transition.truncated)
-        return core, view, transition.reward, *ends, transition if keep else None
-
-    def renew(
-        held: tuple[State, Series],
-        seen: View,
-        which: jax.Array,
-        roots: jax.Array,
-        numbers: jax.Array,
-    ) -> tuple[State, Series, View]:
-        core, series, view = draw(roots, numbers)
-
-        def put(old: jax.Array, new: jax.Array) -> jax.Array:
-            return old.at[which].set(new)
-
-        def put_late(old: jax.Array, new: jax.Array) -> jax.Array:
-            return old.at[:, which].set(new)
-
-        renewed = (
-            jax.tree.map(put, held[0], core),
-            jax.tree.map(put_late, held[1], series),
-            jax.tree.map(put, seen, view),
-        )
-        with sharing(mesh):
-            return spread(renewed, (0, 1, 0))
-
-    return (
-        jax.jit(draw),
-        jax.jit(advance, donate_argnums=0),
-        jax.jit(renew, donate_argnums=0),
-    )
 
 
 class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
@@ -197,7 +123,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._transition: Transition | None = None
         keep = info or self._painter is not None
         self._mesh = cores_mesh(num_envs, num_envs * functional.entries)
-        self._draw, self._advance, self._renew = _programs(functional, keep, self._mesh)
+        self._draw, self._advance, self._renew = programs_of(functional, keep, self._mesh)
 
     def __len__(self) -> int:
         """Return how many trajectories there are."""
@@ -216,7 +142,7 @@ class InventoryVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self._painter = make_painter(functional, self.render_mode, LISTED)
         keep = self._info or self._painter is not None
         self._mesh = cores_mesh(self.num_envs, self.num_envs * functional.entries)
-        self._draw, self._advance, self._renew = _programs(functional, keep, self._mesh)
+        self._draw, self._advance, self._renew = programs_of(functional, keep, self._mesh)
         if self._held is not None:
             with sharing(self._mesh):  # a program that is given what lies elsewhere is made again
                 self._held = jax.jit(partial(spread, axes=(0, 1, 0)))(self._held)

@@ -3,8 +3,8 @@
 The tests of the installed Gymnasium are taken from its source (they are in no wheel) into
 build/gymnasium_tests, where our ids take the place of theirs. With ``--ours``, ``SyncVectorEnv``
 and ``vectorization_mode="sync"`` make our own vector environments wherever no wrapper is asked
-for; without it they are Gymnasium's, of our single ones. What cannot pass stands in ``ASSUMED``, with
-why; one of these that passes fails.
+for; without it they are Gymnasium's, of our single ones. What cannot pass stands in ``ASSUMED``,
+with why; one of these that passes fails.
 """
 
 import argparse
@@ -157,7 +157,7 @@ def _source(item: pytest.Item) -> str:
     """Return a test as it is written; nothing where it is told to take an environment of theirs."""
     if not isinstance(item, pytest.Function):
         return ""
-    told = item.callspec.params.get("env_id", "") if hasattr(item, "callspec") else ""
+    told = str(item.callspec.params.get("env_id", "")) if hasattr(item, "callspec") else ""
     return inspect.getsource(item.function) if not told or "draingym" in told else ""
 
 

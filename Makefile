@@ -91,6 +91,10 @@ $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
 	@touch $@
 
+.PHONY: test-gymnasium
+test-gymnasium: $(CLIENTS) ## Run by hand: Gymnasium's own tests on our ids (ARGS=--ours: on our vectors)
+	PYTHONPATH=. .venv-clients/bin/python -m tools.gymnasium_tests $(ARGS)
+
 # gymnax holds Gymnasium below 1.4 and JAX below 0.12, which the lock does not.
 GYMNAX := .venv-gymnax/.installed
 

@@ -18,8 +18,10 @@ from draingym.common.arrays import require, short
 from draingym.common.config import require_values
 from draingym.common.files import json_text
 from draingym.common.npz import Arrays, filled_tree, named_arrays, read_npz, write_npz
+from draingym.policies.acting import functional_of
 from draingym.policies.tree import Tree, require_tree
 from draingym.simulator import Policy, PyTree
+from draingym.simulator.adapters.origin import Origin
 from draingym.world.identity import WorldIdentity
 
 _PARAMS, _SETTINGS = "params/", "settings/"  # what the arrays of a file begin with
@@ -29,28 +31,37 @@ _REMEDY = "draingym train-policy makes another"
 
 
 def save_policy(
-    path: Path, policy: Policy, params: PyTree, *, world: WorldIdentity | None = None
+    path: Path,
+    policy: Policy,
+    params: PyTree,
+    *,
+    env: Any = None,
+    world: WorldIdentity | None = None,
 ) -> None:
     """Write a policy as one ``.npz`` file, or leave no trace; nothing in it is pickled.
 
     The file holds the policy's class, the settings it was made with (its dataclass fields), the
-    nodes it acts on where it knows them, and its parameters.
+    nodes it acts on where it knows them, its parameters, and what it was fitted to where that is
+    told.
 
     Args:
         path: Of the file.
         policy: A dataclass whose fields are plain values, tuples of them, arrays, a ``Tree``, or
             another such policy.
         params: Its parameters.
+        env: The environment that it was fitted to, where there is one: its id and options go with
+            the file. Gymnasium's, a vector, or its ``FunctionalEnv``.
         world: The network, products and periods that it was fitted to, where there are such; see
             ``policy_world``.
 
     Raises:
-        ValueError: If a parameter is not finite, a setting is of a kind that files do not hold, or
-            the file cannot be written, naming it.
+        ValueError: If a parameter is not finite, a setting is of a kind that files do not hold,
+            ``env`` is no environment of draingym, or the file cannot be written, naming it.
     """
     arrays: Arrays = {}
     header = {"class": _named(policy), "settings": _settings(policy, _SETTINGS, arrays)}
-    _write(path, params, header, arrays, world)
+    origin = None if env is None else functional_of(env).origin
+    _write(path, params, header, arrays, world, origin)
 
 
 def policy_world(path: Path) -> WorldIdentity | None:
@@ -68,6 +79,7 @@ def load_policy(
     path: Path,
     *,
     tree: Tree | None = None,
+    env: Any = None,
     transfer: bool = False,
     classes: Mapping[str, type[Any]] | None = None,
 ) -> tuple[Policy, PyTree]:
@@ -76,16 +88,20 @@ def load_policy(
     Args:
         path: Written by ``save_policy``.
         tree: The network that it shall act on; its own when not given.
+        env: The environment that it shall act in, as ``save_policy`` takes it. A file that was
+            saved without one, and an environment without an id, are not compared.
         transfer: Let it act on another network than the one it was made for, such as one with a
-            node more; possible where no parameter has an axis over nodes.
+            node more, or in another environment; possible where no parameter has an axis over
+            nodes, or there are as many.
         classes: Policies of your own by class name, besides those of ``policies``.
 
     Returns:
         The policy and its parameters.
 
     Raises:
-        ValueError: If the file cannot be read, names a class that is not known, or was written for
-            another network, that is another action space, naming the difference.
+        ValueError: If the file cannot be read, names a class that is not known, was written for
+            another network, that is another action space, naming the difference, or for another
+            environment, naming both.
 
     Example:
         >>> from draingym.policies import BaseStock, load_policy, save_policy
@@ -95,7 +111,7 @@ def load_policy(
         12.0
     """
     what = f"policy {path}"
-    header, found = _read(path)
+    header, found, origin = _read(path)
     if header is None:
         raise ValueError(f"{what} holds parameters alone, must be written by save_policy")
     try:
@@ -104,6 +120,8 @@ def load_policy(
         raise ValueError(
             f"{what}: settings are nested too deep, must be those of a policy"
         ) from error
+    if env is not None and not transfer:
+        _require_origin(what, origin, functional_of(env).origin)
     if tree is not None:
         policy = _on(tree, policy, what, transfer)
     return policy, _parameters(what, found, policy)
@@ -133,7 +151,7 @@ def load_parameters(path: Path, policy: Policy) -> PyTree:
             is missing, unknown, or of another shape than the policy's.
     """
     what = f"policy {path}"
-    header, found = _read(path)
+    header, found, _ = _read(path)
     if header is not None:
         if header["class"] != _named(policy):
             raise ValueError(f"{what} is of a {header['class']}, must be of a {_named(policy)}")
@@ -158,8 +176,8 @@ def _parameters(what: str, found: Arrays, policy: Policy) -> PyTree:
     return params
 
 
-def _read(path: Path) -> tuple[dict[str, Any] | None, Arrays]:
-    """Return a policy's class and settings, None with parameters alone, and all arrays."""
+def _read(path: Path) -> tuple[dict[str, Any] | None, Arrays, Origin | None]:
+    """Return class and settings, None with parameters alone, all arrays, and the environment."""
     what = f"policy {path}"
     meta, found = read_npz(path, "policy", _REMEDY)
     if meta is None:
@@ -169,7 +187,16 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, Arrays]:
     header = meta["policy"]
     if header is not None:
         _require_header(what, header)
-    return header, found
+    return header, found, Origin.from_file(meta.get("environment"), what)
+
+
+def _require_origin(what: str, there: Origin | None, here: Origin | None) -> None:
+    """Raise ``ValueError`` where a policy was saved for another environment than it acts in."""
+    if there is not None and here is not None and there != here:
+        raise ValueError(
+            f"{what} was saved for {there}, must be for {here} "
+            "(transfer=True, or --transfer, lets it act there all the same)"
+        )
 
 
 def _require_header(what: str, header: Any) -> None:
@@ -313,6 +340,7 @@ def _write(
     header: dict[str, Any] | None,
     more: Arrays,
     world: WorldIdentity | None = None,
+    origin: Origin | None = None,
 ) -> None:
     leaves = named_arrays(params, _PARAMS)
     for name, leaf in leaves.items():
@@ -320,4 +348,5 @@ def _write(
             raise ValueError(f"policy parameter {name} has an entry that is not finite")
     facts, marks = (None, {}) if world is None else world.to_file()
     told = {} if facts is None else {"world": facts}
+    told |= {} if origin is None else {"environment": origin.to_file()}
     write_npz(path, leaves | more | marks, {"version": _VERSION, "policy": header, **told})

@@ -67,6 +67,7 @@ def play(
     horizon: int | None = None,
     seed: int = 0,
     show: bool = True,
+    transfer: bool = False,
 ) -> Outcome:
     """Play an episode of an environment, or of a network of one's own: a page to click through.
 
@@ -80,6 +81,7 @@ def play(
         horizon: Periods; the environment's own, or 100 of a network, when not given.
         seed: Of the episode, as of reset(seed=...).
         show: Open the page in a browser, where there is a screen.
+        transfer: Take files of policies that were saved for another environment.
     """
     try:
         from draingym.commands.play import play as run
@@ -98,6 +100,7 @@ def play(
         seed=seed,
         console=terminal(),
         show=show,
+        transfer=transfer,
     )
     return Outcome(files=(page,), figures=figures)
 

@@ -168,17 +168,20 @@ def place_of(env: FunctionalEnv) -> Place:
     return picture.place()
 
 
-def chosen(env: FunctionalEnv, named: str, console: Console) -> tuple[str, Policy, PyTree]:
+def chosen(
+    env: FunctionalEnv, named: str, console: Console, *, transfer: bool = False
+) -> tuple[str, Policy, PyTree]:
     """Return the policy of a name: a rule, at random, or a file's.
 
     Raises:
-        ValueError: If the file cannot be read, or its policy does not act in the environment.
+        ValueError: If the file cannot be read, was saved for another environment (unless
+            ``transfer``), or its policy does not act in this one.
     """
     if named == RULE:
         return rule_of(env, console)
     if named == RANDOM:
         return RANDOM, _Random(tuple(env.max_action.tolist())), ()
-    policy, params = load_policy(Path(named))
+    policy, params = load_policy(Path(named), env=env, transfer=transfer)
     shown = seen(task_of(env))
     require_acts(f"policy {named}", _Acting(policy, env), params, shown)
     return Path(named).stem, policy, params
@@ -194,6 +197,7 @@ def play(
     seed: int,
     console: Console,
     show: bool,
+    transfer: bool = False,
 ) -> dict[str, Any]:
     """Play an episode, write its page, and open it where there is a screen.
 
@@ -206,6 +210,7 @@ def play(
         seed: Of the episode, as of ``reset(seed=...)``.
         console: Where progress goes.
         show: Whether to open the page.
+        transfer: Take files of policies that were saved for another environment.
 
     Returns:
         What each policy earned, sold and left unmet, by name, and ``page``.
@@ -221,7 +226,7 @@ def play(
     place = place_of(env)
     played: dict[str, tuple[Trajectory, Any]] = {}
     for named in [policy] if compare is None else [compare, policy]:
-        name, acts, params = chosen(env, named, console)
+        name, acts, params = chosen(env, named, console, transfer=transfer)
         name = name if name not in played else f"{name} ({named})"
         say(console, f"Playing {env.horizon} periods: {name}")
         played[name] = episode(env, acts, params, seed)

@@ -24,6 +24,7 @@ from draingym.registration import ENVIRONMENTS, IDS, ZOO
 from draingym.simulator import FunctionalEnv, InventoryEnv, InventoryVectorEnv
 from draingym.simulator import make as make_registered
 from draingym.simulator.adapters.gymnasium_env import METADATA
+from draingym.simulator.adapters.origin import Origin
 
 
 def make(id: str, **options: Any) -> FunctionalEnv:
@@ -127,11 +128,17 @@ def _plain(name: str, value: Any) -> Any:
 def _make(
     problem: str, observation: Any, symmetric_actions: bool, scaled: bool, **options: Any
 ) -> FunctionalEnv:
-    described = pkgutil.resolve_name(ENVIRONMENTS[problem].make)(**options)
+    make = pkgutil.resolve_name(ENVIRONMENTS[problem].make)
+    defaults = {p.name: p.default for p in inspect.signature(make).parameters.values()}
+    described = make(**options)
     of_zoo = problem in ZOO
     made: FunctionalEnv = described.environment() if of_zoo else described
     return replace(
-        made, observation=observation, symmetric_actions=symmetric_actions, scaled=scaled
+        made,
+        observation=observation,
+        symmetric_actions=symmetric_actions,
+        scaled=scaled,
+        origin=Origin.of(IDS[problem], options, defaults),
     )
 
 

@@ -11,19 +11,21 @@ from draingym.common.arrays import require_whole, short
 from draingym.envs.classic import MOST_PERIODS
 from draingym.networks.network import Network
 from draingym.simulator.adapters.gymnasium_env import METADATA
+from draingym.simulator.adapters.origin import Origin
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
     """Makes a network's environments: equal where the networks are, as functions are not."""
 
+    id: str
     network: Network
     vector: bool
     metadata: ClassVar[dict[str, Any]] = METADATA  # where Gymnasium looks for render modes
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         make: Any = self.network.vector if self.vector else self.network.gymnasium
-        return make(*args, **options)
+        return make(*args, origin=Origin(id=self.id), **options)
 
 
 def register(id: str, network: Network, *, horizon: int = 100) -> None:
@@ -50,7 +52,7 @@ def register(id: str, network: Network, *, horizon: int = 100) -> None:
 
     gymnasium.register(
         id=id,
-        entry_point=cast(Any, _Entry(network=network, vector=False)),
-        vector_entry_point=cast(Any, _Entry(network=network, vector=True)),
+        entry_point=cast(Any, _Entry(id=id, network=network, vector=False)),
+        vector_entry_point=cast(Any, _Entry(id=id, network=network, vector=True)),
         kwargs={"horizon": horizon},
     )

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 
 from draingym.common.forks import require_no_fork
+from draingym.simulator.adapters.origin import Origin
 from draingym.simulator.adapters.scales import Scales, scales_of
 from draingym.simulator.adapters.scene import Painter
 from draingym.simulator.bounds import LARGEST, require_numbers
@@ -67,6 +68,7 @@ class FunctionalEnv:
         scaled: Observations and rewards are near one: units by the mean demand of a period,
             rewards by its mean revenue (or cost); ``scales`` says what one is.
         painter: Makes what renders the environment; not rendered when not given.
+        origin: The id and options that it was made by, which files of policies are compared with.
 
     Raises:
         ValueError: If ``max_action`` is not a vector of numbers above 0 (in [1 / LARGEST, LARGEST],
@@ -83,6 +85,7 @@ class FunctionalEnv:
     observation: Literal["box", "dict"] = "box"
     scaled: bool = False
     painter: Callable[[], Painter] | None = None
+    origin: Origin | None = None
     # One object for each in a process: pickled and back, it is the same, with what is compiled.
     identity: str = field(default_factory=lambda: uuid4().hex, init=False, repr=False)
 

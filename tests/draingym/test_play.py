@@ -37,6 +37,10 @@ def test_a_policy_of_another_network_and_an_id_of_nothing_are_refused(tmp_path):
     env = find("draingym/SingleStore-v0", 4)
     with pytest.raises(ValueError, match=r"two.npz does not act on the network's 1 nodes"):
         chosen(env, str(path), QUIET)
+    save_policy(path, BaseStock(), jnp.float32(12.0), env=find("LostSales", 4))
+    with pytest.raises(ValueError, match=r"saved for draingym/LostSales-v0, must be for .*Single"):
+        chosen(env, str(path), QUIET)
+    assert chosen(env, str(path), QUIET, transfer=True)[:2] == ("two", BaseStock())
     with pytest.raises(
         ValueError, match=r"'Nowhere' is no file of a network .*must be one of Placement, "
     ):

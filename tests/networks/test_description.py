@@ -94,6 +94,8 @@ def test_a_network_can_be_registered():
         assert env.action_space.shape == (4,)
         many = gymnasium.make_vec(name, 2, horizon=3, autoreset_mode="SameStep", scaled=True)
         assert many.metadata["autoreset_mode"].value == "SameStep"
+        assert env.unwrapped.functional.origin == many.functional.origin
+        assert str(many.functional.origin) == name
         assert pickle.loads(pickle.dumps(env)).spec == env.spec
         with pytest.raises(
             ValueError, match=rf"id is '{name}', must be one that is not registered"

@@ -10,6 +10,7 @@ import pytest
 
 import draingym  # noqa: F401  (registers the environments)
 from draingym import simulator
+from draingym.common.npz import read_npz, write_npz
 from draingym.policies import (
     Agent,
     BaseStock,
@@ -128,6 +129,45 @@ def test_a_policy_with_a_number_a_node_cannot_be_transferred(tmp_path):
     save_policy(tmp_path / "policy.npz", policy, policy.init(KEY))
     with pytest.raises(ValueError, match=r"cover has shape \(4,\), must be \(3,\)"):
         load_policy(tmp_path / "policy.npz", tree=without_last_node(small_tree()), transfer=True)
+
+
+def shop(**options):
+    return gymnasium.make("draingym:draingym/SingleStore-v0", **options)
+
+
+def test_a_policy_is_for_the_environment_that_it_was_saved_with(tmp_path):
+    path = tmp_path / "policy.npz"
+    save_policy(path, BaseStock(), 12.0, env=shop(backlog=True, horizon=9))
+    vectors = gymnasium.make_vec("draingym/SingleStore-v0", num_envs=2, backlog=True, scaled=True)
+    # Neither the length of an episode, nor how it is shown, nor a default makes another problem.
+    for same in (shop(backlog=True, unmet_cost=9.0), vectors, None):
+        assert float(load_policy(path, env=same)[1]) == 12.0
+    words = (
+        r"policy.npz was saved for draingym/SingleStore-v0, backlog=True, must be for {} \(trans"
+    )
+    for other, named in (
+        (shop(), "draingym/SingleStore-v0"),
+        (shop(backlog=True, lead_time=2), "draingym/SingleStore-v0, backlog=True, lead_time=2"),
+        (simulator.make("draingym/LostSales-v0"), "draingym/LostSales-v0"),
+    ):
+        with pytest.raises(ValueError, match=words.format(named)):
+            load_policy(path, env=other)
+        assert load_policy(path, env=other, transfer=True)[0] == BaseStock()
+    save_policy(path, BaseStock(), 12.0)  # as files of before: fitted to whatever it was
+    assert load_policy(path, env=shop())[0] == BaseStock()
+    with pytest.raises(ValueError, match="env is a str, must be an environment of draingym"):
+        save_policy(path, BaseStock(), 12.0, env="SingleStore-v0")
+
+
+@pytest.mark.parametrize("told", ["Placement", {"id": 3, "options": {}}, {"id": "a"}])
+def test_a_file_of_an_environment_in_other_words_is_refused(tmp_path, told):
+    path = tmp_path / "policy.npz"
+    save_policy(path, BaseStock(), 12.0, env=shop())
+    meta, arrays = read_npz(path, "policy")
+    assert meta["environment"] == {"id": "draingym/SingleStore-v0", "options": {}}
+    write_npz(path, arrays, meta | {"environment": told})
+    with pytest.raises(ValueError, match=r"policy.npz: environment is .*must hold an id and opt"):
+        load_policy(path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,7 @@ def test_the_rate_card_is_found_in_the_form_that_it_has(hidden, setting):
     right, ours = prices(hidden.systems)[used], prices(setting.systems)[used]
     assert ours.mean() == pytest.approx(right.mean(), rel=0.03)
     np.testing.assert_allclose(ours.mean(axis=0), right.mean(axis=0), rtol=0.08)
-    assert "zone" in found(setting, "rate card").value
+    assert "lb x zone" in found(setting, "rate card").value
     np.testing.assert_array_equal(setting.systems.zone, zones_of(setting))
     assert setting.systems.cost_noise_sd == pytest.approx(TRUTH.cost_noise_sd, abs=0.02)
 

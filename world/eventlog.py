@@ -23,6 +23,7 @@ from draingym.world.log_checks import check_log
 from draingym.world.network import Network
 from draingym.world.orders import World
 from draingym.world.schema import NO_CURRENCY, OPTIONAL, SCHEMA, WHOLE_TABLE, log_column, make_table
+from draingym.world.weights import DEFAULT_UNIT, pounds_per, with_weight
 
 __all__ = [
     "SCHEMA",
@@ -52,12 +53,17 @@ class EventLog:
         Raises:
             ValueError: As ``make_table`` and ``draingym.world.casts.conform`` do.
         """
+        given = dict(tables)
+        if isinstance(given.get("products"), pa.Table):
+            units = given.get("units")
+            told = {"units": units} if isinstance(units, pa.Table) else {}
+            given["products"] = with_weight(given["products"], told)
         return cls(
             tables={
                 name: conform(name, table)
                 if isinstance(table, pa.Table)
                 else make_table(name, table)
-                for name, table in tables.items()
+                for name, table in given.items()
             }
         )
 
@@ -189,7 +195,7 @@ def static_tables(world: World) -> dict[str, Any]:
             "id": list(world.products.id),
             "price": world.products.price,
             "unit_cost": world.products.unit_cost,
-            "weight_lb": world.products.weight_lb,
+            "weight": world.products.weight_lb / pounds_per(DEFAULT_UNIT),
         },
         **network_tables(network),
         "customers": {

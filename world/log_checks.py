@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from draingym.common.arrays import BoolArray, IntArray
-from draingym.world.log_structure import check_labels, check_structure, refuse
+from draingym.world.log_structure import check_labels, check_structure, check_units, refuse
 from draingym.world.schema import (
     DEFAULTS,
     OPTIONAL,
@@ -46,6 +46,8 @@ def check_log(tables: Tables) -> None:
             raise ValueError(f"log lacks the table {name!r}")
     if "promises" in tables:
         check_labels(tables["promises"])
+    if "units" in tables:
+        check_units(tables["units"])
     data = {
         name: {
             c: log_column(tables, name, c) for c in (*SCHEMA[name].names, *DEFAULTS.get(name, {}))
@@ -360,9 +362,9 @@ _NOT_NEGATIVE = frozenset(
         *("on_hand", "stowed", "transferred", "available"),
     }
 )
-_POSITIVE = frozenset(["price", "weight_lb", "daily_capacity", "population", "days", "units"])
+_POSITIVE = frozenset(["price", "weight", "daily_capacity", "population", "days", "units"])
 # Beyond these, sums are no longer exact, or overflow in single precision.
 _AT_MOST: dict[str, float] = {
-    **dict.fromkeys(("price", "unit_cost", "cost_share", "weight_lb", "population"), 1e12),
+    **dict.fromkeys(("price", "unit_cost", "cost_share", "weight", "population"), 1e12),
     **dict.fromkeys(("on_hand", "stowed", "transferred", "available", "units"), 2.0**53),
 }

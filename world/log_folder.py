@@ -19,7 +19,9 @@ from draingym.common.arrays import BoolArray
 from draingym.common.files import kind_at, reading
 from draingym.world.eventlog import EventLog
 from draingym.world.log_checks import MAX_LEAD
-from draingym.world.schema import OPTIONAL, SCHEMA, WHOLE_TABLE
+from draingym.world.log_structure import check_units
+from draingym.world.schema import FORMERLY, OPTIONAL, SCHEMA, WHOLE_TABLE
+from draingym.world.weights import with_weight
 
 _MOST = {"units": 2.0**53, "cost_share": 1e12}
 _LEAST = {"units": 1.0, "cost_share": 0.0, "quantity": 0.0}
@@ -42,7 +44,8 @@ class TablesOnDisk(Mapping[str, Any]):
         if name not in self._read:
             path = self.paths[name]
             with reading("table", path, WHOLE_TABLE):
-                self._read[name] = pq.read_table(path, page_checksum_verification=True)
+                table = pq.read_table(path, page_checksum_verification=True)
+            self._read[name] = with_weight(table, self) if name == "products" else table
         return self._read[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -84,6 +87,8 @@ def open_log(folder: Path) -> EventLog:
             with reading("table", path, WHOLE_TABLE):
                 found = pq.read_schema(path)
             _require_columns(name, found)
+        if "units" in paths:
+            check_units(log["units"])
         _check_values(log, paths)
     except (ValueError, OSError) as error:
         raise ValueError(f"{folder}: {error}") from error
@@ -92,9 +97,12 @@ def open_log(folder: Path) -> EventLog:
 
 def _require_columns(table: str, found: Any) -> None:
     for field in SCHEMA[table]:
-        if field.name not in found.names:
+        name, former = field.name, FORMERLY.get((table, field.name))
+        if name not in found.names and former in found.names:
+            name = former
+        if name not in found.names:
             raise ValueError(f"{table} lacks the column {field.name!r}")
-        kind = found.field(field.name).type
+        kind = found.field(name).type
         text = pa.types.is_dictionary(field.type) and pa.types.is_string(kind)
         if kind != field.type and not text:
             raise ValueError(f"{table}.{field.name} is of type {kind}, must be {field.type}")

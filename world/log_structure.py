@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from draingym.common.arrays import BoolArray
 from draingym.world.schema import DEFAULTS, HIDDEN, SCHEMA, VOCABULARY
+from draingym.world.weights import POUNDS
 
 
 def check_labels(promises: Any) -> None:
@@ -24,6 +25,18 @@ def check_labels(promises: Any) -> None:
     later = np.diff(days, prepend=days[:1]) >= 0
     if not later.all():
         refuse("promises", "within_days", promises, later, "at least that of the row before")
+
+
+def check_units(units: Any) -> None:
+    """Check that the unit of weight is one that we know, and that no measure is there twice."""
+    measures = units["measure"].to_pylist()
+    once = np.array([x not in measures[:i] for i, x in enumerate(measures)], bool)
+    if not once.all():
+        refuse("units", "measure", units, once, "there once")
+    rows = zip(measures, units["unit"].to_pylist(), strict=True)
+    known = np.array([measure != "weight" or unit in POUNDS for measure, unit in rows], bool)
+    if not known.all():
+        refuse("units", "unit", units, known, f"one of {', '.join(POUNDS)}, as of a weight")
 
 
 def check_structure(name: str, table: Any) -> None:

@@ -25,6 +25,7 @@ from draingym.world.panel_checks import check_conservation, check_panel, check_s
 from draingym.world.panel_sums import DEMAND, FLOW, LogSums
 from draingym.world.prices import price_paths
 from draingym.world.schema import features
+from draingym.world.weights import product_pounds
 
 
 def build_panel(
@@ -58,8 +59,9 @@ def build_panel(
           where the log has shipments;
         - [product, period, node]: ``adjusted``, units that came (or left, below 0) otherwise, and
           [product, period]: ``price_path``, currency, each only where the log has such;
-        - [product]: ``price``, ``unit_cost``, ``weight_lb``, ``conversion``, orders over views
-          under the fastest promise, and ``units_per_order``, both smoothed towards all products';
+        - [product]: ``price``, ``unit_cost``, ``weight_lb`` (pounds, whatever the log's unit, so
+          that a model means the same in all), ``conversion``, orders over views under the fastest
+          promise, and ``units_per_order``, both smoothed towards all products';
         - [period, feature]: ``calendar``; [period]: ``date``; [node, region]: ``distance_km``;
           [node, lead]: ``lead_time``;
         - coordinates and structure of nodes and regions; ``period_days`` and
@@ -107,8 +109,9 @@ def _assemble(log: EventLog, sums: LogSums, known_periods: int) -> xr.Dataset:
     lead_time = np.stack([np.pad(x, (0, longest + 1 - len(x))) for x in share])
     data["lead_time"] = (("node", "lead"), lead_time)
 
-    for name in ("price", "unit_cost", "weight_lb"):
+    for name in ("price", "unit_cost"):
         data[name] = (("product",), log.array("products", name))
+    data["weight_lb"] = (("product",), product_pounds(log.tables))
     if "prices" in log:
         data["price_path"] = (("product", "period"), price_paths(log))
     for name, values in sums.attributes(known_periods).items():

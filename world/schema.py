@@ -36,7 +36,7 @@ SCHEMA: dict[str, Any] = {
         ("id", pa.string()),
         ("price", pa.float64()),  # currency per unit
         ("unit_cost", pa.float64()),  # currency per unit
-        ("weight_lb", pa.float64()),
+        ("weight", pa.float64()),  # of a unit, in what ``units`` says; pounds if it does not
     ),
     "nodes": _schema(
         ("node", pa.int32()),
@@ -133,7 +133,8 @@ SCHEMA: dict[str, Any] = {
         ("label", pa.string()),
         ("within_days", pa.float64()),  # from order to door
     ),
-    # What the log's numbers are in: rows such as (currency, GBP), or NO_CURRENCY, and (weight, kg).
+    # What the log's numbers are in: rows such as (currency, GBP), or NO_CURRENCY, and (weight, kg),
+    # one of ``draingym.world.weights.POUNDS``.
     "units": _schema(
         ("measure", pa.string()),
         ("unit", pa.string()),
@@ -157,6 +158,8 @@ DEFAULTS: dict[str, dict[str, tuple[Any, Any]]] = {
     "shipments": {"left_at": (pa.float64(), None), "stowed_at": (pa.float64(), None)},
 }
 PERIOD_OF = {"left_at": "ordered_at", "stowed_at": "arrives_at"}  # in ``shipments``
+# What a column was called in files of before, by table and column.
+FORMERLY = {("products", "weight"): "weight_lb"}  # pounds, whatever ``units`` said
 # What a log must not tell: the hidden truth of an emulated world.
 HIDDEN = frozenset({"latent"})
 

@@ -142,7 +142,7 @@ def _static(
             "id": [f"item {i}" for i in range(PRODUCTS)],
             "price": price,
             "unit_cost": 0.6 * price,
-            "weight_lb": random.lognormal(0.5, 0.5, PRODUCTS),
+            "weight": random.lognormal(0.5, 0.5, PRODUCTS),
         },
         "nodes": {
             "node": np.arange(NODES),

@@ -14,6 +14,7 @@ from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
 from draingym.world.homes import view_homes
+from draingym.world.weights import product_pounds
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -59,7 +60,7 @@ def box_table(
         ValueError: If a volume is not above 0, or its shape is not that of the products.
     """
     bands = OracleConfig().zone_bands_miles if zone_bands_miles is None else zone_bands_miles
-    weight = log.array("products", "weight_lb")
+    weight = product_pounds(log.tables)
     space = np.zeros_like(weight) if volume is None else np.asarray(volume, np.float64)
     if space.shape != weight.shape:
         msg = f"volume has shape {space.shape}, must be {weight.shape}"

@@ -20,6 +20,7 @@ from draingym.oracle.fitting.shelf_history import ShelfHistory
 from draingym.oracle.rules.ship_cost import zone_of
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
+from draingym.world.weights import product_pounds
 
 Form = Literal["flat", "distance", "bands"]
 FORMS: tuple[Form, ...] = ("flat", "distance", "bands")  # the one that needs least first
@@ -47,7 +48,7 @@ class Bills:
 
 def box_bills(log: EventLog, history: ShelfHistory) -> Bills:
     """Put together the boxes of a log that hold the parts of a history."""
-    weight = log.array("products", "weight_lb")[history.part_product] * history.part_units
+    weight = product_pounds(log.tables)[history.part_product] * history.part_units
     _, first, index = np.unique(history.part_box, return_index=True, return_inverse=True)
     node = history.part_node[first]
     view = history.part_view[first]

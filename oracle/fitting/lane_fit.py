@@ -15,6 +15,7 @@ from draingym.oracle.fitting.choices import Choices
 from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
 from draingym.oracle.rules.ship_cost import rate_card
+from draingym.world.weights import DEFAULT_UNIT, pounds_per
 
 FEW = 10  # boxes, below which a lane leans on its node's others
 TELLS = 3.0  # log likelihood that a number must be worth, to be told from nothing
@@ -51,6 +52,7 @@ def fit_lanes(
     config: OracleConfig | None = None,
     *,
     most_boxes: int = 60_000,
+    weight_unit: str = DEFAULT_UNIT,
     seed: int = 0,
 ) -> LaneFit:
     """Fit rate card, lanes, scarcity and preferences to bills and choices.
@@ -64,6 +66,7 @@ def fit_lanes(
         config: Bands of the carrier, for the form ``bands``; its rate card where the log has no
             bills.
         most_boxes: Boxes that are looked at, drawn at random.
+        weight_unit: That the finding of the rate card is told in; the rates are by the pound.
         seed: Of the draws.
     """
     config = OracleConfig() if config is None else config
@@ -98,7 +101,9 @@ def fit_lanes(
     listed = rate_card(config) / unit * scale
     first = fit_rates(columns / scale, used.cost) if billed else listed
     share = 1.0 / float(bills.units.mean()) if bills.num_boxes else 1.0
-    fit = _Fit(likelihood, used, choices, config, form, lost, unit, scale, billed, share, seed)
+    fit = _Fit(
+        likelihood, used, choices, config, form, lost, unit, scale, billed, share, seed, weight_unit
+    )
     return fit.run(first)
 
 
@@ -130,6 +135,7 @@ class _Fit:
         billed: bool,
         unit_bill: float,
         seed: int,
+        weight_unit: str,
     ) -> None:
         self.likelihood, self.bills, self.choices, self.config = likelihood, bills, choices, config
         self.form, self.lost, self.unit, self.scale, self.billed = form, lost, unit, scale, billed
@@ -137,7 +143,7 @@ class _Fit:
         lane = bills.node * self.regions + bills.region
         count = np.bincount(lane, minlength=self.nodes * self.regions)
         self.boxes = count.reshape(self.nodes, self.regions)
-        self.unit_bill, self.seed = unit_bill, seed
+        self.unit_bill, self.seed, self.weight_unit = unit_bill, seed, weight_unit
 
     def run(self, first: FloatArray) -> LaneFit:
         """Return the fit, from rates [4] to begin with."""
@@ -264,9 +270,11 @@ class _Fit:
         noises: tuple[float, float],
     ) -> tuple[Finding, ...]:
         zone = {"flat": "", "distance": "km", "bands": "zone"}[self.form]
-        card = f"{rates[0]:.3g} a box + {rates[1]:.3g} weight"
+        pounds = pounds_per(self.weight_unit)
+        card = f"{rates[0]:.3g} a box + {rates[1] * pounds:.3g} {self.weight_unit}"
         if zone:
-            card += f" + {rates[2]:.3g} {zone} + {rates[3]:.3g} weight x {zone}"
+            card += f" + {rates[2]:.3g} {zone}"
+            card += f" + {rates[3] * pounds:.3g} {self.weight_unit} x {zone}"
         others = ", ".join(f"{form} {value:.4f}" for form, value in self.lost.items())
         lanes, seen = self.boxes.size, int((self.boxes >= FEW).sum())
         chose, lines = self.choices.num_choices > 0, self.choices.num_choices

@@ -70,10 +70,15 @@ class PromiseFit:
 def promise_views(
     log: EventLog, history: ShelfHistory, *, most: int, seed: int = 0
 ) -> PromiseViews:
-    """Return a log's views with the shelves that they met, or ``most`` of them drawn at random."""
-    rank = np.arange(history.num_views)
+    """Return a log's views with the shelves that they met, or ``most`` of them drawn at random.
+
+    An order without a view is left out: nobody was shown a promise, and what its row says is the
+    option that was chosen.
+    """
+    rank = np.flatnonzero(log.array("glance_views", "seen")[history.view_row])
     if rank.size > most:
-        rank = np.sort(np.random.default_rng([seed, 7]).choice(rank.size, most, replace=False))
+        some = np.random.default_rng([seed, 7]).choice(rank.size, most, replace=False)
+        rank = rank[np.sort(some)]
     row = history.view_row[rank]
     return PromiseViews(
         promise=log.array("glance_views", "promise")[row].astype(np.int64),

@@ -16,7 +16,7 @@ from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.oracle.moves import Moves, log_moves
 from draingym.world.eventlog import EventLog
 from draingym.world.geography import great_circle_km
-from draingym.world.homes import view_homes
+from draingym.world.homes import in_order, view_homes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +137,7 @@ def shelf_history(log: EventLog, *, stop: int | None = None) -> ShelfHistory:
     names = ("view", "time", "period", "product", "region")
     view = {name: log.array("glance_views", name) for name in names}
     homes = view_homes(log)  # customers who are not known have a number and a place, too
-    order = np.lexsort((homes.customer, view["time"]))
+    order = in_order(log, homes)
     order = order[view["period"][order] < stop]
     rank = np.full(view["view"].size, -1, np.int64)
     rank[order] = np.arange(order.size)

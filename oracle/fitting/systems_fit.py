@@ -21,6 +21,7 @@ from draingym.oracle.systems import Systems, build_systems
 from draingym.world.eventlog import EventLog
 from draingym.world.network import Network
 from draingym.world.views import ConversionRates, Places, Products
+from draingym.world.weights import weight_unit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +110,7 @@ def fit_systems(
         regions,
         config,
         most_boxes=fit.boxes,
+        weight_unit=weight_unit(log.tables),
         seed=fit.seed,
     )
     merging = box_merging(history)

@@ -10,7 +10,7 @@ from draingym.common.arrays import require
 from draingym.oracle.estimates.rates import PeriodRates, check_views, cumulative_of
 from draingym.oracle.rules.conversion import NO_ORDER, draw_latent, interval_ends
 from draingym.world.eventlog import EventLog
-from draingym.world.homes import Homes, view_homes
+from draingym.world.homes import Homes, in_order, view_homes
 from draingym.world.views import ConversionRates, Places, Views, best_rate, can_convert
 
 FloatArray = NDArray[np.float64]
@@ -89,7 +89,7 @@ def sample_latent(
         "the region of a place near its customer",
     )
     # Baskets: a stable order by time, then customer; a new session where either changes.
-    order = np.lexsort((homes.customer, column["time"]))
+    order = in_order(log, homes)
     time, customer = column["time"][order], homes.customer[order]
     change = np.ones(len(order), np.bool_)
     if share_boxes:

@@ -19,6 +19,7 @@ from draingym.common.config import require_fields
 from draingym.oracle.fulfilment.period import drain_period
 from draingym.oracle.moves import log_moves
 from draingym.oracle.replays.setting import ReplaySetting
+from draingym.world.homes import in_order, view_homes
 from draingym.world.views import PROMISES
 
 
@@ -29,7 +30,7 @@ class CheckBounds:
     node_share: float = 0.03  # of the units, at any node; a difference of shares
     units: float = 0.02  # relative
     cost: float = 0.03  # relative
-    promise_share: float = 0.03  # of the views, of any promise; a difference of shares
+    promise_share: float = 0.03  # of the views that were seen, of any promise; of shares
     boxes: float = 0.05  # relative
 
     def __post_init__(self) -> None:
@@ -46,7 +47,7 @@ class Flows:
     units: IntArray  # [T, N]
     cost: FloatArray  # [T, N] currency
     boxes: IntArray  # [T, N]
-    promises: IntArray  # [T, 4] views by the promise shown
+    promises: IntArray  # [T, 4] views by the promise shown; not of orders without a view
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,9 +198,9 @@ def log_flows(setting: ReplaySetting) -> Flows:
     inside = (left >= 0) & (left < periods)
     boxes = np.bincount(left[inside] * nodes + node[inside], minlength=periods * nodes)
     period, promise = (log.array("glance_views", name) for name in ("period", "promise"))
-    shown = np.bincount(
-        period.astype(np.int64) * len(PROMISES) + promise, minlength=periods * len(PROMISES)
-    )
+    cell = period.astype(np.int64) * len(PROMISES) + promise
+    seen = log.array("glance_views", "seen")
+    shown = np.bincount(cell[seen], minlength=periods * len(PROMISES))
     return Flows(
         units=units.astype(np.int64),
         cost=cost.astype(np.float64),
@@ -213,6 +214,7 @@ def _replayed(setting: ReplaySetting, seed: int, advance: Callable[[int], None])
     views = setting.views(seed, complete=True)
     stock = np.ascontiguousarray(setting.stock.transpose(1, 0, 2))
     moves = log_moves(setting.log)
+    seen = setting.log.array("glance_views", "seen")[in_order(setting.log, view_homes(setting.log))]
     units, cost, boxes, promises = [], [], [], []
     for period in range(setting.num_periods):
         systems, here = setting.systems_in(period), moves.of(period)
@@ -220,7 +222,8 @@ def _replayed(setting: ReplaySetting, seed: int, advance: Callable[[int], None])
         units.append(outcome.outbound.sum(axis=0))
         cost.append(outcome.ship_cost.sum(axis=0))
         boxes.append(np.bincount(outcome.box_node, minlength=stock.shape[2]))
-        promises.append(np.bincount(outcome.promise, minlength=len(PROMISES)))
+        shown = outcome.promise[seen[views.offsets[period] : views.offsets[period + 1]]]
+        promises.append(np.bincount(shown, minlength=len(PROMISES)))
         advance(period + 1)
     return Flows(
         units=np.stack(units),

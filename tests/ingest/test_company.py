@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,36 @@ def test_unknown_customers_and_orders_without_a_view(
     assert np.unique(alone).size == alone.size
 
 
+def test_a_line_was_promised_what_its_view_was(company: Company, log: EventLog) -> None:
+    """Orders name the option alone; one without a view was promised no more than it chose."""
+    views: defaultdict[tuple[str, str], list[tuple[float, str]]] = defaultdict(list)
+    for r in rows(company, "views", "Viewed at"):
+        views[r["Client"], r["SKU"]].append((days(r["Viewed at"]), r["Promised"]))
+    promised = {
+        (r["Order No"], r["SKU"]): promise
+        for r in rows(company, "orders", "Ordered at")
+        for when, promise in views[r["Client"], r["SKU"]]
+        if r["Client"] and r["Channel"] == "web"
+        if days(r["Ordered at"]) - when == pytest.approx(0.02, abs=0.001)
+    }
+    line_view, ids = log.array("order_lines", "view"), log["products"]["id"].to_pylist()
+    shown, chosen = (log["glance_views"][c].to_pylist() for c in ("promise", "ship_option"))
+    seen = log.array("glance_views", "seen")
+    names = zip(
+        log["order_lines"]["order_id"].to_pylist(),
+        (ids[k] for k in log.array("order_lines", "product")),
+        strict=True,
+    )
+    told = 0
+    for (order, sku), view in zip(names, line_view, strict=True):
+        if not seen[view]:
+            assert shown[view] == chosen[view]
+        elif (order, sku) in promised:
+            assert shown[view] == promised[order, sku]
+            told += shown[view] != chosen[view]
+    assert told > 10  # were content with a slower option than they were promised
+
+
 def test_labels_prices_ids_and_columns_are_kept(log: EventLog) -> None:
     shown = set(log["glance_views"]["promise"].to_pylist())
     assert shown == {"same day", "express", "standard"}
@@ -133,7 +163,7 @@ def test_labels_prices_ids_and_columns_are_kept(log: EventLog) -> None:
     assert set(channel) == {"web", None}  # None for an order without a view
     assert set(log["order_lines"]["Channel"].to_pylist()) == {"web", "phone"}
     assert unit_of(log, "currency", "USD") == "EUR"
-    assert log.array("products", "weight_lb")[ids.index("A-100")] == pytest.approx(0.2 * 2.2046226)
+    assert log.array("products", "weight")[ids.index("A-100")] == pytest.approx(0.2)
 
 
 def test_the_incomplete_week_is_left_out_or_kept(

@@ -79,6 +79,8 @@ def test_online_retail_becomes_a_world_in_the_united_kingdom(
     log = read_log(out)
     assert numbers["build"] == "world"
     assert unit_of(log, "currency", "") == "GBP"
+    assert unit_of(log, "weight", "") == "kg"
+    np.testing.assert_allclose(log.array("products", "weight"), 0.3)  # as the mapping assumes
     nodes, regions = log["nodes"]["name"].to_pylist(), log["regions"]["name"].to_pylist()
     assert nodes[0] == "Felixstowe"
     assert set(regions) >= {"London", "Scotland", "Northern Ireland"}

@@ -192,8 +192,8 @@ def test_rates_of_other_products_or_periods(log, small_world):
     ],
 )
 def test_a_product_without_weight(weight, bound, log, tmp_path):
-    bad = changed(log, "products", "weight_lb", 4, weight)
-    refused_everywhere(bad, rf"products\.weight_lb, row 4 is {bound}", tmp_path)
+    bad = changed(log, "products", "weight", 4, weight)
+    refused_everywhere(bad, rf"products\.weight, row 4 is {bound}", tmp_path)
 
 
 def test_a_product_without_weight_in_a_world(small_world):

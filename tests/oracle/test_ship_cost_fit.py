@@ -14,6 +14,7 @@ from draingym.oracle.rules.attribution import attribute, draw_volumes
 from draingym.world.geography import great_circle_km
 from draingym.world.orders import WorldConfig, build_world
 from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+from draingym.world.weights import product_pounds
 from tests.oracle.worlds import make_views, random_case
 
 
@@ -142,7 +143,7 @@ def test_the_emulated_bills_are_explained_as_well_as_the_papers():
 
 
 def test_volume_counts_where_a_parcel_is_light(log):
-    weight = log.array("products", "weight_lb")
+    weight = product_pounds(log.tables)
     plain = box_table(log)
     dense = box_table(log, volume=weight / 1000.0)
     np.testing.assert_array_equal(dense.billable_lb, plain.billable_lb)

@@ -14,9 +14,12 @@ from draingym.oracle.fitting.choices import Choices
 from draingym.oracle.fitting.findings import Finding, FitReport
 from draingym.oracle.fitting.lane_fit import fit_lanes
 from draingym.oracle.fitting.lane_likelihood import LaneLikelihood, Parameters, Spread
+from draingym.oracle.fitting.promise_fit import fit_promise, promise_views
 from draingym.oracle.fitting.shelf_history import shelf_history
 from draingym.oracle.fitting.systems_fit import fit_systems
 from draingym.oracle.rules.node_score import choice_shift
+from draingym.world.eventlog import EventLog, make_table
+from draingym.world.schema import SCHEMA
 from tests.oracle.fitted import TRUTH, make_hidden
 
 BANDS = OracleConfig().zone_bands_miles
@@ -77,7 +80,7 @@ def test_the_rate_card_is_found_in_the_form_that_it_has(hidden, setting):
     right, ours = prices(hidden.systems)[used], prices(setting.systems)[used]
     assert ours.mean() == pytest.approx(right.mean(), rel=0.03)
     np.testing.assert_allclose(ours.mean(axis=0), right.mean(axis=0), rtol=0.08)
-    assert "zone" in found(setting, "rate card").value
+    assert "lb x zone" in found(setting, "rate card").value
     np.testing.assert_array_equal(setting.systems.zone, zones_of(setting))
     assert setting.systems.cost_noise_sd == pytest.approx(TRUTH.cost_noise_sd, abs=0.02)
 
@@ -132,26 +135,55 @@ def test_wrong_systems_do_not_give_the_log_again(hidden, setting):
     assert np.sum(plain["periods"]["log"]["units"]) == np.sum(plain["log"]["units"])
 
 
-def test_the_truth_gives_the_log_again_to_the_unit_but_for_rates(hidden, setting):
-    truth = replace(
-        setting,
-        systems=replace(
-            setting.systems,
-            **{
-                name: getattr(hidden.systems, name)
-                for name in ("lane_effect", "scarcity_units", "daily_capacity", "rates")
-            },
-            transit_days=1 + np.searchsorted(TRUTH.transit_bands_km, setting.systems.distance_km),
-            cutoff_hour=TRUTH.cutoff_hour,
-            opportunity_cost=TRUTH.opportunity_cost,
-            lane_preference=None,
-            choice_noise=0.0,
-        ),
+def true_systems(hidden, setting):
+    return replace(
+        setting.systems,
+        **{
+            name: getattr(hidden.systems, name)
+            for name in ("lane_effect", "scarcity_units", "daily_capacity", "rates")
+        },
+        transit_days=1 + np.searchsorted(TRUTH.transit_bands_km, setting.systems.distance_km),
+        cutoff_hour=TRUTH.cutoff_hour,
+        opportunity_cost=TRUTH.opportunity_cost,
+        lane_preference=None,
+        choice_noise=0.0,
     )
+
+
+def test_the_truth_gives_the_log_again_to_the_unit_but_for_rates(hidden, setting):
+    truth = replace(setting, systems=true_systems(hidden, setting))
     check = self_replay(truth, seeds=(0,))
     np.testing.assert_array_equal(check.replays[0].units, check.log.units)
     np.testing.assert_array_equal(check.replays[0].boxes, check.log.boxes)
     np.testing.assert_array_equal(check.replays[0].promises, check.log.promises)
+
+
+def by_phone(log, *, seen):
+    """The log with half its orders by phone: a row says what was chosen, nobody what was shown."""
+    columns = {name: log.array("glance_views", name) for name in SCHEMA["glance_views"].names}
+    phone = (columns["order"] >= 0) & (columns["order"] % 2 == 0)
+    columns["promise"] = np.where(phone, columns["ship_option"], columns["promise"])
+    views = make_table("glance_views", columns | ({} if seen else {"seen": ~phone}))
+    return EventLog(tables={**log.tables, "glance_views": views})
+
+
+def test_orders_by_phone_say_nothing_of_promises(hidden, setting):
+    """The fit leaves them out, and so does the check; taken for views they mislead both."""
+    fits, checks = [], []
+    for seen in (False, True):
+        log = by_phone(hidden.log, seen=seen)
+        views = promise_views(log, shelf_history(log), most=10**9)
+        regions = len(log["regions"])
+        fits.append(fit_promise(views, regions, setting.network.daily_capacity))
+        own = replace(setting, log=log, systems=true_systems(hidden, setting))
+        checks.append(self_replay(own, seeds=(0,)))
+    assert fits[0].agreement > 0.99 > fits[1].agreement
+    left_out, taken = (
+        next(c.off for c in check.comparisons if c.what == "promises") for check in checks
+    )
+    # Which option is taken under the faster promise is drawn, and so, at times, is a node.
+    assert left_out < 0.005
+    assert taken > 0.015
 
 
 @pytest.mark.long

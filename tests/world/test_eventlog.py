@@ -183,7 +183,7 @@ def test_unknown_table(log: EventLog) -> None:
         ("products", "product", 1, 2, r"products.product, row 1 is 2, must be its row number"),
         ("products", "price", 2, 0.0, r"products.price, row 2 is 0.0, must be > 0"),
         ("products", "unit_cost", 0, -1.0, r"products.unit_cost, row 0 is -1.0, must be >= 0"),
-        ("products", "weight_lb", 0, np.inf, r"products.weight_lb, row 0 is inf, must be finite"),
+        ("products", "weight", 0, np.inf, r"products.weight, row 0 is inf, must be finite"),
         ("nodes", "parent", 1, 2, r"nodes.parent, row 1 is 2, must be -1 or an earlier node"),
         ("nodes", "lead_time", 1, [0.5, 0.4], r"nodes.lead_time, row 1 is .* sum to 1"),
         ("nodes", "daily_capacity", 1, np.nan, r"nodes.daily_capacity, row 1 is nan, must be > 0"),

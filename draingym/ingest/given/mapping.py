@@ -17,10 +17,10 @@ from draingym.ingest.given.roles import TABLES, UNKNOWN
 from draingym.oracle.config import OracleConfig
 from draingym.oracle.rules.ship_cost import KM_PER_MILE
 from draingym.world.schema import NO_CURRENCY, VOCABULARY
+from draingym.world.weights import pounds_per
 
 MOST_BYTES = 2**20  # of a mapping file
 _MOST_CURRENCY = 16
-POUNDS = {"kg": 2.20462262, "g": 0.00220462262, "t": 2204.62262, "lb": 1.0, "oz": 0.0625}
 
 
 def require_path(name: str, value: str) -> None:
@@ -79,11 +79,11 @@ class Units:
     """What the tables' numbers are in.
 
     Raises:
-        ValueError: If the currency has no name, or a long one.
+        ValueError: If the currency has no name, or a long one, or the unit of weight is unknown.
     """
 
     currency: str = NO_CURRENCY  # ISO 4217
-    weight: Literal["kg", "g", "t", "lb", "oz"] = "kg"
+    weight: str = "kg"  # one of ``draingym.world.weights.POUNDS``
 
     def __post_init__(self) -> None:
         """Check the bounds; see the class."""
@@ -93,6 +93,7 @@ class Units:
                 f"currency is {short(self.currency)}, must have 1 to {_MOST_CURRENCY} characters, "
                 "such as EUR"
             )
+        pounds_per(self.weight, "weight")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,7 +193,7 @@ class Carrier:
 
     def oracle_config(self, weight_unit: str, seed: int) -> OracleConfig:
         """Return the card as the emulated systems have it, in their units."""
-        pounds = POUNDS[weight_unit]
+        pounds = pounds_per(weight_unit)
         return OracleConfig(
             box_cost=self.box,
             box_cost_per_lb=self.weight / pounds,
@@ -286,8 +287,8 @@ class Mapping:
 
     @property
     def pounds(self) -> float:
-        """Pounds in a unit of weight: the log's column is in pounds whatever the user's unit."""
-        return POUNDS[self.units.weight]
+        """Pounds in a unit of weight, for the emulated systems, whose rates are by the pound."""
+        return pounds_per(self.units.weight)
 
 
 # Of promises and options, without the mapping's own.

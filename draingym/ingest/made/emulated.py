@@ -11,7 +11,7 @@ import pyarrow as pa
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import run_history
 from draingym.ingest.given.cells import Table
-from draingym.ingest.given.mapping import POUNDS, Mapping
+from draingym.ingest.given.mapping import Mapping
 from draingym.ingest.made.geography import read_geography
 from draingym.ingest.made.keys import codes
 from draingym.ingest.made.log import Made
@@ -26,6 +26,7 @@ from draingym.world.ground import Ground
 from draingym.world.lines import OrderLines
 from draingym.world.network import Network
 from draingym.world.orders import WorldConfig, build_world
+from draingym.world.weights import in_unit
 
 
 def make_world_log(
@@ -121,6 +122,7 @@ def make_world_log(
     log = to_event_log(world, ran)
     ids = tuple(log["products"]["id"].to_pylist())
     found = {**_with_kept(log, tables, facts, lines, ids), "units": units_table(mapping)}
+    found["products"] = in_unit(found["products"], "weight", mapping.units.weight)
     if (calendar.covered < calendar.days).any():
         found["calendar"] = found["calendar"].append_column(
             pa.field("covered", pa.float64(), False), pa.array(calendar.covered)
@@ -203,6 +205,6 @@ def carrier_card(mapping: Mapping) -> dict[str, Any]:
     card = mapping.carrier.oracle_config(mapping.units.weight, mapping.seed)
     return {
         "currency": mapping.units.currency,
-        "pounds_per_unit_of_weight": POUNDS[mapping.units.weight],
+        "pounds_per_unit_of_weight": mapping.pounds,
         "oracle": {name: getattr(card, name) for name in card.__dataclass_fields__},
     }

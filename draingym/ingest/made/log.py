@@ -85,8 +85,9 @@ def make_log(
             f"{drawn:,} of {lines.size:,} order lines say no place: their customer's home, or else "
             "their place, is drawn by population."
         )
-    speeds = read_speeds(lines, mapping, notes)
-    views = _views(tables, lines, place, home, geography, calendar, mapping, speeds, notes)
+    labels: dict[str, float] = {}
+    views = _views(tables, lines, place, home, geography, calendar, mapping, labels, notes)
+    speeds = read_speeds(lines, views, mapping, labels, notes)
     boxes = read_boxes(tables, lines, place, facts.weight, geography, calendar, mapping, notes)
     _require_open(tables, boxes, geography, calendar)
     stock = read_stock(tables, lines, returned, boxes, geography.network, calendar, mapping, notes)
@@ -139,13 +140,13 @@ def _views(
     geography: Geography,
     calendar: Calendar,
     mapping: Mapping,
-    speeds: Speeds,
+    labels: dict[str, float],
     notes: Notes,
 ) -> ViewRows:
     if "views" not in tables:
         return estimate_views(lines, place, geography.places, calendar, mapping, notes)
     return read_views(
-        tables["views"], lines, home, geography.places, calendar, mapping, speeds.labels, notes
+        tables["views"], lines, home, geography.places, calendar, mapping, labels, notes
     )
 
 

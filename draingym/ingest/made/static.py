@@ -39,7 +39,7 @@ def static(
             "id": list(product_id),
             "price": facts.price,
             "unit_cost": facts.unit_cost,
-            "weight_lb": facts.weight * mapping.pounds,
+            "weight": facts.weight,
             **facts.extras,
         },
         "nodes": tables["nodes"] | kept,
@@ -86,7 +86,7 @@ def event_dates(calendar: Calendar, mapping: Mapping) -> dict[str, tuple[date, .
 
 
 def units_table(mapping: Mapping) -> dict[str, Any]:
-    """Return what the log's numbers are in; weights were given in another unit than pounds."""
+    """Return what the log's numbers are in."""
     return {
         "measure": ["currency", "weight"],
         "unit": [mapping.units.currency, mapping.units.weight],

@@ -41,17 +41,21 @@ class ViewRows:
     promise: Any  # [V] labels
     row: IntArray  # [V] row of ``tables.views`` that is left of it; -1 for one estimated
     linked: IntArray  # [M] row of the view that led to each line; -1 for an order without a view
+    promised: Any  # [M] labels of what that view was promised; None where it does not say
     estimated: bool
 
 
-def read_speeds(lines: Lines, mapping: Mapping, notes: Notes) -> Speeds:
+def read_speeds(
+    lines: Lines, views: ViewRows, mapping: Mapping, labels: dict[str, float], notes: Notes
+) -> Speeds:
     """Return what lines were promised, and what was chosen.
 
-    One that is missing is the other; where both are, ``assume.promise``. A promise slower than what
+    What a line was promised its order says, or else the view that led to it. Promise or option, one
+    that is missing is the other; where both are, ``assume.promise``. A promise slower than what
     was chosen is taken for the option.
     """
-    labels: dict[str, float] = {}
     promise = speed_labels(lines.table, "promise", mapping, labels)
+    promise = np.where(nothing(promise), views.promised, promise)
     option = speed_labels(lines.table, "ship_option", mapping, labels)
     missing = nothing(promise) & nothing(option)
     if missing.any():
@@ -149,6 +153,9 @@ def read_views(
         linked=np.where(linked >= 0, np.flatnonzero(keep)[np.maximum(linked, 0)], -1)
         if time.size
         else linked,
+        promised=np.where(linked >= 0, promise[np.maximum(linked, 0)], None)
+        if time.size
+        else np.full(lines.size, None, object),
         estimated=False,
     )
 
@@ -240,6 +247,7 @@ def estimate_views(
         promise=np.full(size, None, object),
         row=np.full(size, -1, np.int64),
         linked=np.full(lines.size, -1, np.int64),
+        promised=np.full(lines.size, None, object),
         estimated=True,
     )
 

@@ -16,6 +16,7 @@ from draingym.ingest.propose.found import (
     time_formats,
 )
 from draingym.world.schema import NO_CURRENCY
+from draingym.world.weights import POUNDS
 
 _MOST_LABELS = 20
 _WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
@@ -102,7 +103,7 @@ def mapping_text(proposal: Proposal) -> str:
         *_list("notes", proposal.notes),
         "units:",
         f"  currency: {proposal.currency}  # ISO 4217, such as EUR; {NO_CURRENCY}: not said",
-        f"  weight: {proposal.weight}  # kg, g, t, lb or oz",
+        f"  weight: {proposal.weight}  # {', '.join(POUNDS)}",
         "periods:",
         f"  days: {proposal.days}",
         "  incomplete: drop  # or keep: a last period that the data ends in",

@@ -242,5 +242,9 @@ def verticals(column: str) -> Groups:
     """Return groups by a label, such as a product's vertical, that a joint network is tuned to.
 
     Source: paper on ARMDN, section 3.3.
+
+    Example:
+        >>> verticals("vertical").use
+        'fine-tune'
     """
     return Groups(kind="label", use="fine-tune", column=column)

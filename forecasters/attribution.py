@@ -18,7 +18,17 @@ LATE = "demand of late"
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Drivers:
-    """Units of a forecast that are owed to each thing, of ``B`` series and ``D`` things."""
+    """Units of a forecast that are owed to each thing, of ``B`` series and ``D`` things.
+
+    >>> why = Drivers(
+    ...     ids=("a",),
+    ...     names=("level", "price"),
+    ...     units=np.array([[8.0, 2.0]]),
+    ...     total=np.array([10.0]),
+    ... )
+    >>> why.table()["share"].tolist()
+    [0.8, 0.2]
+    """
 
     ids: tuple[str, ...]  # [B]
     names: tuple[str, ...]  # [D]

@@ -23,7 +23,18 @@ from draingym.forecasters.training.state import Progress
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Fold:
-    """The forecast of one origin, and what came."""
+    """The forecast of one origin, and what came.
+
+    >>> forecast = Forecast(
+    ...     ids=("a",),
+    ...     times=np.array([7]),
+    ...     samples=np.array([[[4.0]], [[8.0]]], np.float32),
+    ...     point=np.array([[6.0]]),
+    ... )
+    >>> fold = Fold(origin=7, forecast=forecast, actual=np.array([[5.0]]))
+    >>> (fold.forecast.point - fold.actual).tolist()
+    [[1.0]]
+    """
 
     origin: int  # the first period that was forecast
     forecast: Forecast

@@ -26,6 +26,10 @@ class Groups:
 
     Raises:
         ValueError: If a value is none of its choices, or a label has no column.
+
+    Example:
+        >>> Groups(kind="label", column="category", use="fine-tune").most
+        6
     """
 
     # By a static column; by rank of sales and share of zeros; by k-means on features of series.

@@ -226,6 +226,10 @@ def lstm_groups(variant: Variant) -> Groups | None:
 
     Raises:
         ValueError: If it is none of these.
+
+    Example:
+        >>> lstm_groups("CLUSTER").kind, lstm_groups("ALL")
+        ('cluster', None)
     """
     variants: dict[Any, Groups | None] = {
         "ALL": None,

@@ -23,6 +23,15 @@ def summed(data: SeriesData, whole_of: Mapping[str, str]) -> SeriesData:
 
     Raises:
         ValueError: If a part has no whole.
+
+    Example:
+        >>> import pandas as pd
+        >>> from draingym.forecasters import read_frame
+        >>> ids, periods = ["a/0", "a/1"] * 2, [1, 1, 2, 2]
+        >>> sales = pd.DataFrame({"unique_id": ids, "ds": periods, "y": [3.0, 4, 5, 6]})
+        >>> whole = summed(read_frame(sales), {"a/0": "a", "a/1": "a"})
+        >>> whole.ids, whole.target.tolist()
+        (('a',), [[7.0, 11.0]])
     """
     wholes = _wholes(data.ids, whole_of)
     names = tuple(sorted(set(wholes)))
@@ -81,6 +90,20 @@ def shared_out(
         ValueError: If a part has no whole, or a whole no forecast, naming it.
 
     Source: paper on ARMDN, section 3.3.
+
+    Example:
+        >>> import pandas as pd
+        >>> from draingym.forecasters import Forecast, read_frame
+        >>> ids, periods = ["a/0", "a/1"] * 2, [1, 1, 2, 2]
+        >>> sales = pd.DataFrame({"unique_id": ids, "ds": periods, "y": [3.0, 4, 5, 4]})
+        >>> forecast = Forecast(
+        ...     ids=("a",),
+        ...     times=np.array([3]),
+        ...     samples=np.array([[[8.0]], [[12.0]]], np.float32),
+        ...     point=np.array([[10.0]]),
+        ... )
+        >>> shared_out(forecast, read_frame(sales), {"a/0": "a", "a/1": "a"}).point.ravel().tolist()
+        [5.0, 5.0]
     """
     place = {name: i for i, name in enumerate(forecast.ids)}
     wholes = _wholes(data.ids, whole_of)

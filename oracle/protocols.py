@@ -35,7 +35,22 @@ from draingym.oracle.shelves import Shelves
 
 @dataclass(frozen=True, slots=True)
 class GlanceView:
-    """Somebody looks at a product."""
+    """Somebody looks at a product.
+
+    >>> view = GlanceView(
+    ...     number=0,
+    ...     time=0.5,
+    ...     product=3,
+    ...     place=10,
+    ...     region=2,
+    ...     customer=7,
+    ...     quantity=1,
+    ...     session=0,
+    ...     latent=0.1,
+    ... )
+    >>> OrderLine(view, 1).due  # ordered at noon of day 0, by option 2d
+    2.0
+    """
 
     number: int  # position among all views
     time: float  # days since the world began
@@ -50,7 +65,22 @@ class GlanceView:
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """A view that converted."""
+    """A view that converted.
+
+    >>> view = GlanceView(
+    ...     number=0,
+    ...     time=0.5,
+    ...     product=3,
+    ...     place=10,
+    ...     region=2,
+    ...     customer=7,
+    ...     quantity=1,
+    ...     session=0,
+    ...     latent=0.1,
+    ... )
+    >>> OrderLine(view, 0).days, OrderLine(view, 2).due
+    (1.0, inf)
+    """
 
     view: GlanceView
     option: int  # chosen, an index into ``draingym.world.views.SHIP_OPTIONS``

@@ -23,7 +23,12 @@ _SAID_FROM = (0.0, 0.01, 0.1)
 
 
 class CutRequestsWarning(UserWarning):
-    """The largest action of an environment is below what a policy requests."""
+    """The largest action of an environment is below what a policy requests.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():  # an error, where no request may be cut
+    ...     warnings.simplefilter("error", CutRequestsWarning)
+    """
 
 
 def functional_of(env: Any) -> FunctionalEnv:

@@ -25,6 +25,16 @@ class Tree:
 
     Compared by value, and with it the policies that hold one: two policies of one network share
     their compiled programs.
+
+    >>> tree = Tree(  # a warehouse that feeds two nodes, each with a region of its own
+    ...     parent=jnp.array([-1, 0, 0]),
+    ...     descends=jnp.asarray(descendants([-1, 0, 0])),
+    ...     serves=jnp.array([False, True, True]),
+    ...     distance=jnp.array([[2.0, 2.0], [0.1, 3.9], [3.9, 0.1]]),
+    ...     population=jnp.array([0.3, 0.7]),
+    ... )
+    >>> tree.descends[0].tolist(), tree == jax.tree.map(jnp.copy, tree)
+    ([True, True, True], True)
     """
 
     parent: Int[Array, " N"]  # -1 for the vendor

@@ -101,6 +101,11 @@ class RandomReorder:
         width: Units; the smaller, the nearer to a fixed threshold, and the higher the variance.
 
     Gradients: by ``decision_returns``; the path alone misses what a decision is worth.
+
+    Example:
+        >>> policy = RandomReorder(width=0.5)
+        >>> sorted(policy.init(jax.random.key(0)))
+        ['level', 'reorder']
     """
 
     width: float

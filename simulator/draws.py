@@ -41,6 +41,10 @@ def hard_draw(
 
     Source:
         Reconstructed: smoothed pathwise derivative of a discrete inverse CDF.
+
+    Example:
+        >>> jax.grad(hard_draw, argnums=3)(2.0, 0.5, 0.6, 0.8).item()  # more mass up to it: less
+        -2.5
     """
     del position, cdf_below, cdf_at
     return value
@@ -61,7 +65,12 @@ def _hard_draw_jvp(
 def straight_through(
     value: Float[Array, "*shape"], surrogate: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Return ``value`` bit for bit, with the derivative of a finite ``surrogate``."""
+    """Return ``value`` bit for bit, with the derivative of a finite ``surrogate``.
+
+    >>> value, slope = jax.value_and_grad(lambda x: straight_through(jnp.round(x), 3.0 * x))(2.4)
+    >>> float(value), float(slope)
+    (2.0, 3.0)
+    """
     return jax.lax.stop_gradient(value) + (surrogate - jax.lax.stop_gradient(surrogate))
 
 
@@ -70,6 +79,9 @@ def lesser(a: Float[Array, "*shape"], b: Float[Array, "*shape"]) -> Float[Array,
 
     JAX's own ``minimum`` splits the derivative at ties, and integer stock hits ties all the time:
     the side is a choice, made by the order of the arguments.
+
+    >>> jax.grad(lesser)(2.0, 2.0).item()  # at a tie all of it, where jnp.minimum has a half
+    1.0
     """
     return jnp.where(b < a, b, a)
 
@@ -98,6 +110,12 @@ def round_shipments(
 
     Returns:
         [N] whole units. The derivative is that of ``amount`` (straight through).
+
+    Example:
+        >>> amount, parent = jnp.array([0.0, 2.4, 3.6]), jnp.array([-1, 0, 0])
+        >>> stock, uniform = jnp.array([6.0, 0.0, 0.0]), jnp.array([0.7, 0.0, 0.0])
+        >>> round_shipments(amount, parent, stock, uniform).tolist()  # all that there is
+        [0.0, 3.0, 3.0]
     """
     nodes = jnp.arange(amount.shape[0])
     siblings = (parent[:, None] == parent[None, :]) & (nodes[None, :] <= nodes[:, None])
@@ -129,6 +147,11 @@ def split_shipments(
 
     Returns:
         [L+1, N] whole units. The derivative is that of ``share * shipped`` (straight through).
+
+    Example:
+        >>> share = jnp.array([[0.25, 0.75]])  # a quarter at once, the rest a period later
+        >>> split_shipments(jnp.array([6.0]), share, jnp.array([0.2]))[:, 0].tolist()
+        [1.0, 5.0]
     """
     exact = share.T * shipped[None, :]
     reached = jnp.floor(jnp.cumsum(exact, axis=0) + uniform[None, :])

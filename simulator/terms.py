@@ -26,6 +26,12 @@ class Terms:
     Gradients: those of unit costs are exact. A fee's is zero: it is paid or not (for
     more than ``charges.LEAST_UNITS``, so that rounding errors pay none). Limits have the
     derivative of the side that binds. ``minimum`` has none below it. ``batch`` is straight through.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> terms = Terms(request_fee=jnp.array([5.0]), batch=jnp.array([12.0]))  # of one arc
+        >>> terms.batch.tolist(), terms.minimum
+        ([12.0], None)
     """
 
     # What may be requested.
@@ -66,6 +72,14 @@ class Storage:
     is gone, or sent back at once (``Dynamics.send_back``).
 
     Gradients: exact for real units; whole units are rounded down, straight through.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> stores = Storage(  # nodes 0 and 1 share one store, node 2 has its own
+        ...     group=jnp.array([0, 0, 1]), volume=jnp.ones(3), room=jnp.array([50.0, 20.0])
+        ... )
+        >>> stores.room[stores.group].tolist()
+        [50.0, 50.0, 20.0]
     """
 
     group: Int[Array, " N"]  # the store that the node is in; -1 has room for everything
@@ -83,6 +97,14 @@ class Perishable:
     gives (``Series.age_share``; the youngest when None).
 
     Gradients: exact almost everywhere; the kinks are where an age class runs out.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> shelf = Perishable(  # one node, whose customers take the youngest units
+        ...     first=jnp.array([0]), lifo=jnp.array([True]), perishes=jnp.array([True])
+        ... )
+        >>> shelf.lifo.tolist()
+        [True]
     """
 
     first: Int[Array, " N"]  # row in which units made, and those that arrive youngest, start
@@ -99,6 +121,12 @@ class Assembly:
     In a period a node makes as many units as the parts it has allow, after the period's arrivals.
 
     Gradients: exact almost everywhere: the derivative of the part that there is least of.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> made_of = Assembly(needs=jnp.array([2.0, 1.0]))  # two units of one, one of another
+        >>> made_of.needs.tolist()
+        [2.0, 1.0]
     """
 
     needs: Float[Array, " E"]  # units of the part in a unit made; 0: goods that are stock at once

@@ -60,7 +60,11 @@ _LAST_YEAR = _FIRST_YEAR + len(_CHINESE_NEW_YEAR) - 1
 
 
 def thanksgiving(year: int) -> date:
-    """Return the fourth Thursday of November."""
+    """Return the fourth Thursday of November.
+
+    >>> thanksgiving(2026)
+    datetime.date(2026, 11, 26)
+    """
     first = date(year, 11, 1)
     return first + timedelta(days=(3 - first.weekday()) % 7 + 21)
 
@@ -70,6 +74,10 @@ def chinese_new_year(year: int) -> date:
 
     Raises:
         ValueError: If the year is outside the table, 1990 to 2030.
+
+    Example:
+        >>> chinese_new_year(2026)
+        datetime.date(2026, 2, 17)
     """
     if not _FIRST_YEAR <= year <= _LAST_YEAR:
         raise ValueError(f"year is {year}, must be in [{_FIRST_YEAR}, {_LAST_YEAR}]")
@@ -108,6 +116,16 @@ def calendar_features(
 
     Raises:
         ValueError: If a date lies outside the years 1991 to 2029, and the events are ours.
+
+    Example:
+        >>> names, features = calendar_features(date(2026, 11, 20), 3, 7)
+        >>> names[:3]
+        ('weekday_sin', 'weekday_cos', 'event_thanksgiving')
+        >>> features[:, names.index("event_thanksgiving")].round(2).tolist()
+        [-0.1, 0.13, 0.37]
+        >>> own, features = calendar_features(date(2026, 1, 1), 2, 30, {"sale": [date(2026, 2, 1)]})
+        >>> own[-1], features[:, -1].round(2).tolist()
+        ('sale', [-0.57, 0.43])
     """
     days = [
         first_date + timedelta(days=t * period_days + (period_days - 1) // 2)
@@ -136,6 +154,10 @@ def yearly(name: str, first: date, last: date) -> tuple[date, ...]:
 
     Raises:
         ValueError: If we know no such event, or not its dates.
+
+    Example:
+        >>> [str(day) for day in yearly("thanksgiving", date(2025, 6, 1), date(2025, 7, 1))]
+        ['2024-11-28', '2025-11-27', '2026-11-26']
     """
     known = {key.removeprefix("event_"): when for key, when in _EVENTS.items()}
     if name not in known:

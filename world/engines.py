@@ -16,14 +16,31 @@ from draingym.common.arrays import require_whole
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Opened:
-    """An engine at work."""
+    """An engine at work.
+
+    >>> import pyarrow as pa
+    >>> import pyarrow.parquet as pq
+    >>> path = getfixture("tmp_path") / "sales.parquet"
+    >>> pq.write_table(pa.table({"units": [2, 3]}), path)
+    >>> with DuckDB(threads=1).opened() as engine:
+    ...     sales = engine.backend.read_parquet(path)
+    ...     engine.rows(sales.aggregate(units=sales.units.sum())).to_pylist()
+    [{'units': 5}]
+    """
 
     backend: Any  # of Ibis; it reads Parquet files
     rows: Callable[[Any], Any]  # what an expression finds, as a ``pyarrow.Table``
 
 
 class Engine(Protocol):
-    """Opens a backend of Ibis: any that reads Parquet files will do."""
+    """Opens a backend of Ibis: any that reads Parquet files will do.
+
+    >>> from draingym.world.engines import DuckDB, Engine
+    >>> engine: Engine = DuckDB(memory="1GB", threads=2)
+    >>> with engine.opened() as opened:
+    ...     type(opened.backend).__module__
+    'ibis.backends.duckdb'
+    """
 
     def opened(self) -> AbstractContextManager[Opened]:
         """Return the engine at work, for a while."""

@@ -42,7 +42,13 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class EventLog:
-    """Tables by name. Making one checks nothing; ``validate_log`` does."""
+    """Tables by name. Making one checks nothing; ``validate_log`` does.
+
+    >>> regions = {"region": [0], "name": ["all"], "latitude": [40.0], "longitude": [-90.0]}
+    >>> log = EventLog.from_arrays({"regions": {**regions, "population": [1e6]}})
+    >>> log.array("regions", "population").tolist(), log.path("regions")
+    ([1000000.0], None)
+    """
 
     tables: Mapping[str, Any]  # name -> pyarrow.Table
 
@@ -185,6 +191,15 @@ def static_tables(world: World) -> dict[str, Any]:
 
     Returns:
         ``products``, ``nodes``, ``regions``, ``customers`` and ``calendar``.
+
+    Example:
+        >>> from draingym.world import WorldConfig, build_world
+        >>> from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+        >>> lines = synthetic_order_lines(SyntheticConfig(num_products=5, num_days=7), seed=0)
+        >>> world = build_world(lines, WorldConfig(num_products=3, num_nodes=2, num_regions=4))
+        >>> tables = static_tables(world)
+        >>> sorted(tables), tables["nodes"].num_rows
+        (['calendar', 'customers', 'nodes', 'products', 'regions'], 3)
     """
     network, places, days = world.network, world.places, world.period_days
     period = np.arange(world.num_periods)
@@ -216,7 +231,13 @@ def static_tables(world: World) -> dict[str, Any]:
 
 
 def network_tables(network: Network) -> dict[str, dict[str, Any]]:
-    """Return a network as the columns of a log's tables ``nodes`` and ``regions``."""
+    """Return a network as the columns of a log's tables ``nodes`` and ``regions``.
+
+    >>> from draingym.world.network import NetworkConfig, build_network
+    >>> tables = network_tables(build_network(NetworkConfig(num_nodes=2, num_regions=4)))
+    >>> list(tables), tables["nodes"]["parent"].tolist()
+    (['nodes', 'regions'], [-1, 0, 0])
+    """
     return {
         "nodes": {
             "node": np.arange(network.num_nodes),

@@ -18,7 +18,13 @@ EARTH_RADIUS_KM = 6371.0088
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Regions:
-    """Customer regions."""
+    """Customer regions.
+
+    >>> from draingym.world import load_regions
+    >>> regions = load_regions()
+    >>> regions.name[:3], regions.population.shape
+    (('00', '01', '02'), (99,))
+    """
 
     name: tuple[str, ...]  # such as two-digit zips, joined by "-" where regions were merged
     latitude: FloatArray  # [Z] degrees, population-weighted centre
@@ -28,7 +34,13 @@ class Regions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ZipPlaces:
-    """Three-digit zips: where customers live."""
+    """Three-digit zips: where customers live.
+
+    >>> from draingym.world import load_places
+    >>> places = load_places()
+    >>> places.name[0], int(places.zip2[0]), round(places.population.sum() / 1e6)
+    ('006', 0, 330)
+    """
 
     name: tuple[str, ...]
     latitude: FloatArray  # [K] degrees
@@ -39,7 +51,13 @@ class ZipPlaces:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Metros:
-    """US metros with a concentration of warehouses: the candidates for nodes."""
+    """US metros with a concentration of warehouses: the candidates for nodes.
+
+    >>> from draingym.world import load_metros
+    >>> metros = load_metros()
+    >>> metros.name[0], metros.state[0], len(metros.name)
+    ('Inland Empire', 'CA', 55)
+    """
 
     name: tuple[str, ...]
     state: tuple[str, ...]
@@ -158,6 +176,11 @@ def merge_regions(num_regions: int) -> IntArray:
 
     Raises:
         ValueError: If ``num_regions`` is out of bounds.
+
+    Example:
+        >>> label = merge_regions(8)
+        >>> label.shape, int(label.max())
+        ((99,), 7)
     """
     regions = load_regions()
     require_range("num_regions", num_regions, low=1, high=len(regions.name))

@@ -20,6 +20,27 @@ class Ground:
     Raises:
         ValueError: If a place is of a region that the network lacks, or a home or weight is out of
             its bounds.
+
+    Example:
+        >>> from draingym.world.network import NetworkConfig, build_network
+        >>> network = build_network(NetworkConfig(num_nodes=2, num_regions=4))
+        >>> places = Places(
+        ...     name=("A", "B"),
+        ...     latitude=np.array([40.7, 34.1]),
+        ...     longitude=np.array([-74.0, -118.2]),
+        ...     population=np.array([8.3e6, 3.8e6]),
+        ...     region=np.array([0, 3]),
+        ... )
+        >>> ground = Ground(
+        ...     network=network,
+        ...     places=places,
+        ...     home=np.array([0, 1, -1]),  # of three customers, one unknown
+        ...     weight_lb=np.array([2.5, np.nan]),  # of two products
+        ...     num_days=30,
+        ...     events={"sale": [date(2026, 2, 1)]},
+        ... )
+        >>> len(ground.home), ground.places.name
+        (3, ('A', 'B'))
     """
 
     network: Network

@@ -29,6 +29,13 @@ class OrderLines:
 
     Raises:
         ValueError: If shapes disagree, or a value is out of its bounds.
+
+    Example:
+        >>> from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+        >>> lines = synthetic_order_lines(SyntheticConfig(num_products=5, num_days=7), seed=0)
+        >>> small = lines.select(lines.quantity == 1)
+        >>> lines.num_days, len(lines.product_id), small.num_lines < lines.num_lines
+        (7, 5, True)
     """
 
     source: str  # where they come from, for reports

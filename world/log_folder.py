@@ -28,7 +28,16 @@ _LEAST = {"units": 1.0, "cost_share": 0.0, "quantity": 0.0}
 
 
 class TablesOnDisk(Mapping[str, Any]):
-    """Tables by name, each read from its Parquet file when it is asked for, and kept then."""
+    """Tables by name, each read from its Parquet file when it is asked for, and kept then.
+
+    >>> from draingym.world.eventlog import make_table
+    >>> columns = {"region": [0], "name": ["all"], "latitude": [40.0], "longitude": [-90.0]}
+    >>> path = getfixture("tmp_path") / "regions.parquet"
+    >>> pq.write_table(make_table("regions", {**columns, "population": [1e6]}), path)
+    >>> tables = TablesOnDisk({"regions": path})
+    >>> list(tables), tables["regions"].num_rows
+    (['regions'], 1)
+    """
 
     def __init__(self, paths: Mapping[str, Path]) -> None:
         """Take the files by table."""

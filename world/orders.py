@@ -101,7 +101,17 @@ class WorldConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """Everything nobody controls. ``views`` and ``rates`` are the hidden truth, never logged."""
+    """Everything nobody controls. ``views`` and ``rates`` are the hidden truth, never logged.
+
+    >>> from draingym.world import WorldConfig, build_world
+    >>> from draingym.world.synthetic import SyntheticConfig, synthetic_order_lines
+    >>> lines = synthetic_order_lines(SyntheticConfig(num_products=5, num_days=7), seed=0)
+    >>> world = build_world(lines, WorldConfig(num_products=3, num_nodes=2, num_regions=4))
+    >>> world.glance_views().shape  # products, periods, regions
+    (3, 7, 4)
+    >>> world.network.num_nodes, world.period_days
+    (3, 1)
+    """
 
     source: str
     first_date: date  # of day 0

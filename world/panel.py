@@ -205,7 +205,13 @@ _WHOLE = "a panel in Zarr; draingym panel makes it again of its log"
 
 
 def reading_panel(folder: Path) -> AbstractContextManager[None]:
-    """Return what turns an error of reading a panel into a ``ValueError`` that names it."""
+    """Return what turns an error of reading a panel into a ``ValueError`` that names it.
+
+    >>> with reading_panel(Path("p.zarr")):
+    ...     raise FileNotFoundError("not there")
+    Traceback (most recent call last):
+    ValueError: panel p.zarr cannot be read (not there), must be a panel in Zarr; draingym panel ...
+    """
     return reading("panel", folder, _WHOLE)
 
 

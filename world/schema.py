@@ -206,6 +206,13 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
 
     Raises:
         ValueError: Naming the table and the missing or unusable column.
+
+    Example:
+        >>> money = {"price": [9.0, 5.0], "unit_cost": [6.0, 3.0]}
+        >>> columns = {"product": [0, 1], "id": ["a", "b"], "weight_lb": [1.0, 2.5], **money}
+        >>> table = make_table("products", columns)
+        >>> table.num_rows, table.column_names
+        (2, ['product', 'id', 'price', 'unit_cost', 'weight_lb'])
     """
     if name not in SCHEMA:
         raise ValueError(f"table {name!r}, must be one of {sorted(SCHEMA)}")

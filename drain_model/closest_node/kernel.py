@@ -25,7 +25,20 @@ from draingym.simulator import Drain, History, Series
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClosestNodeParams:
-    """What the closest node knows of a network, and its few fitted numbers."""
+    """What the closest node knows of a network, and its few fitted numbers.
+
+    >>> params = ClosestNodeParams(
+    ...     distance_km=jnp.array([[100.0, 900.0], [900.0, 100.0]]),
+    ...     serves=jnp.ones(2, bool),
+    ...     active_from=jnp.zeros(2, int),
+    ...     temperature=jnp.float32(0.005),  # a kilometre more is half a percent less likely
+    ...     rate_scale=jnp.float32(1.0),
+    ...     cost_fixed=jnp.float32(4.0),
+    ...     cost_per_km=jnp.float32(0.01),
+    ... )
+    >>> float(params.cost_fixed + params.cost_per_km * params.distance_km[0, 1])
+    13.0
+    """
 
     distance_km: Float[Array, "N Z"]
     serves: Bool[Array, " N"]  # whether customers are served from the node
@@ -315,6 +328,11 @@ class ClosestNode:
 
     Gradients: see ``fill_orders``. Exact one-sided derivatives of the path, given the uniforms;
     the derivative with respect to views is zero (orders are whole).
+
+    Example:
+        >>> kernel = ClosestNode(max_orders=40, num_nodes=3)
+        >>> kernel.num_uniforms, kernel.backlog
+        (81, False)
     """
 
     max_orders: int

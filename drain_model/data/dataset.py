@@ -28,7 +28,16 @@ _OPTIONAL = ("sales", "lane", "lane_units")  # those that data may lack
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Geography:
-    """Where nodes and regions are."""
+    """Where nodes and regions are.
+
+    >>> geography = Geography(
+    ...     node_coordinates=jnp.array([[40.0, -100.0], [34.0, -118.0]]),
+    ...     region_coordinates=jnp.array([[41.0, -74.0]]),
+    ...     distance_km=jnp.array([[2200.0], [3950.0]]),
+    ... )
+    >>> geography.distance_km.shape  # nodes, regions
+    (2, 1)
+    """
 
     node_coordinates: Float[Array, "N 2"]  # latitude, longitude, degrees
     region_coordinates: Float[Array, "Z 2"]  # latitude, longitude, degrees

@@ -27,6 +27,11 @@ class Hybrid:
     ``F(k + 1/2) - F(k - 1/2)``.
 
     Source: Outbound, section 4.1, equation (1); METHODS section 2.
+
+    Example:
+        >>> law = Hybrid.from_logits(jnp.zeros((3, 2)), jnp.ones((3, 4)))  # three nodes
+        >>> law.num_atoms, round(float(jnp.exp(law.log_tail[0])), 2)  # two or more
+        (2, 0.33)
     """
 
     log_atoms: Float[Array, "*shape K"]  # log p_0 .. log p_{K-1}

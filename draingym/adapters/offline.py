@@ -22,7 +22,17 @@ from draingym.simulator import InventoryVectorEnv
 
 @dataclass(frozen=True, kw_only=True)
 class Episode:
-    """A trajectory from start to end."""
+    """A trajectory from start to end.
+
+    >>> from draingym.adapters import collect
+    >>> from draingym.simulator import InventoryVectorEnv, make
+    >>> env = InventoryVectorEnv(make("draingym/SingleStore-v0", horizon=4), 2)
+    >>> first, second = collect(env, episodes=2, seed=5)
+    >>> first.observations.shape, first.actions.shape, first.rewards.shape
+    ((5, 7), (4, 1), (4,))
+    >>> first.seed, second.seed, first.truncations.tolist()
+    (5, 6, [False, False, False, True])
+    """
 
     seed: int
     observations: Any  # [T+1, ...], what was seen last included; or a dictionary of such
@@ -51,6 +61,13 @@ def collect(
 
     Raises:
         ValueError: If the environment is in another mode, or ``episodes`` below 1.
+
+    Example:
+        >>> from draingym.simulator import make
+        >>> env = InventoryVectorEnv(make("draingym/SingleStore-v0", horizon=4), 2)
+        >>> episodes = collect(env, lambda seen: np.full((2, 1), 0.2, np.float32), episodes=3)
+        >>> [len(episode.rewards) for episode in episodes]
+        [4, 4, 4]
     """
     require_whole("episodes", episodes, low=1)
     if env.autoreset_mode is not AutoresetMode.NEXT_STEP or env.metadata["jax"]:

@@ -281,6 +281,18 @@ class Store:
     Attributes:
         name: What nodes call it.
         room: In the unit of the nodes' ``volume``.
+
+    Example:
+        >>> from draingym import Arc, Network, Node, Store
+        >>> shop = {"holding_cost": 1.0, "unmet_cost": 4.0, "store": "backroom"}
+        >>> network = Network(
+        ...     nodes=[Node("a", **shop), Node("b", **shop)],
+        ...     arcs=[Arc(None, "a"), Arc(None, "b")],
+        ...     demand={"a": [3], "b": [3]},
+        ...     stores=[Store("backroom", room=10.0)],
+        ... )
+        >>> network.stores[0].room
+        10.0
     """
 
     name: str

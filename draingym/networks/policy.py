@@ -29,6 +29,12 @@ class ArcBaseStock:
         levels: [N] to start from.
 
     Gradients: exact almost everywhere; the kink is where the position is the level.
+
+    Example:
+        >>> arcs = {"source": (-1, 0), "target": (0, 1), "weight": (1.0, 1.0)}
+        >>> policy = ArcBaseStock(**arcs, levels=(20.0, 8.0))
+        >>> policy.init(jax.random.key(0)).tolist()
+        [20.0, 8.0]
     """
 
     source: tuple[int, ...]

@@ -45,7 +45,12 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Exact:
-    """The least cost, and what has it."""
+    """The least cost, and what has it.
+
+    >>> found = tabular(3.2, np.array([[2], [1], [0]]), lambda seen: [seen.on_hand[0]])
+    >>> found.cost, type(found.policy).__name__
+    (3.2, 'TabularDecisions')
+    """
 
     cost: float  # currency a period in the long run, or discounted from the start on
     policy: Policy
@@ -57,6 +62,13 @@ class TabularDecisions:
     """Requests on every arc, looked up in a table by the state; the table is the parameter.
 
     Gradients: zero.
+
+    Example:
+        >>> policy = TabularDecisions(
+        ...     table=np.array([[2], [1], [0]]), state=lambda seen: [seen.on_hand[0]], lowest=(0,)
+        ... )
+        >>> policy.init(jax.random.key(0)).tolist()
+        [[2], [1], [0]]
     """
 
     table: IntArray  # [*states, E] units
@@ -88,7 +100,12 @@ def tabular(
     state: Callable[[Observation], Sequence[Array]],
     lowest: Sequence[int] | None = None,
 ) -> Exact:
-    """Return what acts by a solved table, [*states, actions]."""
+    """Return what acts by a solved table, [*states, actions].
+
+    >>> found = tabular(3.2, np.array([[2], [1], [0]]), lambda seen: [seen.on_hand[0]], lowest=(0,))
+    >>> found.params.tolist()
+    [[2], [1], [0]]
+    """
     none = (0,) * (action.ndim - 1)
     policy = TabularDecisions(
         table=action, state=state, lowest=none if lowest is None else tuple(lowest)

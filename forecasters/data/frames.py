@@ -57,6 +57,10 @@ class Rules:
 
     Raises:
         ValueError: If a field is none of its choices.
+
+    Example:
+        >>> Rules(freq="D", gaps="zero", negative="zero").duplicates
+        'error'
     """
 
     # Length of a period, such as "D"; told from the stamps when not given.
@@ -104,6 +108,14 @@ def read_frame(
     Raises:
         ValueError: If a column is missing or of a type that does not fit, there is no row, or a
             value breaks a rule; naming series, column, time and bound.
+
+    Example:
+        >>> import pandas as pd
+        >>> ids, periods = ["a", "a", "b"], [1, 2, 2]
+        >>> sales = pd.DataFrame({"unique_id": ids, "ds": periods, "y": [3.0, 4.0, 5.0]})
+        >>> data = read_frame(sales, rules=Rules(gaps="zero"))
+        >>> data.ids, data.target.tolist()  # before its first sale a series is not there
+        (('a', 'b'), [[3.0, 4.0], [nan, 5.0]])
     """
     import narwhals as nw
 

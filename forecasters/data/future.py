@@ -27,6 +27,16 @@ def with_future(data: SeriesData, frame: Any, columns: Columns, horizon: int) ->
     Raises:
         ValueError: If a column, a series or a period is missing; naming series, column, time and
             bound.
+
+    Example:
+        >>> import pandas as pd
+        >>> from draingym.forecasters import Columns, read_frame
+        >>> columns = Columns(known=("price",))
+        >>> seen = {"ds": [1, 2], "y": [3.0, 4.0], "price": [9.0, 9.0]}
+        >>> sales = pd.DataFrame({"unique_id": "a"} | seen)
+        >>> to_come = pd.DataFrame({"unique_id": "a", "ds": [3], "price": [7.0]})
+        >>> with_future(read_frame(sales, columns), to_come, columns, 1).known["price"].tolist()
+        [[9.0, 9.0, 7.0]]
     """
     table = table_of(frame)
     for name in (columns.id, columns.time, *columns.known):

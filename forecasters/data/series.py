@@ -25,6 +25,18 @@ class SeriesData:
     Raises:
         ValueError: If shapes differ, an id is met twice, or a number is infinite; naming series,
             column, time and bound.
+
+    Example:
+        >>> from draingym.forecasters.data.grid import Grid, Step
+        >>> data = SeriesData(
+        ...     ids=("a", "b"),
+        ...     grid=Grid(0, Step("whole", 1)),
+        ...     target=np.array([[1.0, 2, 3], [4, np.nan, 6]]),
+        ... )
+        >>> data.num_series, data.num_periods, data.observed.tolist()
+        (2, 3, [[True, True, True], [True, False, True]])
+        >>> data.until(2).actual(1, 1).tolist()
+        [[2.0], [nan]]
     """
 
     ids: tuple[str, ...]

@@ -22,6 +22,12 @@ def size_shares(sales: NDArray[np.float64], in_stock: NDArray[np.bool_]) -> NDAr
         ValueError: If sales are negative, or shapes differ.
 
     Source: Zalando, section 2.1: the shares do not change over time.
+
+    Example:
+        >>> sales = np.array([[2.0, 6.0], [4.0, 0.0]])  # periods, sizes
+        >>> in_stock = np.array([[True, True], [True, False]])
+        >>> size_shares(sales, in_stock).tolist()
+        [0.25, 0.75]
     """
     _check(sales, in_stock)
     whole = np.sum(np.where(in_stock.all(axis=-1, keepdims=True), sales, 0.0), axis=-2)
@@ -54,6 +60,13 @@ def impute_demand(
         ValueError: If sales are negative, or shapes differ.
 
     Source: Zalando, section 2.1, figure 4.
+
+    Example:
+        >>> sales = np.array([[2.0, 6.0], [4.0, 0.0]])  # periods, sizes
+        >>> in_stock = np.array([[True, True], [True, False]])
+        >>> demand, estimated = impute_demand(sales, in_stock)
+        >>> demand.tolist(), estimated.tolist()
+        ([8.0, 16.0], [False, True])
     """
     _check(sales, in_stock)
     shares = size_shares(sales, in_stock) if shares is None else np.asarray(shares, np.float64)

@@ -26,6 +26,18 @@ class Forecast:
 
     Raises:
         ValueError: If shapes differ, there are fewer than two samples, or a number is not finite.
+
+    Example:
+        >>> forecast = Forecast(
+        ...     ids=("a",),
+        ...     times=np.array([7, 8]),
+        ...     samples=np.array([[[4.0, 6.0]], [[8.0, 6.0]]], np.float32),
+        ...     point=np.array([[6.0, 6.0]]),
+        ... )
+        >>> forecast.mean.tolist(), forecast.quantiles((0.5,)).tolist()
+        ([[6.0, 6.0]], [[[6.0, 6.0]]])
+        >>> forecast.to_frame((0.9,)).columns.tolist()
+        ['unique_id', 'ds', 'mean', 'point', 'q0.9']
     """
 
     ids: tuple[str, ...]  # [B]

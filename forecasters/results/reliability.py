@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Reliability:
-    """Probabilities in ``B`` bins of equal width, beside how often the event came."""
+    """Probabilities in ``B`` bins of equal width, beside how often the event came.
+
+    >>> from draingym.forecasters import reliability
+    >>> found = reliability([0.1, 0.3, 0.8, 0.9], [0, 1, 1, 1], bins=2)
+    >>> found.number.tolist(), round(found.gap, 3)
+    ([2, 2], 0.225)
+    """
 
     predicted: FloatArray  # [B] mean probability; NaN in an empty bin
     happened: FloatArray  # [B] share of times that the event came; NaN in an empty bin

@@ -27,6 +27,10 @@ class Stage:
 
     Raises:
         ValueError: If ``epochs`` is below 1.
+
+    Example:
+        >>> Stage("far", epochs=3, trains=("head",)).epochs
+        3
     """
 
     name: str

@@ -80,7 +80,11 @@ def cumulative_of(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SmoothingConfig:
-    """How strongly rates of thin cells lean on products' and national rates (ours)."""
+    """How strongly rates of thin cells lean on products' and national rates (ours).
+
+    >>> SmoothingConfig(views=50.0).orders
+    5.0
+    """
 
     views: float = 200.0  # weight of a product's prior, in views under a promise
     orders: float = 5.0  # weight of the national conversion level, in orders of a product
@@ -121,6 +125,13 @@ def rates_from_counts(
 
     Source:
         The matrix of the paper's appendix F; smoothing is ours.
+
+    Example:
+        >>> counts = np.zeros((1, 4, 4))
+        >>> counts[0, 0] = [30, 5, 5, 60]  # promised a day: ordered for 1d, 2d, 3d+, or not
+        >>> counts[0, 1, 1:] = [20, 10, 70]
+        >>> rates_from_counts(counts).cumulative[0, :2].round(2).tolist()
+        [[0.29, 0.34, 0.4, 1.0], [0.0, 0.2, 0.3, 1.0]]
     """
     smoothing = SmoothingConfig() if smoothing is None else smoothing
     n = np.asarray(counts, np.float64)

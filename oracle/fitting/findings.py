@@ -11,7 +11,11 @@ PARTS: tuple[Part, ...] = ("promise", "fulfilment", "ship cost", "boxes")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One number, or table, of a fitted oracle, and whether the log tells it."""
+    """One number, or table, of a fitted oracle, and whether the log tells it.
+
+    >>> Finding(part="promise", what="cut-off hour", value="16", identified=True).identified
+    True
+    """
 
     part: Part
     what: str  # "cut-off hour"
@@ -39,7 +43,15 @@ def finding(part: Part, what: str, value: str, known: bool, otherwise: str) -> F
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitReport:
-    """Everything that was estimated for an oracle, and what could not be."""
+    """Everything that was estimated for an oracle, and what could not be.
+
+    >>> known = Finding(part="promise", what="cut-off hour", value="16", identified=True)
+    >>> noise = {"part": "ship cost", "what": "noise", "value": "0.2"}
+    >>> guess = Finding(**noise, identified=False, why="the log has no bills")
+    >>> report = FitReport(findings=(known, guess))
+    >>> [finding.what for finding in report.unidentified]
+    ['noise']
+    """
 
     findings: tuple[Finding, ...]
 

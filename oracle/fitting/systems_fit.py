@@ -26,7 +26,11 @@ from draingym.world.weights import weight_unit
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FitConfig:
-    """How much of a log is looked at; more is slower, and seldom better."""
+    """How much of a log is looked at; more is slower, and seldom better.
+
+    >>> FitConfig(views=20_000, boxes=10_000).lines
+    30000
+    """
 
     views: int = 100_000
     lines: int = 30_000

@@ -33,6 +33,21 @@ class Batch:
 
     Raises:
         ValueError: If shapes disagree or a value is out of bounds.
+
+    Example:
+        >>> batch = Batch(
+        ...     product=np.array([0, 0]),
+        ...     units=np.array([1, 2]),
+        ...     group=np.array([0, 1]),  # lines of a group share a box from a node
+        ...     in_time=np.ones((2, 2), bool),
+        ...     line_cost=np.array([[1.0, 2.0], [2.0, 1.0]]),
+        ...     box_cost=np.array([[3.0, 3.0], [3.0, 3.0]]),
+        ...     distance=np.array([[100.0, 900.0], [900.0, 100.0]]),
+        ...     stock=np.array([[2, 1], [2, 1]]),
+        ...     room=np.full(2, np.inf),
+        ... )
+        >>> batch.possible.tolist()  # the second node has one unit only
+        [[True, True], [True, False]]
     """
 
     product: IntArray  # [L]
@@ -87,7 +102,11 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """Where a batch's lines are shipped from."""
+    """Where a batch's lines are shipped from.
+
+    >>> Plan(node=np.array([0, 1]), cost=7.5, how="greedy").cost
+    7.5
+    """
 
     node: IntArray  # [L], or -1 for a line that is left unfilled
     cost: float  # USD, boxes, lines and penalties
@@ -145,7 +164,23 @@ def check_plan(batch: Batch, node: IntArray) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ClosestPlanner:
-    """Line by line, the closest node that can."""
+    """Line by line, the closest node that can.
+
+    >>> batch = Batch(
+    ...     product=np.array([0]),
+    ...     units=np.array([1]),
+    ...     group=np.array([0]),
+    ...     in_time=np.ones((1, 2), bool),
+    ...     line_cost=np.array([[1.0, 4.0]]),
+    ...     box_cost=np.array([[3.0, 3.0]]),
+    ...     distance=np.array([[900.0, 100.0]]),
+    ...     stock=np.array([[5, 5]]),
+    ...     room=np.full(2, np.inf),
+    ... )
+    >>> plan = ClosestPlanner().plan(batch)
+    >>> plan.node.tolist(), plan.cost
+    ([1], 7.0)
+    """
 
     def plan(self, batch: Batch) -> Plan:
         """Return the plan."""

@@ -35,7 +35,11 @@ Opportunity = Literal["none", "cover", "duals"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaveConfig:
-    """How orders wait and are planned; choices of ours, sizes as measured for HiGHS."""
+    """How orders wait and are planned; choices of ours, sizes as measured for HiGHS.
+
+    >>> WaveConfig(wave_hours=2.0, opportunity="cover").batch_orders
+    200
+    """
 
     wave_hours: float = 4.0  # orders wait at most this long; Xu et al. report 6 to 18 hours
     batch_orders: int = 200  # baskets planned together; HiGHS takes about 0.3 s

@@ -85,7 +85,15 @@ class ViewProfile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DrainSamples:
-    """Joint samples of the drain of all products and nodes."""
+    """Joint samples of the drain of all products and nodes.
+
+    >>> samples = DrainSamples(
+    ...     outbound=np.array([[[[3, 1]]], [[[2, 2]]]], np.int32),  # two samples
+    ...     ship_cost=np.array([[[[9.0, 4.0]]], [[[6.0, 8.0]]]], np.float32),
+    ... )
+    >>> samples.outbound.mean(axis=0).tolist()
+    [[[2.5, 1.5]]]
+    """
 
     outbound: NDArray[np.int32]  # [S, P, T, N] units
     ship_cost: NDArray[np.float32]  # [S, P, T, N] USD

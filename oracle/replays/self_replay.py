@@ -25,7 +25,11 @@ from draingym.world.views import PROMISES
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckBounds:
-    """How far a self-replay may be from its log, on the worst seed."""
+    """How far a self-replay may be from its log, on the worst seed.
+
+    >>> CheckBounds(units=0.05).units
+    0.05
+    """
 
     node_share: float = 0.03  # of the units, at any node; a difference of shares
     units: float = 0.02  # relative

@@ -25,6 +25,10 @@ def draw_volumes(weight_lb: ArrayLike, *, seed: int = 0) -> FloatArray:
 
     Returns:
         [P] cubic feet per unit.
+
+    Example:
+        >>> draw_volumes([1.0, 2.0], seed=0).shape
+        (2,)
     """
     weight = np.asarray(weight_lb, np.float64)
     normal = np.random.default_rng([seed, 3]).standard_normal(weight.shape)

@@ -147,6 +147,11 @@ def draw_latent(cumulative: ArrayLike, option: ArrayLike, uniform: ArrayLike) ->
 
     Returns:
         [V] latents in (0, 1); under the promise that was shown they give the option chosen.
+
+    Example:
+        >>> cumulative = np.array([[0.2, 0.3, 0.4, 1.0]])
+        >>> draw_latent(cumulative, [1], [0.5]).round(3).tolist()  # inside (0.2, 0.3]
+        [0.25]
     """
     low, high = latent_interval(cumulative, option)
     latent = high - (high - low) * np.asarray(uniform, np.float64)

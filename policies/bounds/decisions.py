@@ -25,6 +25,14 @@ class Decisions:
 
     ``cost[s, a]`` is the expected cost of a period, infinity where the action is not allowed;
     ``move[s * A + a, s']`` the probability of the next state.
+
+    >>> def machine(state, action, outcome):
+    ...     mended = (action[0] == 1) | (state[0] == 0)  # works (0), or is broken (1)
+    ...     cost = 4.0 * (state[0] == 1) + 3.0 * (action[0] == 1)
+    ...     return [np.where(mended, outcome[0], 1)], cost, np.full((1, 1, 1), 0.5)
+    >>> problem = enumerate_decisions([2], [2], [2], machine, discount=0.5)
+    >>> problem.shape, problem.cost.tolist(), problem.move.shape
+    ((2,), [[0.0, 3.0], [4.0, 7.0]], (4, 2))
     """
 
     shape: tuple[int, ...]  # of the states
@@ -36,7 +44,14 @@ class Decisions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Solved:
-    """The least cost, and how it is reached."""
+    """The least cost, and how it is reached.
+
+    >>> def coin(state, action, outcome):  # a state that costs 2, and one that is free, by chance
+    ...     return [outcome[0]], 2.0 * state[0] + 0.0 * action[0], np.full((1, 1, 1), 0.5)
+    >>> solved: Solved = solve(enumerate_decisions([2], [1], [2], coin))
+    >>> round(solved.gain, 6), solved.action.tolist()
+    (1.0, [[0], [0]])
+    """
 
     gain: float  # currency per period in the long run; nan with a discount below 1
     value: FloatArray  # [*states] cost from there on; above the first state's where not discounted
@@ -64,6 +79,15 @@ def enumerate_decisions(
 
     Raises:
         ValueError: If probabilities do not sum to one, or the discount is out of (0, 1].
+
+    Example:
+        >>> def machine(state, action, outcome):
+        ...     mended = (action[0] == 1) | (state[0] == 0)  # works (0), or is broken (1)
+        ...     cost = 4.0 * (state[0] == 1) + 3.0 * (action[0] == 1)
+        ...     return [np.where(mended, outcome[0], 1)], cost, np.full((1, 1, 1), 0.5)
+        >>> solved = solve(enumerate_decisions([2], [2], [2], machine, discount=0.5))
+        >>> solved.value.round(3).tolist(), solved.action.tolist()
+        ([2.667, 8.0], [[0], [0]])
     """
     if not 0 < discount <= 1:
         raise ValueError(f"discount is {discount}, must be in (0, 1]")

@@ -61,7 +61,17 @@ def fixed_cost_store(
 
 
 def order_up_to(problem: Decisions, lowest: int, reorder: int, level: int) -> IntArray:
-    """Return the actions of an (s, S) policy of a ``fixed_cost_store``, [S, 1]."""
+    """Return the actions of an (s, S) policy of a ``fixed_cost_store``, [S, 1].
+
+    >>> from draingym.policies.bounds.decisions import solve
+    >>> demand = stats.poisson(6).pmf(np.arange(25))
+    >>> store = fixed_cost_store(
+    ...     demand / demand.sum(), order_fee=5, holding_cost=1, unmet_cost=9, lowest=-20, highest=30
+    ... )
+    >>> rule = order_up_to(store, -20, reorder=4, level=10)
+    >>> round(solve(store, action=rule).gain, 3), round(solve(store).gain, 3)  # the rule, the best
+    (9.888, 9.272)
+    """
     net = np.arange(problem.shape[0]) + lowest
     return (np.where(net <= reorder, level, net) - lowest)[:, None]
 
@@ -92,6 +102,22 @@ def dual_sourcing(
     Returns:
         States: net stock with the period's arrival, less ``lowest``; then regular orders in
         transit, the next to arrive first. Actions: regular and expedited order.
+
+    Example:
+        >>> from draingym.policies.bounds.decisions import solve
+        >>> problem = dual_sourcing(
+        ...     np.full(3, 1 / 3),  # 0, 1 or 2 units are wanted
+        ...     regular_lead_time=1,
+        ...     holding_cost=1,
+        ...     unmet_cost=9,
+        ...     expedited_cost=2,
+        ...     most=(2, 2),
+        ...     lowest=-4,
+        ...     highest=6,
+        ... )
+        >>> solved = solve(problem)
+        >>> round(solved.gain, 3), solved.action[4].tolist()  # nothing on hand: regular, expedited
+        (2.0, [1, 2])
     """
     size, transit = highest - lowest + 1, regular_lead_time - 1
 
@@ -155,6 +181,23 @@ def perishable_store(
 
     Source:
         De Moor, Gijsbrechts and Boute (2022), Reward shaping in perishable inventory.
+
+    Example:
+        >>> from draingym.policies.bounds.decisions import solve
+        >>> problem = perishable_store(
+        ...     np.full(3, 1 / 3),
+        ...     shelf_life=2,
+        ...     lead_time=1,
+        ...     lifo=False,
+        ...     order_cost=3,
+        ...     unmet_cost=9,
+        ...     waste_cost=7,
+        ...     holding_cost=1,
+        ...     max_order=3,
+        ...     discount=0.9,
+        ... )
+        >>> solve(problem).action[:, 0, 0].tolist()  # by young units; there are no old ones
+        [1, 1, 0, 0]
     """
 
     def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
@@ -198,6 +241,19 @@ def substituted_products(
 
     Source:
         Hendrix et al. (2019), two products with substitution.
+
+    Example:
+        >>> from draingym.policies.bounds.decisions import solve
+        >>> problem = substituted_products(
+        ...     (1.0, 1.0),
+        ...     accepts=0.5,
+        ...     prices=(2.0, 2.0),
+        ...     order_costs=(1.0, 1.0),
+        ...     max_orders=(3, 3),
+        ...     discount=0.9,
+        ... )
+        >>> solve(problem).action[0, 0, 0, 0].tolist()  # orders of A and B where there is nothing
+        [1, 1]
     """
     most = 2 * max_orders[0], 2 * max_orders[1]
     chance = _asked(means, accepts, most)
@@ -271,6 +327,21 @@ def platelets(
 
     Source:
         Mirjalili (2022), thesis, University of Toronto, chapter 4.
+
+    Example:
+        >>> from draingym.policies.bounds.decisions import solve
+        >>> problem = platelets(
+        ...     np.full((2, 3), 1 / 3),  # two kinds of day
+        ...     logits=((1.0, -0.1), (0.5, 0.0)),
+        ...     order_fee=1.0,
+        ...     unmet_cost=10.0,
+        ...     waste_cost=4.0,
+        ...     holding_cost=0.5,
+        ...     max_order=3,
+        ...     discount=0.9,
+        ... )
+        >>> solve(problem).action[0, :, 0].ravel().tolist()  # by the units that keep for two days
+        [2, 1, 0, 0]
     """
     days = len(demand)
     orders = np.arange(max_order + 1)[:, None]

@@ -24,7 +24,13 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Optimum:
-    """The best levels, and what they cost."""
+    """The best levels, and what they cost.
+
+    >>> demand = discretise(stats.poisson(5), 1.0)
+    >>> best: Optimum = base_stock_optimum(demand, 1.0, lead_time=1, holding_cost=1, unmet_cost=9)
+    >>> best.levels.tolist(), round(best.cost, 2)
+    ([14.0], 5.87)
+    """
 
     levels: FloatArray  # units, upstream first
     cost: float  # currency a period
@@ -74,6 +80,10 @@ def backlog_cost(net: NDArray[Any], holding_cost: float, unmet_cost: float) -> F
         net: Units; below 0 they are owed.
         holding_cost: Currency a unit on hand.
         unmet_cost: Currency a unit waiting.
+
+    Example:
+        >>> backlog_cost(np.array([3, 0, -2]), 1.0, 9.0).tolist()
+        [3.0, 0.0, 18.0]
     """
     cost: FloatArray = holding_cost * np.maximum(net, 0) + unmet_cost * np.maximum(-net, 0)
     return cost

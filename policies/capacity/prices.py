@@ -90,7 +90,12 @@ class PriceResponsive:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Violation:
-    """How far the use of storage exceeds the capacity."""
+    """How far the use of storage exceeds the capacity.
+
+    >>> found: Violation = violation(np.array([[6.0], [4.0]]), np.array([5.0]))
+    >>> found.node_periods, found.worst
+    (0.5, 1.2)
+    """
 
     excess: float  # units above capacity over the capacity, mean over limited nodes and periods
     node_periods: float  # share of limited nodes and periods above capacity

@@ -23,6 +23,18 @@ class Historical:
     Its forecasts are off by a log-normal factor, each product favours some nodes for good, and
     now and then a node is starved or flooded: a log without such spread would teach a drain model
     little about stock that no policy had kept.
+
+    >>> from draingym.policies import Tree
+    >>> tree = Tree(
+    ...     parent=jnp.array([-1]),
+    ...     descends=jnp.ones((1, 1), bool),
+    ...     serves=jnp.ones(1, bool),
+    ...     distance=jnp.zeros((1, 1)),
+    ...     population=jnp.ones(1),
+    ... )
+    >>> yesterday = Historical(tree=tree, explore_share=0.2)  # what writes a log that teaches much
+    >>> float(yesterday.init(jax.random.key(0)).buy_cover)
+    14.0
     """
 
     tree: Tree

@@ -30,7 +30,12 @@ SHIP_FIXED, SHIP_PER_1000_KM = 3.5, 1.5
 
 
 class Baseline(NamedTuple):
-    """A policy and the box that ``tune`` searches."""
+    """A policy and the box that ``tune`` searches.
+
+    >>> baseline = Baseline(BaseStock(), {"": (0.0, 40.0)})
+    >>> type(baseline.policy).__name__, baseline.bounds[""]
+    ('BaseStock', (0.0, 40.0))
+    """
 
     policy: Policy
     bounds: Bounds

@@ -23,6 +23,11 @@ class TabularOrders:
 
     Raises:
         ValueError: If the table is empty, or holds a negative or no whole number.
+
+    Example:
+        >>> policy = TabularOrders(table=np.array([5, 4, 2, 0]))  # orders with 0, 1, 2, 3 on hand
+        >>> policy.init(jnp.uint32(0)).tolist()
+        [5, 4, 2, 0]
     """
 
     table: NDArray[np.int64]  # [X, Q, ...] units; one axis a period of lead time

@@ -74,7 +74,11 @@ class Hyper:
 
 
 def hyper_of(config: TrainConfig) -> Hyper:
-    """Return a config's rates as leaves."""
+    """Return a config's rates as leaves.
+
+    >>> float(hyper_of(TrainConfig(learning_rate=0.5)).learning_rate)
+    0.5
+    """
     return Hyper(
         learning_rate=jnp.float32(config.learning_rate),
         clip_norm=jnp.float32(config.clip_norm),
@@ -84,7 +88,20 @@ def hyper_of(config: TrainConfig) -> Hyper:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluated:
-    """A point of a learning curve."""
+    """A point of a learning curve.
+
+    >>> point = Evaluated(
+    ...     update=20,
+    ...     value=-3.1,
+    ...     best=-3.0,
+    ...     gradient_norm=0.4,
+    ...     rollouts=500,
+    ...     periods=6000,
+    ...     seconds=1.5,
+    ... )
+    >>> point.scalars()["policy/value"]
+    -3.1
+    """
 
     update: int  # made so far
     value: float  # currency: what ``Task.evaluate`` returns

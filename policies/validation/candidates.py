@@ -92,6 +92,22 @@ def order_up_to_grid(
         around: Covers that ``BUY_FACTORS`` and ``PLACE_FACTORS`` multiply.
         places: Whether any node is replenished by another. If none is, the cover that is placed
             says nothing, and ``BUY_FACTORS_ALONE`` make as many policies that differ.
+
+    Example:
+        >>> from draingym.policies import OrderUpTo, Tree
+        >>> tree = Tree(
+        ...     parent=jnp.array([-1]),
+        ...     descends=jnp.ones((1, 1), bool),
+        ...     serves=jnp.ones(1, bool),
+        ...     distance=jnp.zeros((1, 1)),
+        ...     population=jnp.ones(1),
+        ... )
+        >>> around = OrderUpToParams(
+        ...     buy_cover=jnp.float32(14.0), place_cover=jnp.float32(7.0), safety=jnp.float32(1.0)
+        ... )
+        >>> grid = order_up_to_grid(OrderUpTo(tree=tree), around, places=False)
+        >>> len(grid), sorted(grid)[0]
+        (12, 'up to 0.3x bought')
     """
     if not places:
         return {
@@ -121,6 +137,13 @@ def perturbed(
         copies: Of each policy, all perturbed otherwise.
         sd: Of the logarithm of the factors on requests.
         seed: Of the factors.
+
+    Example:
+        >>> from draingym.policies import BaseStock
+        >>> policies = {"base stock": (BaseStock(), jnp.float32(12.0))}
+        >>> copies = perturbed(policies, num_nodes=1, copies=2)
+        >>> list(copies)
+        ['base stock, perturbed 1', 'base stock, perturbed 2']
     """
     made: dict[str, tuple[Policy, PyTree]] = {}
     for k, (name, (policy, params)) in enumerate(policies.items()):

@@ -48,6 +48,13 @@ def overlap_notes(
     Raises:
         ValueError: If an overlap is not allowed, saying how large it is and how to allow it; or
             ``allow`` names something else.
+
+    Example:
+        >>> fitted = Fitted(product_id=("a", "b"), stop_period=20)
+        >>> overlap_notes(fitted, ["c"], (20, 26))
+        ()
+        >>> overlap_notes(fitted, ["b", "c"], (20, 26), allow=("products",))
+        ('1 of 2 products were trained on: on others the simulator may do worse.',)
     """
     for name in allow:
         if name not in get_args(Shared):

@@ -16,7 +16,23 @@ Frame = NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """One period of one trajectory, on the host. All flows are zero before the first period."""
+    """One period of one trajectory, on the host. All flows are zero before the first period.
+
+    >>> nothing = np.zeros(1, np.float32)
+    >>> scene = Scene(
+    ...     period=3,
+    ...     reward=-4.0,
+    ...     on_hand=np.array([4.0], np.float32),
+    ...     in_transit=nothing,
+    ...     waiting=nothing,
+    ...     shipped=nothing,
+    ...     outbound=np.array([5.0], np.float32),
+    ...     lost=nothing,
+    ...     glance_views=np.array([5.0], np.float32),
+    ... )
+    >>> f"period {scene.period}: {scene.outbound.sum():.0f} sold, {scene.on_hand.sum():.0f} left"
+    'period 3: 5 sold, 4 left'
+    """
 
     period: int  # calendar index
     reward: float  # currency
@@ -30,7 +46,20 @@ class Scene:
 
 
 class Painter(Protocol):
-    """Paints scenes of one environment; keeps its canvas between frames."""
+    """Paints scenes of one environment; keeps its canvas between frames.
+
+    >>> class Words:  # a painter that says what it sees
+    ...     def paint(self, scene):
+    ...         return np.full((32, 32, 3), 255, np.uint8)
+    ...     def show(self, scene):
+    ...         print(f"period {scene.period}: {scene.reward:.1f}")
+    ...     def close(self):
+    ...         pass
+    >>> from types import SimpleNamespace
+    >>> painter: Painter = Words()
+    >>> painter.show(SimpleNamespace(period=3, reward=-4.0))
+    period 3: -4.0
+    """
 
     def paint(self, scene: Scene) -> Frame:
         """Return an image, [height, width, 3]."""

@@ -43,6 +43,12 @@ class NonFinite:
         value: NaN or infinity.
         towards: What the derivative is with respect to; empty where the value itself is not finite.
         given: A number that is not finite and was handed in; empty where there is none.
+
+    Example:
+        >>> nan = float("nan")
+        >>> where = NonFinite(trajectory=2, period=7, term="reward", place="node 1", value=nan)
+        >>> print(where)
+        trajectory 2, period 7: reward of node 1 is nan
     """
 
     trajectory: int

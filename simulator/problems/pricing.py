@@ -37,6 +37,12 @@ class PriceResponse:
     ``exp(xi(d)) - 1`` where ``log_scale`` says so, as a forecaster fits it.
 
     Source: Zalando's demand layer, METHODS section 8, in its continuous form.
+
+    Example:
+        >>> one = jnp.float32(1.0)
+        >>> response = PriceResponse(base=one, step=jnp.zeros(7), scale=0 * one)
+        >>> [round(float(demand_level(response, d)), 2) for d in (0.0, 0.1, 0.7)]
+        [1.0, 1.48, 4.36]
     """
 
     base: Float[Array, ""]  # q, demand without a discount, above 0; the unit does not matter
@@ -57,6 +63,11 @@ def make_price_response(lift: Sequence[float]) -> PriceResponse:
 
     Raises:
         ValueError: If there are not seven factors, or they do not rise.
+
+    Example:
+        >>> response = make_price_response([1.1, 1.4, 1.9, 2.6, 3.5, 4.6, 5.9])
+        >>> float(response.base), response.step.shape
+        (1.0, (7,))
     """
     factors = numbers("lift", lift)
     rises = np.diff(factors, prepend=1.0) if factors.ndim == 1 else factors

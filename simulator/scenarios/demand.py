@@ -29,7 +29,24 @@ _TAIL = 1e-8
 
 
 class Demand(Protocol):
-    """What customers want, period by period, whatever is on the shelf."""
+    """What customers want, period by period, whatever is on the shelf.
+
+    >>> from dataclasses import dataclass
+    >>> from draingym.simulator import single_store
+    >>> @dataclass(frozen=True)
+    ... class Weekly:  # the same every week, whatever the key
+    ...     regions: int = 1
+    ...     @property
+    ...     def mean(self):
+    ...         return np.array([4.0])
+    ...     def sample(self, key, shape):
+    ...         week = jnp.array([2.0, 2, 2, 2, 4, 8, 8])[jnp.arange(shape[0]) % 7]
+    ...         return jnp.broadcast_to(week.reshape(-1, *[1] * (len(shape) - 1)), shape)
+    >>> demand: Demand = Weekly()
+    >>> simulator, params, sample = single_store(lead_time=1, demand=demand)
+    >>> demand.sample(jax.random.key(0), (7, 1))[:, 0].tolist()
+    [2.0, 2.0, 2.0, 2.0, 4.0, 8.0, 8.0]
+    """
 
     @property
     def regions(self) -> int:

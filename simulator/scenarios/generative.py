@@ -28,7 +28,13 @@ _MAX_DISPERSION = 100.0
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViewProcess:
-    """The parameters of the process, for P products and Z regions."""
+    """The parameters of the process, for P products and Z regions.
+
+    >>> views = np.random.default_rng(0).poisson(9.0, (2, 30, 3))
+    >>> process: ViewProcess = fit_views(views, season_length=1)
+    >>> process.share.shape, bool(process.sd < 0.2)
+    ((2, 3), True)
+    """
 
     level: Float[Array, " P"]  # views a period over all regions, above 0
     share: Float[Array, "P Z"]  # of a product's views; rows sum to one
@@ -57,6 +63,12 @@ def fit_views(views: ArrayLike, season_length: int, *, smoothing: float = 1.0) -
     Raises:
         ValueError: If the array is no panel, is shorter than two seasons, has a value that is
             negative or not finite, or fewer than two regions, or the smoothing is negative.
+
+    Example:
+        >>> views = np.random.default_rng(0).poisson(9.0, (4, 70, 3))
+        >>> process = fit_views(views, season_length=7)
+        >>> process.season.shape, process.level.round().tolist()
+        ((7,), [26.0, 27.0, 27.0, 27.0])
     """
     require_range("smoothing", smoothing, low=0.0)
     require_whole("season_length", season_length, low=1)

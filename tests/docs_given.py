@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[1]
 SLOW = {
     *("coming_from.md", "gym.md", "how_to.md", "oracle.md", "policies.md"),
     *("quickstart.md", "recipes.md"),
+    *("gallery_drain_model.md", "gallery_forecasters.md", "gallery_oracle.md"),
+    *("gallery_policies.md", "gallery_simulator.md"),
 }
 # Pages whose code takes minutes.
 LONG = {"tour.md"}

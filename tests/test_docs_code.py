@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"(?:^<!-- code: ([^>]+) -->\n)?^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
+PRINTED = re.compile(r"^```text\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
 
 def blocks(page: Path, kind: str = "") -> list[str]:
     """Return the blocks of a page with a mark, or without one."""
@@ -47,8 +49,10 @@ def marked(page: Path) -> object:
 @pytest.mark.parametrize("page", [marked(page) for page in PAGES if blocks(page)])
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
         run(page, blocks(page))
+    if page.name.startswith("gallery_"):  # what the programs print is shown below each
+        assert printed.getvalue() == "".join(PRINTED.findall(page.read_text(encoding="utf-8")))
 
 
 @pytest.mark.clients

@@ -29,7 +29,7 @@ class Hybrid:
     Source: Outbound, section 4.1, equation (1); METHODS section 2.
 
     Example:
-        >>> law = Hybrid.from_logits(jnp.zeros((3, 2)), jnp.ones((3, 4)))  # three nodes
+        >>> law = Hybrid.from_logits(jnp.zeros((3, 2)), jnp.ones((3, 9)))  # three nodes
         >>> law.num_atoms, round(float(jnp.exp(law.log_tail[0])), 2)  # two or more
         (2, 0.33)
     """

@@ -27,6 +27,11 @@ class EpisodeTask(RolledOut):
     """Episodes of an environment, which end there: what ``task_of`` makes.
 
     The value is the discounted return of an episode; no action is bounded.
+
+    >>> from draingym import simulator
+    >>> task: EpisodeTask = task_of(simulator.make("draingym/SingleStore-v0", horizon=8))
+    >>> task.periods, task.products, task.evaluation_rollouts()
+    (8, None, 256)
     """
 
     params: Params

@@ -70,7 +70,12 @@ class TuneConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TuneResult:
-    """The best parameters found, and how the search went."""
+    """The best parameters found, and how the search went.
+
+    >>> found = TuneResult(params=12.0, value=-3.1, curve=np.array([-9.0, -3.4, -3.1]), rollouts=3000)
+    >>> bool(found.value == found.curve.max())
+    True
+    """
 
     params: PyTree
     value: float  # currency, in the simulator: what ``Task.evaluate`` returns

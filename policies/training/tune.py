@@ -72,7 +72,7 @@ class TuneConfig:
 class TuneResult:
     """The best parameters found, and how the search went.
 
-    >>> found = TuneResult(params=12.0, value=-3.1, curve=np.array([-9.0, -3.4, -3.1]), rollouts=3000)
+    >>> found = TuneResult(params=12.0, value=-3.1, curve=np.array([-9.0, -3.1]), rollouts=2000)
     >>> bool(found.value == found.curve.max())
     True
     """

@@ -16,11 +16,13 @@ ROOT = Path(__file__).parents[1]
 SLOW = {
     *("coming_from.md", "gym.md", "how_to.md", "oracle.md", "policies.md"),
     *("quickstart.md", "recipes.md"),
-    *("gallery_drain_model.md", "gallery_forecasters.md", "gallery_oracle.md"),
-    *("gallery_policies.md", "gallery_simulator.md"),
+    "gallery_simulator.md",
 }
 # Pages whose code takes minutes.
-LONG = {"tour.md"}
+LONG = {
+    *("gallery_drain_model.md", "gallery_forecasters.md", "gallery_oracle.md"),
+    *("gallery_policies.md", "tour.md"),
+}
 # By page: what is written, and what is run in its place. Each must be in the page.
 SHORTER: dict[str, dict[str, str]] = {
     "how_to.md": {

@@ -209,10 +209,10 @@ def make_table(name: str, columns: Mapping[str, Any]) -> Any:
 
     Example:
         >>> money = {"price": [9.0, 5.0], "unit_cost": [6.0, 3.0]}
-        >>> columns = {"product": [0, 1], "id": ["a", "b"], "weight_lb": [1.0, 2.5], **money}
+        >>> columns = {"product": [0, 1], "id": ["a", "b"], "weight": [1.0, 2.5], **money}
         >>> table = make_table("products", columns)
         >>> table.num_rows, table.column_names
-        (2, ['product', 'id', 'price', 'unit_cost', 'weight_lb'])
+        (2, ['product', 'id', 'price', 'unit_cost', 'weight'])
     """
     if name not in SCHEMA:
         raise ValueError(f"table {name!r}, must be one of {sorted(SCHEMA)}")

@@ -43,5 +43,5 @@ def test_errors_are_one_line(
         run(monkeypatch, "ingest", str(mapping), "--out", str(tmp_path / "log"))
     assert end.value.code == 2
     error = capsys.readouterr().err
-    assert "orders.ship_option (column 'Service'), row 0 is " in error
+    assert "views.promise (column 'Promised'), row 0 is 'express', must be one of " in error
     assert len(error.strip().splitlines()) == 1

@@ -10,6 +10,7 @@ import jax
 
 VARIABLE = "DRAINGYM_DEVICES"
 SHARDY = "JAX_USE_SHARDY_PARTITIONER"  # JAX's own
+_PARTITIONER = SHARDY.lower()
 # Whether JAX was up before anyone could ask for its cores, and whether they were asked for here.
 asked = {"late": False, "here": False}
 
@@ -72,9 +73,10 @@ def avoid_shardy() -> None:
     Its own partitioner, Shardy, crashes on programs of ours that several devices share: a
     segmentation fault where parts of a batch do not use all that they are given (0.11.2, 0.12.0.1).
     """
+    config: Any = jax.config
     release = tuple(int(part) for part in jax.__version__.split(".")[:2])
-    if release >= (0, 11) and SHARDY not in os.environ:
-        jax.config.update("jax_use_shardy_partitioner", False)
+    if release >= (0, 11) and SHARDY not in os.environ and hasattr(config, _PARTITIONER):
+        config.update(_PARTITIONER, False)
 
 
 ask_for_cores()

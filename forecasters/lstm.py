@@ -151,7 +151,7 @@ class MovingWindowNetwork(nnx.Module):
     """Windows to cells to output windows.
 
     What a cell does with its window is linear, so that all windows at once are one product of
-    matrices: XLA's convolutions take some twenty times as long on a processor.
+    matrices: XLA's convolutions take many times as long on a processor.
     """
 
     def __init__(self, model: LSTM, layout: Layout, rngs: nnx.Rngs) -> None:

@@ -67,17 +67,7 @@ class GlanceView:
 class OrderLine:
     """A view that converted.
 
-    >>> view = GlanceView(
-    ...     number=0,
-    ...     time=0.5,
-    ...     product=3,
-    ...     place=10,
-    ...     region=2,
-    ...     customer=7,
-    ...     quantity=1,
-    ...     session=0,
-    ...     latent=0.1,
-    ... )
+    >>> view = GlanceView(0, 0.5, 3, 10, 2, 7, 1, 0, latent=0.1)
     >>> OrderLine(view, 0).days, OrderLine(view, 2).due
     (1.0, inf)
     """

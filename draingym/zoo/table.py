@@ -204,6 +204,6 @@ TABLE = (
         unit="cost a period",
         optimum=None,
         how=_NONE,
-        rule="base stock, one cover for all",
+        rule="base stock, a cover for each echelon",
     ),
 )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from draingym.common.arrays import FloatArray, IntArray, require_range, require_seed
+from draingym.common.arrays import BoolArray, FloatArray, IntArray, require_range, require_seed
 from draingym.common.config import require_fields
 from draingym.oracle.fulfilment.period import drain_period
 from draingym.oracle.moves import log_moves
@@ -146,6 +146,8 @@ def self_replay(
         require_seed(seed)
     bounds = CheckBounds() if bounds is None else bounds
     log = log_flows(setting)
+    served = in_order(setting.log, view_homes(setting.log))
+    seen = setting.log.array("glance_views", "seen")[served]
     total = len(seeds) * setting.num_periods
     replays = []
     for k, seed in enumerate(seeds):
@@ -155,7 +157,7 @@ def self_replay(
             if progress is not None:
                 progress(before + done, total)
 
-        replays.append(_replayed(setting, seed, advance))
+        replays.append(_replayed(setting, seen, seed, advance))
     nodes = tuple(str(name) for name in setting.panel["node"].to_numpy())
     apart = [np.abs(flows.units - log.units).sum() for flows in replays]
     return SelfReplay(
@@ -213,12 +215,13 @@ def log_flows(setting: ReplaySetting) -> Flows:
     )
 
 
-def _replayed(setting: ReplaySetting, seed: int, advance: Callable[[int], None]) -> Flows:
-    """Return what would have left on the log's own stock."""
+def _replayed(
+    setting: ReplaySetting, seen: BoolArray, seed: int, advance: Callable[[int], None]
+) -> Flows:
+    """Return what would have left on the log's own stock; of views as served, which were seen."""
     views = setting.views(seed, complete=True)
     stock = np.ascontiguousarray(setting.stock.transpose(1, 0, 2))
     moves = log_moves(setting.log)
-    seen = setting.log.array("glance_views", "seen")[in_order(setting.log, view_homes(setting.log))]
     units, cost, boxes, promises = [], [], [], []
     for period in range(setting.num_periods):
         systems, here = setting.systems_in(period), moves.of(period)

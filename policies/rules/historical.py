@@ -24,14 +24,9 @@ class Historical:
     now and then a node is starved or flooded: a log without such spread would teach a drain model
     little about stock that no policy had kept.
 
-    >>> from draingym.policies import Tree
-    >>> tree = Tree(
-    ...     parent=jnp.array([-1]),
-    ...     descends=jnp.ones((1, 1), bool),
-    ...     serves=jnp.ones(1, bool),
-    ...     distance=jnp.zeros((1, 1)),
-    ...     population=jnp.ones(1),
-    ... )
+    >>> from draingym.policies import tree_of
+    >>> from draingym.world.network import NetworkConfig, build_network
+    >>> tree = tree_of(build_network(NetworkConfig(num_nodes=2, num_regions=4)))
     >>> yesterday = Historical(tree=tree, explore_share=0.2)  # what writes a log that teaches much
     >>> float(yesterday.init(jax.random.key(0)).buy_cover)
     14.0

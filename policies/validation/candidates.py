@@ -94,14 +94,9 @@ def order_up_to_grid(
             says nothing, and ``BUY_FACTORS_ALONE`` make as many policies that differ.
 
     Example:
-        >>> from draingym.policies import OrderUpTo, Tree
-        >>> tree = Tree(
-        ...     parent=jnp.array([-1]),
-        ...     descends=jnp.ones((1, 1), bool),
-        ...     serves=jnp.ones(1, bool),
-        ...     distance=jnp.zeros((1, 1)),
-        ...     population=jnp.ones(1),
-        ... )
+        >>> from draingym.policies import OrderUpTo, tree_of
+        >>> from draingym.world.network import NetworkConfig, build_network
+        >>> tree = tree_of(build_network(NetworkConfig(num_nodes=2, num_regions=4)))
         >>> around = OrderUpToParams(
         ...     buy_cover=jnp.float32(14.0), place_cover=jnp.float32(7.0), safety=jnp.float32(1.0)
         ... )

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from draingym.common import cores
+
 ROOT = Path(__file__).parents[2]
 DEVICES = 3
 NONE = {"DRAINGYM_DEVICES": "", "XLA_FLAGS": os.environ.get("XLA_FLAGS", "")}
@@ -248,3 +250,27 @@ except ValueError as error:
     print("refused")
 """
     assert output(program, DRAINGYM_DEVICES=number) == "refused\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "said", "chosen"),
+    [
+        ("0.10.2", False, None),
+        ("0.11.2", False, False),
+        ("0.12.0.1", False, False),
+        ("0.12.0.1", True, None),
+    ],
+)
+def test_jax_that_crashes_partitions_as_it_did_before(monkeypatch, version, said, chosen):
+    asked = {}
+    monkeypatch.setattr(cores.jax, "__version__", version)
+
+    def update(config, name, value):
+        asked[name] = value
+
+    monkeypatch.setattr(type(cores.jax.config), "update", update)
+    monkeypatch.delenv("JAX_USE_SHARDY_PARTITIONER", raising=False)
+    if said:
+        monkeypatch.setenv("JAX_USE_SHARDY_PARTITIONER", "true")
+    cores.avoid_shardy()
+    assert asked == ({} if chosen is None else {"jax_use_shardy_partitioner": chosen})

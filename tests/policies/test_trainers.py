@@ -57,6 +57,25 @@ def test_search_finds_the_optimal_level_and_counts_its_rollouts():
     assert result.rollouts >= 8 * 6 * task.products
 
 
+class Named(Store):
+    """Base stock as a policy with a dictionary of parameters."""
+
+    def init(self, key):
+        return {"level": jnp.float32(5.0)}
+
+    def apply(self, params, observation, key):
+        return BaseStock().apply(params["level"], observation, key)
+
+
+def test_search_takes_a_dictionary_by_its_keys():
+    task, config = store_task(), TuneConfig(population=4, generations=1)
+    bounds = {"level": (3.0, 40.0)}
+    found = tune(task, Named(), bounds, config)
+    assert found.params["level"] == tune(task, Store(), bounds, config).params.level
+    with pytest.raises(ValueError, match=r"bounds name \['depth'\], must name \['level'\]"):
+        tune(task, Named(), {"depth": (3.0, 40.0)}, config)
+
+
 def test_a_gradient_that_is_not_finite_stops_training():
     simulator, params, windows = store_windows(products=4, periods=20)
 

@@ -74,6 +74,13 @@ def test_a_name_leads_to_what_uses_it():
     assert any(page == "docs/networks.md" for _, page in reference.examples()["draingym.Arc"])
 
 
+def test_what_is_only_shown_is_no_example():
+    block = "```python\nx = 1\n```\n"
+    assert reference.blocks_run(
+        f"<!-- code: shown -->\n{block}<!-- code: clients -->\n{block}"
+    ) == ["x = 1\n"]
+
+
 def test_a_name_with_its_file_leads_to_the_reference():
     text = "[`Scenario`](../simulator/types.py) [`x`](../simulator/types.py)"
     assert reference.referred(text) == (

@@ -115,7 +115,7 @@ RATES: Mapping[str, tuple[float, float]] = {
     "gradient, levels": (1e-2, 4e-2),
     "gradient, thresholds": (1e-1, 4e-1),  # of units
     "ppo, network": (1e-3, 4e-3),
-    "ppo, levels": (5e-3, 2e-2),
+    "ppo, levels": (2e-2, 1.5e-1),
     "ppo, thresholds": (5e-3, 2e-2),
 }
 
@@ -194,4 +194,4 @@ def costs(setting: Setting, policy: Policy, params: PyTree) -> Costs:
     def values(params: PyTree, key: Array) -> Any:
         return -setting.judge.fresh_values(policy, params, key) * setting.of_all
 
-    return np.asarray(values(params, jax.random.key(20_000)), np.float64)
+    return np.asarray(values(params, jax.random.key(30_000)), np.float64)

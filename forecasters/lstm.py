@@ -25,6 +25,14 @@ from draingym.forecasters.data.encoding import ID, Layout
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Batch
 from draingym.forecasters.grouping import Groups
+from draingym.forecasters.quantiles import (
+    exponential_start,
+    paths_of,
+    pinball,
+    quantile_at,
+    require_levels,
+    rising,
+)
 from draingym.forecasters.training.errors import with_errors
 from draingym.forecasters.training.model import ModelDefaults
 
@@ -47,6 +55,8 @@ class LSTM(ModelDefaults):
     noise: float = 0.05  # deviation of what is added to scaled sales in training
     zero_threshold: float | None = None  # units; see ``cleaning.fake_zeros``; none when not given
     ahead: bool = False  # also see the known columns of the output window; the paper does not
+    # Levels of quantiles that are learned in place of a point; none is the paper's.
+    levels: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Check types and bounds; see the class."""
@@ -56,6 +66,7 @@ class LSTM(ModelDefaults):
         require_range("lstm.noise", self.noise, low=0.0)
         if self.zero_threshold is not None:
             require_range("lstm.zero_threshold", self.zero_threshold, low=0.0)
+        require_levels("lstm.levels", self.levels)
 
     @property
     def context(self) -> int:
@@ -74,7 +85,7 @@ class LSTM(ModelDefaults):
         self, name: str, shape: tuple[int, ...], random: np.random.Generator
     ) -> NDArray[Any] | None:
         """Return a weight's first value: small ones for the output, else the rule."""
-        if name != "dense/kernel":
+        if name not in ("dense/kernel", "step/kernel"):
             return None
         found: NDArray[Any] = 0.1 * random.standard_normal(shape) / np.sqrt(shape[0])
         return found
@@ -84,15 +95,16 @@ class LSTM(ModelDefaults):
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the sum of absolute errors over the scale, and their number.
 
-        Every window of a series counts in training by LS1; the last one alone by LS2, and at
-        validation, where it is what is forecast.
+        With quantiles, twice the mean pinball loss takes the error's place. Every window of a
+        series counts in training by LS1; the last one alone by LS2, and at validation, where it is
+        what is forecast.
         """
         del stage
         scale = batch.scale[:, None]
         noise = jnp.zeros_like(batch.target)
         if key is not None:
             noise = self.noise * jax.random.normal(key, batch.target.shape)
-        found = network(batch, noise)  # [B, steps, H]
+        found = network(batch, noise)  # [B, steps, H, Q]
         first = jnp.arange(self.steps)[:, None] + self.window
         index = first + jnp.arange(self.horizon)[None, :]
         target = jnp.concatenate([batch.target, batch.future_target], axis=1) / scale
@@ -100,13 +112,19 @@ class LSTM(ModelDefaults):
         counts &= batch.begun[:, self.window - 1 :, None]  # a window that has seen something
         if key is None or self.scheme == "LS2":
             counts &= (jnp.arange(self.steps) == self.steps - 1)[None, :, None]
-        error = jnp.where(counts, jnp.abs(found - target[:, index]), 0.0)
-        return error.sum(), counts.sum().astype(error.dtype)
+        actual = target[:, index]
+        if self.levels:
+            error = 2.0 * pinball(found, actual, self.levels)
+        else:
+            error = jnp.abs(found[..., 0] - actual)
+        return jnp.where(counts, error, 0.0).sum(), counts.sum().astype(error.dtype)
 
     def point(self, network: MovingWindowNetwork, batch: Batch) -> Float[Array, "B H"]:
-        """Return what the last cell puts out, in units."""
-        found = network(batch, jnp.zeros_like(batch.target))[:, -1] * batch.scale[:, None]
-        return jnp.maximum(found, 0.0) if network.nonnegative else found
+        """Return what the last cell puts out, or the median of that, in units."""
+        found = self._last(network, batch)
+        if self.levels:
+            found = quantile_at(found, self.levels, jnp.full(found.shape[:-1], 0.5))[..., None]
+        return jnp.maximum(found[..., 0], 0.0) if network.nonnegative else found[..., 0]
 
     def samples(
         self,
@@ -116,9 +134,27 @@ class LSTM(ModelDefaults):
         residuals: Float[Array, "R H"],
         number: int,
     ) -> Float[Array, "B N H"]:
-        """Return the point plus whole rows of errors of the validation: joint over the horizon."""
-        point = self.point(network, batch)
-        return with_errors(batch, point, keys, residuals, number, nonnegative=network.nonnegative)
+        """Return paths, joint over the horizon as the errors of the validation were.
+
+        They are the point plus whole rows of these errors, or of the quantiles where there are any.
+        """
+        if not self.levels:
+            return with_errors(
+                batch,
+                self.point(network, batch),
+                keys,
+                residuals,
+                number,
+                nonnegative=network.nonnegative,
+            )
+        knots = self._last(network, batch)
+        found = paths_of(knots, self.levels, keys, residuals, number)
+        return jnp.maximum(found, 0.0) if network.nonnegative else found
+
+    def _last(self, network: MovingWindowNetwork, batch: Batch) -> Float[Array, "B H Q"]:
+        """Return what the last cell puts out, in units."""
+        found = network(batch, jnp.zeros_like(batch.target))[:, -1]
+        return found * batch.scale[:, None, None]
 
 
 class PeepholeCell(nnx.Module):
@@ -157,6 +193,8 @@ class MovingWindowNetwork(nnx.Module):
     def __init__(self, model: LSTM, layout: Layout, rngs: nnx.Rngs) -> None:
         """Draw the weights."""
         self.window, self.horizon, self.ahead = model.window, model.horizon, model.ahead
+        self.levels = model.levels
+        outputs = max(1, len(model.levels))  # of a period
         self.nonnegative = layout.nonnegative
         self.sizes = tuple(n for name, n in layout.labels if name != ID)
         self.which = tuple(i for i, (name, _) in enumerate(layout.labels) if name != ID)
@@ -168,26 +206,39 @@ class MovingWindowNetwork(nnx.Module):
         self.sales = nnx.Linear(model.window, gates, rngs=rngs)
         self.columns = nnx.Linear(model.window * seen, gates, use_bias=False, rngs=rngs)
         if self.ahead:
-            self.to_come = nnx.Linear(model.horizon * to_come, gates, use_bias=False, rngs=rngs)
+            # The same for all periods of the output window, from what is known of each.
+            self.to_come = nnx.Linear(to_come, model.cell, use_bias=False, rngs=rngs)
+            self.state = nnx.Linear(model.cell, model.cell, rngs=rngs)
+            self.step = nnx.Linear(model.cell, outputs, use_bias=False, rngs=rngs)
         static = len(layout.static) + sum(self.sizes)
         self.static = nnx.Linear(max(1, static), gates, use_bias=False, rngs=rngs)
         self.cell = PeepholeCell(model.cell, rngs)
-        self.dense = nnx.Linear(model.cell, model.horizon, use_bias=False, rngs=rngs)
+        self.dense = nnx.Linear(model.cell, model.horizon * outputs, use_bias=False, rngs=rngs)
 
-    def __call__(self, batch: Batch, noise: Float[Array, "B L"]) -> Float[Array, "B steps H"]:
-        """Return the output window of every cell, over the scale."""
+    def __call__(self, batch: Batch, noise: Float[Array, "B L"]) -> Float[Array, "B steps H Q"]:
+        """Return the output window of every cell, over the scale: a point, or quantiles."""
         sales = _windows((batch.filled / batch.scale[:, None])[..., None], self.window)
         mean = jnp.mean(sales, axis=-1, keepdims=True)
         x = self.sales(sales - mean + _windows(noise[..., None], self.window))
         known = self._known(batch)
         columns = jnp.concatenate([batch.past, known[:, : batch.context]], axis=-1)
         x += self.columns(_windows(_some(columns), self.window))
-        if self.ahead:
-            x += self.to_come(_windows(_some(known)[:, self.window :], self.horizon))
         x += self.static(_some(self._static(batch)))[:, None]
         zero = jnp.zeros((x.shape[0], x.shape[-1] // 4))
         _, outputs = jax.lax.scan(self.cell, (zero, zero), jnp.swapaxes(x, 0, 1))
-        return self.dense(jnp.swapaxes(outputs, 0, 1)) + mean
+        outputs = jnp.swapaxes(outputs, 0, 1)
+        shape = (*outputs.shape[:2], self.horizon, -1)
+        found = self.dense(outputs).reshape(shape)
+        if self.ahead:
+            to_come = _windows(self.to_come(_some(known)[:, self.window :]), self.horizon)
+            hidden = jax.nn.relu(self.state(outputs)[:, :, None] + to_come.reshape(shape))
+            found += self.step(hidden)
+        if self.levels:
+            # Around the window's mean, before anything is learned, as an exponential is.
+            start = exponential_start(self.levels)
+            start[0] -= 1.0
+            found = rising(found + jnp.asarray(start, found.dtype)[None, None, None])
+        return found + mean[..., None]
 
     def _known(self, batch: Batch) -> Float[Array, "B L+H K"]:
         words = [

@@ -45,7 +45,7 @@ def model_of(
         dataset: Its horizon and columns.
         context: Periods before an origin.
         effort: Of training; the transformer's near stage has it, the far one a quarter of it.
-        settings: The width.
+        settings: The width; what else there is, is training's.
         other: Fields of the model, such as those of an ablation.
     """
     horizon, size = dataset.horizon, settings["size"]
@@ -86,7 +86,7 @@ def fitted(
         batch=effort.batch,
         windows=effort.windows,
         patience=effort.patience,
-        learning_rate=settings["learning_rate"],
+        **{name: value for name, value in settings.items() if name != "size"},
     )
     made = TrainConfig(**training | dict(config or {}))
     return fit(seen.data.until(origin), model, config=made, groups=groups, seed=seed)
@@ -122,10 +122,23 @@ def forecasts_of(found: Fitted, seed: int) -> Predict:
     return predict
 
 
-def our_methods(sizes: Sizes) -> list[Method]:
-    """Return our four models, and the settings that are tried."""
-    effort, tried = sizes.effort, sizes.tried
-    return [
-        Method(name=name, fit=partial(ours, name, effort), tried=tried, random=True, effort=effort)
-        for name in OURS
-    ]
+def our_methods(sizes: Sizes, *, quantiles: bool = True) -> list[Method]:
+    """Return our four models, and the settings that are tried.
+
+    Args:
+        sizes: Effort and settings.
+        quantiles: Whether the LSTM learns quantiles, as the independent one does, and not the
+            paper's points.
+    """
+    made = []
+    for name in OURS:
+        levels: dict[str, Any] = {"levels": LEVELS} if quantiles and name == "LSTM" else {}
+        method = Method(
+            name=name,
+            fit=partial(ours, name, sizes.effort, **levels),
+            tried=sizes.tried_of_ours,
+            random=True,
+            effort=(sizes.effort, "quantiles") if levels else sizes.effort,
+        )
+        made.append(method)
+    return made

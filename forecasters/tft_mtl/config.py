@@ -7,6 +7,7 @@ from typing import Literal
 
 from draingym.common.arrays import require_range, require_whole
 from draingym.common.config import require_fields
+from draingym.forecasters.quantiles import require_levels
 
 Task = Literal["sales", "inventory", "turnover", "stockout"]
 TASKS: tuple[Task, ...] = ("sales", "inventory", "turnover", "stockout")
@@ -45,11 +46,7 @@ class TFTConfig:
             raise ValueError(f"tft.heads is {self.heads}, must divide width = {self.width}")
         if "sales" not in self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError(f"tft.tasks is {self.tasks}, must name sales, and each task once")
-        rises = all(a < b for a, b in zip((0.0, *self.levels), (*self.levels, 1.0), strict=True))
-        if len(self.levels) == 1 or not rises:
-            raise ValueError(
-                f"tft.levels is {self.levels}, must rise within (0, 1), two or more; or none"
-            )
+        require_levels("tft.levels", self.levels)
 
     @property
     def learned(self) -> tuple[Task, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from draingym.forecasters.quantiles import pinball
 from draingym.forecasters.tft_mtl.config import TFTConfig
 from draingym.forecasters.tft_mtl.types import Predictions
 
@@ -49,15 +49,6 @@ def inventory_turnover(
     """
     mean = (opening + closing) / 2
     return jnp.where(mean > 0, sales / jnp.where(mean > 0, mean, 1.0), 0.0)
-
-
-def pinball(
-    quantiles: Float[Array, "*b L"], actual: Float[Array, "*b"], levels: Sequence[float]
-) -> Float[Array, "*b"]:
-    """Return ``mean_l max(tau_l (y - q_l), (tau_l - 1)(y - q_l))``."""
-    tau = jnp.asarray(levels, quantiles.dtype).reshape((1,) * actual.ndim + (len(levels),))
-    error = actual[..., None] - quantiles
-    return jnp.mean(jnp.maximum(tau * error, (tau - 1.0) * error), axis=-1)
 
 
 def task_losses(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from draingym.forecasters.data.encoding import ID, Layout
 from draingym.forecasters.data.series import SeriesData
 from draingym.forecasters.data.windows import Batch
+from draingym.forecasters.quantiles import exponential_start, paths_of
 from draingym.forecasters.tft_mtl.config import Sizes, TFTConfig
 from draingym.forecasters.tft_mtl.losses import (
     Targets,
@@ -22,7 +23,6 @@ from draingym.forecasters.tft_mtl.losses import (
     task_losses,
 )
 from draingym.forecasters.tft_mtl.network import STEP, TFTNetwork
-from draingym.forecasters.tft_mtl.sampling import levels_like, quantile_at
 from draingym.forecasters.tft_mtl.types import Inputs
 from draingym.forecasters.training.errors import with_errors
 from draingym.forecasters.training.model import ModelDefaults
@@ -85,11 +85,11 @@ class TFTMTL(TFTConfig, ModelDefaults):
     ) -> NDArray[Any] | None:
         """Return a weight's first value: for a variable's own network its own inputs count.
 
-        Sales and inventory begin near the mean of the window, exponentially distributed: of what is
-        never below 0 and has that mean, the distribution that assumes least.
+        Sales and inventory begin near the mean of the window, exponentially distributed.
         """
         if name == "amounts/bias":
-            return np.tile(self._first_amounts(), len(self.amounts))
+            start = np.append(1.0, exponential_start(self.levels))
+            return np.tile(start, len(self.amounts))
         if name == "amounts/kernel":
             kernel: NDArray[Any] = 0.1 * random.standard_normal(shape) / np.sqrt(shape[0])
             return kernel
@@ -99,12 +99,6 @@ class TFTMTL(TFTConfig, ModelDefaults):
             drawn: NDArray[Any] = random.standard_normal(shape) / np.sqrt(shape[-2])
             return drawn
         return None
-
-    def _first_amounts(self) -> NDArray[Any]:
-        """Return what the head of an amount says by itself: mean, first quantile, steps [1 + L]."""
-        quantiles = -np.log1p(-np.asarray(self.levels))
-        steps = np.log(np.expm1(np.diff(quantiles)))  # softplus gives the steps
-        return np.concatenate([[1.0], quantiles[:1], steps])
 
     def loss(
         self, network: TFTNetwork, batch: Batch, key: Array | None, stage: int
@@ -168,10 +162,8 @@ class TFTMTL(TFTConfig, ModelDefaults):
             point = self.point(network, batch)
             return with_errors(batch, point, keys, residuals, number, nonnegative=nonnegative)
         said, _ = network(inputs_of(batch, network.sizes))
-        knots = said.quantiles[..., self.amounts.index("sales"), :][:, None]
-        at = levels_like(keys, residuals, number)
-        knots = jnp.broadcast_to(knots, (*at.shape, len(self.levels)))
-        found = quantile_at(knots, self.levels, at) * batch.scale[:, None, None]
+        knots = said.quantiles[..., self.amounts.index("sales"), :] * batch.scale[:, None, None]
+        found = paths_of(knots, self.levels, keys, residuals, number)
         return jnp.maximum(found, 0.0) if nonnegative else found
 
 

@@ -11,6 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from draingym.forecasters.attention import folded
+from draingym.forecasters.quantiles import rising
 from draingym.forecasters.tft_mtl.blocks import (
     Gate,
     GatedResidual,
@@ -146,12 +147,10 @@ class TFTNetwork(nnx.Module):
         amounts, levels = len(self.config.amounts), len(self.config.levels)
         raw = self.amounts(tokens).reshape((*tokens.shape[:-1], amounts, 1 + levels))
         mean = raw[..., 0]
-        # Quantiles are in order: the first, and then what each adds.
-        start, more = raw[..., 1:2], jax.nn.softplus(raw[..., 2:])
         turnover, stockout = jnp.moveaxis(self.ratios(tokens), -1, 0)
         return Predictions(
             mean=mean,
-            quantiles=jnp.cumsum(jnp.concatenate([start, more], axis=-1), axis=-1),
+            quantiles=rising(raw[..., 1:]),
             turnover=turnover,
             stockout=stockout,
         )

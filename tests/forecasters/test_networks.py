@@ -102,8 +102,9 @@ def _sigmoid(x):
     return 1.0 / (1.0 + np.exp(-x))
 
 
-def test_the_peephole_network_is_that_of_slow_numpy():
-    model = LSTM(horizon=2, window=3, steps=4, cell=5, ahead=True)
+@pytest.mark.parametrize("levels", [(), (0.2, 0.5, 0.9)])
+def test_the_peephole_network_is_that_of_slow_numpy(levels):
+    model = LSTM(horizon=2, window=3, steps=4, cell=5, ahead=True, levels=levels)
     data, batch, graph, w = _window(model)
     found = _outputs(graph, w, batch)
     w = jax.tree.map(np.asarray, w)
@@ -119,15 +120,24 @@ def test_the_peephole_network_is_that_of_slow_numpy():
             for k in range(3):
                 gates = gates + w["sales"]["kernel"][k] * (part[k] - part.mean())
                 gates = gates + w["columns"]["kernel"][k] * price[b, t + k]
-            for k in range(2):
-                gates = gates + w["to_come"]["kernel"][k] * price[b, t + 3 + k]
             i, f, o, g = np.split(gates + w["cell"]["recurrent"]["kernel"].T @ output, 4)
             i = _sigmoid(i + w["cell"]["input_peephole"] * memory)
             f = _sigmoid(f + w["cell"]["forget_peephole"] * memory + 1.0)
             memory = f * memory + i * np.tanh(g)
             output = _sigmoid(o) * np.tanh(memory)
-            expected = w["dense"]["kernel"].T @ output + part.mean()
-            np.testing.assert_allclose(found[b, t], expected, rtol=2e-4, atol=2e-5)
+            outputs = (w["dense"]["kernel"].T @ output).reshape(2, -1)
+            for h in range(2):
+                state = w["state"]["kernel"].T @ output + w["state"]["bias"]
+                hidden = np.maximum(state + w["to_come"]["kernel"][0] * price[b, t + 3 + h], 0.0)
+                expected = outputs[h] + w["step"]["kernel"].T @ hidden
+                if levels:
+                    # Without weights, the quantiles of an exponential around the window's mean.
+                    first, *steps = expected
+                    start = -np.log1p(-np.array(levels))
+                    more = np.log1p(np.exp(steps) * np.expm1(np.diff(start)))
+                    expected = np.cumsum([first + start[0] - 1.0, *more])
+                expected = expected + part.mean()
+                np.testing.assert_allclose(found[b, t, h], expected, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize("scheme", ["LS1", "LS2"])
@@ -142,7 +152,7 @@ def test_the_learning_schemes_count_all_cells_or_the_last(scheme):
             for h in range(2):
                 actual = data.target[b, t + 3 + h]
                 if not np.isnan(actual):
-                    total, count = total + abs(out[b, t, h] - actual / scale[b]), count + 1
+                    total, count = total + abs(out[b, t, h, 0] - actual / scale[b]), count + 1
     loss, number = _loss(model, graph, weights, batch, training=True)
     assert float(number) == count
     np.testing.assert_allclose(float(loss), total, rtol=1e-4)
@@ -193,12 +203,13 @@ def test_the_loss_is_the_likelihood_period_by_period(changes):
     ("make", "message"),
     [
         (lambda: LSTM(window=0), "lstm.window is 0, must be at least 1"),
+        (lambda: LSTM(levels=(0.5,)), r"lstm.levels is \(0.5,\), must rise within \(0, 1\)"),
         (lambda: LSTM(scheme="LS3"), "scheme is 'LS3', must be one of LS1, LS2"),
         (lambda: ARMDN(dropout=1.0), "armdn.dropout is 1.0"),
         (lambda: ARMDN(low=2.0, high=1.0), "armdn.high is 1.0"),
         (lambda: ARMDN(associative=False, recurrent=False), "one must be True"),
     ],
-    ids=["window", "scheme", "dropout", "bounds", "nothing-left"],
+    ids=["window", "levels", "scheme", "dropout", "bounds", "nothing-left"],
 )
 def test_settings_out_of_bounds_are_named(make, message):
     with pytest.raises(ValueError, match=message):

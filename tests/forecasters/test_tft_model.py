@@ -2,12 +2,9 @@
 
 from dataclasses import replace
 
-import hypothesis.strategies as st
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from draingym.forecasters import (
     LSTM,
@@ -23,7 +20,6 @@ from draingym.forecasters import (
 from draingym.forecasters.data.encoding import Encoder
 from draingym.forecasters.fitted import Fitted
 from draingym.forecasters.tft_mtl.model import inputs_of
-from draingym.forecasters.tft_mtl.sampling import levels_like, quantile_at
 from tests.forecasters.drawn import batch_of, shapes_of
 from tests.forecasters.synthetic import seasonal_naive, stocked
 
@@ -179,39 +175,3 @@ def test_targets_are_what_the_data_say():
     np.testing.assert_allclose(
         inputs.past[..., 1], data.past["inventory"][:3, 42:50] / scale, rtol=1e-5
     )
-
-
-QUANTILE_AT = jax.jit(quantile_at, static_argnums=1)
-
-
-@settings(max_examples=25)
-@given(
-    st.lists(st.floats(-50, 50, width=32), min_size=3, max_size=3),
-    st.floats(0.001, 0.998),
-)
-def test_quantiles_rise_with_their_level(knots, level):
-    ordered, levels = np.sort(np.array(knots, np.float32)), (0.1, 0.5, 0.9)
-    at = np.array([level, level + 0.001, *levels], np.float32)
-    found = np.asarray(QUANTILE_AT(np.tile(ordered, (5, 1)), levels, at))
-    assert found[1] >= found[0] - 1e-4
-    np.testing.assert_allclose(found[2:], ordered, rtol=1e-4, atol=1e-3)
-
-
-def test_tails_by_hand():
-    knots, levels = jnp.asarray([[1.0, 3.0]] * 2), (0.25, 0.75)
-    found = quantile_at(knots, levels, jnp.asarray([0.875, 0.125]))
-    # Slope 4 at the ends: 3 + 4 * .25 * log 2, and 1 - 4 * .25 * log 2.
-    np.testing.assert_allclose(found, [3 + np.log(2), 1 - np.log(2)], rtol=1e-5)
-
-
-def test_paths_are_joint_as_errors_were():
-    random = np.random.default_rng(0)
-    common = random.normal(size=(200, 1))
-    residuals = jnp.asarray(common + 0.3 * random.normal(size=(200, 3)), jnp.float32)
-    keys = jax.random.split(jax.random.key(0), 1)
-    found = np.asarray(jax.jit(levels_like, static_argnums=2)(keys, residuals, 4000))[0]
-    assert found.min() > 0
-    assert found.max() < 1
-    np.testing.assert_allclose(found.mean(axis=0), 0.5, atol=0.02)
-    np.testing.assert_allclose(np.quantile(found, 0.9, axis=0), 0.9, atol=0.02)
-    assert np.corrcoef(found[:, 0], found[:, 2])[0, 1] > 0.8

@@ -12,6 +12,7 @@ from flax import nnx
 from hypothesis import given, settings
 
 from draingym.forecasters.attention import dropout, masked_softmax
+from draingym.forecasters.quantiles import pinball
 from draingym.forecasters.tft_mtl.blocks import (
     GatedResidual,
     InterpretableAttention,
@@ -22,7 +23,6 @@ from draingym.forecasters.tft_mtl.losses import (
     Targets,
     balanced,
     inventory_turnover,
-    pinball,
     task_losses,
     task_weights,
 )

@@ -85,10 +85,10 @@ CLIENTS := .venv-clients/.installed
 test-clients: $(CLIENTS) ## Run the tests of others' packages on our environments: learners, videos
 	.venv-clients/bin/python -m pytest --clients -m "clients and not long" $(ARGS) \
 	  tests/draingym/test_clients.py tests/draingym/test_libraries.py \
-	  tests/benchmarks/test_torch_drain.py
+	  tests/benchmarks/test_torch_drain.py tests/test_docs_code.py
 
-$(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt tools/install.sh $(call stale,.venv-clients)
-	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt test .venv-clients
+$(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt requirements/d3rlpy.txt tools/install.sh $(call stale,.venv-clients)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/clients.txt --alone requirements/d3rlpy.txt test .venv-clients
 	@touch $@
 
 .PHONY: test-gymnasium

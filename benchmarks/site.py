@@ -1,14 +1,17 @@
-"""What the site holds: names with an example, blocks that run, and what a browser says of pages.
+"""What the site holds: first steps, names with an example, blocks that run, and its pages.
 
-``make docs`` first. Names and blocks are counted in the code and the pages. Every page of the built
-site is read: pictures without alternative text, and what it would load from elsewhere. The bytes of
-the first page are those of the files that it loads. With Playwright and a Chromium (``--chromium
-PATH``) pages are opened, too, and what the console says is counted.
+``make docs`` first. The first steps are taken in environments that are made for them, which takes
+some minutes; ``--keep-steps`` leaves those of the last result. Names and blocks are counted in the
+code and the pages. Every page of the built site is read: pictures without alternative text, and
+what it would load from elsewhere. The bytes of the first page are those of the files that it loads.
+With Playwright and a Chromium (``--chromium PATH``) pages are opened, too, and what the console
+says is counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from threading import Thread
 from typing import Any
 
 from benchmarks._common import (
+    RESULTS,
     Claim,
     at_least,
     at_most,
@@ -28,6 +32,7 @@ from benchmarks._common import (
     save_figure,
     write_result,
 )
+from benchmarks.site_parts import first_steps
 from tools.pages import reference
 from tools.pages.links import ROOT
 
@@ -141,18 +146,28 @@ def opened(site: Path, chromium: str) -> Iterator[Claim]:
     yield at_most(3, "pages wider than a telephone of 390 pixels", len(wide), "", 0)
 
 
+def kept_steps() -> list[dict[str, Any]]:
+    """Return the first steps of the last result."""
+    result = json.loads((RESULTS / "site.json").read_text(encoding="utf-8"))
+    return [row for row in result["rows"] if "walk" in row]
+
+
 def main() -> None:
     """Count, read, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chromium", help="path of a Chromium, to open pages with Playwright")
-    chromium = parser.parse_args().chromium
+    parser.add_argument("--keep-steps", action="store_true", help="of the last result")
+    arguments = parser.parse_args()
+    chromium = arguments.chromium
     start = time.perf_counter()
     if not (SITE / "index.html").is_file():
         raise SystemExit(f"{SITE} holds no site: run `make docs` first")
+    steps = kept_steps() if arguments.keep_steps else first_steps.rows()
     rows, marks = names(), blocks()
     total = sum(row["names"] for row in rows)
     run = sum(count for mark, count in marks.items() if mark != "shown")
     claims = [
+        *first_steps.claims(steps),
         figure_only(2, "public names", total, ""),
         at_least(
             2,
@@ -170,7 +185,13 @@ def main() -> None:
     save_figure("site", partial(draw, rows=rows))
     opening = f"opened with {Path(chromium).name}" if chromium else "not opened in a browser"
     write_result(
-        "site", "site", claims, rows, [], f"the built site, {opening}", time.perf_counter() - start
+        "site",
+        "site",
+        claims,
+        steps + rows,
+        [],
+        f"the built site, {opening}",
+        time.perf_counter() - start,
     )
 
 

@@ -57,8 +57,10 @@ def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
 
 @pytest.mark.clients
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "clients")], ids=lambda p: p.name)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Minari wants an author, and a link to code
 def test_the_code_for_other_libraries_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
     run(page, blocks(page, "clients"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,15 @@ SMALLER = {
         '"generations": 3': '"generations": 1, "population": 1',
         '"epochs": 2': '"epochs": 1',
     },
-    "5_forecasts_and_prices": {"EPOCHS = 20": "EPOCHS = 1"},
+    "5_forecasts_and_prices": {
+        "EPOCHS = 20": "EPOCHS = 1",
+        "epochs=EPOCHS": "epochs=EPOCHS, windows=64, batch=32",
+        'discount="discount")': 'discount="discount", context=14, near=2, layers=1, heads=2, '
+        "near_epochs=1, far_epochs=1)",
+    },
 }
-LONG = {"3_trust", "4_own_data", "5_forecasts_and_prices"}
+# Two notebooks are made of commands, most of whose time would be compiling: LLVM may be quick.
+QUICK = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
 def cells(path: Path, kind: str) -> list[str]:
@@ -47,16 +54,12 @@ def cells(path: Path, kind: str) -> list[str]:
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
-def marked(path: Path) -> object:
-    return pytest.param(
-        path, id=path.stem, marks=pytest.mark.long if path.stem in LONG else pytest.mark.slow
-    )
-
-
-@pytest.mark.parametrize("path", [marked(path) for path in NOTEBOOKS])
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_it_runs_from_top_to_bottom(path, tmp_path, monkeypatch):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} {QUICK}".strip())
     names: dict[str, object] = {"__name__": path.stem}
     for number, code in enumerate(cells(path, "code")):
         for long, short in SMALLER[path.stem].items():

@@ -4,6 +4,7 @@
 #   tools/install.sh EXTRA FOLDER            the versions of uv.lock, by way of requirements/EXTRA.txt
 #   tools/install.sh --newest EXTRA FOLDER   the newest version of everything
 #   tools/install.sh --with FILE ...         also what a requirements file lists
+#   tools/install.sh --alone FILE ...        also that, but not what it asks for
 #   tools/install.sh --wheel FILE ...        draingym from a wheel, not editable
 #
 # PYTHON selects the interpreter. Without it an environment that works is kept, and a new one is made
@@ -13,18 +14,20 @@ set -eu
 
 newest=no
 with=
+alone=
 wheel=
 while :; do
     case ${1-} in
     --newest) newest=yes ;;
     --with) with=${2-} && shift ;;
+    --alone) alone=${2-} && shift ;;
     --wheel) wheel=${2-} && shift ;;
     *) break ;;
     esac
     shift
 done
 if [ $# -ne 2 ]; then
-    echo "usage: tools/install.sh [--newest] [--with FILE] [--wheel FILE] EXTRA FOLDER" >&2
+    echo "usage: tools/install.sh [--newest] [--with FILE] [--alone FILE] [--wheel FILE] EXTRA FOLDER" >&2
     exit 2
 fi
 extra=$1
@@ -110,5 +113,6 @@ else
     echo "Installing draingym[$extra] into $venv (the first time takes a minute or two) ..."
     install --no-deps --require-hashes --requirement "requirements/$extra.txt"
     if [ -n "$with" ]; then install --requirement "$with"; fi
+    if [ -n "$alone" ]; then install --no-deps --requirement "$alone"; fi
     if [ -n "$wheel" ]; then install --no-deps "$wheel"; else install --no-deps --editable .; fi
 fi

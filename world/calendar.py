@@ -9,7 +9,7 @@ import numpy as np
 
 from draingym.common.arrays import FloatArray
 
-MAX_MONTHS = 2.0  # distances to an event are clipped here, in months of 30 days
+_MAX_MONTHS = 2.0  # distances to an event are clipped here, in months of 30 days
 
 # First day of the Chinese year, from 1990: the new moon it follows has no short formula.
 _CHINESE_NEW_YEAR = (  # month and day
@@ -143,9 +143,9 @@ def calendar_features(
         years = range(days[0].year - 1, days[-1].year + 2)
         events = {name: [when(year) for year in years] for name, when in _EVENTS.items()}
     for dates in events.values():
-        far = (int(30 * MAX_MONTHS),)
+        far = (int(30 * _MAX_MONTHS),)
         signed = [min((*((day - d).days for d in dates), *far), key=abs) for day in days]
-        columns.append(np.clip(np.array(signed) / 30.0, -MAX_MONTHS, MAX_MONTHS))
+        columns.append(np.clip(np.array(signed) / 30.0, -_MAX_MONTHS, _MAX_MONTHS))
     return ("weekday_sin", "weekday_cos", *events), np.stack(columns, axis=1)
 
 

@@ -53,6 +53,11 @@ class DuckDB:
 
     Raises:
         ValueError: If there is no thread to run on.
+
+    Example:
+        >>> DuckDB(threads=0)
+        Traceback (most recent call last):
+        ValueError: threads is 0, must be at least 1
     """
 
     memory: str | None = None  # such as "2GB"; most of the machine's when not given

@@ -40,6 +40,22 @@ class Ended:
     processor: float  # seconds of all cores
 
 
+def waited(process: subprocess.Popen[bytes], began: float) -> Ended:
+    """Wait for a process, and for those that it waits for.
+
+    Args:
+        process: What was started.
+        began: When, by ``time.perf_counter``.
+    """
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Ended(
+        code=process.returncode,
+        seconds=time.perf_counter() - began,
+        processor=used.ru_utime + used.ru_stime,
+    )
+
+
 def finish(folder: Path, words: Sequence[str], said: Path, codes: Sequence[int] = (0,)) -> Ended:
     """Run a verb to its end.
 
@@ -53,14 +69,11 @@ def finish(folder: Path, words: Sequence[str], said: Path, codes: Sequence[int] 
         RuntimeError: If it ends with another code; what it printed is in the message.
     """
     began = time.perf_counter()
-    process = begin(folder, words, said)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - began
-    if process.returncode not in codes:
+    ended = waited(begin(folder, words, said), began)
+    if ended.code not in codes:
         text = said.read_text(encoding="utf-8", errors="replace")[-4000:]
         raise RuntimeError(
-            f"draingym {' '.join(words)} ended with {process.returncode}, must end with one of "
+            f"draingym {' '.join(words)} ended with {ended.code}, must end with one of "
             f"{tuple(codes)}:\n{text}"
         )
-    return Ended(code=process.returncode, seconds=seconds, processor=used.ru_utime + used.ru_stime)
+    return ended

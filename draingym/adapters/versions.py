@@ -12,6 +12,8 @@ TESTED = {
     "pettingzoo": ("1.25", "2"),
     "stable-baselines3": ("2.7", "3"),
 }
+# Those that ask for another Gymnasium than ours, of which the adapters use nothing.
+ALONE = {"d3rlpy"}
 
 
 def require_tested(package: str) -> None:
@@ -21,7 +23,8 @@ def require_tested(package: str) -> None:
         ImportError: Naming the version, and what to install.
     """
     low, high = TESTED[package]
-    install = f"pip install '{package}>={low},<{high}'"
+    alone = "--no-deps " * (package in ALONE)
+    install = f"pip install {alone}'{package}>={low},<{high}'"
     try:
         found = version(package)
     except PackageNotFoundError as error:

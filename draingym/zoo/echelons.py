@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from draingym.policies.bounds.optimal import FloatArray, serial_optimum
+from draingym.common.arrays import FloatArray
+from draingym.policies.bounds.optimal import serial_optimum
 from draingym.simulator import Observation
 
 

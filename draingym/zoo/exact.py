@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from numpy.typing import NDArray
 
+from draingym.common.arrays import IntArray
 from draingym.policies import BaseStock, ReorderPoint, ReorderPointParams, TabularOrders
 from draingym.policies.bounds.decisions import enumerate_decisions, solve
 from draingym.policies.bounds.lost_sales import LostSales as LostSalesTable
@@ -39,8 +39,6 @@ from draingym.zoo.perishable import Perishable
 from draingym.zoo.problem import Problem
 from draingym.zoo.store import Disruptions, FixedOrderCost, LostSales, RandomLeadTimes
 from draingym.zoo.substitution import TwoProducts
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -131,7 +131,14 @@ class Model(Protocol):
 
 
 class ModelDefaults:
-    """What most models have in common; a model that derives from it says what is its own."""
+    """What most models have in common; a model that derives from it says what is its own.
+
+    Example:
+        >>> class Ours(ModelDefaults):
+        ...     raw = ("stock",)  # and network, loss, point and samples: see ``Model``
+        >>> Ours().raw, [stage.name for stage in Ours().stages]
+        (('stock',), ['train'])
+    """
 
     __slots__ = ()
 

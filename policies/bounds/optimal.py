@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.signal import fftconvolve
 
-FloatArray = NDArray[np.float64]
+from draingym.common.arrays import FloatArray
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

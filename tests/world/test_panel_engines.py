@@ -1,5 +1,6 @@
 """Every engine finds the same panel, from memory and from disk, whatever the order of rows."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 
-from draingym.world.engines import DuckDB, Engine, Spark
+from draingym.world.engines import DuckDB, Engine
 from draingym.world.eventlog import EventLog, write_log
 from draingym.world.log_folder import open_log
 from draingym.world.panel import build_panel, load_panel, save_panel
@@ -62,11 +63,15 @@ def test_odd_costs_are_summed_as_exactly_as_any_order_can(log: EventLog) -> None
 # Py4J leaves sockets to be closed by whoever collects them.
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_spark_gives_the_panel_of_duckdb(panel: xr.Dataset, folder: Path) -> None:
+def test_spark_gives_the_panel_of_duckdb_as_the_page_says(panel: xr.Dataset, folder: Path) -> None:
     pytest.importorskip("pyspark", reason="PySpark is not installed: make test-spark installs it")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java, and there is no `java` on the path")
-    assert build_panel(open_log(folder), engine=Spark(memory="1g")).identical(panel)
+    page = Path(__file__).parents[2] / "docs" / "scale_out.md"
+    (block,) = re.findall(r"```python\n(from [\w.]+ import Spark\n.*?)```", page.read_text(), re.S)
+    names = {"build_panel": build_panel, "log": open_log(folder)}
+    exec(compile(block, page.name, "exec"), names)
+    assert names["panel"].identical(panel)
 
 
 def change(folder: Path, out: Path, table: str, column: str, row: int, value: object) -> Path:

@@ -57,6 +57,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             add(files, config, links.place(name), (ROOT / name).read_bytes())
         else:
             add(files, config, links.place(name), links.source_page(name))
+        if name.endswith(".ipynb"):
+            add(files, config, links.download(Path(name).name), (ROOT / name).read_bytes())
     return files
 
 

@@ -23,6 +23,7 @@ OUTSIDE = {
     "CONTRIBUTING.md": "contributing.md",
     "draingym/__init__.py": "reference/index.md",
 }
+NOTEBOOKS = "examples/notebooks"
 PICTURES = (".gif", ".png", ".svg", ".webp")
 _FENCE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[`~]*$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"(\]\(|\bsrc=\"|\bhref=\")([^)\s\"]+)")
@@ -100,9 +101,15 @@ def source_page(name: str) -> str:
     return f"{head}``````{language}\n{path.read_text(encoding='utf-8').rstrip()}\n``````\n"
 
 
+def download(name: str) -> str:
+    """Return where the site has a notebook's file itself, beside the page of its cells."""
+    return f"notebooks/{name}"
+
+
 def notebook(path: Path) -> str:
     """Return the cells of a notebook as a page."""
-    parts = ["Its cells, one after the other; the file itself runs in Jupyter.\n"]
+    file = posixpath.relpath(download(path.name), f"source/{NOTEBOOKS}")
+    parts = [f"Its cells. [Download the file]({file}) to run them in Jupyter.\n"]
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":

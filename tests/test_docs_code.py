@@ -1,8 +1,7 @@
 """Every block of Python in the pages runs, one after the other, or says beside it why it does not.
 
 A comment before a block says what is special about it: ``<!-- code: clients -->`` needs packages
-that `make test-clients` installs, ``<!-- code: elsewhere FILE -->`` runs in another test, and
-``<!-- code: shown -->`` is a signature or an outline and no program.
+that `make test-clients` installs, and ``<!-- code: elsewhere FILE -->`` runs in another test.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def test_the_code_for_other_libraries_runs(page, tmp_path, monkeypatch):
 def test_marks_are_known_and_what_runs_elsewhere_is_there(page):
     for mark, _ in BLOCK.findall(page.read_text(encoding="utf-8")):
         kind, _, where = mark.partition(" ")
-        assert kind in {"", "clients", "elsewhere", "shown"}, mark
+        assert kind in {"", "clients", "elsewhere"}, mark
         if kind == "elsewhere":
             assert page.name in (ROOT / where).read_text(encoding="utf-8"), where
 

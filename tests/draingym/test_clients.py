@@ -228,6 +228,8 @@ def test_a_version_that_is_not_tested_is_named(monkeypatch):
         match=r"stable-baselines3 is 1.8.0, must be in \[2.7, 3\): pip install .stable-base",
     ):
         versions.require_tested("stable-baselines3")
+    with pytest.raises(ImportError, match=r"pip install --no-deps 'd3rlpy>=2.8,<3'"):
+        versions.require_tested("d3rlpy")  # it would bring another Gymnasium
     monkeypatch.undo()
     monkeypatch.setattr(versions, "TESTED", {"no-such-package": ("1", "2")})
     with pytest.raises(ImportError, match="no-such-package is not installed: pip install 'no-such"):

@@ -43,6 +43,9 @@ def test_links(text, page, expected, outside):
 def test_a_source_page_holds_the_file_and_a_folder_what_is_in_it():
     assert "def hard_draw" in source_page("simulator/draws.py")
     assert "| `draws.py` | " in source_page("simulator")
+    assert "](../../../notebooks/2_gradients.ipynb)" in source_page(
+        "examples/notebooks/2_gradients.ipynb"
+    )
     assert place("docs/images/map.png") == "images/map.png"
 
 
@@ -74,11 +77,9 @@ def test_a_name_leads_to_what_uses_it():
     assert any(page == "docs/networks.md" for _, page in reference.examples()["draingym.Arc"])
 
 
-def test_what_is_only_shown_is_no_example():
-    block = "```python\nx = 1\n```\n"
-    assert reference.blocks_run(
-        f"<!-- code: shown -->\n{block}<!-- code: clients -->\n{block}"
-    ) == ["x = 1\n"]
+def test_every_public_name_has_an_example_that_is_run():
+    used = reference.examples()
+    assert [n.path for n in NAMES if not (reference.has_doctest(n) or n.path in used)] == []
 
 
 def test_a_name_with_its_file_leads_to_the_reference():

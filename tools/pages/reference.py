@@ -44,8 +44,7 @@ MODULES = (
     "draingym.zoo.exact",
     "draingym.zoo.table",
 )
-# A block that is marked as shown is an outline, and is not run.
-_BLOCK = re.compile(r"(?<!<!-- code: shown -->\n)```python\n(.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 _DOCTEST = re.compile(r"^([ \t]*)>>> .*(?:\n(?!\s*\n|\s*$).*)*", re.MULTILINE)
 
 
@@ -210,7 +209,7 @@ def programs() -> Iterator[tuple[str, str, str]]:
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         text = page.read_text(encoding="utf-8")
         title = text.partition("\n")[0].lstrip("# ")
-        code = "\n".join(blocks_run(text))
+        code = "\n".join(_BLOCK.findall(text))
         yield "The front page" if page.name == "README.md" else title, _name(page), code
     for path in sorted((ROOT / "examples" / "notebooks").glob("*.ipynb")):
         held = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -218,11 +217,6 @@ def programs() -> Iterator[tuple[str, str, str]]:
         yield path.name, _name(path), code
     for path in sorted((ROOT / "examples").glob("*.py")):
         yield path.name, _name(path), path.read_text(encoding="utf-8")
-
-
-def blocks_run(text: str) -> list[str]:
-    """Return the blocks of Python of a page that some test runs."""
-    return _BLOCK.findall(text)
 
 
 def _name(path: Path) -> str:

@@ -141,7 +141,7 @@ def kill(start: Path, folder: Path, verb: str, number: int) -> dict[str, Any]:
             process.wait()
             break
         when /= 2
-    left = sorted(path.name for path in folder.iterdir() if path.name not in GIVEN)
+    left = sorted(p.name for p in folder.iterdir() if p.name not in (*GIVEN, said.name))
     finish(folder, _words(verb), said, CODES.get(verb, (0,)))
     found, right = results(folder, verb), results(start, verb)
     if not right:

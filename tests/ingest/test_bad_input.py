@@ -337,7 +337,7 @@ def test_what_is_no_log_is_not_replaced(write: Callable[..., Path], tmp_path: Pa
     (tmp_path / "photos" / "one.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"photos holds other things than a log, must be empty"):
         ingest(path, tmp_path / "photos")
-    with pytest.raises(ValueError, match="must be a mapping file"):
+    with pytest.raises(ValueError, match=r"must be a mapping file; draingym ingest --init"):
         read_mapping(tmp_path)
 
 

@@ -310,8 +310,10 @@ def read_mapping(path: Path) -> Mapping:
         ImportError: If PyYAML is not there.
         ValueError: Naming the file, the field, its value and the bound.
     """
-    if kind_at(path, "mapping") != "file":
-        raise ValueError(f"{path} is no file, must be a mapping file")
+    kind = kind_at(path, "mapping")
+    if kind != "file":
+        hint = f"; draingym ingest --init {path} proposes one" if kind == "folder" else ""
+        raise ValueError(f"{path} is no file, must be a mapping file{hint}")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size} bytes, must have at most {MOST_BYTES}")
     values = read_yaml(path, "mapping")

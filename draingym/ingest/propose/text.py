@@ -226,7 +226,8 @@ def _missing(block: Block, found: Found) -> list[str]:
 
 def _times(block: Block, found: Found) -> tuple[list[str], str]:
     """Return the formats that fit a table's times as text, and one of these."""
-    missing, dates = _missing(block, found), ([], "")
+    missing = _missing(block, found)
+    dates: tuple[list[str], str] = [], ""
     for kind, column in _columns(block, found):
         if kind in ("time", UNKNOWN) and found.is_text(column):
             cells = [cell for cell in found.cells(column) if cell not in missing]

@@ -46,6 +46,7 @@ class Systems:
     # USD per unit: scales of what chooses nodes for unknown reasons, by line and by basket.
     choice_noise: float = 0.0
     basket_noise: float = 0.0
+    two_days: bool = True  # whether anybody is promised 2d; two days are 3d+ where nobody is
 
     def __post_init__(self) -> None:
         """Check shapes and bounds."""

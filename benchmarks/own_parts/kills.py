@@ -23,6 +23,7 @@ from benchmarks.own_parts.company import run_company, write_export, write_mappin
 from draingym.common.files import write_json
 from draingym.common.npz import read_npz
 from draingym.ingest.propose.init import propose
+from draingym.ingest.propose.text import scalar
 
 DRAIN = {"width": 4, "heads": 1, "pair_width": 4, "frequencies": 1, "dilations": [1], "epochs": 6}
 SETTINGS = {
@@ -76,10 +77,11 @@ KILLS = {
 def prepare(folder: Path) -> None:
     """Write what a user has: an export, a mapping, settings, and today's stock."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = propose(write_export(run_company(), folder / "export"))
+    export = write_export(run_company(), folder / "export")
     write_mapping(
-        text,
+        propose(export),
         folder / "mapping.yaml",
+        (f"folder: {scalar(export.as_posix())}", "folder: export"),
         ("currency: XXX", "currency: EUR"),
         ("  days: 7", "  days: 2"),
     )
@@ -139,7 +141,7 @@ def kill(start: Path, folder: Path, verb: str, number: int) -> dict[str, Any]:
             process.wait()
             break
         when /= 2
-    left = sorted(path.name for path in folder.iterdir() if path.name not in GIVEN)
+    left = sorted(p.name for p in folder.iterdir() if p.name not in (*GIVEN, said.name))
     finish(folder, _words(verb), said, CODES.get(verb, (0,)))
     found, right = results(folder, verb), results(start, verb)
     if not right:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from draingym.cli.terminal import Outcome, terminal
+from draingym.cli.terminal import Outcome, hush, starting, terminal
 
 
 def train_drain(
@@ -21,20 +21,23 @@ def train_drain(
 
     Args:
         config: JSON file: panel (folder in Zarr), preset (small or paper), drain (fields that
-            differ from the preset), seed, train_share or train_periods, stream, devices, out.
+            differ from the preset), seed, train_share or train_periods, stream, devices, out; or
+            a panel's folder, for the defaults.
         out: Folder of the run; the configuration's when not given.
         distributed: Share the products out with other processes, on this host or others; how they
             find each other is in docs/scale_out.md.
     """
     from dataclasses import replace
 
-    from draingym.commands.together import together
-    from draingym.commands.train_drain import load_train_config
-    from draingym.commands.train_drain import train_drain as run
+    with starting():
+        from draingym.commands.together import together
+        from draingym.commands.train_drain import load_train_config
+        from draingym.commands.train_drain import train_drain as run
 
     chosen = load_train_config(config)
     path = Path(chosen.out) if out is None else out
     with together(distributed, path, terminal()) as (folder, console):
+        hush(console)
         run(replace(chosen, out=str(folder)), console)
         model = folder / "drain_model.npz"
         follows = ("draingym", "evaluate-drain", str(model), "--panel", chosen.panel)
@@ -63,7 +66,8 @@ def evaluate_drain(
         out: JSON file for the rows of the table.
         paper: Print the paper's tables, wide, with its rows beside ours.
     """
-    from draingym.commands.evaluate_drain import evaluate_drain as run
+    with starting():
+        from draingym.commands.evaluate_drain import evaluate_drain as run
 
     found = run(
         checkpoint,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from draingym.cli.terminal import Outcome, terminal
+from draingym.cli.terminal import Outcome, starting, terminal
 
 
 def ingest(
@@ -24,7 +24,8 @@ def ingest(
         init: Print a mapping that fits the columns of CSV, Parquet and DuckDB files, to be read
             and corrected: draingym ingest --init export/ > mapping.yaml
     """
-    from draingym.commands.ingest import ingest_path
+    with starting():
+        from draingym.commands.ingest import ingest_path
 
     ingest_path(path, out, init, terminal())
     if init:
@@ -46,7 +47,8 @@ def check(
         seeds: Of customers and costs; the worst one counts.
         out: JSON file; LOG_check.json beside the log when not given.
     """
-    from draingym.commands.check import beside, check_folder
+    with starting():
+        from draingym.commands.check import beside, check_folder
 
     found = check_folder(log, seeds, out, terminal())
     path = beside(log) if out is None else out
@@ -80,7 +82,8 @@ def replay(
         seed: Of customers, lead times and costs.
         start: First period.
     """
-    from draingym.commands.replay import replay_folder
+    with starting():
+        from draingym.commands.replay import replay_folder
 
     found = replay_folder(log, policy, out, planner, seed, start, terminal())
     return Outcome(files=(out / "values.json", out / "log"), figures=found)
@@ -99,10 +102,11 @@ def panel(
             train-drain trains on; all when not given.
         out: Folder of the panel, in Zarr.
     """
-    from draingym.commands.panel import panel_folder
+    with starting():
+        from draingym.commands.panel import panel_folder
 
     panel_folder(log, known_periods, out, terminal())
-    return Outcome(files=(out,), next=("draingym", "train-drain", "CONFIG"))
+    return Outcome(files=(out,), next=("draingym", "train-drain", str(out), "--out", "drain"))
 
 
 def run(
@@ -133,7 +137,8 @@ def run(
         seed: Of all random numbers.
         out: Folder of everything that is made.
     """
-    from draingym.commands.run import RunConfig, run_all
+    with starting():
+        from draingym.commands.run import RunConfig, run_all
 
     config = RunConfig(
         known_share=known_share,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from draingym.cli.terminal import Outcome, terminal
+from draingym.cli.terminal import Outcome, hush, starting, terminal
 
 
 def train_policy(
@@ -57,7 +57,8 @@ def train_policy(
         distributed: Share the products out with other processes, see train-drain; on a log, of the
             neural policy alone.
     """
-    from draingym.commands.log_run import is_log
+    with starting():
+        from draingym.commands.log_run import is_log
 
     if is_log(run):
         _not_given(
@@ -66,8 +67,10 @@ def train_policy(
             forecaster=forecaster,
             generated=generated or None,
         )
-        from draingym.commands.together import together
-        from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
+        with starting():
+            from draingym.commands.next_step import validation_step
+            from draingym.commands.together import together
+            from draingym.commands.train_policy_log import TrainOnLogConfig, train_on_log
 
         found, kind = _given("drain", drain, run), policy or "neural"
         if kind != "neural":
@@ -78,13 +81,15 @@ def train_policy(
         )
         file = out or found.parent / f"{kind}.npz"
         with together(distributed, file.parent, terminal()) as (folder, console):
+            hush(console)
             path = folder / file.name
             figures = train_on_log(run, on_log, path, console)
-            follows = ("validate", str(run), "--drain", str(found), "--policies", str(path))
-            return Outcome(files=(path,), next=("draingym", *follows), figures=figures)
+            follows = validation_step(run, found, [path], panel, settings)
+            return Outcome(files=(path,), next=follows, figures=figures)
     _not_given(_no_log(run), drain=drain, policy=policy, panel=panel, settings=settings)
-    from draingym.commands.together import together
-    from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
+    with starting():
+        from draingym.commands.together import together
+        from draingym.commands.train_policy import TrainPolicyConfig, train_policy_folder
 
     config = TrainPolicyConfig(
         model=model,
@@ -98,6 +103,7 @@ def train_policy(
     )
     path = run / "policy" if out is None else out
     with together(distributed, path, terminal()) as (folder, console):
+        hush(console)
         figures = train_policy_folder(run, config, folder, console)
         neural = folder / "neural.npz"
         return Outcome(
@@ -154,8 +160,9 @@ def validate(
         out: Folder of validation.html and validation.json; RUN/validation when not given, or for
             a log the folder validation beside the drain model.
     """
-    from draingym.commands.log_run import is_log
-    from draingym.commands.validate import ValidateConfig, validate_folder
+    with starting():
+        from draingym.commands.log_run import is_log
+        from draingym.commands.validate import ValidateConfig, validate_folder
     from draingym.common.config import read_config
     from draingym.common.files import read_json
     from draingym.policies.validation.verdict import Thresholds
@@ -178,7 +185,8 @@ def validate(
         thresholds=limits,
     )
     if is_log(run):
-        from draingym.commands.validate_log import validate_log
+        with starting():
+            from draingym.commands.validate_log import validate_log
 
         model = _given("drain", drain, run)
         folder = model.parent / "validation" if out is None else out
@@ -230,7 +238,9 @@ def fine_tune(
         seed: Of all random numbers.
         out: Folder of drain_model.npz and of a file for each policy.
     """
-    from draingym.commands.fine_tune import FineTuneLogConfig, fine_tune_log
+    with starting():
+        from draingym.commands.fine_tune import FineTuneLogConfig, fine_tune_log
+        from draingym.commands.next_step import validation_step
 
     config = FineTuneLogConfig(
         drain=drain,
@@ -247,9 +257,8 @@ def fine_tune(
     fine_tune_log(log, config, out, terminal())
     model = out / "drain_model.npz"
     files = tuple(out / path.name for path in policies)
-    follows = ["draingym", "validate", str(log), "--drain", str(model)]
-    follows += ["--allow-overlap", "products", "--policies", *map(str, files)]
-    return Outcome(files=(model, *files), next=tuple(follows))
+    follows = validation_step(log, model, files, panel, settings)
+    return Outcome(files=(model, *files), next=follows)
 
 
 def recommend(
@@ -282,8 +291,9 @@ def recommend(
         seed: Of these.
         out: CSV file of the orders, with the interval of their worth.
     """
-    from draingym.commands.recommend import RecommendConfig
-    from draingym.commands.recommend import recommend as run
+    with starting():
+        from draingym.commands.recommend import RecommendConfig
+        from draingym.commands.recommend import recommend as run
 
     config = RecommendConfig(
         policy=policy,

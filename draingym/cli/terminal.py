@@ -7,7 +7,8 @@ While a verb runs, what it does and how long it still takes go to ``terminal()``
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -45,9 +46,26 @@ def use(mode: Mode) -> None:
     _now["mode"] = mode
 
 
+def hush(console: Console) -> None:
+    """Say nothing more where a console does not: of several processes the first one speaks."""
+    if console.quiet:
+        use("quiet")
+
+
 def terminal() -> Console:
     """Return where words go: nowhere with --quiet, beside the JSON object with --json."""
     return Console(quiet=_now["mode"] == "quiet", stderr=_now["mode"] == "json")
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Say that a verb loads what it needs, which takes seconds; in a terminal, and gone after."""
+    console = Console(quiet=_now["mode"] == "quiet", stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status("Starting"):
+        yield
 
 
 def result(text: str) -> None:

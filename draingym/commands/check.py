@@ -70,7 +70,10 @@ def check_folder(log: Path, seeds: int, out: Path | None, console: Console) -> d
         found["fit"] = setting.report.to_dict()
         say(console, setting.report.text())
     found["self_replay"] = check.to_dict()
-    return _written(found, path, console)
+    _written(found, path, console)
+    if not check.passes:
+        say(console, "docs/own_data.md has the usual reasons, under: Where check fails")
+    return found
 
 
 def beside(log: Path) -> Path:

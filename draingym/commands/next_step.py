@@ -1,10 +1,34 @@
-"""The command that follows from a verdict's advice."""
+"""The command that follows from a verdict's advice, or from models that were trained on a log."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+
+
+def validation_step(
+    log: Path,
+    drain: Path,
+    policies: Sequence[Path],
+    panel: Path | None,
+    settings: Path | None,
+) -> tuple[str, ...]:
+    """Return what to run after a training on a log, word by word.
+
+    A log's models are trained on all of its products, so that these must be allowed to overlap.
+
+    Args:
+        log: Folder of the event log.
+        drain: File of the drain model.
+        policies: Files of policies.
+        panel: Folder of the panel, where one was given.
+        settings: File of the settings, where there is one.
+    """
+    words = ["draingym", "validate", str(log), "--drain", str(drain)]
+    for name, path in (("--panel", panel), ("--settings", settings)):
+        words += [] if path is None else [name, str(path)]
+    return (*words, "--allow-overlap", "products", "--policies", *map(str, policies))
 
 
 def next_step(

@@ -97,9 +97,15 @@ def read_today(
 
 
 def _rows(path: Path, what: str, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a CSV file by column, with their numbers as an editor counts lines."""
+    """Yield the rows of a CSV file by column, with their numbers as an editor counts lines.
+
+    Columns are parted by commas, or by semicolons or tabs where its first row has no comma.
+    """
     with reading(what, path, "a CSV file"), path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
+        head = file.readline()
+        file.seek(0)
+        separator = next((sign for sign in ",;\t" if sign in head), ",")
+        table = csv.DictReader(file, delimiter=separator)
         names = list(table.fieldnames or [])
         rows = [(table.line_num, row) for row in table]
     missing = [name for name in needed if name not in names]

@@ -15,7 +15,7 @@ from draingym.common.alone import alone
 from draingym.common.arrays import require_range, require_seed, require_whole
 from draingym.common.atomic import require_writable
 from draingym.common.config import read_config, require_fields
-from draingym.common.files import read_json, write_json
+from draingym.common.files import kind_at, read_json, write_json
 from draingym.common.logs import ScalarLog
 from draingym.drain_model import (
     PRESETS,
@@ -91,12 +91,14 @@ class TrainDrainConfig:
 
 
 def load_train_config(path: Path) -> TrainDrainConfig:
-    """Read the configuration from a JSON file.
+    """Read the configuration from a JSON file, or take the defaults for the folder of a panel.
 
     Raises:
         ValueError: If the file is not JSON, or a field is unknown, of another type, or out of its
             bounds; naming file, field, value and bound.
     """
+    if kind_at(path, "config file") == "folder":
+        return TrainDrainConfig(panel=str(path))
     values = read_json(path, "config file")
     config: TrainDrainConfig = read_config(TrainDrainConfig, values, f"{path}: config")
     return config

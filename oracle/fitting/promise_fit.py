@@ -18,7 +18,7 @@ from draingym.common.arrays import BoolArray, FloatArray, IntArray
 from draingym.oracle.fitting.best_cuts import cuts, threshold
 from draingym.oracle.fitting.findings import Finding, finding
 from draingym.oracle.fitting.shelf_history import ShelfHistory
-from draingym.oracle.rules.promise import OUT_OF_STOCK, THREE_DAYS
+from draingym.oracle.rules.promise import ONE_DAY, OUT_OF_STOCK, THREE_DAYS, TWO_DAYS
 from draingym.world.eventlog import EventLog
 
 SLOWEST = 3  # days that stand for three and more, which no promise tells apart
@@ -28,6 +28,7 @@ ROUNDS = 3
 FIRST = 20_000  # views that the first guess of the hour is made on
 # Fewer views than this, told right, are no reason for a number of a node's or lane's own.
 FEW = 10
+TWO_DAYS_SHARE = 1e-3  # of the views: where fewer were promised 2d, nobody is
 LANE_SHARE = 0.05  # of a lane's views, the same
 
 
@@ -49,6 +50,7 @@ class PromiseFit:
 
     bands_km: tuple[float, float, float]  # as far as this in 0, 1, 2 days; below 0 for nowhere
     cutoff_hour: float
+    two_days: bool  # whether anybody is promised 2d; two days are 3d+ where nobody is
     daily_capacity: FloatArray  # [N] units a day; infinite where no node was ever seen full
     lane_days: IntArray  # [N, Z] days of a lane of its own; -1 where distance decides
     agreement: float  # share of the views in stock that were promised what the rule says
@@ -119,6 +121,7 @@ class _Fit:
         self.kept = keep
         self.promise, self.region = views.promise[keep], views.region[keep]
         self.hour = views.hour[keep]
+        self.two_days = bool((self.promise == TWO_DAYS).sum() > TWO_DAYS_SHARE * keep.size)
         self.stocked, self.taken = views.stocked[keep], views.taken[keep]
         self.distance = np.where(self.stocked, views.distance_km[keep], np.inf)
         nodes = self.stocked.shape[1]
@@ -147,7 +150,12 @@ class _Fit:
 
     def wrong(self, days: IntArray) -> BoolArray:
         """Return [M] where a delivery in so many days is not what was promised."""
-        return np.asarray(np.clip(days - 1, 0, THREE_DAYS) != self.promise, np.bool_)
+        return np.asarray(self.shown(days) != self.promise, np.bool_)
+
+    def shown(self, days: IntArray) -> IntArray:
+        """Return the promises that deliveries in so many days carry, as ``promise_class`` does."""
+        found = np.clip(days - 1, ONE_DAY, THREE_DAYS)
+        return found if self.two_days else np.where(found == TWO_DAYS, THREE_DAYS, found)
 
     # One number at a time
 
@@ -172,6 +180,7 @@ class _Fit:
         return PromiseFit(
             bands_km=(self.bands[0], self.bands[1], self.bands[2]),
             cutoff_hour=self.cutoff,
+            two_days=self.two_days,
             daily_capacity=capacity,
             lane_days=self.lane_days,
             agreement=share,
@@ -203,7 +212,7 @@ class _Fit:
         late = self.late[calm][order]
         days = np.arange(SLOWEST + 1)[None, :] + late[:, None]
         promise = self.promise[calm][order]
-        wrong = np.clip(days - 1, 0, THREE_DAYS) != promise[:, None]
+        wrong = self.shown(days) != promise[:, None]
         self.bands = cuts(nearest[order], wrong)
 
     def set_cutoff(self) -> None:
@@ -223,8 +232,7 @@ class _Fit:
             others = np.delete(days, node, axis=1).min(axis=1, initial=NEVER)[held]
             late, own = self.late[held], days[held, node]
             free, full = (
-                np.clip(np.minimum(others, own + more) + late - 1, 0, THREE_DAYS)
-                != self.promise[held]
+                self.shown(np.minimum(others, own + more) + late) != self.promise[held]
                 for more in (0, 1)
             )
             units, gain = threshold(self.taken[held, node].astype(np.float64), free, full)
@@ -264,10 +272,7 @@ class _Fit:
         count = 0
         for node in range(self.capacity.size):
             others = np.delete(days, node, axis=1).min(axis=1, initial=NEVER)
-            first, last = (
-                np.clip(np.minimum(others, own) + self.late - 1, 0, THREE_DAYS)
-                for own in (0, SLOWEST)
-            )
+            first, last = (self.shown(np.minimum(others, own) + self.late) for own in (0, SLOWEST))
             matters = self.stocked[:, node] & (first != last)
             seen = np.bincount(self.region[matters], minlength=self.regions)
             count += int((seen >= FEW).sum())
@@ -278,9 +283,12 @@ class _Fit:
         names = ("0 days", "1 day", "2 days")
         reach = ", ".join(
             f"{name} to {km:,.0f} km" if np.isfinite(km) else f"{name} everywhere"
-            for name, km in zip(names, self.bands, strict=True)
-            if km >= 0
+            for name, km, nearer in zip(names, self.bands, (-1.0, *self.bands[:2]), strict=True)
+            if km > nearer
         )
+        reach = reach or "3 or more everywhere"
+        if not self.two_days and (self.promise == ONE_DAY).any():
+            reach += "; nobody is promised 2d, and two days count as 3d+"
         full = int(np.isfinite(self.capacity).sum())
         nodes, own = self.capacity.size, int((self.lane_days >= 0).sum())
         lanes, seen = nodes * self.regions, self.decisive()
@@ -288,7 +296,7 @@ class _Fit:
             finding(
                 "promise",
                 "days on the road",
-                reach or "3 or more everywhere",
+                reach,
                 bool(self.promise.size) and share >= 0.95,
                 f"explains {share:.1%} of the promises that were shown"
                 if self.promise.size

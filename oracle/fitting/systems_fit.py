@@ -131,6 +131,7 @@ def fit_systems(
         rates=lanes.rates,
         processing_days=0,
         cutoff_hour=promise.cutoff_hour,
+        two_days=promise.two_days,
         opportunity_cost=lanes.opportunity_cost,
         cost_noise_sd=lanes.cost_noise_sd,
         choice_noise=lanes.choice_noise,

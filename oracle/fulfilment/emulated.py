@@ -53,6 +53,7 @@ class EmulatedPromise:
             self.capacity,
             np.asarray(shelves.open_nodes, np.int64),
             dispatch_days(view.time, s.processing_days, s.cutoff_hour),
+            s.two_days,
             delivery,
         )
         return int(offer), delivery

@@ -81,6 +81,7 @@ def _drain(  # type: ignore[no-untyped-def]
     preference,
     choice_noise,
     basket_noise,
+    two_days,
     seed,
     start,
     stop,
@@ -163,7 +164,7 @@ def _drain(  # type: ignore[no-untyped-def]
         item, here = product[view], place[view]
         dispatch = dispatch_days(time[view], processing_days, cutoff_hour)
         offer = promise_view(
-            stock[item], transit[:, here], used, capacity, open_nodes, dispatch, delivery
+            stock[item], transit[:, here], used, capacity, open_nodes, dispatch, two_days, delivery
         )
         promise[view] = offer
         choice = chosen_option(latent[view], cumulative[item, offer])
@@ -283,6 +284,7 @@ def static_tables(systems: Systems) -> tuple[object, ...]:
         _plain(systems.preference, np.float64),
         float(systems.choice_noise),
         float(systems.basket_noise),
+        bool(systems.two_days),
     )
 
 

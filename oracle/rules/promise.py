@@ -58,12 +58,18 @@ def delivery_days(dispatch, taken, capacity, transit):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, inline="always")
-def promise_class(days):  # type: ignore[no-untyped-def]
+def promise_class(days, two_days):  # type: ignore[no-untyped-def]
     """Return the promise that a delivery in ``days`` days can carry: 1d, 2d or 3d+.
 
-    >>> [promise_class(days) for days in (0, 1, 2, 3, 9)]
+    Where nobody is promised 2d, such as in a shop of express and standard, two days are 3d+.
+
+    >>> [promise_class(days, True) for days in (0, 1, 2, 3, 9)]
     [0, 0, 1, 2, 2]
+    >>> [promise_class(days, False) for days in (0, 1, 2, 3, 9)]
+    [0, 0, 2, 2, 2]
     """
+    if days == 2 and not two_days:
+        return THREE_DAYS
     return min(max(days - 1, ONE_DAY), THREE_DAYS)
 
 
@@ -81,7 +87,7 @@ def latest_days(option):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, inline="always")
 def promise_view(  # type: ignore[no-untyped-def]
-    stock, transit, taken, capacity, open_nodes, dispatch, delivery
+    stock, transit, taken, capacity, open_nodes, dispatch, two_days, delivery
 ):
     """Return the promise of one view: the earliest class over open nodes that hold the product.
 
@@ -92,6 +98,7 @@ def promise_view(  # type: ignore[no-untyped-def]
         capacity: [N] units per day.
         open_nodes: Indices of the nodes that serve customers.
         dispatch: ``dispatch_days`` of the view's time.
+        two_days: Whether anybody is promised 2d.
         delivery: [N] int64, written: days until delivery from each open node, in stock or not.
 
     Returns:
@@ -101,5 +108,5 @@ def promise_view(  # type: ignore[no-untyped-def]
     for node in open_nodes:
         delivery[node] = delivery_days(dispatch, taken[node], capacity[node], transit[node])
         if stock[node] > 0:
-            offer = min(offer, promise_class(delivery[node]))
+            offer = min(offer, promise_class(delivery[node], two_days))
     return offer

@@ -16,14 +16,21 @@ from draingym.world.views import Places
 
 @numba.njit(cache=True)
 def _promise_all(  # type: ignore[no-untyped-def]
-    stock, transit, taken, capacity, open_nodes, dispatch, offer
+    stock, transit, taken, capacity, open_nodes, dispatch, two_days, offer
 ):
     """Write the promise of every product [P] at every place [K] to ``offer`` [P, K]."""
     delivery = np.zeros(stock.shape[1], np.int64)
     for product in range(offer.shape[0]):
         for place in range(offer.shape[1]):
             offer[product, place] = promise_view(
-                stock[product], transit[:, place], taken, capacity, open_nodes, dispatch, delivery
+                stock[product],
+                transit[:, place],
+                taken,
+                capacity,
+                open_nodes,
+                dispatch,
+                two_days,
+                delivery,
             )
 
 
@@ -75,6 +82,7 @@ def promise_places(
         np.ascontiguousarray(systems.daily_capacity, np.float64),
         systems.open_nodes(period),
         dispatch_days(float(time), int(systems.processing_days), float(systems.cutoff_hour)),
+        bool(systems.two_days),
         offer.reshape(-1, places),
     )
     return offer

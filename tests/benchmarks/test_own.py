@@ -1,6 +1,7 @@
 """The benchmark of a user's own data: claims follow from rows, and finished parts are kept."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +184,14 @@ def test_kills_are_kept_and_those_that_differ_count(tmp_path, monkeypatch):
     assert killed == [("run", 0), ("run", 1), ("panel", 0)]
     assert sum(kills.KILLS.values()) == 20
     assert list(kills.KILLS) == list(kills.VERBS)
+
+
+def test_a_killed_run_reads_the_tables_of_its_own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kills.prepare(Path("start"))
+    text = (tmp_path / "start" / "mapping.yaml").read_text()
+    assert "\nfolder: export  #" in text
+    assert (tmp_path / "start" / "export" / "orders.csv").exists()
 
 
 def test_wrong_inputs_are_counted_by_file_with_their_faults():

@@ -1,6 +1,7 @@
 """``draingym check`` on the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -54,6 +55,9 @@ def test_an_oracle_that_does_not_give_its_log_again_fails(folder, monkeypatch, c
     assert call(monkeypatch, folder, "--seeds", 1, "--out", out) == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "The oracle does not give the log again on its own stock" in shown
+    page = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text(encoding="utf-8")
+    assert "docs/own_data.md has the usual reasons, under: Where check fails" in shown
+    assert "### Where `check` fails\n" in page
     found = json.loads(out.read_text())
     assert found["passes"] is False
     assert found["conservation"]["passes"] is True

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from draingym.common.machine import machine, versions
-from draingym.report.geography import outline, project
+from draingym.report.geography import outline, project, project_about
 from draingym.report.style import PALETTE, node_colours
+from draingym.world.geography import centres, great_circle_km
 
 
 def test_projection_gives_the_published_example() -> None:
@@ -37,6 +38,25 @@ def test_outline_is_the_contiguous_states() -> None:
     # Toronto, Monterrey, Havana, Vancouver, the middle of Lake Michigan
     abroad = project([-79.4, -100.3, -82.4, -123.1, -87.0], [43.7, 25.7, 23.1, 49.3, 43.5])
     assert not line.contains_points(np.stack(abroad, axis=1)).any()
+
+
+@pytest.mark.parametrize(
+    ("latitude", "longitude"),
+    [
+        pytest.param([52.5, 48.1, 53.6, 51.3], [13.4, 11.6, 10.0, 6.8], id="Germany"),
+        pytest.param([25.0, 25.1, 24.9], [121.5, 121.6, 121.4], id="Taipei"),
+        pytest.param([-18.1, -13.8, -21.1], [178.4, -171.8, -175.2], id="beyond the date line"),
+    ],
+)
+def test_a_map_about_any_places_keeps_their_distances(
+    latitude: list[float], longitude: list[float]
+) -> None:
+    lat, lon = np.array(latitude), np.array(longitude)
+    north, east = centres(lat, lon, np.ones(lat.size), np.zeros(lat.size, np.int64))
+    at = np.stack(project_about(lon, lat, (float(east[0]), float(north[0]))), axis=1)
+    away = np.linalg.norm(at[:, None] - at[None], axis=2)
+    truth = great_circle_km(lat[:, None], lon[:, None], lat[None], lon[None])
+    np.testing.assert_allclose(away, truth, rtol=0.01, atol=1e-6)
 
 
 def test_colours_can_be_told_apart() -> None:

@@ -11,7 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 
 from draingym.cli import main
 from draingym.commands.evaluate_drain import held_out
-from draingym.commands.train_drain import TrainDrainConfig
+from draingym.commands.train_drain import TrainDrainConfig, load_train_config
 from draingym.drain_model import Checkpoint, load_checkpoint
 from tests.drain_model import panels
 from tests.drain_model.conftest import LEAST, make_process
@@ -112,6 +112,10 @@ def test_a_model_is_trained_resumed_and_evaluated(
     # All periods were trained on, so that none is held out.
     assert run(monkeypatch, *arguments) == 2
     assert "periods [20, 20), must be a non-empty part of [0, 20)" in capsys.readouterr().err
+
+
+def test_a_panel_s_folder_stands_for_the_defaults(tmp_path: Path) -> None:
+    assert load_train_config(tmp_path) == TrainDrainConfig(panel=str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,21 @@ def test_labels_of_promises_are_proposed(tmp_path: Path) -> None:
         ORDERS.replace("1d", "same day").replace("option", "service")
     )
     assert "promises: {}  # fill in the days of each: {same day: ...}" in propose(tmp_path)
+    lines = "3,a,2024-01-02 12:30:00,1,3.5,y,n,Out of stock\n"
+    (tmp_path / "orders.csv").write_text(ORDERS.replace("option", "service") + lines)
+    assert "promises: {}  # {same day: 0, " in propose(tmp_path)
+    assert "out_of_stock: [Out of stock]  # labels that say that" in propose(tmp_path)
+
+
+def test_a_column_that_is_not_used_tells_decimal_commas_and_another_the_hours(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "orders.csv").write_text(
+        "product;time;quantity;shipped;Tara\na;01.01.2024;2;01.01.2024 17:30;0,5\n"
+    )
+    proposed = propose(tmp_path)
+    assert "decimal: ','" in proposed
+    assert 'time_format: "%d.%m.%Y %H:%M"  # as 01.01.2024 17:30' in proposed
 
 
 def test_links_do_not_lead_out_of_the_folder(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -322,7 +337,7 @@ def test_what_is_no_log_is_not_replaced(write: Callable[..., Path], tmp_path: Pa
     (tmp_path / "photos" / "one.png").write_bytes(b"")
     with pytest.raises(ValueError, match=r"photos holds other things than a log, must be empty"):
         ingest(path, tmp_path / "photos")
-    with pytest.raises(ValueError, match="must be a mapping file"):
+    with pytest.raises(ValueError, match=r"must be a mapping file; draingym ingest --init"):
         read_mapping(tmp_path)
 
 

@@ -21,6 +21,10 @@ def test_from_an_export_to_a_log(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    def refuse(*address: object) -> None:
+        raise OSError("there is no network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
     run(monkeypatch, "ingest", "--init", str(export))
     proposed = capsys.readouterr().out
     mapping = write_mapping(proposed, tmp_path / "mapping.yaml")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from draingym.ingest.propose.found import Found, find_tables
@@ -207,9 +208,64 @@ def test_columns_are_recognised_by_their_names(tmp_path: Path) -> None:
 
 
 def test_a_word_is_not_taken_from_a_column_that_has_the_name_itself() -> None:
-    import pyarrow as pa
-
     names = ("date", "time", "sku", "qty")
     rows = pa.table({name: pa.array([], pa.string()) for name in names})
     found = Found(file="x.csv", table="", encoding="utf-8", columns=names, rows=rows)
     assert guess_columns("orders", found)["time"] == "time"
+
+
+@pytest.mark.parametrize(
+    ("table", "columns", "expected"),
+    [
+        ("orders", "Order number,Article no.,Sold on,Qty,Customer no,Cost price,Shipping option",
+         "order,product,,quantity,customer,unit_cost,ship_option"),
+        ("boxes", "Order no,Parcel no,Warehouse,Dispatched on,Freight (EUR)",
+         "order,box,node,shipped_at,cost"),
+        ("receipts", "Article,Warehouse,Booked at,Pieces,Ordered on",
+         "product,node,time,units,ordered_at"),
+        ("transfers", "SKU,From warehouse,To warehouse,Sent at,Units,Arrived on",
+         "product,source,node,time,units,arrived_at"),
+        ("adjustments", "itemNumber,Site,Booked on,Change,Reason code",
+         "product,node,time,units,reason"),
+        ("nodes", "Warehouse name,Latitude,Longitude,Supplied by,Opened on",
+         "node,latitude,longitude,parent,active_from"),
+        ("places", "City,Lat,Lon,Population (thousand)", "place,latitude,longitude,population"),
+        # What is said in full goes before what is said with a word more.
+        ("products", "Product name,SKU,Price,Weight (kg)", ",product,price,weight"),
+    ],
+)  # fmt: skip
+def test_columns_go_by_many_names(table: str, columns: str, expected: str) -> None:
+    names = tuple(columns.split(","))
+    rows = pa.table({name: pa.array([], pa.string()) for name in names})
+    found = Found(file="x.csv", table="", encoding="utf-8", columns=names, rows=rows)
+    roles = expected.split(",")
+    told = {role: name for role, name in zip(roles, names, strict=True) if role}
+    assert guess_columns(table, found) == told
+
+
+def test_a_table_may_have_dates_beside_times_and_labels_for_out_of_stock(
+    make: Callable[..., tuple[EventLog, dict]],
+) -> None:
+    views = """view;article;seen at;promise
+1;a;01.01.2024 08:00;express
+2;b;03.01.2024;Sold out
+3;b;03.01.2024 11:30;gone
+"""
+    mapping = f"""{MAPPING}
+  views:
+    file: views.csv
+    columns: {{view: view, product: article, time: seen at, promise: promise}}
+    time_format: "%d.%m.%Y %H:%M"
+promises: {{express: 1}}
+out_of_stock: [Sold out, gone]
+"""
+    log, _ = make(mapping, views=views)
+    seen = log.array("glance_views", "seen")
+    assert log["glance_views"]["promise"].filter(seen).to_pylist() == ["express", "oos", "oos"]
+    np.testing.assert_allclose(
+        log.array("glance_views", "time")[seen], [8 / 24, 2.0, 2.0 + 11.5 / 24]
+    )
+    with pytest.raises(ValueError, match=r"row 2 is 'gone', must be one of .*, out_of_stock"):
+        make(mapping.replace(", gone", ""), views=views)
+    with pytest.raises(ValueError, match=r"promises.gone is out_of_stock as well, must be one of"):
+        make(mapping.replace("express: 1", "express: 1, gone: 2"), views=views)

@@ -33,6 +33,12 @@ def test_promises_by_hand(stock, time, used, expected):
     assert promise_places(systems, stock, time, used=used).tolist() == expected
 
 
+def test_two_days_are_slow_where_nobody_is_promised_them():
+    systems = make_systems(TRANSIT, two_days=False)
+    assert promise_places(systems, [1, 1], 0.5).tolist() == [0, 2, 0]
+    assert promise_places(systems, [1, 1], 0.7).tolist() == [2, 2, 2]  # past the cut-off
+
+
 def test_products_are_rows():
     systems = make_systems(TRANSIT, products=3)
     rows = [[1, 0], [0, 2], [0, 0]]

@@ -95,6 +95,18 @@ def test_a_rule_without_noise_is_found():
     assert capacity.value == "seen to bind at 2 of 3 nodes"
 
 
+def test_a_shop_of_express_and_standard_has_a_cut_off_hour():
+    views = made_views(np.random.default_rng(0), 20_000)
+    promise = np.where(views.promise == 1, 2, views.promise)  # two days are standard, too
+    fit = fit_promise(replace(views, promise=promise), 4, np.full(3, np.inf))
+    assert not fit.two_days
+    assert fit.bands_km[1] == pytest.approx(500.0, abs=5.0)
+    assert fit.cutoff_hour == pytest.approx(15.25, abs=0.05)
+    np.testing.assert_allclose(fit.daily_capacity[[0, 2]], [25.0, 40.0], atol=1.0)
+    assert fit.agreement > 0.998
+    assert "nobody is promised 2d" in fit.findings[0].value
+
+
 def test_a_lane_that_keeps_to_no_distance_gets_days_of_its_own():
     views = made_views(np.random.default_rng(1), 20_000)
     # A node that reaches region 2 in a day from anywhere.

@@ -111,6 +111,7 @@ def random_case(rng):
         lane_preference=rng.normal(0.0, 1.0, (nodes, regions)),
         choice_noise=float(rng.choice([0.0, 0.5])),
         basket_noise=float(rng.choice([0.0, 0.5])),
+        two_days=bool(rng.random() < 0.7),
     )
     stock = rng.integers(0, 6, (products, nodes)).astype(np.int64)
     return systems, views, stock
@@ -200,7 +201,9 @@ class Reference:
                 self.today, self.taken = math.floor(moment), {}
             days = self.days(item, place, moment)
             soonest = min(days.values(), default=None)
-            promise = 3 if soonest is None else 0 if soonest <= 1 else 1 if soonest == 2 else 2
+            promise = 3 if soonest is None else 0 if soonest <= 1 else 2
+            if soonest == 2 and self.systems.two_days:
+                promise = 1
             chosen = 0
             while views.latent[row] > self.systems.cumulative[item, promise, chosen]:
                 chosen += 1

@@ -5,6 +5,7 @@ Errors name file, table, column, row (of the file's data rows, from 0), value an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -167,6 +168,9 @@ class Table:
         text, form = self.text(role), self.mapping.time_format
         if form:
             found = pc.strptime(text, format=form, unit="us", error_is_null=True)
+            if clock := re.match(r"(.*?)[ T,]+%[HI]", form):  # dates alone, as in ISO 8601
+                dates = pc.strptime(text, format=clock[1], unit="us", error_is_null=True)
+                found = pc.coalesce(found, dates)
             bad = pc.and_(text.is_valid(), found.is_null())
             if pc.any(bad).as_py():
                 at = int(pc.index(bad, True).as_py())

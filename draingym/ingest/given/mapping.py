@@ -256,6 +256,7 @@ class Mapping:
     periods: Periods = field(default_factory=Periods)
     tables: dict[str, TableMap] = field(default_factory=dict)
     promises: dict[str, float] = field(default_factory=dict)  # label -> days, fastest first
+    out_of_stock: tuple[str, ...] = ()  # labels of views whose product could not be had
     events: dict[str, Any] = field(default_factory=dict)  # name -> dates, or "yearly"
     assume: Assumed = field(default_factory=Assumed)
     carrier: Carrier = field(default_factory=Carrier)
@@ -277,6 +278,10 @@ class Mapping:
             require_range(f"promises.{label}", within, low=0.0, high=1e6)
             if label in KNOWN_LABELS:
                 raise ValueError(f"promises.{label} is a label of ours, must be another")
+            if label in self.out_of_stock:
+                raise ValueError(
+                    f"promises.{label} is out_of_stock as well, must be one of the two"
+                )
         if days != sorted(days):
             raise ValueError(f"promises is {short(self.promises)}, must come fastest first")
         if self.assume.promise not in (*KNOWN_LABELS[:3], *self.promises):
@@ -305,8 +310,10 @@ def read_mapping(path: Path) -> Mapping:
         ImportError: If PyYAML is not there.
         ValueError: Naming the file, the field, its value and the bound.
     """
-    if kind_at(path, "mapping") != "file":
-        raise ValueError(f"{path} is no file, must be a mapping file")
+    kind = kind_at(path, "mapping")
+    if kind != "file":
+        hint = f"; draingym ingest --init {path} proposes one" if kind == "folder" else ""
+        raise ValueError(f"{path} is no file, must be a mapping file{hint}")
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{path} has {path.stat().st_size} bytes, must have at most {MOST_BYTES}")
     values = read_yaml(path, "mapping")

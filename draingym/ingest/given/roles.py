@@ -58,15 +58,21 @@ _PLACE = _text(
 _NODE = _text(
     "name of the node",
     *("node", "warehouse", "warehouseid", "fc", "fcid", "dc", "dcid", "site", "location"),
-    *("facility", "shippedfrom", "dcori", "store", "storeid", "depot"),
+    *("facility", "shippedfrom", "dcori", "store", "storeid", "depot", "plant", "branch"),
 )
 _NODE_NEEDED = Column(kind="text", what=_NODE.what, words=_NODE.words, needed=True)
 _LATITUDE = _number("degrees north", "latitude", "lat")
 _LONGITUDE = _number("degrees east", "longitude", "lon", "lng", "long")
-_UNITS = ("units", "quantity", "qty", "amount", "count")
+_UNITS = ("units", "quantity", "qty", "amount", "count", "pieces", "pcs")
+_UNIT_COST = ("unitcost", "cost", "cogs", "costprice", "purchaseprice", "buyingprice")
+_SHIPPED = (
+    *("shippedat", "shipped", "shipdate", "shipouttime", "shippingdate", "dispatchedat"),
+    *("dispatched", "dispatchdate", "despatched", "despatchdate"),
+)
 _PROMISE = _text(
     "delivery promise that was shown: a label of promises, or days",
-    *("promise", "promiseddays", "deliverypromise", "promised", "eta"),
+    *("promise", "promiseddays", "deliverypromise", "promised", "eta", "deliverytime"),
+    *("promiseddelivery", "deliverydays"),
 )
 
 # Tables whose further columns can be kept, and the log's tables that they are kept in.
@@ -89,7 +95,9 @@ TABLES: dict[str, dict[str, Column]] = {
             needed=True,
         ),
         "quantity": _whole(
-            "units ordered; below 0 for a return", "quantity", "qty", "units", "amount", needed=True
+            "units ordered; below 0 for a return",
+            *("quantity", "qty", "units", "amount", "pieces", "pcs"),
+            needed=True,
         ),
         "customer": _CUSTOMER,
         "unit_price": _number(
@@ -100,18 +108,17 @@ TABLES: dict[str, dict[str, Column]] = {
             "currency for all units of the line, in place of unit_price",
             *("linetotal", "total", "salesprice", "revenue", "sales", "lineamount"),
         ),
-        "unit_cost": _number("what a unit cost to buy, currency", "unitcost", "cost", "cogs"),
+        "unit_cost": _number("what a unit cost to buy, currency", *_UNIT_COST),
         "line_cost": _number("what all units cost to buy, currency", "linecost", "asset"),
         "place": _PLACE,
         "promise": _PROMISE,
         "ship_option": _text(
             "delivery that was chosen: a label of promises, or days",
-            *("shipoption", "shippingmethod", "deliveryoption", "service", "shipmode", "delivery"),
+            *("shipoption", "shippingoption", "shippingmethod", "deliverymethod", "deliveryoption"),
+            *("service", "shippingservice", "shipmode", "delivery"),
         ),
         "node": _NODE,
-        "shipped_at": _time(
-            "when it left the node", "shippedat", "shipdate", "shipouttime", "dispatchedat"
-        ),
+        "shipped_at": _time("when it left the node", *_SHIPPED),
         "ship_cost": _number(
             "what sending the line cost, currency", "shipcost", "freight", "shippingcost", "postage"
         ),
@@ -143,18 +150,13 @@ TABLES: dict[str, dict[str, Column]] = {
         "product": _text("id of the product; without it, all of the order's", *_PRODUCT.words),
         "box": _text(
             "id of the box",
-            "box",
-            "boxid",
-            "package",
-            "packageid",
-            "parcel",
-            "parcelid",
-            "tracking",
+            *("box", "boxid", "package", "packageid", "parcel", "parcelid", "tracking"),
+            *("shipment", "consignment"),
         ),
         "node": _NODE,
         "shipped_at": _time(
             "when it left the node",
-            *("shippedat", "shipdate", "shipouttime", "dispatchedat", "time", "date", "timestamp"),
+            *(*_SHIPPED, "time", "date", "timestamp"),
             needed=True,
         ),
         "units": _whole("units in the box", *_UNITS),
@@ -180,6 +182,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "time": _time(
             "when it could be sold first",
             *("time", "date", "receivedat", "received", "stowedat", "arrivedat", "timestamp"),
+            *("receiptdate", "arrivaldate", "bookedat", "booked", "postedat", "posted"),
             needed=True,
         ),
         "units": _whole("units that arrived", *_UNITS, needed=True),
@@ -188,15 +191,22 @@ TABLES: dict[str, dict[str, Column]] = {
     "transfers": {
         "product": _PRODUCT,
         "source": _text(
-            "node that sent them", "source", "fromnode", "from", "origin", "sender", needed=True
+            "node that sent them",
+            *("source", "fromnode", "from", "origin", "sender", "fromwarehouse", "fromlocation"),
+            *("fromsite", "fromstore", "sourcewarehouse", "sendingwarehouse"),
+            needed=True,
         ),
         "node": _text(
             "node that gets them",
-            *("node", "target", "tonode", "to", "destination", "receiver"),
+            *("node", "target", "tonode", "to", "destination", "receiver", "towarehouse"),
+            *("tolocation", "tosite", "tostore", "targetwarehouse", "receivingwarehouse"),
             needed=True,
         ),
         "time": _time(
-            "when they left", "time", "date", "sentat", "leftat", "shippedat", needed=True
+            "when they left",
+            *("time", "date", "sentat", "sent", "leftat", "left"),
+            *_SHIPPED,
+            needed=True,
         ),
         "units": _whole("units", *_UNITS, needed=True),
         "arrived_at": _time(
@@ -206,14 +216,19 @@ TABLES: dict[str, dict[str, Column]] = {
     "adjustments": {
         "product": _PRODUCT,
         "node": _NODE_NEEDED,
-        "time": _time("when", "time", "date", "adjustedat", "timestamp", needed=True),
+        "time": _time(
+            "when",
+            *("time", "date", "adjustedat", "adjusted", "timestamp", "bookedat", "booked"),
+            *("postedat", "posted", "countedat"),
+            needed=True,
+        ),
         "units": _whole("units; below 0 for losses", *_UNITS, "change", "delta", needed=True),
         "reason": _text("why: damage, return, count", "reason", "kind", "type", "why"),
     },
     "products": {
         "product": _PRODUCT,
         "price": _number("currency a unit", "price", "unitprice", "listprice", "rrp"),
-        "unit_cost": _number("what a unit costs to buy, currency", "unitcost", "cost", "cogs"),
+        "unit_cost": _number("what a unit costs to buy, currency", *_UNIT_COST),
         "weight": _number(
             "weight of a unit, in units.weight", "weight", "weightkg", "weightg", "weightlb", "mass"
         ),
@@ -234,6 +249,10 @@ TABLES: dict[str, dict[str, Column]] = {
             "node that replenishes it; empty for the vendor",
             "parent",
             "replenishedfrom",
+            "replenishedby",
+            "suppliedfrom",
+            "suppliedby",
+            "parentwarehouse",
             "regionid",
         ),
         "serves_customers": Column(
@@ -255,7 +274,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "latitude": _LATITUDE,
         "longitude": _LONGITUDE,
         "population": _number(
-            "people, or any weight", "population", "people", "weight", "inhabitants"
+            "people, or any weight", "population", "people", "weight", "inhabitants", "residents"
         ),
         "region": _text(
             "region it is counted in", "region", "state", "province", "county", "nation"

@@ -106,8 +106,8 @@ def settle(
 def speed_labels(table: Table, role: str, mapping: Mapping, labels: dict[str, float]) -> Any:
     """Return a column of promises or ship options as labels, None where it has none.
 
-    Numbers are days: a label such as ``5d`` is made for each. ``labels`` is filled with the days of
-    labels that are not ours.
+    Numbers are days: a label such as ``5d`` is made for each; a promise that stands for out of
+    stock in the mapping is ``oos``. ``labels`` is filled with the days of labels that are not ours.
 
     Raises:
         ValueError: Naming the first cell that is neither a label of ours or of the mapping's
@@ -125,6 +125,8 @@ def speed_labels(table: Table, role: str, mapping: Mapping, labels: dict[str, fl
             continue
         if cell in _OURS or cell in none_words:
             known[cell] = cell
+        elif role == "promise" and cell in mapping.out_of_stock:
+            known[cell] = "oos"
         elif cell in mapping.promises:
             known[cell] = cell
             labels[cell] = mapping.promises[cell]
@@ -132,7 +134,8 @@ def speed_labels(table: Table, role: str, mapping: Mapping, labels: dict[str, fl
             days = _days(cell)
             if days is None:
                 listed = ", ".join((*_OURS, *mapping.promises))
-                table.fail(role, at, cell, f"one of {listed}, or days; more labels: promises")
+                more = "more labels: promises, out_of_stock"
+                table.fail(role, at, cell, f"one of {listed}, or days; {more}")
             label = f"{days:g}d"
             known[cell] = label
             if label not in _OURS:

@@ -49,6 +49,15 @@ class Found:
         return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
+def plain(name: str) -> str:
+    """Return a name in lower case, letters and digits alone.
+
+    >>> plain("Invoice No.")
+    'invoiceno'
+    """
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
 def find_tables(path: Path) -> tuple[Path, list[Found]]:
     """Return the folder of a path and the tables in it, by name; of a file, that one alone.
 

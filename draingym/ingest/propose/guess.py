@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from draingym.ingest.given.roles import TABLES, UNKNOWN
-from draingym.ingest.propose.found import Found
+from draingym.ingest.propose.found import Found, plain
 
 # Words in names of files and of tables in databases, most telling first.
 _FILE_WORDS = {
@@ -21,6 +21,14 @@ _FILE_WORDS = {
     "customers": ("customer", "client", "users", "members"),
     "products": ("product", "item", "sku", "catalog", "article", "assortment"),
     "orders": ("order", "sale", "invoice", "transaction", "basket", "retail"),
+}
+# Last words of a column's name that tell nothing, by what is in it.
+_NUMBER_WORDS = ("kg", "g", "lb", "oz", "eur", "usd", "gbp", "chf", "km", "days", "net")
+_IDLE = {
+    "text": ("no", "nr", "num", "number", "id", "code", "key", "name"),
+    "time": ("at", "on", "date", "time", "datetime", "timestamp", "utc"),
+    "number": _NUMBER_WORDS,
+    "whole": ("pcs", "pieces", "units"),
 }
 
 
@@ -39,27 +47,36 @@ class Guess:
         return UNKNOWN in self.columns.values()
 
 
-def plain(name: str) -> str:
-    """Return a name in lower case, letters and digits alone.
+def bare(name: str, kind: str) -> str:
+    """Return a name without brackets, and without last words that say what every such column is.
 
-    >>> plain("Invoice No.")
-    'invoiceno'
+    >>> bare("Customer no.", "text"), bare("Booked on", "time"), bare("Freight (EUR)", "number")
+    ('customer', 'booked', 'freight')
     """
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", re.sub(r"[(\[].*?[)\]]", " ", name))
+    words = re.findall(r"[a-z0-9]+", spaced.lower())
+    while len(words) > 1 and words[-1] in _IDLE.get(kind, ()):
+        words.pop()
+    return "".join(words)
 
 
 def guess_columns(name: str, found: Found) -> dict[str, str]:
     """Return which column of a file is what in a table of ours, by its name alone."""
-    left = {plain(column): column for column in reversed(found.columns)}
+    left = list(found.columns)
     chosen: dict[str, str] = {}
     # Names that are ours first, then the words of each, so that no word takes another's column.
-    for exact in (True, False):
-        for role, column in TABLES[name].items():
+    for step in ("ours", "words", "bare"):
+        for role, known in TABLES[name].items():
             if role in chosen:
                 continue
-            for word in (plain(role),) if exact else column.words:
-                if word in left:
-                    chosen[role] = left.pop(word)
+            named = {
+                plain(column) if step != "bare" else bare(column, known.kind): column
+                for column in reversed(left)
+            }
+            for word in (plain(role),) if step == "ours" else (plain(role), *known.words):
+                if word in named:
+                    chosen[role] = named[word]
+                    left.remove(named[word])
                     break
     return {role: chosen[role] for role in TABLES[name] if role in chosen}
 

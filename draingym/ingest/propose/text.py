@@ -13,12 +13,15 @@ from draingym.ingest.propose.found import (
     Found,
     has_decimal_commas,
     missing_words,
+    plain,
     time_formats,
 )
 from draingym.world.schema import NO_CURRENCY
 from draingym.world.weights import POUNDS
 
 _MOST_LABELS = 20
+_SOLD_OUT = ("outofstock", "soldout", "unavailable", "notavailable", "nostock", "notinstock")
+_EXAMPLE = "{same day: 0, express: 1, standard: 4}"
 _WORDS = {"yes", "no", "true", "false", "null", "on", "off", "y", "n"}
 
 
@@ -121,7 +124,7 @@ def mapping_text(proposal: Proposal) -> str:
     ]
     lines += [
         "# Labels of promises and options besides 1d, 2d and 3d+, with their days, fastest first.",
-        _promises(proposal.blocks),
+        *_promises(proposal.blocks),
         "events:  # of the calendar: their dates, or yearly for those that we know",
         *(f"  {name}: yearly" for name in proposal.events),
         "assume:  # what stands in for what the tables do not say",
@@ -181,18 +184,19 @@ def _block(block: Block, day_first: bool) -> list[str]:
     return lines
 
 
-def _promises(blocks: Sequence[Block]) -> str:
-    """Return the line of promises, with the labels that tables have and we do not know."""
+def _promises(blocks: Sequence[Block]) -> tuple[str, str]:
+    """Return the lines of promises, with the labels that tables have and we do not know."""
     labels: dict[str, None] = {}
     for block in blocks:
         for role in ("promise", "ship_option"):
             if block.found is not None and (column := block.columns.get(role)):
                 labels |= dict.fromkeys(block.found.cells(column))
     strange = [label for label in labels if not _is_speed(label)][:_MOST_LABELS]
-    if not strange:
-        return "promises: {}  # {same day: 0, express: 1, standard: 4}"
-    listed = ", ".join(map(scalar, strange))
-    return f"promises: {{}}  # fill in the days of each: {{{listed.replace(', ', ': ..., ')}: ...}}"
+    gone = tuple(label for label in strange if plain(label) in _SOLD_OUT)
+    listed = ", ".join(f"{scalar(label)}: ..." for label in strange if label not in gone)
+    what = f"fill in the days of each: {{{listed}}}" if listed else _EXAMPLE
+    lost = f"out_of_stock: {scalar(gone)}  # labels that say that a product could not be had"
+    return f"promises: {{}}  # {what}", lost
 
 
 def _is_speed(cell: str) -> bool:
@@ -223,12 +227,15 @@ def _missing(block: Block, found: Found) -> list[str]:
 def _times(block: Block, found: Found) -> tuple[list[str], str]:
     """Return the formats that fit a table's times as text, and one of these."""
     missing = _missing(block, found)
+    dates: tuple[list[str], str] = [], ""
     for kind, column in _columns(block, found):
         if kind in ("time", UNKNOWN) and found.is_text(column):
             cells = [cell for cell in found.cells(column) if cell not in missing]
             if fits := time_formats(cells):
-                return fits, cells[0]
-    return [], ""
+                if "%H" in fits[0]:
+                    return fits, cells[0]
+                dates = dates if dates[0] else (fits, cells[0])
+    return dates
 
 
 def _day_first(blocks: Sequence[Block]) -> bool:
@@ -249,8 +256,15 @@ def _form(block: Block, found: Found, day_first: bool) -> list[str]:
             "; or is the day first? all rows fit both" if len(fits) > 1 and not day_first else ""
         )
         lines.append(f"    time_format: {scalar(form)}  # as {example}{doubt}")
-    numbers = [c for kind, c in _columns(block, found) if kind in ("number", "whole", UNKNOWN)]
-    if any(found.is_text(c) and has_decimal_commas(found.cells(c)) for c in numbers):
+    kinds = {column: kind for kind, column in _columns(block, found)}
+    used = [c for c, kind in kinds.items() if kind in ("number", "whole", UNKNOWN)]
+    # Columns that are not used tell it as well, where none of the others does.
+    rest = [c for c in found.columns if c not in kinds]
+    cells = {c: found.cells(c) for c in (*used, *rest) if found.is_text(c)}
+    points = any(re.fullmatch(r"-?\d+\.\d+", cell) for c in used for cell in found.cells(c))
+    if any(has_decimal_commas(cells[c]) for c in used if c in cells) or (
+        not points and any(has_decimal_commas(cells[c]) for c in rest if c in cells)
+    ):
         lines.append("    decimal: ','")
     if missing:
         lines.append(f"    missing: {scalar(tuple(missing))}  # cells that stand for nothing")

@@ -10,7 +10,9 @@ def test_a_panel_is_made_of_a_log_for_training(whole_folder, tmp_path, call, cap
     known = load_panel(whole_folder / "panel.zarr").attrs["known_periods"]
     for _ in range(2):  # a second time it is replaced by the same
         call("panel", whole_folder / "log", "--known-periods", known, "--out", out)
-    assert f"from the first {known} periods" in " ".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr().out
+    assert f"from the first {known} periods" in " ".join(shown.split())
+    assert f"Next: draingym train-drain {out} --out drain" in shown
     assert load_panel(out).identical(load_panel(whole_folder / "panel.zarr"))
 
 

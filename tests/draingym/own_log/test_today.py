@@ -31,6 +31,16 @@ def test_bad_stock_is_named_by_row_and_column(text, message, tmp_path):
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_columns_may_be_parted_by_other_signs(separator, tmp_path):
+    sizes = {"products": ("tea", "milk"), "nodes": ("Leeds, N", "York"), "regions": ("n",)}
+    text = f"{STOCK.replace(',', separator)}{separator.join(('tea', 'Leeds, N', '3', '2'))}\n"
+    (tmp_path / "stock.csv").write_text(text, encoding="utf-8-sig")
+    found = read_today(tmp_path / "stock.csv", None, leads=1, **sizes)
+    assert found.on_hand.tolist() == [[3, 0], [0, 0]]
+    assert found.arriving.tolist() == [[[2, 0]], [[0, 0]]]
+
+
 def test_stock_and_forecast_are_read_by_name(tmp_path):
     sizes = {"products": ("tea", "milk"), "nodes": ("Leeds", "York"), "regions": ("n", "s")}
     (tmp_path / "s.csv").write_text(

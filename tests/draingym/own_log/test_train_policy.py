@@ -1,5 +1,7 @@
 """``draingym train-policy`` on a log."""
 
+import shlex
+
 import numpy as np
 import pytest
 
@@ -19,10 +21,16 @@ def words(folder, settings, out, policy):
 
 @pytest.mark.parametrize("policy", ["historical", pytest.param("neural", marks=pytest.mark.slow)])
 def test_a_policy_is_made_of_a_log_and_says_of_which(
-    policy, whole_folder, settings, tmp_path, call
+    policy, whole_folder, settings, tmp_path, call, capsys
 ):
     out = tmp_path / f"{policy}.npz"
     call(*words(whole_folder, settings, out, policy))
+    follows = (
+        "draingym", "validate", whole_folder / "log", "--drain", whole_folder / "drain_model.npz",
+        "--panel", whole_folder / "panel.zarr", "--settings", settings,
+        "--allow-overlap", "products", "--policies", out,
+    )  # fmt: skip
+    assert f"Next: {shlex.join(map(str, follows))}\n" in capsys.readouterr().out
     world = policy_world(out)
     here = WorldIdentity.from_log(read_log(whole_folder / "log"))
     assert world.facts.node == here.facts.node

@@ -144,7 +144,7 @@ def rows() -> list[dict[str, Any]]:
     page = PAGE.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="draingym-") as folder:
         uv = Path(sys.executable).with_name("uv")
-        build = [uv, "build", "--quiet", "--wheel", "--out-dir", folder]
+        build = [str(uv), "build", "--quiet", "--wheel", "--out-dir", folder]
         subprocess.run(build, cwd=ROOT, check=True)
         (wheel,) = Path(folder).glob("*.whl")
         found = []

@@ -27,7 +27,7 @@ from draingym.policies import (
     tune,
 )
 from draingym.policies.training.method import Descend, PolicyAlone
-from draingym.simulator import Policy, PyTree
+from draingym.simulator import Observation, Policy, PyTree
 from draingym.simulator.decisions import decision_returns
 
 Costs = NDArray[np.float64]
@@ -91,6 +91,51 @@ class DecisionGradient(PolicyAlone):
             return -jnp.mean(returns) / (scale * task.periods)
 
         return descend(jax.grad(loss)(learned), state, learned)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lowered:
+    """A policy whose requests are some units lower."""
+
+    policy: Policy
+    units: float
+
+    def init(self, key: Array) -> PyTree:
+        """Return the policy's parameters."""
+        return self.policy.init(key)
+
+    def apply(self, params: PyTree, observation: Observation, key: Array) -> Float[Array, " E"]:
+        """Return its requests, less the units."""
+        request: Array = self.policy.apply(params, observation, key) - self.units
+        return request
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoweredGradient(PathwiseGradient):
+    """``PathwiseGradient`` through requests that are lower than those that are evaluated.
+
+    Where requests are rounded to the nearest whole unit, half a unit less rounds down. The
+    derivative at a whole request is what a unit more is worth: of a request that is rounded down,
+    the slope of the mean cost between two whole ones, which changes its sign at the best request.
+    Of one that is rounded to the nearest it changes its sign half a unit below, where requests
+    jump, and a network settles between the best request and one less.
+    """
+
+    units: float
+
+    def update(
+        self,
+        learned: PyTree,
+        state: optax.OptState,
+        descend: Descend,
+        task: Task,
+        batch: int,
+        scale: Float[Array, ""],
+        key: Array,
+    ) -> tuple[PyTree, optax.OptState, Float[Array, ""]]:
+        """Take one step on one batch."""
+        down = PathwiseGradient(policy=Lowered(policy=self.policy, units=self.units))
+        return down.update(learned, state, descend, task, batch, scale, key)
 
 
 def tuned(setting: Setting, budget: Budget, seed: int) -> Learned:
@@ -170,6 +215,8 @@ def by_gradient(setting: Setting, budget: Budget, seed: int) -> Learned:
     method: Method = PathwiseGradient(policy=setting.learner)
     if setting.decides:
         method = DecisionGradient(policy=setting.learner)
+    if setting.lowered:
+        method = LoweredGradient(policy=setting.learner, units=setting.lowered)
     return _trained(setting, method, "gradient", 16, budget, seed)
 
 

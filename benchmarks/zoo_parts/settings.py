@@ -112,6 +112,7 @@ class Setting:
     bounds: Bounds
     learner: Policy  # the same by gradients and by PPO
     decides: bool  # the learner's thresholds are random: gradients of decisions
+    lowered: float  # units by which requests are lower while gradients are followed
     described: Problem | None  # None of what is none of the zoo
 
     @property
@@ -171,6 +172,7 @@ def setting(entry: Entry, *, tiny: bool = False) -> Setting:
         bounds=bounds,
         learner=learner,
         decides=isinstance(learner, RandomReorder),
+        lowered=0.5 if entry.name == "Perishable" else 0.0,
         described=described,
     )
 

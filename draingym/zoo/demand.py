@@ -62,7 +62,7 @@ def geometric(mean: float) -> Table:
     """Return ``P(D = k) = p (1 - p)^k`` with a mean of ``(1 - p) / p`` units.
 
     Source:
-        Zipkin (2008), "Old and new methods for lost-sales inventory systems", section 5.
+        Zipkin (2008), "Old and new methods for lost-sales inventory systems", table 3.
     """
     require_range("mean", mean, low=0.0, high=1000.0, open_low=True)
     stays = mean / (1.0 + mean)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from draingym.common.arrays import require_range, require_whole
-from draingym.networks.description import Arc, Node
 from draingym.networks.network import Network
 from draingym.zoo.demand import uniform
+from draingym.zoo.one_store import one_store
 from draingym.zoo.problem import Problem, require_costs
 
 
@@ -65,30 +65,13 @@ class DualSourcing(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[
-                Node(
-                    "store",
-                    on_hand=self.on_hand,
-                    backlog=True,
-                    holding_cost=self.holding_cost,
-                    unmet_cost=self.unmet_cost,
-                )
-            ],
-            arcs=[
-                Arc(
-                    None,
-                    "store",
-                    lead_time=lead_time,
-                    batch=1,
-                    request_cost=cost,
-                    most=self.max_order,
-                )
-                for lead_time, cost in (
-                    (self.lead_time_regular, self.cost_regular),
-                    (self.lead_time_expedited, self.cost_expedited),
-                )
-            ],
-            demand={"store": uniform(self.demand_low, self.demand_high)},
-            rounding="nearest",
+        terms = {"batch": 1, "most": self.max_order}
+        return one_store(
+            terms | {"lead_time": self.lead_time_regular, "request_cost": self.cost_regular},
+            terms | {"lead_time": self.lead_time_expedited, "request_cost": self.cost_expedited},
+            demand=uniform(self.demand_low, self.demand_high),
+            on_hand=self.on_hand,
+            backlog=True,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
         )

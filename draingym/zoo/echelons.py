@@ -35,7 +35,7 @@ class EchelonLevels:
         levels: To start from.
 
     Source:
-        Clark and Scarf (1960); Rosling (1989), theorem 1, where balanced.
+        Clark and Scarf (1960); Rosling (1989), where balanced.
     """
 
     feeds: tuple[int, ...]

@@ -279,9 +279,9 @@ def _(problem: Disruptions) -> Exact:
     """A level that covers the demand of the critical fractile of the periods without supply.
 
     Source:
-        Snyder and Shen (2019), theorem 9.4: the number of periods in a row in which the supplier
-        was down, this one included, is 0 with probability ``b / (a + b)`` and n with probability
-        ``a b / (a + b) (1 - b)^(n - 1)``.
+        Snyder and Shen (2019), lemma 9.2 and equation (9.18): the number of periods in a row in
+        which the supplier was down, this one included, is 0 with probability ``b / (a + b)`` and n
+        with probability ``a b / (a + b) (1 - b)^(n - 1)``.
     """
     falls, rises = problem.disruption_probability, problem.recovery_probability
     down = np.arange(1, 2000)

@@ -32,9 +32,9 @@ class BeerGame(Problem):
 
     Source:
         Oroojlooyjadid, Nazari, Snyder and Takáč (2022), "A deep Q-network for the beer game",
-        Manufacturing & Service Operations Management 24(1), section 4.1; values as its public code
-        has them (OptMLGroup/DeepBeerInventory-RL, config.py), whose base-stock levels are 8, 8, 0
-        and 0 from the retailer up.
+        Manufacturing & Service Operations Management 24(1); values as its public code has them
+        (OptMLGroup/DeepBeerInventory-RL, config.py), whose base-stock levels are 8, 8, 0 and 0 from
+        the retailer up.
     """
 
     lead_times: tuple[int, ...] = (4, 2, 2, 2)

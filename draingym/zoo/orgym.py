@@ -138,8 +138,8 @@ class NetworkManagement(Problem):
 
     Source:
         Perez, Hubbs, Li and Grossmann (2021), "Algorithmic approaches to inventory management
-        optimization", Processes 9(1), 102, figure 1 and table 1; defaults of or-gym's
-        ``NetworkManagement-v0`` (backlog) and ``-v1`` (lost sales).
+        optimization", Processes 9(1), 102; defaults of or-gym's ``NetworkManagement-v0`` (backlog)
+        and ``-v1`` (lost sales).
     """
 
     long_run: ClassVar[bool] = False

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from draingym.common.arrays import require_range, require_whole
-from draingym.networks.description import Arc, Node
 from draingym.networks.network import Network
 from draingym.zoo.demand import Table, rounded_gamma
+from draingym.zoo.one_store import one_store
 from draingym.zoo.problem import Problem, require_costs
 
 
@@ -77,29 +77,20 @@ class Perishable(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[
-                Node(
-                    "store",
-                    shelf_life=self.shelf_life,
-                    lifo=self.lifo,
-                    holding_cost=self.holding_cost,
-                    unmet_cost=self.unmet_cost,
-                    waste_cost=self.waste_cost,
-                )
-            ],
-            arcs=[
-                Arc(
-                    None,
-                    "store",
-                    lead_time=self.lead_time,
-                    batch=1,
-                    request_limit=self.max_order,
-                    request_cost=self.order_cost,
-                    most=self.max_order,
-                )
-            ],
-            demand={"store": self.distribution},
-            rounding="nearest",
+        supplier = {
+            "lead_time": self.lead_time,
+            "batch": 1,
+            "request_limit": self.max_order,
+            "request_cost": self.order_cost,
+            "most": self.max_order,
+        }
+        return one_store(
+            supplier,
+            demand=self.distribution,
             discount=self.discount,
+            shelf_life=self.shelf_life,
+            lifo=self.lifo,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
+            waste_cost=self.waste_cost,
         )

@@ -37,7 +37,7 @@ class SharedStorage(Problem):
     Source:
         The mechanisms of Yang, Liu, Jiang, Zhang, Zhao, Song and Bian (2023), "A versatile
         multi-agent reinforcement learning benchmark for inventory management" (MABIM),
-        arXiv:2306.07542, section 3. Its data are sales of real products; these numbers are ours.
+        arXiv:2306.07542. Its data are sales of real products; these numbers are ours.
     """
 
     num_products: int = 20

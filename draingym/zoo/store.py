@@ -10,11 +10,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from draingym.common.arrays import require_range, require_whole
-from draingym.networks.description import Arc, Node
 from draingym.networks.network import Network
 from draingym.simulator import Deterministic, Poisson, Scenario
 from draingym.simulator.precision import real
 from draingym.zoo.demand import Table, geometric
+from draingym.zoo.one_store import one_store
 from draingym.zoo.problem import Problem, require_costs
 
 
@@ -35,7 +35,7 @@ class LostSales(Problem):
 
     Source:
         Zipkin (2008), "Old and new methods for lost-sales inventory systems", Operations Research
-        56(5), section 5: mean 5, holding 1, penalties 4, 9, 19, 39, lead times 1 to 4.
+        56(5), table 3: mean 5, holding 1, penalties 4, 9, 19, 39, lead times 1 to 4.
     """
 
     lead_time: int = 4
@@ -61,11 +61,11 @@ class LostSales(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[Node("store", holding_cost=self.holding_cost, unmet_cost=self.unmet_cost)],
-            arcs=[Arc(None, "store", lead_time=self.lead_time, batch=1, most=self.max_order)],
-            demand={"store": self.distribution},
-            rounding="nearest",
+        return one_store(
+            {"lead_time": self.lead_time, "batch": 1, "most": self.max_order},
+            demand=self.distribution,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
         )
 
 
@@ -85,7 +85,7 @@ class FixedOrderCost(Problem):
 
     Source:
         Zheng and Federgruen (1991), "Finding optimal (s, S) policies is about as simple as
-        evaluating a single policy", Operations Research 39(4), table 1: K = 64, h = 1, p = 9.
+        evaluating a single policy", Operations Research 39(4): K = 64, h = 1, p = 9.
     """
 
     order_fee: float = 64.0
@@ -106,27 +106,18 @@ class FixedOrderCost(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[
-                Node(
-                    "store",
-                    backlog=True,
-                    holding_cost=self.holding_cost,
-                    unmet_cost=self.unmet_cost,
-                )
-            ],
-            arcs=[
-                Arc(
-                    None,
-                    "store",
-                    lead_time=self.lead_time,
-                    batch=1,
-                    request_fee=self.order_fee,
-                    most=self.max_order,
-                )
-            ],
-            demand={"store": Poisson(rate=self.mean_demand)},
-            rounding="nearest",
+        supplier = {
+            "lead_time": self.lead_time,
+            "batch": 1,
+            "request_fee": self.order_fee,
+            "most": self.max_order,
+        }
+        return one_store(
+            supplier,
+            demand=Poisson(rate=self.mean_demand),
+            backlog=True,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
         )
 
 
@@ -145,7 +136,7 @@ class RandomLeadTimes(Problem):
 
     Source:
         Parameters of our own; orders that cross are those of Zipkin (2000), Foundations of
-        Inventory Management, section 7.4.
+        Inventory Management.
     """
 
     lead_time_probabilities: tuple[float, ...] = (0.0, 0.25, 0.5, 0.25)
@@ -168,26 +159,13 @@ class RandomLeadTimes(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[
-                Node(
-                    "store",
-                    backlog=True,
-                    holding_cost=self.holding_cost,
-                    unmet_cost=self.unmet_cost,
-                )
-            ],
-            arcs=[
-                Arc(
-                    None,
-                    "store",
-                    lead_time=dict(enumerate(self.lead_time_probabilities)),
-                    batch=1,
-                    most=self.max_order,
-                )
-            ],
-            demand={"store": Poisson(rate=self.mean_demand)},
-            rounding="nearest",
+        lead_time = dict(enumerate(self.lead_time_probabilities))
+        return one_store(
+            {"lead_time": lead_time, "batch": 1, "most": self.max_order},
+            demand=Poisson(rate=self.mean_demand),
+            backlog=True,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
         )
 
 
@@ -207,8 +185,7 @@ class Disruptions(Problem):
         max_periods: Periods of demand that an action of 1 requests.
 
     Source:
-        Snyder and Shen (2019), Fundamentals of Supply Chain Theory, 2nd ed., section 9.2.2 and
-        example 9.3.
+        Snyder and Shen (2019), Fundamentals of Supply Chain Theory, 2nd ed., example 9.3.
     """
 
     disruption_probability: float = 0.04
@@ -228,17 +205,12 @@ class Disruptions(Problem):
 
     def network(self) -> Network:
         """See ``Problem``."""
-        return Network(
-            nodes=[
-                Node(
-                    "store",
-                    backlog=True,
-                    holding_cost=self.holding_cost,
-                    unmet_cost=self.unmet_cost,
-                )
-            ],
-            arcs=[Arc(None, "store", most=self.max_periods * self.demand)],
-            demand={"store": Deterministic(pattern=(self.demand,))},
+        return one_store(
+            {"most": self.max_periods * self.demand},
+            demand=Deterministic(pattern=(self.demand,)),
+            backlog=True,
+            holding_cost=self.holding_cost,
+            unmet_cost=self.unmet_cost,
         )
 
     def scenario(self, key: Array, periods: int, batch: int | None = None) -> Scenario:

@@ -49,7 +49,7 @@ TABLE = (
     Entry(
         name="SingleStore",
         options=(("backlog", True),),
-        source="Zipkin (2000), section 9.4.6; parameters of our own",
+        source="Zipkin (2000); parameters of our own",
         unit="cost a period",
         optimum=3.9703,
         how="critical fractile of two periods' demand, `policies.bounds.optimal`",
@@ -57,7 +57,7 @@ TABLE = (
     ),
     Entry(
         name="LostSales",
-        source="Zipkin (2008), section 5: Poisson(5), lead time 4, penalty 9",
+        source="Zipkin (2008), table 3: Poisson(5), lead time 4, penalty 9",
         unit="cost a period",
         optimum=6.8360,
         how="relative value iteration, `policies.bounds.lost_sales`",
@@ -66,11 +66,11 @@ TABLE = (
     ),
     Entry(
         name="FixedOrderCost",
-        source="Zheng and Federgruen (1991), table 1: mean 10, K = 64",
+        source="Zheng and Federgruen (1991): mean 10, K = 64",
         unit="cost a period",
         optimum=35.0216,
         how="value iteration, `policies.bounds.one_node`: (s, S) = (6, 40)",
-        published="(s, S) = (6, 40) (Zheng and Federgruen 1991)",
+        published="35.022, by (s, S) = (6, 40) (Zheng and Federgruen 1991)",
         rule="(s, S)",
     ),
     Entry(
@@ -83,7 +83,7 @@ TABLE = (
     ),
     Entry(
         name="RandomLeadTimes",
-        source="orders that cross: Zipkin (2000), section 7.4; parameters of our own",
+        source="orders that cross: Zipkin (2000); parameters of our own",
         unit="cost a period",
         optimum=5.2840,
         how="value iteration over what is due in each period, `draingym.zoo.exact`",
@@ -94,7 +94,8 @@ TABLE = (
         source="Snyder and Shen (2019), example 9.3",
         unit="cost a period",
         optimum=2737.0690,
-        how="closed form, theorem 9.4: a level of 8,000",
+        how="closed form, lemma 9.2 and equation (9.18): a level of 8,000",
+        published="2,737.07, by the same level (the book's package stockpyl)",
         rule="base stock",
     ),
     Entry(

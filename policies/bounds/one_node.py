@@ -326,7 +326,7 @@ def platelets(
         States: the weekday; units with 2 and with 1 periods left. Actions: the order.
 
     Source:
-        Mirjalili (2022), thesis, University of Toronto, chapter 4.
+        Mirjalili (2022), thesis, University of Toronto; as the package mdpax has it.
 
     Example:
         >>> from draingym.policies.bounds.decisions import solve

@@ -104,7 +104,7 @@ def base_stock_optimum(
         unmet_cost: Currency per unit waiting at a period's end.
 
     Source:
-        Zipkin (2000), Foundations of Inventory Management, section 9.4.6.
+        Zipkin (2000), Foundations of Inventory Management.
     """
     total = _sum_of(pmf, lead_time + 1)
     fractile = unmet_cost / (unmet_cost + holding_cost)

@@ -116,9 +116,9 @@ def single_store(
         ValueError: If the lead time or a standard deviation is negative.
 
     Source:
-        With backlog, the critical fractile of demand over lead time + 1 periods (Zipkin 2000,
-        section 9.4.6). With lost sales and Poisson demand: Zipkin (2008), "Old and new methods for
-        lost-sales inventory systems".
+        With backlog, the critical fractile of demand over lead time + 1 periods (Zipkin 2000). With
+        lost sales and Poisson demand: Zipkin (2008), "Old and new methods for lost-sales inventory
+        systems".
     """
     require_range("mean_demand", mean_demand, low=0.0)
     require_range("sd_demand", sd_demand, low=0.0)

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import zoo
 from benchmarks._docs_zoo import zoo_leaderboard
-from benchmarks.zoo_parts.learning import LEARNERS
+from benchmarks.zoo_parts.learning import LEARNERS, Budget, costs
 from benchmarks.zoo_parts.settings import DualIndex, setting
 from draingym.policies.task import seen
 from draingym.zoo.table import TABLE
@@ -88,6 +88,16 @@ def test_a_capped_dual_index_orders_as_it_says():
     assert orders.tolist() == [2.0, 2.0]
     params["regular"] = np.float32(9)
     assert DualIndex(soon=0).apply(params, zeros, jax.random.key(0)).tolist() == [3.0, 2.0]
+
+
+@pytest.mark.long
+def test_orders_that_are_rounded_down_in_training_find_the_optimum():
+    entry = next(entry for entry in TABLE if entry.name == "Perishable")
+    found = setting(entry)
+    learned = LEARNERS["gradient"](found, Budget(periods=1_000_000), 0)
+    best = found.optimum()
+    less = costs(found, learned.policy, learned.params) - costs(found, best.policy, best.params)
+    assert less.mean() < 0.005 * best.cost
 
 
 def test_an_unknown_environment_is_named(tmp_path):

@@ -164,6 +164,18 @@ def test_check_env_passes(name):
     check_env(gymnasium.make(IDS[name], horizon=4).unwrapped, skip_render_check=True)
 
 
+@pytest.mark.parametrize("name", marked(ZOO, {"DualSourcing"}, pytest.mark.long))
+def test_a_problem_in_a_vector(name):
+    env = gymnasium.make_vec(IDS[name], num_envs=3, horizon=4, info=True)
+    env.action_space.seed(0)
+    seen, _ = env.reset(seed=0)
+    for t in range(6):
+        assert seen in env.observation_space
+        seen, reward, _, truncated, _ = env.step(env.action_space.sample())
+        assert np.isfinite(reward).all()
+        assert truncated.all() == (t == 3)
+
+
 @pytest.mark.parametrize("name", ZOO)
 def test_descriptions_and_samplers_pickle_and_come_back_equal(name):
     made = problem(name)

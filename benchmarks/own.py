@@ -50,7 +50,7 @@ def _path(preset: Preset, folder: Path, data: Path) -> Part:
 
 PARTS: dict[Name, Run] = {
     "path": _path,
-    "oracle": lambda preset, folder, data: oracle.run_part(preset),
+    "oracle": lambda preset, folder, data: oracle.run_part(folder / "oracle", preset),
     "panel": _scaled("panel", panel.run, panel.draw, panel.VIEWS[:1]),
     "processes": _scaled("processes", processes.run, processes.draw, processes.DEVICES[:2]),
     "kills": _scaled("kills", kills.run, kills.draw, {"ingest": 1, "panel": 1}),

@@ -42,7 +42,7 @@ def check_units(units: Any) -> None:
 def check_structure(name: str, table: Any) -> None:
     """Check columns, types, nulls and finiteness of a table; empty ones where rows must be."""
     schema = SCHEMA[name]
-    for twice in {c for c in table.column_names if table.column_names.count(c) > 1}:
+    for twice in (c for c in table.column_names if table.column_names.count(c) > 1):
         raise ValueError(f"{name}.{twice} is there twice, must be there once")
     for field in schema:
         if field.name not in table.column_names:

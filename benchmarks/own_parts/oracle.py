@@ -8,8 +8,10 @@ give the log again, and values policies that the truth values, too.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import jax
@@ -17,10 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks._common import Claim, Clock, Row, at_least, at_most, figure_only
+from benchmarks._common import Claim, Clock, Row, at_least, at_most, figure_only, plain
 from benchmarks.oracle_parts.far_policies import far_policies
 from benchmarks.oracle_parts.replayed_world import order_lines
 from benchmarks.policies_parts.part import Part
+from draingym.common.files import write_json
 from draingym.demo.config import LoopConfig
 from draingym.demo.history import history_scenario, run_history, true_systems
 from draingym.oracle import (
@@ -256,24 +259,36 @@ def claims_of(rows: Sequence[Row], worlds: int) -> list[Claim]:
     return claims
 
 
-def run_part(preset: Preset = "full", worlds: int = 3) -> Part:
+def world_rows(number: int, preset: Preset, clock: Clock) -> list[Row]:
+    """Return all rows of a world."""
+    source, lines = order_lines(preset)
+    logged = make_logged(lines, preset, number)
+    clock(f"world {number}, {source}: log and oracles")
+    rows = [
+        replay_row(number, name, self_replay(oracle, seeds=SEEDS))
+        for name, oracle in logged.oracles.items()
+    ]
+    rows += fit_rows(number, logged)
+    clock(f"world {number}: self-replays")
+    return rows + value_rows(number, logged, clock)
+
+
+def run_part(folder: Path, preset: Preset = "full", worlds: int = 3) -> Part:
     """Run all worlds.
 
     Args:
+        folder: Where a world's rows are kept; a world that is kept is not run again.
         preset: Real orders at the demo's size, or small synthetic ones.
         worlds: Worlds, each with a seed and lanes of its own.
     """
     clock = Clock()
-    source, lines = order_lines(preset)
+    folder.mkdir(parents=True, exist_ok=True)
     rows: list[Row] = []
     for number in range(worlds):
-        logged = make_logged(lines, preset, number)
-        clock(f"world {number}, {source}: log and oracles")
-        for name, oracle in logged.oracles.items():
-            rows.append(replay_row(number, name, self_replay(oracle, seeds=SEEDS)))
-        rows += fit_rows(number, logged)
-        clock(f"world {number}: self-replays")
-        rows += value_rows(number, logged, clock)
+        kept = folder / f"world-{number}.json"
+        if not kept.exists():
+            write_json(kept, plain(world_rows(number, preset, clock)))
+        rows += json.loads(kept.read_text(encoding="utf-8"))
     return Part(
         claims=claims_of(rows, worlds),
         rows=rows,

@@ -42,7 +42,7 @@ def agreement_figure(verdict: Mapping[str, Any], before: bool = False) -> Figure
         axes.plot(ends, ends, color=colour("ink"), linewidth=1, linestyle=_DASH)
         for name, (x, y) in zip(names, means, strict=True):
             axes.plot(x, y, "o", color=colour(policy_colour(name)), markersize=6)
-        for name in {found["chosen"], found["best"]}:
+        for name in dict.fromkeys((found["chosen"], found["best"])):
             x, y = means[names.index(name)]
             axes.annotate(
                 name,

@@ -363,6 +363,7 @@ def _load(
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
     """Return values by name, and the entries of mappings by the names of both."""
     flat = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    for name in values.keys() - flat.keys():
-        flat |= {f"{name}.{key}": value for key, value in values[name].items()}
+    for name, entries in values.items():
+        if isinstance(entries, dict):
+            flat |= {f"{name}.{key}": value for key, value in entries.items()}
     return flat

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.figure
 import numpy as np
 import pytest
 from rich.console import Console
@@ -23,6 +25,7 @@ from draingym.report import (
 from draingym.report.check import check
 from draingym.report.page import make_figures, render_page
 from draingym.report.style import PALETTE, Figure
+from draingym.report.verdict_figures import agreement_figure
 from draingym.report.verdict_page import stage_rows
 from tests.draingym.report_results import (
     Results,
@@ -272,6 +275,15 @@ def test_names_in_a_validation_are_escaped_and_values_are_in_the_log_s_currency(
     console = Console(width=140, file=io.StringIO(), record=True)
     console.print(verdict_table({**fake_verdict(), "currency": "[/x] EUR"}))
     assert "Value of each policy, [/x] EUR per product" in console.export_text()
+
+
+def test_policies_in_a_figure_are_named_in_an_order_that_does_not_change() -> None:
+    verdict = fake_verdict()
+    for pair in itertools.permutations(verdict["policies"], 2):
+        verdict["agreements"][0] |= dict(zip(("chosen", "best"), pair, strict=True))
+        where = matplotlib.figure.Figure()
+        agreement_figure(verdict).panels[0].draw(where)
+        assert [text.get_text() for text in where.axes[0].texts] == list(pair)
 
 
 def test_the_terminal_shows_the_verdict_and_every_policy() -> None:

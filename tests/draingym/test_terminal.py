@@ -1,11 +1,14 @@
 """What commands say: words, nothing, or one object; and how a self-test ends."""
 
 import json
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from draingym.cli import main
 from draingym.cli.entry import VERBS
+from draingym.cli.terminal import Outcome, hush, starting, tell, use
 from draingym.selftest import run as selftest
 from draingym.selftest.checks import Check
 
@@ -88,3 +91,32 @@ def test_help_says_the_exit_codes_and_every_verb(monkeypatch, capsys):
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "0 done, 1 a check or a self-test fails, 2 bad input" in said
     assert all(verb in said for verb in VERBS)
+
+
+@pytest.mark.parametrize("mode", ["words", "json"])
+def test_a_process_that_is_not_the_first_says_nothing_of_results(mode, capsys):
+    use(mode)
+    hush(Console(quiet=True))
+    tell("panel", Outcome(files=(Path("run"),), next=("draingym", "demo")), 1.0)
+    assert capsys.readouterr() == ("", "")
+    use(mode)
+    hush(Console())
+    tell("panel", Outcome(files=(Path("run"),)), 1.0)
+    assert "run" in capsys.readouterr().out
+    use("words")
+
+
+def test_a_verb_says_in_a_terminal_that_it_starts(monkeypatch, capsys):
+    with starting():
+        pass
+    assert capsys.readouterr() == ("", "")  # no terminal
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    with starting():
+        pass
+    out, err = capsys.readouterr()
+    assert (out, "Starting" in err) == ("", True)
+    use("quiet")
+    with starting():
+        pass
+    use("words")
+    assert capsys.readouterr() == ("", "")

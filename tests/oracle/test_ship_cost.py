@@ -24,7 +24,7 @@ def test_zones_by_distance(miles, zone):
 def test_transit_days_by_distance_and_their_promise(km, days, promise):
     found = transit_days(km, OracleConfig().transit_bands_km)
     assert found == days
-    assert promise_class(int(found)) == promise
+    assert promise_class(int(found), True) == promise
 
 
 def test_a_box_costs_what_the_published_fit_says():

@@ -37,8 +37,8 @@ def exponential_start(levels: Sequence[float]) -> FloatArray:
     Of what is never below 0 and has that mean, the distribution that assumes least: where a network
     may well begin.
 
-    >>> print(np.round(rising(exponential_start((0.5, 0.9))), 3))
-    [0.693 2.303]
+    >>> [f"{x:.3f}" for x in rising(exponential_start((0.5, 0.9)))]
+    ['0.693', '2.303']
     """
     quantiles = -np.log1p(-np.asarray(levels))
     found: FloatArray = np.append(quantiles[:1], np.log(np.expm1(np.diff(quantiles))))

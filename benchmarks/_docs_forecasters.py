@@ -101,13 +101,27 @@ def scaling(result: Result) -> str:
 
 
 def worth(result: Result) -> str:
-    """Return what policies gain by each forecast over the moving average."""
+    """Return what policies gain by each forecast over the moving average, and how it errs."""
     body = []
+    errors = {row["forecast"]: row for row in _rows(result, "forecasts")}
     for row in _rows(result, "worth"):
         gain = row["against the moving average"]
         apart = f"{number(gain['mean'])} [{number(gain['low'])}, {number(gain['high'])}]"
-        body.append([f"{row['policy']}, {row['forecast']}", row["USD per product"], apart])
-    return table(["policy, forecast", "USD per product", "over the moving average"], body)
+        said = errors.get(row["forecast"].removeprefix("generated, "), {})
+        off = [number(said[key]) if said else "" for key in ("wMAPE, held out", "bias, held out")]
+        body.append([f"{row['policy']}, {row['forecast']}", row["USD per product"], apart, *off])
+    head = ["policy, forecast", "USD per product", "over the moving average"]
+    return table([*head, "wMAPE of views", "bias"], body)
+
+
+def stockouts(result: Result) -> str:
+    """Return how well stock-outs are foreseen: Brier scores, and gaps to the diagonal."""
+    prefix = "stock-outs: "
+    told = [c for c in result["claims"] if c["what"].startswith(prefix)]
+    return table(
+        ["stock-outs", "value"],
+        [[c["what"].removeprefix(prefix), number(c["value"])] for c in told],
+    )
 
 
 def needed(result: Result) -> str:
@@ -124,5 +138,6 @@ KINDS: dict[str, Callable[[Result], str]] = {
     "forecasters-elasticity": elasticity,
     "forecasters-scaling": scaling,
     "forecasters-worth": worth,
+    "forecasters-stockouts": stockouts,
     "forecasters-needed": needed,
 }

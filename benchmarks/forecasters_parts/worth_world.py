@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from benchmarks._common import Clock
+from benchmarks.forecasters_parts.methods import LEVELS
 from draingym.common.arrays import FloatArray
 from draingym.common.npz import read_npz, write_npz
 from draingym.demo.config import LoopConfig
@@ -97,7 +98,9 @@ def models(width: int) -> dict[str, Model]:
     """Return the forecasters; none knows a product by its name, or the time of the year."""
     seen = 14  # periods of history: four weeks
     return {
-        "LSTM": LSTM(horizon=AHEAD, window=8, steps=seen - 7, cell=width, ahead=True),
+        "LSTM": LSTM(
+            horizon=AHEAD, window=8, steps=seen - 7, cell=width, ahead=True, levels=LEVELS
+        ),
         "ARMDN": ARMDN(
             horizon=2 * AHEAD, context=seen, width=width, product=False, dropout=0.1, mixtures=5
         ),

@@ -1,17 +1,16 @@
 """What the site holds: first steps, names with an example, blocks that run, and its pages.
 
 ``make docs`` first. The first steps are taken in environments that are made for them, which takes
-some minutes; ``--keep-steps`` leaves those of the last result. Names and blocks are counted in the
-code and the pages. Every page of the built site is read: pictures without alternative text, and
-what it would load from elsewhere. The bytes of the first page are those of the files that it loads.
-With Playwright and a Chromium (``--chromium PATH``) pages are opened, too, and what the console
-says is counted.
+some minutes; each is kept in ``--folder`` when it is done, and taken once. Names and blocks are
+counted in the code and the pages. Every page of the built site is read: pictures without
+alternative text, and what it would load from elsewhere. The bytes of the first page are those of
+the files that it loads. With Playwright and a Chromium (``--chromium PATH``) pages are opened, too,
+and what the console says is counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import time
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from threading import Thread
 from typing import Any
 
 from benchmarks._common import (
-    RESULTS,
     Claim,
     at_least,
     at_most,
@@ -147,23 +145,18 @@ def opened(site: Path, chromium: str) -> Iterator[Claim]:
     yield at_most(3, "pages wider than a telephone of 390 pixels", len(wide), "", 0)
 
 
-def kept_steps() -> list[dict[str, Any]]:
-    """Return the first steps of the last result."""
-    result = json.loads((RESULTS / "site.json").read_text(encoding="utf-8"))
-    return [row for row in result["rows"] if "walk" in row]
-
-
 def main() -> None:
     """Count, read, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--chromium", help="path of a Chromium, to open pages with Playwright")
-    parser.add_argument("--keep-steps", action="store_true", help="of the last result")
+    parser.add_argument("--folder", type=Path, default=Path("runs/site"), help="keeps first steps")
+    parser.add_argument("--no-steps", action="store_true", help="leave out those not yet taken")
     arguments = parser.parse_args()
     chromium = arguments.chromium
     start = time.perf_counter()
     if not (SITE / "index.html").is_file():
         raise SystemExit(f"{SITE} holds no site: run `make docs` first")
-    steps = kept_steps() if arguments.keep_steps else first_steps.rows()
+    steps = first_steps.rows(arguments.folder, take=not arguments.no_steps)
     rows, marks = names(), blocks()
     total = sum(row["names"] for row in rows)
     run = sum(marks.get(mark, 0) for mark in RUN)

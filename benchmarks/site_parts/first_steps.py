@@ -26,6 +26,7 @@ from typing import Any
 
 from benchmarks._common import Claim, at_most, figure_only
 from benchmarks.own_parts.commands import ROOT, Ended, waited
+from draingym.common.files import read_json, write_json
 
 PAGE = ROOT / "docs" / "quickstart.md"
 COMMANDS, LINES = 3, 20
@@ -139,25 +140,41 @@ def _step(words: Sequence[str], scratch: Path, cache: Path) -> Ended:
     return ended
 
 
-def rows() -> list[dict[str, Any]]:
-    """Build a wheel, take every walk, and return a row for each."""
+def rows(folder: Path, take: bool = True) -> list[dict[str, Any]]:
+    """Build a wheel, take every walk, and return a row for each.
+
+    Args:
+        folder: Keeps the row of every walk that is done: the same call goes on after those.
+        take: Whether to take those that are not; otherwise they are left out.
+    """
     page = PAGE.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory(prefix="draingym-") as folder:
-        uv = Path(sys.executable).with_name("uv")
-        build = [str(uv), "build", "--quiet", "--wheel", "--out-dir", folder]
-        subprocess.run(build, cwd=ROOT, check=True)
-        (wheel,) = Path(folder).glob("*.whl")
-        found = []
-        for k, walk in enumerate(WALKS):
-            where = Path(folder, str(k))
-            where.mkdir()
-            found.append(walked(walk, page, wheel, where))
-        return found
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for k, walk in enumerate(WALKS):
+        kept = folder / f"walk_{k}.json"
+        if not kept.exists():
+            if not take:
+                continue
+            with tempfile.TemporaryDirectory(prefix="draingym-") as scratch:
+                write_json(kept, walked(walk, page, _wheel(Path(scratch)), Path(scratch)))
+        found.append(read_json(kept, "walk"))
+    return found
+
+
+def _wheel(folder: Path) -> Path:
+    """Build a wheel into a folder, and return it."""
+    uv = Path(sys.executable).with_name("uv")
+    build = [str(uv), "build", "--quiet", "--wheel", "--out-dir", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
 
 
 def claims(found: Sequence[dict[str, Any]]) -> Iterator[Claim]:
     """Yield what the rows say of the bar."""
-    for walk, row in zip(WALKS, found, strict=True):
+    walks = {walk.to: walk for walk in WALKS}
+    for row in found:
+        walk = walks[row["walk"]]
         to = f"from an empty environment to {walk.to}"
         processor = row["installing, processor s"] + row["the rest, processor s"]
         yield at_most(1, f"{to}, processor", processor / 60, "min", walk.minutes)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.site_parts import first_steps
 from benchmarks.site_parts.first_steps import (
     COMMANDS,
     LINES,
@@ -43,16 +44,34 @@ def test_a_heading_without_a_program_is_named():
 def test_claims_hold_minutes_commands_and_lines_to_their_bounds():
     rows = [
         {
+            "walk": walk.to,
             "commands": 4,
             "lines of Python": 20,
             "installing, processor s": 60.0,
             "the rest, processor s": 61.0,
             "wall s": 300.0,
         }
-    ] * 3
+        for walk in WALKS
+    ]
     found = list(claims(rows))
     held = {claim.what: claim.passes for claim in found if claim.passes is not None}
     minutes = [passes for what, passes in held.items() if what.endswith("processor")]
     assert minutes == [False, True, True]  # 121 s: two minutes, five, eight
     assert not any(passes for what, passes in held.items() if what.endswith("commands"))
     assert all(passes for what, passes in held.items() if what.endswith("Python"))
+
+
+def test_a_walk_that_is_kept_is_not_taken_again(tmp_path, monkeypatch):
+    taken = []
+
+    def walked(walk, page, wheel, folder):
+        taken.append(walk.to)
+        return {"walk": walk.to}
+
+    monkeypatch.setattr(first_steps, "walked", walked)
+    monkeypatch.setattr(first_steps, "_wheel", lambda folder: folder / "draingym.whl")
+    assert first_steps.rows(tmp_path, take=False) == []
+    (tmp_path / "walk_1.json").write_text('{"walk": "kept"}')
+    assert [row["walk"] for row in first_steps.rows(tmp_path)] == ["a gradient", "kept", "a report"]
+    assert taken == ["a gradient", "a report"]
+    assert len(first_steps.rows(tmp_path, take=False)) == 3

@@ -106,6 +106,18 @@ $(GYMNAX): pyproject.toml requirements/test.txt requirements/gymnax.txt tools/in
 	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/gymnax.txt test .venv-gymnax
 	@touch $@
 
+# Ray holds Gymnasium at a version that the lock is past, and is some 250 MB.
+RLLIB := .venv-rllib/.installed
+
+.PHONY: test-rllib
+test-rllib: export RAY_USAGE_STATS_ENABLED := 0
+test-rllib: $(RLLIB) ## Run the tests of RLlib's PPO on our environments
+	.venv-rllib/bin/python -m pytest --clients -m "clients and not long" $(ARGS) tests/draingym/test_rllib_client.py
+
+$(RLLIB): pyproject.toml requirements/test.txt requirements/rllib.txt tools/install.sh $(call stale,.venv-rllib)
+	PYTHON="$(PYTHON)" sh tools/install.sh --with requirements/rllib.txt test .venv-rllib
+	@touch $@
+
 BROWSER := .venv-browser/.installed
 
 .PHONY: test-browser

@@ -35,10 +35,12 @@ def log_prob(action, mean, spread):
     return (-0.5 * ((action - mean) / jnp.exp(spread)) ** 2 - spread - 0.919).sum(-1)
 
 
-def make_train(updates=100, learning_rate=1e-3, episodes=256, **options):
+def make_train(
+    updates=100, learning_rate=1e-3, episodes=256, id="draingym:draingym/SingleStore-v0", **options
+):
     """Return `train(key) -> (parameters, cost a period of every update)`."""
     env, _ = draingym.make_gymnax(
-        "draingym:draingym/SingleStore-v0",
+        id,
         episodes=1,
         symmetric_actions=True,
         scaled=True,  # to order of one

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import draingym  # noqa: F401  (registers the environments)
+from draingym.registration import IDS
+from tests.draingym.sizes import SMALL
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ID = "draingym/SingleStore-v0"
@@ -24,6 +26,15 @@ def test_the_purejaxrl_style_script_lowers_the_cost():
     _, cost = jax.jit(train)(jax.random.key(0))
     assert np.isfinite(cost).all()
     assert float(cost[-5:].mean()) < 0.25 * float(cost[:5].mean())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("id", [id for id in IDS.values() if id != ID])
+def test_the_purejaxrl_style_script_runs_on_an_id(id):
+    options = SMALL.get(id, {"horizon": 8})
+    train = example("ppo_purejaxrl")["make_train"](updates=2, episodes=8, id=id, **options)
+    _, cost = jax.jit(train)(jax.random.key(0))
+    assert np.isfinite(cost).all()
 
 
 @pytest.mark.clients

@@ -44,6 +44,21 @@ def test_a_row_is_right(row):
     assert env.horizon == (60 if isinstance(env.painter(), MapPicture) else 100)
 
 
+def test_every_library_names_tests_that_are_there():
+    rows = re.findall(r"^\|[^|]+\|[^|]*\|[^|]*\|(.*`make test.*)\|$", TEXT, re.MULTILINE)
+    assert len(rows) == 13
+    here = Path(__file__)
+    files = [*here.parent.glob("test_*.py"), here.parents[1] / "test_docs_code.py"]
+    tests = "".join(path.read_text(encoding="utf-8") for path in files)
+    targets = (here.parents[2] / "Makefile").read_text(encoding="utf-8")
+    for row in rows:
+        named = re.findall(r"`(\w+)`", row)
+        assert named
+        assert [name for name in named if f"\ndef {name}(" not in tests] == []
+        made = re.findall(r"`make ([\w-]+)`", row)
+        assert [name for name in made if f"\n{name}:" not in targets] == []
+
+
 def test_pictures_are_small():
     names = re.findall(r"\((images/[^)]+)\)", TEXT)
     assert names

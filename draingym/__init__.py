@@ -16,6 +16,7 @@ from draingym.registration import register_envs
 if TYPE_CHECKING:
     from draingym.common.shared_jit import jit
     from draingym.envs.make import make
+    from draingym.networks.ages import AgeOdds
     from draingym.networks.description import Arc, Node, Store
     from draingym.networks.network import Network
     from draingym.networks.registering import register
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __version__ = version("draingym")
 
 __all__ = [
+    "AgeOdds",
     "Arc",
     "BaseStock",
     "CappedBaseStock",
@@ -106,13 +108,14 @@ _POLICIES = (
 )
 
 _DESCRIPTION = ("Arc", "Node", "Store")
-_OTHERS = (*_POLICIES, *_DESCRIPTION, "Network", "jit", "make", "register")
+_OTHERS = (*_POLICIES, *_DESCRIPTION, "AgeOdds", "Network", "jit", "make", "register")
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "draingym.common.shared_jit": ("jit",),
         "draingym.envs.make": ("make",),
+        "draingym.networks.ages": ("AgeOdds",),
         "draingym.networks.description": _DESCRIPTION,
         "draingym.networks.network": ("Network",),
         "draingym.networks.registering": ("register",),

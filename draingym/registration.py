@@ -122,6 +122,13 @@ ENVIRONMENTS = {
         demand="rounded gamma, mean 4",
         unmet="lost",
     ),
+    "Platelets": Environment(
+        make="draingym.zoo.platelets:Platelets",
+        actions="a request",
+        nodes="a hospital whose platelets arrive in a random age",
+        demand="negative binomial by weekday, mean 3.3 to 6.9",
+        unmet="lost",
+    ),
     "TwoProducts": Environment(
         make="draingym.zoo.substitution:TwoProducts",
         actions="a request a product",

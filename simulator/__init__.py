@@ -74,7 +74,7 @@ from draingym.simulator.scenarios.windows import (
     windows_from_scenarios,
 )
 from draingym.simulator.settlement import settle
-from draingym.simulator.terms import Assembly, Perishable, Storage, Terms
+from draingym.simulator.terms import Assembly, DrawnAges, Perishable, Storage, Terms
 from draingym.simulator.types import (
     MOST_UNITS,
     Drain,
@@ -106,6 +106,7 @@ __all__ = [
     "Deterministic",
     "Drain",
     "DrainKernel",
+    "DrawnAges",
     "Dynamics",
     "Economics",
     "EnvState",

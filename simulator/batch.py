@@ -64,6 +64,7 @@ _RANKS = {
     "queue": 2,
     "shown": 2,
     "age_share": 3,
+    "age_uniform": 3,
     **{field.name: 2 for field in fields(Terms)},
 }
 

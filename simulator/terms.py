@@ -89,12 +89,38 @@ class Storage:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DrawnAges:
+    """Arcs whose units come in an age that is drawn, unit by unit, by odds that may depend on them.
+
+    Of ``u`` units that come in at once each is of age ``a`` with a probability in proportion to
+    ``exp(intercept[a] + slope[a] * u)``: their numbers are multinomial, by a multinomial logit. A
+    period's uniforms (``Series.age_uniform``) are of a unit each; where there are more units, they
+    go round: the first after the last uniform is of the age of the first.
+
+    Gradients: those of the expected numbers, which the derivative goes straight through to.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> odds = DrawnAges(  # one arc; the more units, the more of them are old
+        ...     arc=jnp.array([0]), intercept=jnp.zeros((1, 2)), slope=jnp.array([[0.0, 0.1]])
+        ... )
+        >>> odds.slope.shape
+        (1, 2)
+    """
+
+    arc: Int[Array, " D"]  # which arcs these are
+    intercept: Float[Array, "D A"]  # log odds of an age
+    slope: Float[Array, "D A"]  # what a unit that comes in adds to it
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Perishable:
     """Stock by age, the youngest first; what is left of the last row at a period's end expires.
 
     A unit that arrives in row ``first`` of ``A`` serves the demand of ``A - first`` periods. What
     a node ships to another takes its units as customers do; it arrives in the age that the arc
-    gives (``Series.age_share``; the youngest when None).
+    gives (``Series.age_share``; the youngest when None), or that is drawn (``drawn``).
 
     Gradients: exact almost everywhere; the kinks are where an age class runs out.
 
@@ -111,6 +137,7 @@ class Perishable:
     lifo: Bool[Array, " N"]  # the youngest units leave first, not the oldest
     perishes: Bool[Array, " N"]  # others stay in the row they are in
     class_limit: Float[Array, " N"] | None = None  # units of an age kept at an arrival; rest gone
+    drawn: DrawnAges | None = None  # arcs whose ages are drawn; their ``age_share`` is 0
 
 
 @jax.tree_util.register_dataclass

@@ -174,6 +174,7 @@ class Series(Market):
     # Uniforms that split an order into whole units by its shares. None: whole orders, or reals.
     split_uniform: Float[Array, "T E"] | None = None
     age_share: Float[Array, "T E A"] | None = None  # of what arrives, by age; None: the youngest
+    age_uniform: Float[Array, "T D M"] | None = None  # uniforms of ages that are drawn; None: none
 
 
 @jax.tree_util.register_dataclass

@@ -14,7 +14,7 @@ import optax
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
-from benchmarks.zoo_parts.settings import Setting
+from benchmarks.zoo_parts.settings import ByWeekday, Setting
 from draingym.policies import (
     PPO,
     Hyper,
@@ -207,7 +207,9 @@ def _start(setting: Setting) -> PyTree | None:
     if not setting.decides:
         return None
     mean = float(np.sum(setting.task.sample(jax.random.key(0), 1).series.forecast))
-    return {"reorder": jnp.float32(mean), "level": jnp.float32(3.0 * mean)}
+    start = {"reorder": jnp.float32(mean), "level": jnp.float32(3.0 * mean)}
+    learner = setting.learner
+    return learner.every_day(start) if isinstance(learner, ByWeekday) else start
 
 
 def by_gradient(setting: Setting, budget: Budget, seed: int) -> Learned:

@@ -101,6 +101,37 @@ class Covers:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ByWeekday:
+    """An (s, S) policy, random at its threshold, with an s and an S for each weekday."""
+
+    policy: RandomReorder
+    days: int
+
+    def init(self, key: Array) -> dict[str, Float[Array, " D"]]:
+        """Return the policy's own start on every day."""
+        return self.every_day(self.policy.init(key))
+
+    def every_day(self, params: dict[str, Array]) -> dict[str, Float[Array, " D"]]:
+        """Return parameters of one day as those of all."""
+        return {name: jnp.full(self.days, value) for name, value in params.items()}
+
+    def _today(self, params: dict[str, Array], observation: Observation) -> dict[str, Array]:
+        return {name: jnp.sum(observation.calendar * values) for name, values in params.items()}
+
+    def apply(
+        self, params: dict[str, Array], observation: Observation, key: Array
+    ) -> Float[Array, " 1"]:
+        """Return the day's request."""
+        return self.policy.apply(self._today(params, observation), observation, key)
+
+    def log_probability(
+        self, params: dict[str, Array], observation: Observation, action: Array
+    ) -> Array:
+        """Return the logarithm of the probability of ordering or not."""
+        return self.policy.log_probability(self._today(params, observation), observation, action)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Setting:
     """A row of the table, ready to be tuned, trained and judged."""
 
@@ -120,6 +151,8 @@ class Setting:
         """What is judged of the learner: thresholds that are random in training are fixed then."""
         if isinstance(self.learner, RandomReorder):
             return replace(self.learner, width=_FIXED)
+        if isinstance(self.learner, ByWeekday):
+            return replace(self.learner, policy=replace(self.learner.policy, width=_FIXED))
         return self.learner
 
     def optimum(self) -> Exact | None:
@@ -171,7 +204,7 @@ def setting(entry: Entry, *, tiny: bool = False) -> Setting:
         rule=rule,
         bounds=bounds,
         learner=learner,
-        decides=isinstance(learner, RandomReorder),
+        decides=isinstance(learner, RandomReorder | ByWeekday),
         lowered=0.5 if entry.name == "Perishable" else 0.0,
         described=described,
     )
@@ -226,6 +259,11 @@ def _policies(
             DualIndex(soon=0),
             {"cap": (0.0, 8.0), "expedite": (0.0, 20.0), "regular": (0.0, 30.0)},
             MLPPolicy.for_task(task),
+        ),
+        "Platelets": lambda: (
+            ReorderPoint(),
+            {"level": (-1.0, 20.0), "batch": (1.0, 25.0)},
+            ByWeekday(policy=RandomReorder(width=1.0), days=7),
         ),
         "Perishable": lambda: (BaseStock(), {"": (1.0, 40.0)}, MLPPolicy.for_task(task)),
         "Serial": lambda: _levels(EchelonBaseStock(parent=(-1, 0, 1, 2)), (70.0, 60.0, 40.0, 25.0)),

@@ -14,6 +14,7 @@ from draingym.networks.plan import Plan
 from draingym.networks.sampling import sampler
 from draingym.networks.tables import (
     Numbers,
+    drawn_ages,
     first,
     fixed,
     life,
@@ -26,6 +27,7 @@ from draingym.networks.tables import (
 )
 from draingym.simulator import (
     Assembly,
+    DrawnAges,
     Dynamics,
     LocalDemand,
     LocalDemandParams,
@@ -35,6 +37,8 @@ from draingym.simulator import (
     Simulator,
     Storage,
 )
+
+_NEVER = -1e30  # log odds of an age that does not occur
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +155,24 @@ def _perishable(network: Plan) -> Perishable | None:
         lifo=jnp.asarray([node.lifo for node in network.nodes]),
         perishes=jnp.asarray([node.shelf_life is not None for node in network.nodes]),
         class_limit=None if np.isinf(limits).all() else real(limits),
+        drawn=_drawn(network),
+    )
+
+
+def _drawn(network: Plan) -> DrawnAges | None:
+    odds = drawn_ages(network)
+    if not odds:
+        return None
+    rows_of = first(network)
+    intercept = np.full((len(odds), life(network)), _NEVER)
+    slope = np.zeros_like(intercept)
+    for d, (e, each) in enumerate(odds.items()):
+        start = rows_of[network.index[network.arcs[e].target]]
+        rows = slice(start, start + len(each.intercepts))
+        intercept[d, rows] = each.intercepts
+        slope[d, rows] = 0.0 if each.slopes is None else each.slopes
+    return DrawnAges(
+        arc=jnp.asarray(list(odds), jnp.int32), intercept=real(intercept), slope=real(slope)
     )
 
 

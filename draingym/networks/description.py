@@ -15,6 +15,7 @@ from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
 from draingym.common.arrays import require_flag, require_range, require_whole, short
+from draingym.networks.ages import AgeOdds, age_odds
 from draingym.networks.amounts import (
     Amount,
     amount,
@@ -170,7 +171,7 @@ class Arc:
         needs: Units of the source's product in a unit of the target's, which is assembled from all
             arcs that say so; None brings goods that are stock at once.
         ages: Share of what arrives by age, the youngest first; None is the youngest. A list of
-            such lists varies from period to period.
+            such lists varies from period to period; ``AgeOdds`` draws the age of each unit.
         request_cost: Currency a unit requested.
         request_fee: Currency a period in which anything is requested.
         ship_cost: Currency a unit shipped; below 0 is a margin.
@@ -203,7 +204,7 @@ class Arc:
     receive_limit: Amount | None = None
     rank: int | None = None
     needs: float | None = None
-    ages: Sequence[Any] | None = None
+    ages: Sequence[Any] | AgeOdds | Mapping[str, Any] | None = None
     request_cost: Amount = 0.0
     request_fee: Amount = 0.0
     ship_cost: Amount = 0.0
@@ -263,7 +264,9 @@ class Arc:
             if entry not in (0.0, 1.0):
                 raise ValueError(f"{where}stands[{t}] is {entry:g}, must be 0 or 1")
         require_enough(where, self.request_limit, self.batch, self.minimum, self.most)
-        if self.ages is not None:
+        if isinstance(self.ages, Mapping):
+            _keep(self, "ages", age_odds(where + "ages", self.ages))
+        elif not isinstance(self.ages, AgeOdds | None):
             _keep(self, "ages", shares(where + "ages", self.ages))
 
     @property

@@ -11,6 +11,7 @@ from draingym.common.arrays import short
 from draingym.common.config import read_config
 from draingym.common.files import read_json, write_json
 from draingym.common.yaml_files import read_yaml, write_yaml
+from draingym.networks.ages import AgeOdds
 from draingym.networks.description import Arc, Node, Store
 from draingym.networks.plan import Plan
 from draingym.simulator import Deterministic, NegativeBinomial, Normal, Poisson
@@ -51,7 +52,8 @@ def _differing(described: Any) -> dict[str, Any]:
     kept = {}
     for field in fields(described):
         if field.default is MISSING or getattr(described, field.name) != field.default:
-            kept[field.name] = getattr(described, field.name)
+            value = getattr(described, field.name)
+            kept[field.name] = _differing(value) if isinstance(value, AgeOdds) else value
     return kept
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from draingym.common.arrays import require_flag, require_range, short
+from draingym.networks.ages import AgeOdds
 from draingym.networks.description import Arc, Node, Store
 from draingym.networks.flows import longest_pass, require_acyclic
 from draingym.simulator import MOST_UNITS
@@ -146,7 +147,8 @@ class Plan:
         where = f"arc {arc.name!r}: ages"
         if life is None:
             raise ValueError(f"{where} is given, must be None: the target has no shelf_life")
-        longest = max(len(shares) for shares in arc.ages)
+        rows = (arc.ages.intercepts,) if isinstance(arc.ages, AgeOdds) else arc.ages
+        longest = max(len(shares) for shares in rows)
         if longest > life:
             raise ValueError(f"{where} has {longest} entries, must have at most shelf_life, {life}")
         if self.arrivals == "before shipping":

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from draingym.networks.ages import AgeOdds
 from draingym.networks.amounts import Amount
 from draingym.networks.description import Arc
 from draingym.networks.plan import Plan
 from draingym.networks.tables import (
     Numbers,
     columns,
+    drawn_ages,
     first,
     life,
     longest_delay,
@@ -76,18 +78,32 @@ def _fill(network: Plan, periods: int) -> Any:
 
 
 def _age_share(network: Plan, periods: int) -> Any:
-    """Return the share of arrivals by age, [T, E, A]; None where all are the youngest."""
+    """Return the share of arrivals by age, [T, E, A]; None where all are the youngest.
+
+    It is 0 on arcs whose ages are drawn.
+    """
     if all(arc.ages is None for arc in network.arcs):
         return None
     rows_of = first(network)
     table = np.zeros((periods, len(network.arcs), life(network)))
     for e, arc in enumerate(network.arcs):
-        rows = ((1.0,),) if arc.ages is None else arc.ages
+        if isinstance(arc.ages, AgeOdds):
+            continue
+        rows: Any = ((1.0,),) if arc.ages is None else arc.ages
         start = rows_of[network.index[arc.target]]
         for t in range(periods):
             shares = rows[t % len(rows)]
             table[t, e, start : start + len(shares)] = shares
     return real(table)
+
+
+def _age_uniform(network: Plan, key: Array, periods: int, batch: tuple[int, ...]) -> Any:
+    """Return a uniform of each unit whose age is drawn, [T, D, M]; None where there are none."""
+    odds = drawn_ages(network)
+    if not odds:
+        return None
+    most = max(each.most for each in odds.values())
+    return uniform(key, (periods, len(odds), most, *batch))
 
 
 def _lead(arc: Arc, leads: int, periods: int) -> Numbers:
@@ -175,6 +191,7 @@ def _sample(
         drain_uniform=jnp.zeros((periods, 0)),
         fill_rate=_fill(network, periods),
         age_share=_age_share(network, periods),
+        age_uniform=_age_uniform(network, jax.random.fold_in(key_round, 1), periods, last),
     )
     return Scenario(initial=initial, series=series)
 

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 from numpy.typing import NDArray
 
+from draingym.networks.ages import AgeOdds
 from draingym.networks.amounts import Amount
 from draingym.networks.plan import Plan
 from draingym.simulator import LARGEST, MOST_UNITS, Terms, precision
@@ -123,6 +124,11 @@ def first(network: Plan) -> list[int]:
     """Return the row of each node's youngest units: rows end with the last period of its life."""
     longest = life(network)
     return [0 if node.shelf_life is None else longest - node.shelf_life for node in network.nodes]
+
+
+def drawn_ages(network: Plan) -> dict[int, AgeOdds]:
+    """Return the odds of the arcs whose units come in an age that is drawn, by the arc's place."""
+    return {e: arc.ages for e, arc in enumerate(network.arcs) if isinstance(arc.ages, AgeOdds)}
 
 
 def downstream(network: Plan) -> Numbers:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpy.typing import NDArray
 
 from draingym.common.arrays import require_range
 from draingym.simulator.bounds import require_numbers
+from draingym.simulator.precision import real
 from draingym.simulator.scenarios.demand import from_table
 
 Numbers = NDArray[np.float64]
@@ -52,6 +54,59 @@ class Table:
         return from_table(jax.random.uniform(key, shape), np.cumsum(self.pmf))
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InTurn:
+    """Tables that take turns, one a period, in one region: ``P(D_t = k) = tables[t % n].pmf[k]``.
+
+    Example:
+        >>> demand = InTurn(tables=(Table(pmf=(1.0,)), Table(pmf=(0.0, 0.0, 1.0))))
+        >>> demand.sample(jax.random.key(0), (4, 1))[:, 0].tolist()
+        [0.0, 2.0, 0.0, 2.0]
+    """
+
+    tables: tuple[Table, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse to have none.
+
+        Raises:
+            ValueError: If there is no table.
+        """
+        if not self.tables:
+            raise ValueError("tables is (), must hold at least one")
+
+    @property
+    def regions(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def means(self) -> Numbers:
+        """[n] units a period, by turn."""
+        return np.array([table.mean[0] for table in self.tables])
+
+    @property
+    def mean(self) -> Numbers:
+        """[1] units a period, over all turns."""
+        return np.array([self.means.mean()])
+
+    @property
+    def pmf(self) -> Numbers:
+        """[n, K] the tables, filled up with zeros."""
+        longest = max(len(table.pmf) for table in self.tables)
+        return np.array([np.pad(t.pmf, (0, longest - len(t.pmf))) for t in self.tables])
+
+    def sample(self, key: Array, shape: tuple[int, ...]) -> Float[Array, "T Z *B"]:
+        """Draw units; see ``simulator.Demand``."""
+        chance = jax.random.uniform(key, shape)
+        bounds = np.cumsum(self.pmf, axis=1)[np.arange(shape[0]) % len(self.tables)]
+        drawn = jnp.zeros(shape)
+        for bound in bounds.T[:-1]:  # [T] each
+            column = real(bound.astype(np.float32)).reshape(-1, *[1] * (len(shape) - 1))
+            drawn = drawn + (chance >= column).astype(drawn.dtype)
+        return drawn
+
+
 def uniform(low: int, high: int) -> Table:
     """Return whole units from ``low`` to ``high``, both ends included, all as probable."""
     units = np.arange(high + 1)
@@ -87,6 +142,21 @@ def rounded_gamma(mean: float, cv: float, most: int) -> Table:
 
     shape = 1.0 / cv**2
     ends = special.gammainc(shape, (np.arange(most) + 0.5) * shape / mean)
+    pmf = np.diff(np.concatenate([[0.0], ends, [1.0]]))
+    return Table(pmf=tuple(pmf.tolist()))
+
+
+def negative_binomial(mean: float, size: float, most: int) -> Table:
+    """Return a negative binomial of variance ``mean + mean**2 / size``, cut off at ``most``.
+
+    Args:
+        mean: Units, before what is above ``most`` stands there.
+        size: Successes after which counting stops; real.
+        most: Units.
+    """
+    from scipy import special
+
+    ends = special.betainc(size, np.arange(most) + 1.0, size / (size + mean))
     pmf = np.diff(np.concatenate([[0.0], ends, [1.0]]))
     return Table(pmf=tuple(pmf.tolist()))
 

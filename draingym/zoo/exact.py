@@ -26,6 +26,7 @@ from draingym.policies.bounds.one_node import (
     dual_sourcing,
     fixed_cost_store,
     perishable_store,
+    platelets,
     substituted_products,
 )
 from draingym.policies.bounds.optimal import backlog_cost
@@ -36,6 +37,7 @@ from draingym.zoo.dual_sourcing import DualSourcing
 from draingym.zoo.echelons import EchelonLevels, tree_optimum
 from draingym.zoo.lines import BeerGame
 from draingym.zoo.perishable import Perishable
+from draingym.zoo.platelets import Platelets
 from draingym.zoo.problem import Problem
 from draingym.zoo.store import Disruptions, FixedOrderCost, LostSales, RandomLeadTimes
 from draingym.zoo.substitution import TwoProducts
@@ -364,3 +366,29 @@ def _(problem: TwoProducts) -> Exact | None:
     solved = solve(table, tolerance=1e-7)
     empty = solved.gain if problem.discount == 1 else float(solved.value.ravel()[0])
     return tabular(empty, solved.action, _two_ages)
+
+
+def _of_weekday(observation: Observation) -> list[Array]:
+    """Return the weekday, and the units with two periods left and with one."""
+    ages = _ages(observation)
+    return [jnp.argmax(observation.calendar).astype(ages.dtype), ages[1, 0], ages[2, 0]]
+
+
+@exact.register
+def _(problem: Platelets) -> Exact | None:
+    """Value iteration over the weekday and stock by age, from an empty store on the first day."""
+    if len(problem.intercepts) != 2:
+        return None
+    table = platelets(
+        problem.demand.pmf,
+        logits=(problem.intercepts, problem.slopes),
+        order_fee=problem.order_fee,
+        unmet_cost=problem.unmet_cost,
+        waste_cost=problem.waste_cost,
+        holding_cost=problem.holding_cost,
+        max_order=problem.max_order,
+        discount=problem.discount,
+    )
+    solved = solve(table, tolerance=1e-5)
+    empty = solved.gain if problem.discount == 1 else float(solved.value.ravel()[0])
+    return tabular(empty, solved.action, _of_weekday)

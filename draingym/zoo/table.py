@@ -108,6 +108,15 @@ TABLE = (
         rule="base stock",
     ),
     Entry(
+        name="Platelets",
+        source="Mirjalili (2022), chapter 6: a life of 3 days, ages that depend on the order",
+        unit="discounted cost",
+        optimum=349.8843,
+        how="value iteration, `policies.bounds.one_node`, from no stock on a Monday",
+        published="its orders: figure 6.1 of the thesis, by its demand before rounding",
+        rule="(s, S)",
+    ),
+    Entry(
         name="TwoProducts",
         source="Hendrix et al. (2019), in the size that the package mdpax solves",
         unit="discounted profit",

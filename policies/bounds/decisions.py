@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,7 +39,7 @@ class Decisions:
     shape: tuple[int, ...]  # of the states
     actions: tuple[int, ...]  # shape of the actions
     cost: FloatArray  # [S, A] currency
-    move: sparse.csr_array  # [S * A, S]
+    move: sparse.csr_array | LinearOperator  # [S * A, S]
     discount: float = 1.0  # a period, in (0, 1]; at 1 the cost per period is what counts
 
 

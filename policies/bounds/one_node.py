@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
+from scipy.sparse.linalg import LinearOperator
 
 from draingym.policies.bounds.decisions import (
     Decisions,
@@ -344,28 +345,60 @@ def platelets(
         [2, 1, 0, 0]
     """
     days = len(demand)
+    size = max_order + 1
+    # Of an order, whatever the weekday: units with 2 and 1 periods left to units with 3, 2 and 1.
+    two, one, order, of_two, of_three = np.ogrid[(slice(size),) * 5]
+    kept = [of_three, two + of_two, one + np.maximum(order - of_two - of_three, 0)]
+    shape = (size,) * 5
+    stocked = np.ravel_multi_index(
+        [np.broadcast_to(np.minimum(x, max_order), shape) for x in kept], (size,) * 3
+    ).reshape(size**3, -1)
+    weight = np.broadcast_to(_of_ages(logits, max_order), shape).reshape(size**3, -1)
+    rows, drawn = np.nonzero(weight)
+    arrive = sparse.csr_array(
+        (weight[rows, drawn], (rows, stocked[rows, drawn])), shape=(size**3, size**3)
+    )
+    # Of a day's demand: those units to units with 2 and 1 periods left, and the cost.
+    need = np.arange(demand.shape[1])
+    stock = [x[..., None] for x in np.mgrid[(slice(size),) * 3]]
+    left, wanted = _serve(stock, need)
+    cost = unmet_cost * wanted + waste_cost * left[2] + holding_cost * sum(left)
+    columns = np.ravel_multi_index((left[0], left[1]), (size, size)).reshape(size**3, -1)
+    starts = np.broadcast_to(np.arange(size**3)[:, None], columns.shape)
+    served = [
+        sparse.csr_array(
+            (np.broadcast_to(pmf, columns.shape).ravel(), (starts.ravel(), columns.ravel())),
+            shape=(size**3, size**2),
+        )
+        for pmf in demand
+    ]
+
+    def ahead(value: FloatArray) -> FloatArray:
+        """Return the mean of the next state's value, without the product of both matrices."""
+        tomorrow = np.roll(value.reshape(days, -1), -1, axis=0)
+        after = np.stack([move @ v for move, v in zip(served, tomorrow, strict=True)], axis=1)
+        return np.asarray((arrive @ after).T.ravel())
+
+    fee = order_fee * (np.arange(size**3) % size > 0)
+    return Decisions(
+        shape=(days, size, size),
+        actions=(size,),
+        cost=np.stack([fee + arrive @ (cost @ pmf).ravel() for pmf in demand]).reshape(-1, size),
+        move=LinearOperator((days * size**3, days * size**2), matvec=ahead, dtype=np.float64),
+        discount=discount,
+    )
+
+
+def _of_ages(logits: tuple[Sequence[float], Sequence[float]], max_order: int) -> FloatArray:
+    """Return [order, of life 2, of life 3] probabilities of how many arrive in which age."""
     orders = np.arange(max_order + 1)[:, None]
     odds = np.exp(np.asarray(logits[0]) + orders * np.asarray(logits[1]))
     odds = np.concatenate([np.ones((max_order + 1, 1)), odds], axis=1)
     share = odds / odds.sum(axis=1, keepdims=True)
-    chance = np.zeros((max_order + 1,) * 3)  # order, of life 2, of life 3
+    chance = np.zeros((max_order + 1,) * 3)
     for order in range(max_order + 1):
         for two in range(order + 1):
             for three in range(order - two + 1):
                 units = [order - two - three, two, three]
                 chance[order, two, three] = stats.multinomial.pmf(units, order, share[order])
-
-    def step(state: Parts, action: Parts, outcome: Parts) -> Happened:
-        (day, two, one), (order,), (of_two, of_three, need) = state, action, outcome
-        fresh = np.maximum(order - of_two - of_three, 0)
-        stock = [np.minimum(x, max_order) for x in (of_three, two + of_two, one + fresh)]
-        stock, wanted = _serve(stock, need)
-        cost = order_fee * (order > 0) + unmet_cost * wanted + waste_cost * stock[2]
-        cost = cost + holding_cost * (stock[0] + stock[1] + stock[2])
-        following = [(day + 1) % days, stock[0], stock[1]]
-        return following, cost, chance[order, of_two, of_three] * demand[day, need]
-
-    size = max_order + 1
-    return enumerate_decisions(
-        [days, size, size], [size], [size, size, demand.shape[1]], step, discount=discount
-    )
+    return chance

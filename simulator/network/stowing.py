@@ -53,4 +53,6 @@ def put_away(
     made = None if received is None else received.made
     if counted is not None:  # of the youngest, and there already
         made = -counted if made is None else made - counted
-    return arrive(ages, params.perishable, goods, made, params.target, series.age_share)
+    return arrive(
+        ages, params.perishable, goods, made, params.target, series.age_share, series.age_uniform
+    )

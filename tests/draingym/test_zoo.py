@@ -20,9 +20,18 @@ from draingym.policies.bounds.optimal import (
     transshipment_bound,
 )
 from draingym.registration import CORE, ENVIRONMENTS, IDS, ZOO
-from draingym.zoo.demand import Table, geometric, probabilities, rounded_gamma, uniform
+from draingym.zoo.demand import (
+    InTurn,
+    Table,
+    geometric,
+    negative_binomial,
+    probabilities,
+    rounded_gamma,
+    uniform,
+)
 from draingym.zoo.dual_sourcing import DualSourcing
 from draingym.zoo.exact import exact
+from draingym.zoo.platelets import Platelets
 from draingym.zoo.store import Disruptions, LostSales
 from draingym.zoo.table import TABLE
 
@@ -66,6 +75,19 @@ PUBLISHED = {
         "waste_cost": 7.0,
         "max_order": 10,
         "discount": 0.99,
+    },
+    "Platelets": {
+        "mean_demands": (5.7, 6.9, 6.5, 6.2, 5.8, 3.3, 3.4),
+        "demand_sizes": (3.5, 11.0, 7.2, 11.1, 5.9, 5.5, 2.2),
+        "max_demand": 20,
+        "intercepts": (1.0, 0.5),
+        "slopes": (0.4, 0.8),
+        "order_fee": 10.0,
+        "holding_cost": 1.0,
+        "unmet_cost": 20.0,
+        "waste_cost": 5.0,
+        "max_order": 20,
+        "discount": 0.95,
     },
     "TwoProducts": {
         "mean_demand_a": 2.0,
@@ -257,6 +279,55 @@ def test_the_optimum_is_played_in_the_environment_itself(name):
     assert error < 0.03 * abs(known)
 
 
+FEW = Platelets(  # a size that is solved and played quickly
+    mean_demands=(1.5, 3.0),
+    demand_sizes=(3.0, 8.0),
+    max_demand=7,
+    slopes=(-0.2, 0.3),
+    max_order=6,
+    discount=0.9,
+)
+
+
+@pytest.mark.slow
+def test_the_optimum_of_few_platelets_is_played():
+    best = exact(FEW)
+    found = played(FEW, best, warm_up=0, periods=120, episodes=2000)
+    error = found.std(ddof=1) / len(found) ** 0.5
+    assert abs(found.mean() - best.cost) < 3.5 * error
+    assert error < 0.01 * best.cost
+
+
+@pytest.mark.slow
+def test_platelets_are_ordered_as_in_the_thesis():
+    """Mirjalili (2022), figure 6.1, left, on Mondays; its demand is that of before rounding."""
+    found = exact(
+        Platelets(
+            mean_demands=(5.660569, 6.922555, 6.504332, 6.165049, 5.816060, 3.326408, 3.426814),
+            demand_sizes=(3.497361, 10.985837, 7.183407, 11.064622, 5.930222, 5.473242, 2.193797),
+        )
+    )
+    orders = [  # by units with two periods left, and by those with one
+        [14, 13, 12, 11, 11, 11, 11, 10, 0],
+        [13, 12, 11, 10, 10, 10, 10, 0, 0],
+        [12, 11, 10, 10, 9, 9, 0, 0, 0],
+        [11, 10, 9, 8, 8, 0, 0, 0, 0],
+        [10, 9, 8, 7, 0, 0, 0, 0, 0],
+        [9, 8, 7, 0, 0, 0, 0, 0, 0],
+        [8, 7, 0, 0, 0, 0, 0, 0, 0],
+        [7, 0, 0, 0, 0, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 0],
+    ]
+    assert found.params[0, :9, :9, 0].tolist() == orders
+
+
+def test_policies_see_the_weekday_and_its_mean():
+    series = FEW.scenario(jax.random.key(0), 5, 3).series
+    assert series.calendar.argmax(axis=1).tolist() == [0, 1, 0, 1, 0]
+    assert series.glance_views.shape == (5, 1, 3)
+    assert series.forecast[:2, 0].tolist() == pytest.approx(FEW.demand.means)
+
+
 @pytest.mark.parametrize(
     ("options", "optimum"),
     [
@@ -276,6 +347,7 @@ def test_a_longer_lead_time_of_the_cheap_supplier_costs_more():
 
 
 def test_what_no_solver_takes_has_no_optimum():
+    assert exact(Platelets(intercepts=(1.6, 2.6, 2.8, 1.6), slopes=(0.0,) * 4)) is None
     assert exact(DualSourcing(lead_time_expedited=1)) is None
     assert exact(problem("SharedStorage")) is None
     with pytest.raises(TypeError, match="must be a Problem of the zoo"):
@@ -309,6 +381,18 @@ def test_demand_is_drawn_from_its_table(demand, mean):
     assert drawn.max() < len(demand.pmf)
 
 
+def test_tables_take_turns():
+    demand = InTurn(tables=(negative_binomial(5.7, 3.5, 20), Table(pmf=(0.25, 0.5, 0.25))))
+    drawn = np.asarray(demand.sample(jax.random.key(0), (2, 1, 20_000)))[:, 0]
+    for turn, pmf in zip(drawn, demand.pmf, strict=True):
+        seen = np.bincount(turn.astype(int), minlength=21) / 20_000
+        assert (abs(seen - pmf) <= 5 * np.sqrt(pmf * (1 - pmf) / 20_000)).all()
+    whole = stats.nbinom(3.5, 3.5 / (3.5 + 5.7))
+    np.testing.assert_allclose(demand.pmf[0], [*whole.pmf(np.arange(20)), whole.sf(19)])
+    with pytest.raises(ValueError, match=r"tables is \(\), must hold at least one"):
+        InTurn(tables=())
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
@@ -319,6 +403,9 @@ def test_demand_is_drawn_from_its_table(demand, mean):
         ("Assembly", {"feeds": (-1, 2, 0, 0, 0, 0, 0)}, r"feeds\[1\] is 2, must be -1 for the fir"),
         ("ManyWarehousesLostSales", {"means": (1.0,)}, "lead_times has 10 entries, and means has"),
         ("SharedStorage", {"prices": (3.0, 2.0)}, "prices is .*, must be at least two numbers"),
+        ("Platelets", {"slopes": (0.1,)}, "intercepts has 2 entries, and slopes has 1, must be as"),
+        ("Platelets", {"mean_demands": (2.0,)}, "mean_demands has 1 entries, and demand_sizes has"),
+        ("Platelets", {"max_order": 0}, r"max_order is 0, must be in \[1, 10000\]"),
         ("Perishable", {"discount": 0.0}, r"discount is 0.0, must be finite and in \(0.0, 1.0\]"),
     ],
 )

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from draingym import Arc, Network, Node, Store
+from draingym import AgeOdds, Arc, Network, Node, Store
 
 
 def random_network(seed, size, periods, *, whole_units=False):
@@ -80,6 +80,8 @@ def random_network(seed, size, periods, *, whole_units=False):
             if life and some(0.4) and arrivals != "before shipping" and not whole_units:
                 cut = sorted([0, *rng.integers(0, 9, life - 1).tolist(), 8])
                 shares = [(b - a) / 8 for a, b in itertools.pairwise(cut)]
+                if len(arcs) % 2:
+                    shares = AgeOdds(shares, slopes=[0.1 * a for a in range(life)], most=6)
             arcs.append(
                 Arc(
                     sources[s],

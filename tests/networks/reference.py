@@ -1,11 +1,14 @@
 """A network of arcs once more: slow, node by node, in plain Python and float64.
 
-Reads the description, none of the simulator's arrays; for real units and lead times that are given.
+Reads the description, none of the simulator's arrays, but for the uniforms of ages that are drawn;
+for real units and lead times that are given.
 """
 
 import math
 
 import numpy as np
+
+from draingym import AgeOdds
 
 
 def at(value, t, none):
@@ -56,6 +59,17 @@ class Shelf:
         for i, share in enumerate(shares):
             self.ages[i] += units * share
 
+    def put_drawn(self, units, odds, uniforms):
+        """Put units on the shelf one by one, each in the age that its uniform falls on."""
+        slopes = odds.slopes or [0.0] * len(odds.intercepts)
+        logs = [a + b * units for a, b in zip(odds.intercepts, slopes, strict=True)]
+        odd = [math.exp(log - max(logs)) for log in logs]
+        reach = np.cumsum(odd) / sum(odd)
+        reach[-1] = 1.0
+        for i in range(math.ceil(units)):
+            age = int(np.argmax(uniforms[i % len(uniforms)] < reach))
+            self.ages[age] += min(units - i, 1.0)
+
     def spill(self):
         limit = self.node.class_limit
         if limit is None or self.life is None:
@@ -84,9 +98,17 @@ def in_order_of_flow(network):
     return names
 
 
-def simulate(network, requests):
-    """Return a dictionary of what happened for each period."""
+def simulate(network, requests, age_uniform=None):
+    """Return a dictionary of what happened for each period.
+
+    Args:
+        network: The description.
+        requests: Units by period and arc.
+        age_uniform: Uniforms by period, arc whose ages are drawn, and unit.
+    """
     arcs = network.arcs
+    uniforms = None if age_uniform is None else np.asarray(age_uniform)
+    drawn = [e for e, arc in enumerate(arcs) if isinstance(arc.ages, AgeOdds)]
     nodes = {node.name: node for node in network.nodes}
     shelf = {name: Shelf(node) for name, node in nodes.items()}
     transit = [dict(enumerate(arc.in_transit)) for arc in arcs]  # by periods to arrival
@@ -167,10 +189,12 @@ def simulate(network, requests):
                 made = math.inf
                 for e in [e for e in mine if arcs[e].target == name]:
                     if arcs[e].needs is None:
-                        shares = (1.0,)
-                        if arcs[e].ages is not None:
-                            shares = arcs[e].ages[t % len(arcs[e].ages)]
-                        shelf[name].put(let_in[e], shares)
+                        if e in drawn:
+                            draws = uniforms[t, drawn.index(e)]
+                            shelf[name].put_drawn(let_in[e], arcs[e].ages, draws)
+                        else:
+                            ages = arcs[e].ages or ((1.0,),)
+                            shelf[name].put(let_in[e], ages[t % len(ages)])
                         stowed[name] += let_in[e]
                     else:
                         parts[e] += let_in[e]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import draingym
-from draingym import Arc, Network, Node, Normal, Poisson, Store
+from draingym import AgeOdds, Arc, Network, Node, Normal, Poisson, Store
 from tests.networks.networks import small
 
 SHOPS = (Node("north"), Node("south"))
@@ -39,6 +39,43 @@ SHOPS = (Node("north"), Node("south"))
             lambda: Arc("a", "b", ages=[0.5, 0.4]),
             r"arc 'a > b': ages\[0\] sums to 0.9, must be 1",
             id="shares of ages",
+        ),
+        pytest.param(
+            lambda: AgeOdds([0.0, 1.0], slopes=[0.0]),
+            r"slopes has 1 entries, must have as many as intercepts, 2",
+            id="slopes of ages",
+        ),
+        pytest.param(
+            lambda: AgeOdds([]), r"intercepts is \(\), must hold one number an age", id="no odds"
+        ),
+        pytest.param(
+            lambda: AgeOdds([0.0, 1e9]),
+            r"intercepts\[1\] is 1000000000.0, must be finite and in \[-1000000.0, 1000000.0\]",
+            id="odds without end",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", ages={"intercepts": [0.0], "most": 0}),
+            r"arc 'a > b': ages: most is 0, must be in \[1, 10000\]",
+            id="units whose age is drawn",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", ages={"intercepts": [0.0], "odds": 1}),
+            r"arc 'a > b': ages has 'odds', must have only intercepts, slopes, most",
+            id="field of odds",
+        ),
+        pytest.param(
+            lambda: Arc("a", "b", ages={"slopes": [0.0]}),
+            r"arc 'a > b': ages has no intercepts, must have one number an age",
+            id="odds without intercepts",
+        ),
+        pytest.param(
+            lambda: Network(
+                nodes=[Node("a", shelf_life=2)],
+                arcs=[Arc(None, "a", ages=AgeOdds([0, 0, 1]))],
+                demand={"a": [1]},
+            ),
+            r"arc 'vendor > a': ages has 3 entries, must have at most shelf_life, 2",
+            id="odds of an age above shelf life",
         ),
         pytest.param(
             lambda: Arc("a", "b", batch=5, request_limit=4),

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from draingym import Arc, Network, Node, Normal, Poisson
+from draingym import AgeOdds, Arc, Network, Node, Normal, Poisson
 from draingym.cli import main
 from tests.networks.networks import small
 
@@ -18,6 +18,15 @@ def test_files_hold_a_network(tmp_path):
     both = {("north", "south"): Normal(means=(3.0, 4.0), sds=(1.0, 1.0), correlation=0.5)}
     network = small(demand=both, arrivals="end", sees_demand=True)
     network.save(tmp_path / "network.json")
+    assert Network.load(tmp_path / "network.json") == network
+
+
+def test_odds_of_ages_are_kept(tmp_path):
+    arc = Arc(None, "ward", ages=AgeOdds([0.5, 0.0], slopes=[0.1, 0.0]))
+    network = Network(nodes=[Node("ward", shelf_life=2)], arcs=[arc], demand={"ward": [3]})
+    network.save(tmp_path / "network.json")
+    read = json.loads((tmp_path / "network.json").read_text(encoding="utf-8"))
+    assert read["arcs"][0]["ages"] == {"intercepts": [0.5, 0.0], "slopes": [0.1, 0.0]}
     assert Network.load(tmp_path / "network.json") == network
 
 

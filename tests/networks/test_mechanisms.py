@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from draingym import Arc, Network, Node, Store
+from draingym import AgeOdds, Arc, Network, Node, Store
 
 NODES, ARCS = 4, 3
 
@@ -296,6 +296,17 @@ TABLES = [
         [[8], [0]],
         {"wasted": [[4], [0]], "ages": [[[0], [4], [0]], [[0], [0], [4]]]},
         id="units that arrive old expire early",
+    ),
+    pytest.param(
+        # Eight units are at once of one age, a single one of another: odds of e^30 and more.
+        one(
+            [0, 0],
+            node={"shelf_life": 3},
+            arc={"ages": AgeOdds([-60, -60, 0], slopes=[0, 30, 0], most=3)},
+        ),
+        [[8], [1]],
+        {"wasted": [[0], [9]], "ages": [[[0], [0], [8]], [[0], [0], [0]]]},
+        id="odds of an age that depend on the units",
     ),
     pytest.param(
         one([0], node={"shelf_life": 2, "class_limit": 3}),

@@ -246,4 +246,9 @@ def _log(setting: ReplaySetting, tables: Mapping[str, Any], start: int, horizon:
     nodes = {name: source["nodes"][name].to_pylist() for name in source["nodes"].column_names}
     nodes["active_from"] = [max(0, opens - start) for opens in nodes["active_from"]]
     static = {name: source[name] for name in ("products", "regions", "customers")}
+    views = dict(tables["glance_views"])
+    # Who is unknown in the source was one more customer for the replay (see ``setting``).
+    known = views["customer"] < source["customers"].num_rows
+    views["customer"] = np.where(known, views["customer"], -1)
+    tables = {**tables, "glance_views": views}
     return EventLog.from_arrays({**static, "calendar": calendar, "nodes": nodes, **tables})

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 
 import jax
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from draingym.oracle import PeriodRates, to_event_log
@@ -13,7 +14,7 @@ from draingym.oracle.replays.planners import PLANNERS
 from draingym.oracle.replays.replay import replay
 from draingym.oracle.replays.setting import setting_from_log
 from draingym.oracle.replays.types import Decision
-from draingym.world.eventlog import validate_log
+from draingym.world.eventlog import EventLog, validate_log
 from draingym.world.panel_checks import check_conservation
 from draingym.world.views import ConversionRates
 from tests.oracle.policies import Refill
@@ -118,6 +119,21 @@ def test_a_replay_on_given_stock_is_a_log_again(setting, available, planner):
     holding = holding + np.asarray(setting.params.holding_cost) * (more - result.outbound)
     expected = price * result.outbound.sum(axis=2) - (result.ship_cost + holding).sum(axis=2)
     np.testing.assert_allclose(result.values, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("of", ["a policy", "given stock"])
+def test_who_is_not_known_in_a_log_is_not_known_in_its_replay(log, setting, available, of):
+    views, customer = log["glance_views"], log.array("glance_views", "customer")
+    unknown = log.array("glance_views", "order") % 2 == 0
+    column = views.schema.get_field_index("customer")
+    masked = views.set_column(column, views.schema.field(column), pa.array(customer, mask=unknown))
+    half = setting_from_log(EventLog(tables={**log.tables, "glance_views": masked}))
+    result = replay(half, REFILL if of == "a policy" else available, seed=2)
+    validate_log(result.log)
+    again = result.log.array("glance_views", "customer")
+    count = log["customers"].num_rows
+    assert again.max() < count
+    assert 0.5 < (again < 0).mean() / unknown.mean() < 2.0
 
 
 def test_the_engine_and_the_compiled_loop_give_the_same_replay(setting):

@@ -93,7 +93,8 @@ $(CLIENTS): pyproject.toml requirements/test.txt requirements/clients.txt requir
 
 .PHONY: test-gymnasium
 test-gymnasium: $(CLIENTS) ## Run by hand: Gymnasium's own tests on our ids (ARGS=--ours: on our vectors)
-	PYTHONPATH=. .venv-clients/bin/python -m tools.gymnasium_tests $(ARGS)
+	.venv-clients/bin/python -m pip install --quiet --requirement requirements/gymnasium_tests.txt
+	PYTHONPATH=. SDL_VIDEODRIVER=dummy .venv-clients/bin/python -m tools.gymnasium_tests $(ARGS)
 
 # gymnax holds Gymnasium below 1.4 and JAX below 0.12, which the lock does not.
 GYMNAX := .venv-gymnax/.installed

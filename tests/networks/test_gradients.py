@@ -9,15 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from draingym import Arc, Network, Node
+from draingym import AgeOdds, Arc, Network, Node
 from tests.networks.random_networks import random_network
 
 PERIODS = 4
 
 
 def smooth(network):
-    """Without batches, whose derivative is straight through, not that of the rounded request."""
-    return replace(network, arcs=[replace(arc, batch=None) for arc in network.arcs])
+    """Without batches and drawn ages, whose derivatives are straight through."""
+
+    def ages(arc):
+        return None if isinstance(arc.ages, AgeOdds) else arc.ages
+
+    return replace(network, arcs=[replace(a, batch=None, ages=ages(a)) for a in network.arcs])
 
 
 def off_the_edge(terms, direction):

@@ -18,15 +18,9 @@ from scipy import stats
 
 from draingym.policies.bounds.decisions import Decisions, Solved, solve
 from draingym.policies.bounds.lost_sales import LostSales, optimal_cost
-from draingym.policies.bounds.one_node import (
-    dual_sourcing,
-    fixed_cost_store,
-    order_up_to,
-    perishable_store,
-    platelets,
-    substituted_products,
-)
+from draingym.policies.bounds.one_node import dual_sourcing, fixed_cost_store, order_up_to
 from draingym.policies.bounds.optimal import base_stock_optimum, discretise, review_cost
+from draingym.policies.bounds.perishables import perishable_store, platelets, substituted_products
 
 Numbers = NDArray[np.float64]
 LOWEST, HIGHEST = -60, 60  # net stock in the table of a store with fixed costs

@@ -22,14 +22,9 @@ from draingym.policies import BaseStock, ReorderPoint, ReorderPointParams, Tabul
 from draingym.policies.bounds.decisions import enumerate_decisions, solve
 from draingym.policies.bounds.lost_sales import LostSales as LostSalesTable
 from draingym.policies.bounds.lost_sales import optimal_cost, optimal_orders
-from draingym.policies.bounds.one_node import (
-    dual_sourcing,
-    fixed_cost_store,
-    perishable_store,
-    platelets,
-    substituted_products,
-)
+from draingym.policies.bounds.one_node import dual_sourcing, fixed_cost_store
 from draingym.policies.bounds.optimal import backlog_cost
+from draingym.policies.bounds.perishables import perishable_store, platelets, substituted_products
 from draingym.simulator import Observation, Policy, PyTree
 from draingym.zoo.assembly import Assembly
 from draingym.zoo.demand import probabilities

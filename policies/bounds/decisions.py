@@ -6,18 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+from draingym.common.arrays import FloatArray, IntArray
 
-# What happens: (state, action, outcome) -> (next state, cost, probability), all broadcast.
-Step = Callable[
-    [Sequence[IntArray], Sequence[IntArray], Sequence[IntArray]],
-    tuple[Sequence[IntArray], FloatArray, FloatArray],
-]
+Parts = Sequence[IntArray]  # of a state, an action or an outcome
+Happened = tuple[Parts, FloatArray, FloatArray]  # next state, cost, probability
+# What happens: (state, action, outcome) to the above, all broadcast.
+Step = Callable[[Parts, Parts, Parts], Happened]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

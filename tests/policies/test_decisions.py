@@ -9,14 +9,9 @@ from scipy import stats
 
 from benchmarks.optima import _worst, of_the_cases, of_the_literature
 from draingym.policies.bounds.decisions import enumerate_decisions, solve
-from draingym.policies.bounds.one_node import (
-    dual_sourcing,
-    fixed_cost_store,
-    order_up_to,
-    perishable_store,
-    substituted_products,
-)
+from draingym.policies.bounds.one_node import dual_sourcing, fixed_cost_store, order_up_to
 from draingym.policies.bounds.optimal import base_stock_optimum, discretise, review_cost
+from draingym.policies.bounds.perishables import perishable_store, platelets, substituted_products
 
 CASES = Path(__file__).parents[2] / ".." / "shared" / "cases"
 
@@ -164,3 +159,10 @@ def test_the_optima_of_other_solvers():
     for row in rows:
         assert row["apart"] < 1e-4, row
         assert row["worst action"] < 1e-5, row
+
+
+def test_a_day_of_platelets_whose_demand_is_no_distribution_is_named():
+    rest = dict(order_fee=1.0, unmet_cost=1.0, waste_cost=1.0, holding_cost=1.0, discount=0.9)
+    demand = np.array([[0.5, 0.5], [0.5, 0.4]])
+    with pytest.raises(ValueError, match=r"sum of demand\[1\] is 0.9, must be"):
+        platelets(demand, logits=((0.0, 0.0), (0.0, 0.0)), max_order=2, **rest)

@@ -35,6 +35,7 @@ MODULES = (
     "draingym.policies.bounds.decisions",
     "draingym.policies.bounds.one_node",
     "draingym.policies.bounds.optimal",
+    "draingym.policies.bounds.perishables",
     "draingym.world.calendar",
     "draingym.world.engines",
     "draingym.world.eventlog",
